@@ -1,0 +1,38 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "flatkv/bytes.hpp"
+
+namespace flatkv {
+
+/// Lattice hash of a set of rows: 1024 unsigned 16-bit limbs, added limb by limb modulo 2^16
+/// (spec §3). Order of additions does not matter and every addition can be undone. A value type of
+/// 2048 bytes; the default is the hash of the empty set.
+class LtHash {
+ public:
+  static constexpr std::size_t kLimbs = 1024;
+  static constexpr std::size_t kBytes = 2 * kLimbs;
+
+  LtHash& operator+=(const LtHash& other) noexcept;
+  LtHash& operator-=(const LtHash& other) noexcept;
+  friend LtHash operator+(LtHash a, const LtHash& b) noexcept { return a += b; }
+  friend LtHash operator-(LtHash a, const LtHash& b) noexcept { return a -= b; }
+  bool operator==(const LtHash&) const = default;
+
+  /// Limbs in order, little-endian.
+  std::array<std::uint8_t, kBytes> serialize() const noexcept;
+  static LtHash deserialize(std::span<const std::uint8_t, kBytes> bytes) noexcept;
+
+  /// BLAKE3-256 of the serialised form.
+  Digest checksum() const noexcept;
+
+  std::array<std::uint16_t, kLimbs>& limbs() noexcept { return limbs_; }
+  const std::array<std::uint16_t, kLimbs>& limbs() const noexcept { return limbs_; }
+
+ private:
+  alignas(64) std::array<std::uint16_t, kLimbs> limbs_{};
+};
+
+}  // namespace flatkv

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+namespace flatkv {
+
+/// What happens to an account row whose three fields are zero. Part of the root, so fixed at creation.
+enum class AccountRows : std::uint8_t {
+  keep,         ///< any write of a field creates the row and it stays for ever (the reference's way)
+  prune_empty,  ///< the row is removed (EIP-161)
+};
+
+/// When `commit` returns.
+enum class Durability : std::uint8_t {
+  sync,     ///< the block is on stable storage
+  process,  ///< the block survives a crash of the process; a power cut may lose a suffix
+  group,    ///< as `process`, with at most `Options::group_blocks` blocks not yet durable
+};
+
+enum class LogLevel : std::uint8_t { info, warning, error };
+
+/// Receives what the library has to say. May be called from any thread; must not call back into the store.
+using LogCallback = std::function<void(LogLevel level, std::string_view message)>;
+
+/// Fixed when a store is created.
+struct CreateOptions {
+  AccountRows account_rows = AccountRows::keep;
+  /// First version that is committed; 1 ≤ initial_version < int64 max.
+  std::int64_t initial_version = 1;
+};
+
+/// How a store is opened. Every field has a default that suits a node.
+struct Options {
+  /// Create the store if there is none. A store with a missing piece is never created anew.
+  bool create_if_missing = false;
+  /// Used only when the store is created by this open.
+  CreateOptions create;
+
+  Durability durability = Durability::sync;
+  /// `group`: most blocks that may be committed and not yet durable; ≥ 1.
+  std::uint32_t group_blocks = 16;
+  /// `group`: called from the syncing thread after blocks up to `version` became durable.
+  std::function<void(std::int64_t version)> on_durable;
+
+  /// Bytes of committed rows in memory before a flush starts. Up to three such buffers exist.
+  std::uint64_t write_buffer = 128ULL << 20;
+  /// A flush also starts when the log since the last one exceeds either of these, which bounds recovery.
+  std::uint64_t max_lag_blocks = 10'000;
+  std::uint64_t max_lag_bytes = 256ULL << 20;
+  /// Changelog segments are closed at this many bytes; a larger record gets a segment of its own.
+  std::uint64_t segment_bytes = 64ULL << 20;
+
+  /// Bytes of clean rows kept in memory; `kAutoCache` is a quarter of memory up to 4 GiB; 0 is off.
+  static constexpr std::uint64_t kAutoCache = ~0ULL;
+  std::uint64_t row_cache = kAutoCache;
+  /// RocksDB's block cache, shared by the five databases.
+  std::uint64_t block_cache = 256ULL << 20;
+
+  /// A flush waits while a database has more level-0 files or pending compaction bytes than this.
+  std::uint32_t level0_limit = 24;
+  std::uint64_t pending_compaction_limit = 8ULL << 30;
+  /// Bytes of buffers that only views keep alive; above it a new view is refused with `no_space`.
+  std::uint64_t max_view_bytes = 1ULL << 30;
+
+  /// A snapshot is taken when version % snapshot_interval = 0; 0 is never.
+  std::uint64_t snapshot_interval = 10'000;
+  /// Older valid snapshots kept beside the newest.
+  std::uint32_t snapshot_keep = 2;
+
+  /// Threads for hashing, scanning and imports; 0 is one per core.
+  std::uint32_t threads = 0;
+
+  LogCallback log;
+};
+
+}  // namespace flatkv

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "flatkv/bytes.hpp"
+
+namespace flatkv::fs {
+
+/// A file being written at its end. One thread appends; `sync` may run on another at the same time.
+/// Closing is the destructor's; it does not sync.
+class AppendFile {
+ public:
+  virtual ~AppendFile() = default;
+  /// Writes all parts after one another; short writes and EINTR are completed. After an error the
+  /// number of bytes written is unknown.
+  virtual Status append(std::span<const ByteView> parts) = 0;
+  /// fdatasync: what was appended is on stable storage. Never retried after an error.
+  virtual Status sync() = 0;
+  /// Bytes in the file.
+  virtual std::uint64_t size() const = 0;
+};
+
+/// A file opened for reading at any offset; any number of threads.
+class ReadFile {
+ public:
+  virtual ~ReadFile() = default;
+  /// Reads up to `into.size()` bytes; fewer only at the end of the file.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> into) const = 0;
+  /// Size when it was opened.
+  virtual std::uint64_t size() const = 0;
+};
+
+enum class FileType : std::uint8_t { file, directory, symlink, other };
+
+struct FileInfo {
+  FileType type = FileType::file;
+  std::uint64_t size = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+
+struct DirEntry {
+  std::string name;
+  FileType type = FileType::file;
+};
+
+/// An exclusive flock on a directory's descriptor (close-on-exec), released by the destructor or by
+/// the end of the process. It survives deletion of any file in the directory.
+class DirLock {
+ public:
+  virtual ~DirLock() = default;
+  /// Whether the path still leads to the locked directory (device and inode are compared).
+  virtual Result<bool> still_at(const std::string& path) const = 0;
+};
+
+/// Every file operation of ours that must be durable goes through here, so that tests can put a
+/// simulated disk under the store. Paths are as the caller gave them; no symbolic link is followed
+/// in the last component. Files are made with mode 0600, directories with 0700. Thread-safe.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  /// A new empty file; an existing one is an error.
+  virtual Result<std::unique_ptr<AppendFile>> create(const std::string& path) = 0;
+  /// An existing file, writing from its end on.
+  virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<ReadFile>> open_read(const std::string& path) = 0;
+
+  virtual Status make_directory(const std::string& path) = 0;
+  /// Entries without "." and "..", in name order.
+  virtual Result<std::vector<DirEntry>> list(const std::string& path) = 0;
+  /// lstat; `not_found` if there is nothing.
+  virtual Result<FileInfo> stat(const std::string& path) = 0;
+
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
+  /// A second name for a file; `unsupported` where the file system cannot (EXDEV, EMLINK, EPERM).
+  virtual Status link(const std::string& from, const std::string& to) = 0;
+  virtual Status unlink(const std::string& path) = 0;
+  virtual Status remove_directory(const std::string& path) = 0;
+  /// fsync of the directory: its entries are on stable storage.
+  virtual Status sync_directory(const std::string& path) = 0;
+
+  /// Takes the lock without waiting; `locked` if somebody else has it.
+  virtual Result<std::unique_ptr<DirLock>> lock_directory(const std::string& path) = 0;
+  /// Whether the path lies on a network file system, as far as it can be told.
+  virtual Result<bool> is_network(const std::string& path) = 0;
+};
+
+/// The real one; lives as long as the process.
+FileSystem& posix();
+
+}  // namespace flatkv::fs
