@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+#include "flatkv/bytes.hpp"
+
+namespace flatkv {
+
+/// A decoded account row. A code hash of zero means that there is none.
+struct Account {
+  Word balance{};  ///< big-endian
+  std::uint64_t nonce = 0;
+  Word code_hash{};
+
+  bool operator==(const Account&) const = default;
+};
+
+}  // namespace flatkv

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "flatkv/bytes.hpp"
+
+namespace flatkv {
+
+/// External keys of the `evm` module (spec §2): prefix byte, address, slot.
+inline constexpr std::uint8_t kNoncePrefix = 0x0a;
+inline constexpr std::uint8_t kCodeHashPrefix = 0x08;
+inline constexpr std::uint8_t kBalancePrefix = 0x21;
+inline constexpr std::uint8_t kCodePrefix = 0x07;
+inline constexpr std::uint8_t kStoragePrefix = 0x03;
+
+using AccountKey = std::array<std::uint8_t, 21>;
+using StorageKey = std::array<std::uint8_t, 53>;
+
+AccountKey nonce_key(const Address& address) noexcept;
+AccountKey code_hash_key(const Address& address) noexcept;
+AccountKey balance_key(const Address& address) noexcept;
+AccountKey code_key(const Address& address) noexcept;
+StorageKey storage_key(const Address& address, const Slot& slot) noexcept;
+
+}  // namespace flatkv
