@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "changelog/survey.hpp"
+
+namespace flatkv::changelog {
+
+struct Record {
+  RecordHeader header;
+  Bytes payload;  ///< empty when only headers were asked for
+  std::string segment;
+  std::uint64_t offset = 0;
+};
+
+/// Reads records in order, checking the chain, headers and (when read) payload digests. All
+/// segments it needs are opened at once, before the first record is read. One thread.
+class Reader {
+ public:
+  /// Positions before version `from` (base.version < from ≤ tip.version + 1) of a surveyed log.
+  /// Nothing beyond `survey.tip` is ever returned. Errors: log_gap (from is not kept), corruption, io.
+  static Result<Reader> open(fs::FileSystem& files, const std::string& directory,
+                             const Survey& survey, const StoreId& store, std::int64_t from,
+                             bool with_payloads);
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+  ~Reader();
+
+  /// The next record; nothing after the tip. `corruption` names segment, offset and version.
+  Result<std::optional<Record>> next();
+
+ private:
+  struct Impl;
+  explicit Reader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The record header of one version; nothing if the log does not keep it.
+Result<std::optional<RecordHeader>> find_header(fs::FileSystem& files, const std::string& directory,
+                                                const Survey& survey, const StoreId& store,
+                                                std::int64_t version);
+
+}  // namespace flatkv::changelog

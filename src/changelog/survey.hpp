@@ -1,0 +1,69 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "changelog/record.hpp"
+#include "fs/file_system.hpp"
+
+// Looking at a log without changing it (spec §8, phase 1).
+namespace flatkv::changelog {
+
+/// "%020d.log" of the first version.
+std::string segment_name(std::int64_t first_version);
+/// First version, or nothing if the name is not a segment's.
+std::optional<std::int64_t> parse_segment_name(std::string_view name);
+
+struct Segment {
+  std::string name;
+  std::int64_t first_version = 0;  ///< from the name; equals header.base.version + 1
+  std::uint64_t file_bytes = 0;
+  SegmentHeader header;
+};
+
+/// The end of the unbroken valid walk.
+struct Tip {
+  std::int64_t version = 0;      ///< W
+  Digest digest{};               ///< chain digest of W
+  std::optional<Roots> roots;    ///< of record W; nothing if W is the base of a log without records
+  std::string segment;           ///< name of the segment that holds the end
+  std::uint64_t end_offset = 0;  ///< bytes of it that count
+};
+
+/// The first thing after the walk that is not as it should be.
+struct Break {
+  std::string segment;
+  std::uint64_t offset = 0;
+  std::int64_t version = 0;  ///< version that was expected there
+  std::string reason;
+  bool zeros_only = false;   ///< nothing but zeros to the end of the last segment: an end, no damage
+  bool valid_above = false;  ///< a valid record (header under our id and payload) of a higher
+                             ///< version exists above
+};
+
+struct Survey {
+  std::vector<Segment> segments;    ///< those of the walk, ascending and contiguous
+  std::vector<std::string> strays;  ///< segments before a gap that the walk does not need; -tmp files
+  Base base;                        ///< of the first segment in `segments`
+  Tip tip;
+  std::optional<Break> damage;  ///< nothing if the walk ended with the last byte of the last segment
+  std::int64_t synced = 0;      ///< highest `synced` in any valid record seen (0: none)
+};
+
+struct SurveyOptions {
+  StoreId store{};
+  /// The walk starts in the segment that holds this version's successor (min Lᵢ + 1, or the base).
+  std::int64_t from_version = 0;
+  /// Check payload digests of the last segment too: needed after an unclean close. A bad payload
+  /// ends the walk before its record.
+  bool check_last_payloads = true;
+};
+
+/// nothing: there is no directory or no segment at all. Errors: `foreign_store`, `format_too_new`
+/// for a right header of somebody else; `corruption` for a bad segment header (never a torn write);
+/// I/O. A missing segment in the middle that the walk reaches is a `damage` with reason "gap".
+Result<std::optional<Survey>> survey(fs::FileSystem& files, const std::string& directory,
+                                     const SurveyOptions& options);
+
+}  // namespace flatkv::changelog

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "flatkv/account.hpp"
+#include "flatkv/bytes.hpp"
+
+namespace flatkv::codec {
+
+inline constexpr std::size_t kAccountBytes = 40;
+inline constexpr std::size_t kAccountWithCodeBytes = 72;
+
+/// Encoded account row: a value of 40 or 72 bytes without an allocation.
+struct AccountValue {
+  std::array<std::uint8_t, kAccountWithCodeBytes> bytes{};
+  std::uint8_t size = 0;
+  ByteView view() const noexcept { return {bytes.data(), size}; }
+};
+
+AccountValue encode_account(const Account& account) noexcept;
+
+/// `corruption` for any length but 40 and 72 (and for 72 with an all-zero code hash, which is
+/// never written).
+Result<Account> decode_account(ByteView value);
+
+/// All three fields zero.
+bool is_empty(const Account& account) noexcept;
+
+}  // namespace flatkv::codec

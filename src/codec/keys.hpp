@@ -1,0 +1,28 @@
+#pragma once
+
+#include "base/error.hpp"
+#include "flatkv/bytes.hpp"
+#include "flatkv/keys.hpp"
+
+namespace flatkv::codec {
+
+inline constexpr std::size_t kMaxKeyBytes = 64U << 10;
+inline constexpr std::size_t kMaxValueBytes = 64U << 20;
+inline constexpr std::uint64_t kMaxBlockBytes = 1ULL << 30;
+
+enum class Kind : std::uint8_t { nonce, code_hash, balance, code, storage, legacy };
+
+struct Route {
+  Kind kind;
+  Database database;
+  ByteView key;  ///< internal key, part of the external one
+};
+
+/// `invalid_argument` for an empty or too long key; everything else has a place (spec §2).
+Result<Route> route(ByteView external_key);
+
+/// As `route`, and checks the value's length for its kind (nonce 8, code hash and balance 32,
+/// others ≤ kMaxValueBytes). For deletes call `route` alone.
+Result<Route> route_set(ByteView external_key, ByteView value);
+
+}  // namespace flatkv::codec

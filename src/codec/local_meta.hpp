@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+
+#include "base/error.hpp"
+#include "flatkv/lthash.hpp"
+
+namespace flatkv::codec {
+
+/// (version, LtHash) of one data database. The old form has no hash.
+struct LocalMeta {
+  std::int64_t version = 0;
+  std::optional<LtHash> hash;
+};
+
+inline constexpr std::size_t kLocalMetaOldBytes = 8;
+inline constexpr std::size_t kLocalMetaBytes = 8 + LtHash::kBytes;
+
+Bytes encode(const LocalMeta& meta);
+/// `corruption` for any other length and for a version above int64 max.
+Result<LocalMeta> decode_local_meta(ByteView bytes);
+
+/// Rows and bytes of one database at a version, internal forms.
+struct Stats {
+  std::int64_t version = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t key_bytes = 0;
+  std::uint64_t value_bytes = 0;
+  bool operator==(const Stats&) const = default;
+};
+
+inline constexpr std::size_t kStatsBytes = 32;
+
+Bytes encode(const Stats& stats);
+Result<Stats> decode_stats(ByteView bytes);
+
+Bytes encode_version(std::int64_t version);
+Result<std::int64_t> decode_version(ByteView bytes);
+
+}  // namespace flatkv::codec
