@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/db.hpp"
+
+namespace flatkv::engine {
+
+/// What a layer knows of a key: nothing, that it was deleted, or a value (which may be empty).
+enum class Presence : std::uint8_t { unknown, absent, present };
+
+struct Lookup {
+  Presence presence = Presence::unknown;
+  ByteView value;  ///< lives as long as the layer it came from
+};
+
+/// 64-bit hash of an internal key, seeded per process (a chain's users choose the keys).
+std::uint64_t key_hash(ByteView key) noexcept;
+
+/// Committed rows of one data database on their way to a table file (spec §4): keys with short
+/// chains of versions, newest first. One writer inserts; any number of threads find and iterate at
+/// versions that were published to them. Entries are never removed; all memory goes at once.
+class RowBuffer {
+ public:
+  RowBuffer();
+  ~RowBuffer();
+  RowBuffer(const RowBuffer&) = delete;
+  RowBuffer& operator=(const RowBuffer&) = delete;
+
+  struct Write {
+    ByteView key;
+    std::uint64_t hash = 0;
+    bool remove = false;
+    ByteView value;            ///< copied
+    bool absent_below = false;  ///< the key was absent before this buffer's first entry of it
+  };
+  /// Writer only; versions never decrease. A second write of a key at one version replaces the first.
+  void insert(const Write& write, std::int64_t version);
+  void prefetch(std::uint64_t hash) const noexcept;
+
+  /// The newest entry at or below `version`.
+  Lookup find(ByteView key, std::uint64_t hash, std::int64_t version) const noexcept;
+
+  /// Bytes of arena, index and version chains.
+  std::size_t memory() const noexcept;
+  std::size_t keys() const noexcept;
+
+  struct Row {
+    ByteView key;
+    ByteView value;
+    bool remove = false;
+    bool absent_below = false;  ///< a removed row with this set needs no tombstone
+  };
+  /// All keys with their newest entries, in key order; only after the last insert. Built once (in
+  /// parallel on the pool) and shared by the flush and all iterators.
+  const std::vector<Row>& sorted() const;
+  /// Rows within the bounds as of `version`, in key order, collected for one iterator; safe beside
+  /// the writer.
+  std::vector<Row> collect(const Bounds& bounds, std::int64_t version) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A frozen or active buffer as of a version, for iteration.
+struct BufferLayer {
+  std::shared_ptr<const RowBuffer> buffer;
+  std::int64_t version = 0;
+  bool frozen = false;
+};
+
+/// Rows of a database through its buffers: `layers` newest first, then the snapshot; deleted rows do
+/// not appear. Moves both ways. Keeps what it reads alive. `overlay` (sorted by key, newest of all)
+/// is for pending writes and may be empty.
+std::unique_ptr<Cursor> merged_cursor(std::vector<RowBuffer::Row> overlay,
+                                      std::vector<BufferLayer> layers,
+                                      std::shared_ptr<const Snapshot> snapshot,
+                                      const Bounds& bounds);
+
+}  // namespace flatkv::engine
