@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ class AppendFile {
  public:
   virtual ~AppendFile() = default;
   /// Writes all parts after one another; short writes and EINTR are completed. After an error the
-  /// number of bytes written is unknown.
+  /// number of bytes written is unknown, and every later call fails.
   virtual Status append(std::span<const ByteView> parts) = 0;
   /// fdatasync: what was appended is on stable storage. Never retried after an error.
   virtual Status sync() = 0;
@@ -59,7 +60,8 @@ class DirLock {
 
 /// Every file operation of ours that must be durable goes through here, so that tests can put a
 /// simulated disk under the store. Paths are as the caller gave them; no symbolic link is followed
-/// in the last component. Files are made with mode 0600, directories with 0700. Thread-safe.
+/// in the last component (one with a trailing slash is: "link/" is the directory behind it). Files
+/// are made with mode 0600, directories with 0700. Thread-safe.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
