@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "flatkv/account.hpp"
+#include "flatkv/bytes.hpp"
+#include "flatkv/error.hpp"
+#include "flatkv/lthash.hpp"
+#include "flatkv/roots.hpp"
+
+namespace flatkv {
+
+/// Rows, key bytes and value bytes of a database, internal forms.
+struct DatabaseStats {
+  std::uint64_t rows = 0;
+  std::uint64_t key_bytes = 0;
+  std::uint64_t value_bytes = 0;
+  bool operator==(const DatabaseStats&) const = default;
+};
+
+/// Which rows to walk: those with `prefix`, in [start, end). All three are *internal* keys (spec §2:
+/// an address, or address ‖ slot, or a whole legacy key); empty ones do not limit.
+struct RowRange {
+  Bytes prefix;
+  Bytes start;
+  Bytes end;
+};
+
+/// Ordered walk over the rows of one database, internal keys and stored values, in both directions.
+/// One thread. Keeps its state alive. `valid` is false at either end and after an error: check
+/// `status` when it turns false.
+class RowIterator {
+ public:
+  RowIterator(RowIterator&&) noexcept;
+  RowIterator& operator=(RowIterator&&) noexcept;
+  ~RowIterator();
+
+  void seek_to_first();
+  void seek_to_last();
+  void seek(ByteView key);               ///< first row at or after `key`
+  void seek_for_previous(ByteView key);  ///< last row at or before `key`
+  void next();
+  void previous();
+  bool valid() const;
+  Status status() const;
+  ByteView key() const;    ///< until the iterator moves
+  ByteView value() const;  ///< until the iterator moves
+
+  struct Impl;
+  explicit RowIterator(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Committed state at one version, consistent over all databases. Cheap to copy; any number of
+/// threads may use one. It outlives commits, snapshots, rollbacks and the store handle it came from,
+/// and keeps its generation's databases (and the store's lock) until it is gone. Returned bytes are
+/// the caller's own. An error is an error, never "not found".
+class ReadView {
+ public:
+  std::int64_t version() const noexcept;
+  const Roots& roots() const noexcept;
+  /// Lattice hash of one of the four data databases.
+  const LtHash& hash(Database database) const;
+  DatabaseStats stats(Database database) const;
+
+  /// By external key (spec §2). A nonce of an existing account is present even when zero; a code
+  /// hash or balance of zero reads as absent. `invalid_argument` for an empty or too long key.
+  Result<std::optional<Bytes>> get(ByteView external_key) const;
+  Result<std::optional<Account>> account(const Address& address) const;
+  Result<std::optional<Bytes>> storage(const Address& address, const Slot& slot) const;
+  Result<std::optional<Bytes>> code(const Address& address) const;
+  /// A stored row by internal key.
+  Result<std::optional<Bytes>> row(Database database, ByteView internal_key) const;
+
+  /// `database` is one of the four with rows.
+  Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
+
+  struct Impl;
+  explicit ReadView(std::shared_ptr<const Impl> impl);
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace flatkv
