@@ -8,7 +8,8 @@
 
 namespace flatkv {
 
-/// The five databases of a store; the first four hold rows, `metadata` holds the copy of the hashes.
+/// The five databases of a store; the first four hold rows, `metadata` holds the copy of the
+/// hashes.
 enum class Database : std::uint8_t { account, code, storage, legacy, metadata };
 
 /// "account", "code", "storage", "legacy" or "metadata".

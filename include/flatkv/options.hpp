@@ -6,9 +6,10 @@
 
 namespace flatkv {
 
-/// What happens to an account row whose three fields are zero. Part of the root, so fixed at creation.
+/// What happens to an account row whose three fields are zero. Part of the root, so fixed at
+/// creation.
 enum class AccountRows : std::uint8_t {
-  keep,         ///< any write of a field creates the row and it stays for ever (the reference's way)
+  keep,  ///< any write of a field creates the row and it stays for ever (the reference's way)
   prune_empty,  ///< the row is removed (EIP-161)
 };
 
@@ -21,7 +22,8 @@ enum class Durability : std::uint8_t {
 
 enum class LogLevel : std::uint8_t { info, warning, error };
 
-/// Receives what the library has to say. May be called from any thread; must not call back into the store.
+/// Receives what the library has to say. May be called from any thread; must not call back into the
+/// store.
 using LogCallback = std::function<void(LogLevel level, std::string_view message)>;
 
 /// Fixed when a store is created.
@@ -46,7 +48,8 @@ struct Options {
 
   /// Bytes of committed rows in memory before a flush starts. Up to three such buffers exist.
   std::uint64_t write_buffer = 128ULL << 20;
-  /// A flush also starts when the log since the last one exceeds either of these, which bounds recovery.
+  /// A flush also starts when the log since the last one exceeds either of these, which bounds
+  /// recovery.
   std::uint64_t max_lag_blocks = 10'000;
   std::uint64_t max_lag_bytes = 256ULL << 20;
   /// Changelog segments are closed at this many bytes; a larger record gets a segment of its own.

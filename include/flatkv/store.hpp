@@ -22,10 +22,10 @@ namespace flatkv {
 
 /// How a full scan is done.
 struct VerifyOptions {
-  std::uint32_t threads = 0;                 ///< 0: as the store's
-  std::uint64_t rows_per_second = 0;         ///< 0: no limit
+  std::uint32_t threads = 0;                  ///< 0: as the store's
+  std::uint64_t rows_per_second = 0;          ///< 0: no limit
   const std::atomic<bool>* cancel = nullptr;  ///< looked at every few thousand rows
-  std::optional<Database> database;          ///< one database only
+  std::optional<Database> database;           ///< one database only
   std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
 };
 
@@ -49,12 +49,12 @@ struct VerifyReport {
 
 /// What an open had to do or noticed.
 struct OpenReport {
-  bool clean = false;                   ///< nothing was scanned, rewritten or replayed
+  bool clean = false;  ///< nothing was scanned, rewritten or replayed
   std::int64_t replayed_blocks = 0;
-  std::vector<Database> backfilled;     ///< hashes rebuilt by a full scan
+  std::vector<Database> backfilled;          ///< hashes rebuilt by a full scan
   std::optional<std::string> truncated_log;  ///< torn tail that was cut: where
-  bool lost_log_tail = false;           ///< databases were ahead of the log; a new log was begun
-  bool rebuilt_working_copy = false;    ///< from a snapshot
+  bool lost_log_tail = false;         ///< databases were ahead of the log; a new log was begun
+  bool rebuilt_working_copy = false;  ///< from a snapshot
   bool rebuilt_metadata = false;
 };
 
@@ -76,6 +76,14 @@ struct StoreMetrics {
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;
   std::uint64_t ignored_change_sets = 0;  ///< of modules other than evm
+};
+
+/// A record of the changelog without its payload.
+struct LogRecord {
+  std::int64_t version = 0;
+  Roots roots;
+  std::uint64_t payload_bytes = 0;
+  Digest payload_digest{};
 };
 
 /// A state commitment store. One thread writes (apply, commit, discard and the reads on this
@@ -145,6 +153,9 @@ class CommitStore {
   /// not an error.
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 
+  /// The log's record of a version; nothing if the log does not keep it (pruned, or the base).
+  Result<std::optional<LogRecord>> log_record(std::int64_t version) const;
+
   const OpenReport& open_report() const noexcept;
   StoreMetrics metrics() const;
   CommitTimings last_timings() const noexcept;
@@ -159,14 +170,6 @@ class CommitStore {
 
  private:
   std::unique_ptr<Impl> impl_;
-};
-
-/// A record of the changelog without its payload.
-struct LogRecord {
-  std::int64_t version = 0;
-  Roots roots;
-  std::uint64_t payload_bytes = 0;
-  Digest payload_digest{};
 };
 
 }  // namespace flatkv

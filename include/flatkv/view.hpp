@@ -20,8 +20,8 @@ struct DatabaseStats {
   bool operator==(const DatabaseStats&) const = default;
 };
 
-/// Which rows to walk: those with `prefix`, in [start, end). All three are *internal* keys (spec §2:
-/// an address, or address ‖ slot, or a whole legacy key); empty ones do not limit.
+/// Which rows to walk: those with `prefix`, in [start, end). All three are *internal* keys (spec
+/// §2: an address, or address ‖ slot, or a whole legacy key); empty ones do not limit.
 struct RowRange {
   Bytes prefix;
   Bytes start;
@@ -56,9 +56,9 @@ class RowIterator {
 };
 
 /// Committed state at one version, consistent over all databases. Cheap to copy; any number of
-/// threads may use one. It outlives commits, snapshots, rollbacks and the store handle it came from,
-/// and keeps its generation's databases (and the store's lock) until it is gone. Returned bytes are
-/// the caller's own. An error is an error, never "not found".
+/// threads may use one. It outlives commits, snapshots, rollbacks and the store handle it came
+/// from, and keeps its generation's databases (and the store's lock) until it is gone. Returned
+/// bytes are the caller's own. An error is an error, never "not found".
 class ReadView {
  public:
   std::int64_t version() const noexcept;

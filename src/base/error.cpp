@@ -14,10 +14,10 @@ std::string_view to_string(Database database) noexcept {
 
 std::string_view to_string(ErrorCode code) noexcept {
   static constexpr std::array<std::string_view, 16> kNames = {
-      "invalid_argument", "not_found",      "locked",        "corruption",
-      "log_gap",          "log_behind",     "version_mismatch", "format_too_new",
-      "foreign_store",    "import_incomplete", "store_failed", "io",
-      "no_space",         "permission",     "cancelled",     "unsupported"};
+      "invalid_argument", "not_found",         "locked",           "corruption",
+      "log_gap",          "log_behind",        "version_mismatch", "format_too_new",
+      "foreign_store",    "import_incomplete", "store_failed",     "io",
+      "no_space",         "permission",        "cancelled",        "unsupported"};
   return kNames[static_cast<std::size_t>(code)];
 }
 

@@ -7,7 +7,8 @@
 
 namespace flatkv {
 
-/// Builds an Error step by step: `return fail(ErrorCode::corruption, "bad magic").path(p).offset(0);`
+/// Builds an Error step by step: `return fail(ErrorCode::corruption, "bad
+/// magic").path(p).offset(0);`
 class [[nodiscard]] Failure {
  public:
   Failure(ErrorCode code, std::string message) {
@@ -52,17 +53,17 @@ Failure fail_errno(int error_number, std::string doing, std::string path);
 #define FLATKV_CONCAT(a, b) FLATKV_CONCAT_INNER(a, b)
 
 /// Returns the error of `expression` from the enclosing function, if it has one.
-#define FLATKV_TRY(expression)                                          \
-  do {                                                                  \
-    if (auto flatkv_try_result = (expression); !flatkv_try_result) {    \
-      return std::unexpected(std::move(flatkv_try_result).error());     \
-    }                                                                   \
+#define FLATKV_TRY(expression)                                       \
+  do {                                                               \
+    if (auto flatkv_try_result = (expression); !flatkv_try_result) { \
+      return std::unexpected(std::move(flatkv_try_result).error());  \
+    }                                                                \
   } while (false)
 
 /// `FLATKV_ASSIGN(auto x, f());` declares or assigns the value, or returns the error.
-#define FLATKV_ASSIGN(target, expression)                                                   \
-  auto FLATKV_CONCAT(flatkv_result_, __LINE__) = (expression);                              \
-  if (!FLATKV_CONCAT(flatkv_result_, __LINE__)) {                                           \
-    return std::unexpected(std::move(FLATKV_CONCAT(flatkv_result_, __LINE__)).error());     \
-  }                                                                                         \
+#define FLATKV_ASSIGN(target, expression)                                               \
+  auto FLATKV_CONCAT(flatkv_result_, __LINE__) = (expression);                          \
+  if (!FLATKV_CONCAT(flatkv_result_, __LINE__)) {                                       \
+    return std::unexpected(std::move(FLATKV_CONCAT(flatkv_result_, __LINE__)).error()); \
+  }                                                                                     \
   target = *std::move(FLATKV_CONCAT(flatkv_result_, __LINE__))

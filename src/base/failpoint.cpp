@@ -2,12 +2,13 @@
 
 #ifdef FLATKV_FAILPOINTS
 
+#include <unistd.h>
+
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <chrono>
 #include <mutex>
 #include <thread>
-#include <unistd.h>
 
 #include "base/assert.hpp"
 
@@ -41,7 +42,8 @@ std::function<Status()> parse_action(const std::string& text) {
     return []() -> Status { return fail(ErrorCode::io, "injected failure"); };
   }
   if (text == "enospc") {
-    return []() -> Status { return fail(ErrorCode::no_space, "injected: no space left on device"); };
+    return
+        []() -> Status { return fail(ErrorCode::no_space, "injected: no space left on device"); };
   }
   if (text.starts_with("sleep:")) {
     const auto pause = std::chrono::milliseconds(std::stoul(text.substr(6)));

@@ -6,7 +6,8 @@
 
 namespace flatkv {
 
-/// Passes messages to the caller's callback; silent without one. Copyable, callable from any thread.
+/// Passes messages to the caller's callback; silent without one. Copyable, callable from any
+/// thread.
 class Logger {
  public:
   Logger() = default;

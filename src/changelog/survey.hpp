@@ -37,18 +37,20 @@ struct Break {
   std::uint64_t offset = 0;
   std::int64_t version = 0;  ///< version that was expected there
   std::string reason;
-  bool zeros_only = false;   ///< nothing but zeros to the end of the last segment: an end, no damage
+  bool zeros_only = false;  ///< nothing but zeros to the end of the last segment: an end, no damage
   bool valid_above = false;  ///< a valid record (header under our id and payload) of a higher
                              ///< version exists above
 };
 
 struct Survey {
-  std::vector<Segment> segments;    ///< those of the walk, ascending and contiguous
-  std::vector<std::string> strays;  ///< segments before a gap that the walk does not need; -tmp files
-  Base base;                        ///< of the first segment in `segments`
+  std::vector<Segment> segments;  ///< those of the walk, ascending and contiguous
+  std::vector<std::string>
+      strays;  ///< segments before a gap that the walk does not need; -tmp files
+  Base base;   ///< of the first segment in `segments`
   Tip tip;
-  std::optional<Break> damage;  ///< nothing if the walk ended with the last byte of the last segment
-  std::int64_t synced = 0;      ///< highest `synced` in any valid record seen (0: none)
+  std::optional<Break>
+      damage;               ///< nothing if the walk ended with the last byte of the last segment
+  std::int64_t synced = 0;  ///< highest `synced` in any valid record seen (0: none)
 };
 
 struct SurveyOptions {

@@ -60,9 +60,9 @@ class Writer {
 /// below `keep_after`; never the last segment.
 Status prune(fs::FileSystem& files, const std::string& directory, std::int64_t keep_after);
 
-/// Builds in `to` (made here) the log of `from` cut after `version`: sealed segments linked, the one
-/// that holds `version` copied up to it and synced; a header with that base where none does. All
-/// synced, `to` included; the caller syncs its parent.
+/// Builds in `to` (made here) the log of `from` cut after `version`: sealed segments linked, the
+/// one that holds `version` copied up to it and synced; a header with that base where none does.
+/// All synced, `to` included; the caller syncs its parent.
 Status clone_until(fs::FileSystem& files, const std::string& from, const std::string& to,
                    const Survey& survey, const StoreId& store, std::int64_t version);
 

@@ -47,8 +47,8 @@ class Snapshot {
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
-  /// Values of rows by internal key; nothing for an absent one. `keys` must be ascending. Values are
-  /// copied into `arena` and live as long as it. Any failed read is an error.
+  /// Values of rows by internal key; nothing for an absent one. `keys` must be ascending. Values
+  /// are copied into `arena` and live as long as it. Any failed read is an error.
   Status multi_get(std::span<const ByteView> keys, Arena& arena,
                    std::span<std::optional<ByteView>> values) const;
   Result<std::optional<Bytes>> get(ByteView key) const;
@@ -71,7 +71,7 @@ class Cursor {
   virtual ~Cursor() = default;
   virtual void seek_to_first() = 0;
   virtual void seek_to_last() = 0;
-  virtual void seek(ByteView key) = 0;           ///< first row at or after key
+  virtual void seek(ByteView key) = 0;               ///< first row at or after key
   virtual void seek_for_previous(ByteView key) = 0;  ///< last row at or before key
   virtual void next() = 0;
   virtual void previous() = 0;
@@ -90,9 +90,9 @@ struct Pressure {
 
 /// A file of a database as it stands at one moment.
 struct LiveFile {
-  std::string name;         ///< without directory
-  std::uint64_t bytes = 0;  ///< bytes of it that count
-  bool linkable = false;    ///< never changed again (a table)
+  std::string name;                  ///< without directory
+  std::uint64_t bytes = 0;           ///< bytes of it that count
+  bool linkable = false;             ///< never changed again (a table)
   std::optional<Bytes> replacement;  ///< content that stands in for the file (RocksDB's CURRENT)
 };
 

@@ -33,10 +33,11 @@ class RowBuffer {
     ByteView key;
     std::uint64_t hash = 0;
     bool remove = false;
-    ByteView value;            ///< copied
+    ByteView value;             ///< copied
     bool absent_below = false;  ///< the key was absent before this buffer's first entry of it
   };
-  /// Writer only; versions never decrease. A second write of a key at one version replaces the first.
+  /// Writer only; versions never decrease. A second write of a key at one version replaces the
+  /// first.
   void insert(const Write& write, std::int64_t version);
   void prefetch(std::uint64_t hash) const noexcept;
 
@@ -72,9 +73,9 @@ struct BufferLayer {
   bool frozen = false;
 };
 
-/// Rows of a database through its buffers: `layers` newest first, then the snapshot; deleted rows do
-/// not appear. Moves both ways. Keeps what it reads alive. `overlay` (sorted by key, newest of all)
-/// is for pending writes and may be empty.
+/// Rows of a database through its buffers: `layers` newest first, then the snapshot; deleted rows
+/// do not appear. Moves both ways. Keeps what it reads alive. `overlay` (sorted by key, newest of
+/// all) is for pending writes and may be empty.
 std::unique_ptr<Cursor> merged_cursor(std::vector<RowBuffer::Row> overlay,
                                       std::vector<BufferLayer> layers,
                                       std::shared_ptr<const Snapshot> snapshot,

@@ -19,18 +19,21 @@ std::string_view to_string(Purpose purpose) noexcept;
 /// Paths inside a generation.
 std::string changelog_path(const std::string& generation);
 std::string working_path(const std::string& generation);
-std::string database_path(const std::string& copy, Database database);  ///< copy: working or snapshot
+std::string database_path(const std::string& copy,
+                          Database database);  ///< copy: working or snapshot
 std::string flush_path(const std::string& generation);
-std::string snapshot_name(std::int64_t version);                   ///< "snapshot-%020d"
+std::string snapshot_name(std::int64_t version);  ///< "snapshot-%020d"
 std::string snapshot_path(const std::string& generation, std::int64_t version);
 /// "<db>-%020d.sst" in the flush directory.
-std::string flush_table_path(const std::string& generation, Database database, std::int64_t version);
+std::string flush_table_path(const std::string& generation, Database database,
+                             std::int64_t version);
 
 /// What lies in a store directory, by names alone. Unknown names are left alone and ignored.
 struct StoreSurvey {
-  bool exists = false;                   ///< the directory is there
-  std::optional<std::string> current;    ///< what a readable CURRENT with a right digest names
-  std::optional<Error> current_problem;  ///< why CURRENT does not count, where there is one that is bad
+  bool exists = false;                 ///< the directory is there
+  std::optional<std::string> current;  ///< what a readable CURRENT with a right digest names
+  std::optional<Error>
+      current_problem;  ///< why CURRENT does not count, where there is one that is bad
   std::vector<std::string> generations;  ///< complete: "gen-%08d" directories, ascending
   struct Unfinished {
     std::string name;
@@ -61,8 +64,9 @@ Status swap_current(fs::FileSystem& files, const std::string& store, const std::
 Status publish_generation(fs::FileSystem& files, const std::string& store,
                           const std::string& unfinished, const std::string& generation);
 
-/// With a good CURRENT: removes generations that it does not name, unfinished ones, and clones whose
-/// flock can be taken. Best effort: what cannot be removed is reported by name, never an error.
+/// With a good CURRENT: removes generations that it does not name, unfinished ones, and clones
+/// whose flock can be taken. Best effort: what cannot be removed is reported by name, never an
+/// error.
 std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::string& store,
                                           const StoreSurvey& survey, const std::string& live);
 

@@ -59,7 +59,8 @@ Result<SnapshotManifest> decode_snapshot_manifest(ByteView bytes);
 /// Sizes of all files and CRC32C of the small ones; nothing is read of the tables.
 Result<std::vector<SnapshotFile>> list_snapshot_files(fs::FileSystem& files,
                                                       const std::string& directory);
-/// Whether every file listed is there with its size and CRC; `corruption` names the first that is not.
+/// Whether every file listed is there with its size and CRC; `corruption` names the first that is
+/// not.
 Status check_snapshot_files(fs::FileSystem& files, const std::string& directory,
                             const SnapshotManifest& manifest);
 

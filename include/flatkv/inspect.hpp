@@ -1,0 +1,145 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flatkv/change_set.hpp"
+#include "flatkv/error.hpp"
+#include "flatkv/options.hpp"
+#include "flatkv/roots.hpp"
+#include "flatkv/store.hpp"
+#include "flatkv/view.hpp"
+
+// Looking at a store without changing it, beside a writer in this or another process.
+namespace flatkv {
+
+/// Digest of the changelog payload that these change sets make as block `version`: what the log
+/// keeps of a block (spec §5). `change_sets` are those of all apply calls of the block, in order.
+Digest block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets);
+
+/// A block of the log, with its change sets as they came.
+class LogBlock {
+ public:
+  LogRecord record;
+  /// Empty unless the block was read with changes. Valid as long as this object.
+  std::span<const NamedChangeSet> change_sets() const noexcept;
+
+  struct Impl;
+  std::shared_ptr<const Impl> impl;
+};
+
+/// Reads the changelog of a store, oldest first, headers only or with payloads. An unfinished last
+/// record is the end. One thread.
+class LogReader {
+ public:
+  struct Range {
+    std::int64_t base = 0;    ///< version just before the first record kept
+    std::int64_t last = 0;    ///< last record; equal to base in a log without records
+    std::uint64_t bytes = 0;  ///< of all segments
+  };
+  /// Errors: not_found, corruption, log_gap (`from` is not kept), io. Without `from`: the oldest
+  /// kept.
+  static Result<LogReader> open(const std::string& store, std::optional<std::int64_t> from,
+                                bool with_changes);
+  LogReader(LogReader&&) noexcept;
+  LogReader& operator=(LogReader&&) noexcept;
+  ~LogReader();
+
+  const Range& range() const noexcept;
+  Result<std::optional<LogBlock>> next();
+
+ private:
+  struct Impl;
+  explicit LogReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct SnapshotInfo {
+  std::int64_t version = 0;
+  std::string path;
+  std::optional<Roots> roots;  ///< of a valid one
+  std::array<DatabaseStats, 4> stats{};
+  std::uint64_t bytes = 0;       ///< of its files, shared or not
+  std::optional<Error> problem;  ///< why it is not valid
+};
+
+/// Snapshots of the live generation, ascending.
+Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store);
+
+/// What `info` shows; every part that could not be read has its reason in `problems`.
+struct StoreInfo {
+  std::string generation;
+  std::uint32_t format = 0;
+  std::string store_id;  ///< hex
+  AccountRows account_rows = AccountRows::keep;
+  std::int64_t initial_version = 1;
+  std::optional<LogReader::Range> log;
+  std::optional<Roots> roots;           ///< of the committed version
+  std::optional<std::int64_t> version;  ///< committed
+  struct DatabaseInfo {
+    Database database = Database::account;
+    std::optional<std::int64_t> version;  ///< of its last flush
+    DatabaseStats stats;
+    std::uint64_t bytes = 0;
+    std::optional<Error> problem;
+  };
+  std::vector<DatabaseInfo> databases;   ///< five
+  bool databases_from_snapshot = false;  ///< a writer has the store: figures of the newest snapshot
+  bool locked = false;
+  bool clean = false;  ///< closed cleanly
+  std::vector<SnapshotInfo> snapshots;
+  /// Empty for a store that would open. Otherwise what was found, what was expected.
+  std::vector<Error> problems;
+  std::vector<std::string> remedies;  ///< commands that could help
+};
+Result<StoreInfo> inspect(const std::string& store);
+
+/// Roots line of a version from the log's headers and snapshots; without `at`, of the last.
+/// `version_mismatch` with the range for a version that neither keeps.
+struct RootsAt {
+  std::int64_t version = 0;
+  Roots roots;
+};
+Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at);
+
+struct ReadOnlyOptions {
+  std::optional<std::int64_t> at;  ///< the newest version if not set
+  std::string scratch;             ///< directory for the clone; default: inside the store
+  std::uint64_t block_cache = 64ULL << 20;
+  std::uint64_t write_buffer = 128ULL << 20;
+  std::uint32_t threads = 0;
+  LogCallback log;
+};
+
+/// A private clone of a store at one version, removed when the handle goes. Never touches the
+/// writer's files. One thread, but views are for any.
+class ReadOnlyStore {
+ public:
+  /// Errors as CommitStore::open, and version_mismatch for a version outside what snapshots and log
+  /// reach, with the range.
+  static Result<ReadOnlyStore> open(const std::string& store, const ReadOnlyOptions& options = {});
+  ReadOnlyStore(ReadOnlyStore&&) noexcept;
+  ReadOnlyStore& operator=(ReadOnlyStore&&) noexcept;
+  ~ReadOnlyStore();
+
+  std::int64_t version() const noexcept;
+  const Roots& roots() const noexcept;
+  ReadView view() const;
+  Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
+
+  /// What-if: adds writes to a pending block of version() + 1 that nobody will commit.
+  Status apply(std::span<const NamedChangeSet> change_sets);
+  Roots working_roots() const;
+  void discard();
+
+ private:
+  struct Impl;
+  explicit ReadOnlyStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flatkv
