@@ -12,14 +12,23 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports these falsely inside libstdc++ at -O2.
   target_compile_options(flatkv_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
+if(FLATKV_LIBFUZZER)
+  target_compile_options(flatkv_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(FLATKV_SANITIZE)
   target_compile_options(flatkv_flags INTERFACE
     -fsanitize=${FLATKV_SANITIZE} -fno-sanitize-recover=all -g)
   target_link_options(flatkv_flags INTERFACE -fsanitize=${FLATKV_SANITIZE})
 else()
+  # A fortified libc needs the optimiser, so not in Debug. scripts/check-release proves each of these.
   target_compile_options(flatkv_flags INTERFACE
-    $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2 -fcf-protection=full -fstack-clash-protection>)
-  target_link_options(flatkv_flags INTERFACE -Wl,-z,relro,-z,now)
+    $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2> -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    target_compile_options(flatkv_flags INTERFACE -fcf-protection=full)
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    target_compile_options(flatkv_flags INTERFACE -mbranch-protection=standard)
+  endif()
+  target_link_options(flatkv_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
 
 set(FLATKV_ROOMS "")
@@ -58,7 +67,28 @@ macro(flatkv_room name)
   endif()
 endmacro()
 
-# flatkv_test(NAME SOURCES ... LIBRARIES ... [LABELS ...]): one gtest program, each test a ctest.
+# flatkv_register(NAME LABEL...): what every test of ours has in common. scripts/test runs all that are
+# not labelled `nightly`. In a sanitized tree those are unit, golden and fuzz; the others start
+# programs, kill them and take minutes, and there they would take many.
+function(flatkv_register name)
+  set(_labels ${ARGN})
+  if(FLATKV_SANITIZE AND NOT "${_labels}" MATCHES "unit|golden|fuzz")
+    list(APPEND _labels nightly)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${_labels}" TIMEOUT 900 SKIP_RETURN_CODE 77)
+  if(FLATKV_SANITIZE)
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT
+      "UBSAN_OPTIONS=print_stacktrace=1;ASAN_OPTIONS=detect_stack_use_after_return=1")
+  endif()
+endfunction()
+
+# Tests of sanitized trees have names of their own, since scripts/test runs both kinds together.
+set(FLATKV_TEST_PREFIX "")
+if(FLATKV_SANITIZE)
+  set(FLATKV_TEST_PREFIX "sanitized.")
+endif()
+
+# flatkv_test(NAME SOURCES ... LIBRARIES ... [LABELS ...]): one gtest program, each program a ctest.
 function(flatkv_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -69,8 +99,8 @@ function(flatkv_test name)
     set(arg_LABELS unit)
   endif()
   # One ctest per program: a process per test would cost more than the tests.
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 900)
+  add_test(NAME ${FLATKV_TEST_PREFIX}${name} COMMAND ${name})
+  flatkv_register(${FLATKV_TEST_PREFIX}${name} ${arg_LABELS})
 endfunction()
 
 # The one library that is installed: the objects of all rooms.
@@ -85,5 +115,13 @@ macro(flatkv_library)
   target_include_directories(flatkv PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(flatkv PUBLIC cxx_std_23)
-  target_link_libraries(flatkv PUBLIC ${FLATKV_PACKAGES} Threads::Threads)
+  # PRIVATE: an embedder links these packages but sees none of their headers through ours.
+  foreach(_package ${FLATKV_PACKAGES})
+    if(_package STREQUAL "nlohmann_json::nlohmann_json")
+      target_link_libraries(flatkv PRIVATE $<BUILD_INTERFACE:${_package}>)  # headers only
+    else()
+      target_link_libraries(flatkv PRIVATE ${_package})
+    endif()
+  endforeach()
+  target_link_libraries(flatkv PUBLIC Threads::Threads)
 endmacro()
