@@ -35,9 +35,12 @@ configure() {
     launcher=$(command -v ccache)
     export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
   fi
-  cmake -S "$root" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "$@" |
-    grep -v '^-- ' || true
-  [[ -f $dir/build.ninja ]] || die "cmake could not configure $dir"
+  mkdir -p "$dir"
+  cmake -S "$root" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "$@" \
+    > "$dir/configure.log" 2>&1 || {
+    cat "$dir/configure.log" >&2
+    die "cmake could not configure $dir"
+  }
 }
 
 # compile DIR [TARGET...]

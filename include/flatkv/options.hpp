@@ -38,13 +38,13 @@ struct Options {
   /// Create the store if there is none. A store with a missing piece is never created anew.
   bool create_if_missing = false;
   /// Used only when the store is created by this open.
-  CreateOptions create;
+  CreateOptions create{};
 
   Durability durability = Durability::sync;
   /// `group`: most blocks that may be committed and not yet durable; ≥ 1.
   std::uint32_t group_blocks = 16;
   /// `group`: called from the syncing thread after blocks up to `version` became durable.
-  std::function<void(std::int64_t version)> on_durable;
+  std::function<void(std::int64_t version)> on_durable{};
 
   /// Bytes of committed rows in memory before a flush starts. Up to three such buffers exist.
   std::uint64_t write_buffer = 128ULL << 20;
@@ -75,7 +75,7 @@ struct Options {
   /// Threads for hashing, scanning and imports; 0 is one per core.
   std::uint32_t threads = 0;
 
-  LogCallback log;
+  LogCallback log{};
 };
 
 }  // namespace flatkv
