@@ -66,4 +66,4 @@ Failure fail_errno(int error_number, std::string doing, std::string path);
   if (!FLATKV_CONCAT(flatkv_result_, __LINE__)) {                                       \
     return std::unexpected(std::move(FLATKV_CONCAT(flatkv_result_, __LINE__)).error()); \
   }                                                                                     \
-  target = *std::move(FLATKV_CONCAT(flatkv_result_, __LINE__))  // NOLINT(bugprone-macro-parentheses)
+  target = *std::move(FLATKV_CONCAT(flatkv_result_, __LINE__))
