@@ -15,6 +15,7 @@
 #include "fs/descriptor.hpp"
 #include "fs/file_system.hpp"
 #include "fs/network.hpp"
+#include "fs/write_fully.hpp"
 
 namespace flatkv::fs {
 namespace {
@@ -105,23 +106,12 @@ class PosixAppendFile final : public AppendFile {
     return std::unexpected(std::move(failure).error());
   }
 
-  Status write_all(std::span<iovec> left) {
-    while (!left.empty()) {
-      const ssize_t result = uninterrupted(
-          [&] { return ::writev(file_.get(), left.data(), static_cast<int>(left.size())); });
-      if (result < 0) return broken(fail_errno(errno, "write", path_));
-      if (result == 0) return broken(fail(ErrorCode::io, "write made no progress").path(path_));
-      auto written = static_cast<std::size_t>(result);
-      size_.fetch_add(written, std::memory_order_relaxed);
-      while (!left.empty() && written >= left.front().iov_len) {
-        written -= left.front().iov_len;
-        left = left.subspan(1);
-      }
-      if (written > 0) {
-        left.front().iov_base = static_cast<char*>(left.front().iov_base) + written;
-        left.front().iov_len -= written;
-      }
-    }
+  Status write_all(std::span<iovec> vectors) {
+    const Written done = write_fully(vectors, [this](const iovec* parts, int count) {
+      return ::writev(file_.get(), parts, count);
+    });
+    size_.fetch_add(done.bytes, std::memory_order_relaxed);
+    if (done.error != 0) return broken(fail_errno(done.error, "write", path_));
     return {};
   }
 

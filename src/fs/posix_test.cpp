@@ -11,6 +11,7 @@
 #include "fs/files.hpp"
 #include "fs/network.hpp"
 #include "fs/test_directory.hpp"
+#include "fs/write_fully.hpp"
 
 namespace flatkv::fs {
 namespace {
@@ -86,6 +87,55 @@ TEST(Posix, AppendsManyPartsAcrossReopening) {
   ASSERT_TRUE(append_text(**again, "end").has_value());
   EXPECT_EQ((*again)->size(), expected.size() + 3);
   EXPECT_EQ(slurp(directory / "file"), expected + "end");
+}
+
+/// A writev that is interrupted every third time and otherwise takes `step` bytes at most.
+struct ReluctantWriter {
+  std::size_t step;
+  std::string& text;
+  unsigned calls = 0;
+  ssize_t operator()(const iovec* parts, int count) {
+    if (++calls % 3 == 0) {
+      errno = EINTR;
+      return -1;
+    }
+    std::size_t taken = 0;
+    for (int i = 0; i < count && taken < step; ++i) {
+      const std::size_t now = std::min(step - taken, parts[i].iov_len);
+      text.append(static_cast<const char*>(parts[i].iov_base), now);
+      taken += now;
+    }
+    return static_cast<ssize_t>(taken);
+  }
+};
+
+TEST(WriteFully, TakesUpWhereAShortWriteStopped) {
+  std::array<std::string, 4> parts = {"a", "bcdefgh", "ij", "klmnopqrstuvwxyz"};
+  for (std::size_t step = 1; step <= 27; ++step) {
+    std::array<iovec, 4> vectors{};
+    for (std::size_t i = 0; i < parts.size(); ++i) vectors[i] = {parts[i].data(), parts[i].size()};
+    std::string text;
+    const Written done = write_fully(vectors, ReluctantWriter{step, text});
+    EXPECT_EQ(done.error, 0);
+    EXPECT_EQ(done.bytes, 26U);
+    EXPECT_EQ(text, "abcdefghijklmnopqrstuvwxyz") << step;
+  }
+}
+
+TEST(WriteFully, GivesUpOnErrorsAndOnNoProgress) {
+  std::string part = "abc";
+  iovec vector = {part.data(), part.size()};
+  unsigned calls = 0;
+  Written done = write_fully({&vector, 1}, [&](const iovec*, int) -> ssize_t {
+    if (++calls == 1) return 1;
+    errno = ENOSPC;
+    return -1;
+  });
+  EXPECT_EQ(done.error, ENOSPC);
+  EXPECT_EQ(done.bytes, 1U);
+  EXPECT_EQ(calls, 2U);
+  done = write_fully({&vector, 1}, [](const iovec*, int) -> ssize_t { return 0; });
+  EXPECT_EQ(done.error, EIO);
 }
 
 TEST(Posix, CompletesShortWritesAndIsBrokenAfterAFailedOne) {
