@@ -33,4 +33,8 @@ struct Job {
 /// sizes; small totals stay on the calling thread. The result does not depend on the split.
 void accumulate_parallel(std::span<const Job> jobs);
 
+/// Threads that `accumulate_parallel` uses, the calling one included; 0 is one per core, as at the
+/// start. Calls under way keep what they started with.
+void set_threads(std::size_t count);
+
 }  // namespace flatkv::lthash
