@@ -5,7 +5,8 @@ target_compile_options(flatkv_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
   -Wold-style-cast -Woverloaded-virtual -Wcast-qual -Werror
   -fstack-protector-strong -fno-omit-frame-pointer)
-target_compile_definitions(flatkv_flags INTERFACE $<$<BOOL:${FLATKV_FAILPOINTS}>:FLATKV_FAILPOINTS>)
+target_compile_definitions(flatkv_flags INTERFACE
+  $<$<BOOL:${FLATKV_FAILPOINTS}>:FLATKV_FAILPOINTS _GLIBCXX_ASSERTIONS>)
 target_include_directories(flatkv_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -17,7 +18,7 @@ if(FLATKV_LIBFUZZER)
 endif()
 if(FLATKV_SANITIZE)
   target_compile_options(flatkv_flags INTERFACE
-    -fsanitize=${FLATKV_SANITIZE} -fno-sanitize-recover=all -g)
+    -fsanitize=${FLATKV_SANITIZE} -fno-sanitize-recover=all -g1)
   target_link_options(flatkv_flags INTERFACE -fsanitize=${FLATKV_SANITIZE})
 else()
   # A fortified libc needs the optimiser, so not in Debug. scripts/check-release proves each of these.

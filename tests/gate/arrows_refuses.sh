@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# scripts/check-arrows must be able to say no: each of these breaks a copy of the tree in one way.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+
+refuses() { # FILE LINE EXPECTED
+  rm -rf "${copy:?}"/*
+  mkdir -p "$copy/src" "$copy/$(dirname "$1")"
+  cp -r "$root/CMakeLists.txt" "$root/include" "$copy"
+  cp -r "$root"/src/. "$copy/src"
+  echo "$2" >> "$copy/$1"
+  local said
+  if said=$("$root/scripts/check-arrows" "$copy"); then
+    echo "accepted: $2 in $1"
+    exit 1
+  fi
+  if [[ $said != *"$3"* ]]; then
+    echo "said '$said', expected '$3'"
+    exit 1
+  fi
+}
+
+refuses src/base/extra.cpp '#include "fs/files.hpp"' 'base/extra.cpp:1: base includes fs/files.hpp'
+refuses src/codec/extra_test.cpp '#include "engine/db.hpp"' 'does not name engine'
+refuses src/store/extra.hpp '#include <rocksdb/db.h>' 'does not name its package'
+refuses src/codec/extra.cpp '#include <fmt/format.h>' 'does not name its package'
+refuses include/flatkv/extra.hpp '#include "base/bytes.hpp"' 'which is not installed'
+refuses CMakeLists.txt 'flatkv_room(fs base engine)' 'fs names engine, which is not below it'
+echo 'Six breaches refused.'
