@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "layout/manifest.hpp"
+#include "layout/snapshots.hpp"
 
 namespace flatkv::layout {
 
@@ -28,6 +31,15 @@ std::string snapshot_path(const std::string& generation, std::int64_t version);
 std::string flush_table_path(const std::string& generation, Database database,
                              std::int64_t version);
 
+/// The path to work with for the path that the user gave: itself, or where it leads if it is a
+/// symbolic link (the user's choice; resolved once, at open). Inside a store none is followed.
+Result<std::string> resolve_store_path(fs::FileSystem& files, const std::string& given);
+
+/// The content of CURRENT.
+Bytes encode_current(const std::string& generation);
+/// The generation's name; `corruption`, or `format_too_new`.
+Result<std::string> decode_current(ByteView bytes);
+
 /// What lies in a store directory, by names alone. Unknown names are left alone and ignored.
 struct StoreSurvey {
   bool exists = false;                 ///< the directory is there
@@ -42,7 +54,8 @@ struct StoreSurvey {
   std::vector<Unfinished> unfinished;  ///< "gen-%08d-<purpose>-tmp"
   std::vector<std::string> clones;     ///< "readonly-…", with or without -tmp
 };
-/// `corruption` where a file, link or device stands in place of a directory.
+/// `corruption` where a file, link or device stands in place of a directory; `format_too_new` for a
+/// sound CURRENT of a newer format. Changes nothing.
 Result<StoreSurvey> survey_store(fs::FileSystem& files, const std::string& store);
 
 /// The live generation's name by the rule of spec §6, and whether CURRENT has to be written again.
@@ -50,46 +63,54 @@ struct Choice {
   std::string name;
   bool current_missing = false;
 };
-/// `not_found` (no store), `import_incomplete`, `corruption` (several, named).
+/// `not_found` (no store), `import_incomplete`, `corruption` (several, named; or none left of what
+/// once was a store: never initialised anew, trap 35).
 Result<Choice> choose_generation(const std::string& store, const StoreSurvey& survey);
 
 /// Name of the next generation and of its directory while it is built.
 std::string next_generation(const StoreSurvey& survey);
 std::string unfinished_name(const std::string& generation, Purpose purpose);
 
+/// Whether what a generation consists of is made of real directories, where it is there at all;
+/// `corruption` for a file, link or device in place of one.
+Status check_directories(fs::FileSystem& files, const std::string& generation);
+
 /// Writes CURRENT (by rename) so that it names `generation`; durable on return: the commit point.
+/// After an error it is not known which generation a later open finds: the caller's store has
+/// failed.
 Status swap_current(fs::FileSystem& files, const std::string& store, const std::string& generation);
 
 /// Renames the finished directory to its final name and syncs the store directory, then swaps.
+/// All in the directory is synced already; the directory itself is synced here once more.
 Status publish_generation(fs::FileSystem& files, const std::string& store,
                           const std::string& unfinished, const std::string& generation);
 
-/// With a good CURRENT: removes generations that it does not name, unfinished ones, and clones
-/// whose flock can be taken. Best effort: what cannot be removed is reported by name, never an
-/// error.
+/// Removes a generation that CURRENT does not name. It loses its name first (renamed to a -tmp one,
+/// store directory synced), so that what a crash leaves of it can never pass for a complete one.
+/// Nothing there is no error.
+Status remove_generation(fs::FileSystem& files, const std::string& store, const std::string& name);
+
+/// With CURRENT naming `live`, which is looked at once more: removes generations that it does not
+/// name, unfinished ones, and clones whose flock can be taken. Best effort: what cannot be removed
+/// is reported, one line each, never an error.
 std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::string& store,
                                           const StoreSurvey& survey, const std::string& live);
 
-/// A snapshot directory of a generation: its manifest, or why it is not valid.
-struct SnapshotEntry {
-  std::string name;
-  std::string path;
-  std::int64_t version = 0;  ///< from the name
-  Result<SnapshotManifest> manifest;
-};
-/// Ascending by version. SNAPSHOT is read and checked; `check_files` also compares sizes and CRCs.
-Result<std::vector<SnapshotEntry>> list_snapshots(fs::FileSystem& files,
-                                                  const std::string& generation, bool check_files);
+/// The same inside the live generation: "snapshot-…-tmp", what lies in flush/ (which is made if it
+/// is missing) and "-tmp" files beside MANIFEST.json.
+std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::string& generation);
 
 /// The lock of a store (flock on its directory), with the holder's name in LOCK for people.
 class StoreLock {
  public:
-  /// Tries for `wait_ms`; `locked` names the holder as LOCK tells it.
+  /// Tries for `wait_ms`; `locked` names the holder as LOCK tells it. `unsupported` on a network
+  /// file system, `not_found` without a directory. The path is one that `resolve_store_path` gave.
   static Result<StoreLock> take(fs::FileSystem& files, const std::string& store, unsigned wait_ms);
   /// `store_failed` if the directory was moved away or replaced.
   Status check(const std::string& store) const;
 
  private:
+  explicit StoreLock(std::unique_ptr<fs::DirLock> lock) : lock_(std::move(lock)) {}
   std::unique_ptr<fs::DirLock> lock_;
 };
 

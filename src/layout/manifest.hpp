@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,14 +9,25 @@
 #include "codec/local_meta.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/options.hpp"
+#include "flatkv/roots.hpp"
 #include "fs/file_system.hpp"
 
-// Files that say what a generation and a snapshot are (spec §6). All carry a digest of their own.
+// Files that say what a generation and a snapshot are (spec §6). All carry a digest of their own;
+// docs/formats.md has their bytes.
 namespace flatkv::layout {
 
 using changelog::StoreId;
 
 inline constexpr std::uint32_t kFormat = 1;
+
+/// Larger files are refused unread.
+inline constexpr std::size_t kMaxManifestBytes = 64U << 10;
+inline constexpr std::size_t kMaxCurrentBytes = 4U << 10;
+inline constexpr std::size_t kMaxSnapshotManifestBytes = 64U << 20;
+
+inline constexpr std::string_view kManifestFile = "MANIFEST.json";
+inline constexpr std::string_view kCurrentFile = "CURRENT";
+inline constexpr std::string_view kSnapshotFile = "SNAPSHOT";
 
 /// MANIFEST.json of a generation; written once, never changed.
 struct Manifest {
@@ -30,6 +42,13 @@ Bytes encode(const Manifest& manifest);
 /// `corruption`, or `format_too_new`.
 Result<Manifest> decode_manifest(ByteView bytes);
 
+/// Writes and syncs the file in a directory that has none; the caller syncs the directory.
+Status write_manifest(fs::FileSystem& files, const std::string& generation,
+                      const Manifest& manifest);
+/// `corruption` where it is missing or bad, with the names of snapshots that hold a copy;
+/// `format_too_new`.
+Result<Manifest> read_manifest(fs::FileSystem& files, const std::string& generation);
+
 /// Hashes and stats of the four data databases at one version.
 struct StateSummary {
   std::int64_t version = 0;
@@ -43,20 +62,26 @@ struct SnapshotFile {
   std::string path;  ///< relative to the snapshot, e.g. "account/000012.sst"
   std::uint64_t bytes = 0;
   std::optional<std::uint32_t> crc32c;  ///< of small files (everything but tables)
+  bool operator==(const SnapshotFile&) const = default;
 };
 
 /// SNAPSHOT of a snapshot directory; written last.
 struct SnapshotManifest {
-  StateSummary state;
-  Digest chain{};  ///< chain digest of the version
+  StateSummary state;  ///< its stats are all of its version
+  Digest chain{};      ///< chain digest of the version
   Manifest manifest;
-  std::vector<SnapshotFile> files;
+  std::vector<SnapshotFile> files;  ///< ascending by path
 };
 
 Bytes encode(const SnapshotManifest& manifest);
+/// `corruption`, or `format_too_new`. Paths are checked: two components, a database's name first.
 Result<SnapshotManifest> decode_snapshot_manifest(ByteView bytes);
+/// SNAPSHOT of a directory; `corruption` where it is missing.
+Result<SnapshotManifest> read_snapshot_manifest(fs::FileSystem& files,
+                                                const std::string& directory);
 
-/// Sizes of all files and CRC32C of the small ones; nothing is read of the tables.
+/// Sizes of all files and CRC32C of the small ones; nothing is read of the tables. The five
+/// databases must be there.
 Result<std::vector<SnapshotFile>> list_snapshot_files(fs::FileSystem& files,
                                                       const std::string& directory);
 /// Whether every file listed is there with its size and CRC; `corruption` names the first that is

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "flatkv/bytes.hpp"
+
+namespace flatkv {
+
+/// CRC-32C (Castagnoli, reflected, as in RFC 3720). `before` is the CRC of what precedes `bytes`,
+/// so that a long input can be taken in parts; 0 for its start. Table-driven: for small files.
+std::uint32_t crc32c(ByteView bytes, std::uint32_t before = 0) noexcept;
+
+}  // namespace flatkv

@@ -1,0 +1,103 @@
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <thread>
+
+#include "fs/files.hpp"
+#include "layout/generation.hpp"
+
+namespace flatkv::layout {
+namespace {
+
+constexpr std::string_view kLockFile = "LOCK";
+constexpr std::size_t kMaxLockBytes = 4U << 10;
+constexpr std::size_t kMaxShown = 200;
+constexpr auto kRetry = std::chrono::milliseconds(10);
+
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  std::array<char, 32> text{};
+  if (::gmtime_r(&now, &parts) == nullptr) return "?";
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return {text.data(), length};
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "?";
+  return name.data();
+}
+
+/// Best effort: the flock is the lock, this is a note beside it. Written to a new file, so that a
+/// link that somebody put there is not followed.
+void write_holder(fs::FileSystem& files, const std::string& store) {
+  const std::string path = fs::join(store, kLockFile);
+  static_cast<void>(files.unlink(path));
+  const auto file = files.create(path);
+  if (!file) return;
+  const std::string text =
+      "pid " + std::to_string(::getpid()) + "\nhost " + host_name() + "\nsince " + now_utc() + "\n";
+  const ByteView part = as_bytes(text);
+  static_cast<void>((*file)->append({&part, 1}));
+}
+
+/// "pid 1, host a, since …" of LOCK; whatever else it may hold is made harmless.
+std::string holder(fs::FileSystem& files, const std::string& store) {
+  const auto bytes = fs::read_file(files, fs::join(store, kLockFile), kMaxLockBytes);
+  if (!bytes || bytes->empty()) return "a process that LOCK does not name";
+  std::string text;
+  for (const char c : as_chars(*bytes)) {
+    if (text.size() == kMaxShown) break;
+    if (c == '\n') {
+      text += ", ";
+    } else {
+      text += c >= ' ' && c <= '~' ? c : '?';
+    }
+  }
+  while (text.ends_with(' ') || text.ends_with(',')) text.pop_back();
+  return text;
+}
+
+/// One try. Nothing where the path leads to another directory than was locked: moved in between.
+Result<std::unique_ptr<fs::DirLock>> try_lock(fs::FileSystem& files, const std::string& store) {
+  FLATKV_ASSIGN(std::unique_ptr<fs::DirLock> lock, files.lock_directory(store));
+  FLATKV_ASSIGN(const bool still, lock->still_at(store));
+  if (!still) return fail(ErrorCode::locked, "the store was moved while it was locked").path(store);
+  return lock;
+}
+
+}  // namespace
+
+Result<StoreLock> StoreLock::take(fs::FileSystem& files, const std::string& store,
+                                  unsigned wait_ms) {
+  FLATKV_ASSIGN(const bool there, fs::exists(files, store, fs::FileType::directory));
+  if (!there) return fail(ErrorCode::not_found, "there is no store here").path(store);
+  FLATKV_ASSIGN(const bool network, files.is_network(store));
+  if (network) {
+    return fail(ErrorCode::unsupported, "the store is on a network file system").path(store);
+  }
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms);
+  for (;;) {
+    auto lock = try_lock(files, store);
+    if (lock) {
+      write_holder(files, store);
+      return StoreLock(*std::move(lock));
+    }
+    if (lock.error().code != ErrorCode::locked) return std::unexpected(std::move(lock).error());
+    if (std::chrono::steady_clock::now() >= until) break;
+    std::this_thread::sleep_for(kRetry);
+  }
+  return fail(ErrorCode::locked, "the store is in use by " + holder(files, store)).path(store);
+}
+
+Status StoreLock::check(const std::string& store) const {
+  FLATKV_ASSIGN(const bool still, lock_->still_at(store));
+  if (still) return {};
+  return fail(ErrorCode::store_failed, "the store was moved away or replaced while it was open")
+      .path(store);
+}
+
+}  // namespace flatkv::layout

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "layout/generation.hpp"
+
+// Names of the store directory, made and taken apart. What is not spelled exactly as we would
+// spell it is not ours.
+namespace flatkv::layout {
+
+std::string generation_name(std::uint64_t number);  ///< "gen-%08d"
+std::optional<std::uint64_t> parse_generation_name(std::string_view name);
+
+struct UnfinishedName {
+  std::uint64_t number = 0;
+  Purpose purpose = Purpose::init;
+};
+std::optional<UnfinishedName> parse_unfinished_name(std::string_view name);
+
+/// "readonly-<pid>-<random>", with or without "-tmp".
+bool is_clone_name(std::string_view name);
+
+std::optional<std::int64_t> parse_snapshot_name(std::string_view name);
+/// "snapshot-…-tmp": made by an unfinished snapshot or pruning.
+bool is_unfinished_snapshot_name(std::string_view name);
+
+/// "<database>/<name>", a name of letters, digits, '.', '_' and '-' that is not "." or "..".
+bool is_snapshot_file_path(std::string_view path);
+/// Tables: never changed once written, so linked and not read.
+bool is_table_path(std::string_view path);
+
+}  // namespace flatkv::layout

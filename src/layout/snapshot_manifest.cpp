@@ -1,0 +1,132 @@
+#include <limits>
+
+#include "changelog/record.hpp"
+#include "layout/generation.hpp"
+#include "layout/manifest.hpp"
+#include "layout/names.hpp"
+#include "layout/sealed_json.hpp"
+
+namespace flatkv::layout {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::uint64_t kMaxVersion = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t kMaxNumber = std::numeric_limits<std::uint64_t>::max();
+
+ordered_json encode_databases(const StateSummary& state) {
+  ordered_json databases;
+  for (std::size_t i = 0; i < kDataDatabases.size(); ++i) {
+    ordered_json& one = databases[std::string(to_string(kDataDatabases[i]))];
+    one["rows"] = state.stats[i].rows;
+    one["key_bytes"] = state.stats[i].key_bytes;
+    one["value_bytes"] = state.stats[i].value_bytes;
+    one["lthash"] = to_hex(state.hashes[i].serialize());
+  }
+  return databases;
+}
+
+Status decode_database(const Members& members, codec::Stats& stats, LtHash& hash) {
+  FLATKV_ASSIGN(stats.rows, members.number("rows", 0, kMaxNumber));
+  FLATKV_ASSIGN(stats.key_bytes, members.number("key_bytes", 0, kMaxNumber));
+  FLATKV_ASSIGN(stats.value_bytes, members.number("value_bytes", 0, kMaxNumber));
+  std::array<std::uint8_t, LtHash::kBytes> limbs;
+  FLATKV_TRY(members.hex("lthash", limbs));
+  hash = LtHash::deserialize(limbs);
+  return {};
+}
+
+Status decode_databases(const Members& members, StateSummary& state) {
+  FLATKV_ASSIGN(const json* databases, members.object("databases"));
+  for (std::size_t i = 0; i < kDataDatabases.size(); ++i) {
+    FLATKV_ASSIGN(const json* one, Members(*databases).object(to_string(kDataDatabases[i])));
+    state.stats[i].version = state.version;
+    FLATKV_TRY(decode_database(Members(*one), state.stats[i], state.hashes[i]));
+  }
+  return {};
+}
+
+Result<SnapshotFile> decode_file(const Members& members) {
+  SnapshotFile file;
+  FLATKV_ASSIGN(const std::string_view path, members.text("path"));
+  if (!is_snapshot_file_path(path)) {
+    return fail(ErrorCode::corruption, "a file of the list is not in one of the five databases");
+  }
+  file.path = path;
+  FLATKV_ASSIGN(file.bytes, members.number("bytes", 0, kMaxNumber));
+  if (is_table_path(path) == members.has("crc32c")) {
+    return fail(ErrorCode::corruption,
+                "only and all files that are no tables have a CRC: " + file.path);
+  }
+  if (members.has("crc32c")) {
+    FLATKV_ASSIGN(const std::uint64_t crc, members.number("crc32c", 0, 0xffffffff));
+    file.crc32c = static_cast<std::uint32_t>(crc);
+  }
+  return file;
+}
+
+Result<std::vector<SnapshotFile>> decode_files(const json& list) {
+  std::vector<SnapshotFile> files;
+  files.reserve(list.size());
+  for (const json& entry : list) {
+    FLATKV_ASSIGN(SnapshotFile file, decode_file(Members(entry)));
+    if (!files.empty() && files.back().path >= file.path) {
+      return fail(ErrorCode::corruption, "the files of the list are not in order: " + file.path);
+    }
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+}  // namespace
+
+Roots roots_of(const std::array<LtHash, 4>& hashes) {
+  LtHash sum;
+  for (const LtHash& hash : hashes) sum += hash;
+  return {sum.checksum(), hashes[0].checksum(), hashes[1].checksum(), hashes[2].checksum(),
+          hashes[3].checksum()};
+}
+
+Bytes encode(const SnapshotManifest& manifest) {
+  ordered_json object;
+  object["format"] = kFormat;
+  object["version"] = manifest.state.version;
+  object["chain"] = to_hex(manifest.chain);
+  object["databases"] = encode_databases(manifest.state);
+  object["manifest"] = std::string(as_chars(encode(manifest.manifest)));
+  object["files"] = ordered_json::array();
+  for (const SnapshotFile& file : manifest.files) {
+    ordered_json entry;
+    entry["path"] = file.path;
+    entry["bytes"] = file.bytes;
+    if (file.crc32c) entry["crc32c"] = *file.crc32c;
+    object["files"].push_back(std::move(entry));
+  }
+  return seal(object);
+}
+
+Result<SnapshotManifest> decode_snapshot_manifest(ByteView bytes) {
+  FLATKV_ASSIGN(const json object, unseal(bytes, kMaxSnapshotManifestBytes));
+  const Members members(object);
+  FLATKV_TRY(check_format(members));
+  SnapshotManifest manifest;
+  FLATKV_ASSIGN(const std::string_view copy, members.text("manifest"));
+  FLATKV_ASSIGN(manifest.manifest, decode_manifest(as_bytes(copy)));
+  const auto base = static_cast<std::uint64_t>(manifest.manifest.initial_version) - 1;
+  FLATKV_ASSIGN(const std::uint64_t version, members.number("version", base, kMaxVersion));
+  manifest.state.version = static_cast<std::int64_t>(version);
+  FLATKV_TRY(members.hex("chain", manifest.chain));
+  FLATKV_TRY(decode_databases(members, manifest.state));
+  FLATKV_ASSIGN(const json* files, members.array("files"));
+  FLATKV_ASSIGN(manifest.files, decode_files(*files));
+  return manifest;
+}
+
+Result<SnapshotManifest> read_snapshot_manifest(fs::FileSystem& files,
+                                                const std::string& directory) {
+  return read_decoded(files, fs::join(directory, kSnapshotFile), kMaxSnapshotManifestBytes,
+                      decode_snapshot_manifest);
+}
+
+}  // namespace flatkv::layout
