@@ -35,7 +35,22 @@ class Reader {
   struct Impl;
   explicit Reader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+  friend Result<std::optional<struct RecordPlace>> find_record(fs::FileSystem&, const std::string&,
+                                                               const Survey&, const StoreId&,
+                                                               std::int64_t);
 };
+
+/// A record's header and where the record ends.
+struct RecordPlace {
+  RecordHeader header;
+  std::string segment;
+  std::uint64_t end_offset = 0;
+};
+
+/// The record of one version, by headers alone; nothing if the survey's walk does not hold it.
+Result<std::optional<RecordPlace>> find_record(fs::FileSystem& files, const std::string& directory,
+                                               const Survey& survey, const StoreId& store,
+                                               std::int64_t version);
 
 /// The record header of one version; nothing if the log does not keep it.
 Result<std::optional<RecordHeader>> find_header(fs::FileSystem& files, const std::string& directory,

@@ -47,6 +47,9 @@ struct RecordHeader {
 inline constexpr std::size_t kRecordHeaderBytes = 4 + 4 + 8 + 8 + 4 + 4 + 32 + 32 + 5 * 32 + 32;
 inline constexpr std::uint32_t kMaxPayloadBytes = 1U << 30;
 
+/// First bytes of a record. The last is no text and no start of a protobuf field of ours.
+inline constexpr std::array<std::uint8_t, 4> kRecordMagic = {'F', 'K', 'R', 0xd7};
+
 /// Serialises and sets `header.digest` (digest of store id ‖ the header before it).
 std::array<std::uint8_t, kRecordHeaderBytes> encode(const StoreId& store, RecordHeader& header);
 /// Checks magic, length, ranges and the digest under the store's id; `corruption` otherwise.

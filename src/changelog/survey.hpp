@@ -33,13 +33,13 @@ struct Tip {
 
 /// The first thing after the walk that is not as it should be.
 struct Break {
-  std::string segment;
+  std::string segment;  ///< where it is; for a gap the segment that came instead
   std::uint64_t offset = 0;
-  std::int64_t version = 0;  ///< version that was expected there
+  std::int64_t version = 0;  ///< version that was expected there: W + 1
   std::string reason;
   bool zeros_only = false;  ///< nothing but zeros to the end of the last segment: an end, no damage
-  bool valid_above = false;  ///< a valid record (header under our id and payload) of a higher
-                             ///< version exists above
+  bool valid_above = false;  ///< a valid record (header under our id and payload) of a version
+                             ///< above `version` lies at or after this place
 };
 
 struct Survey {
@@ -55,7 +55,8 @@ struct Survey {
 
 struct SurveyOptions {
   StoreId store{};
-  /// The walk starts in the segment that holds this version's successor (min Lᵢ + 1, or the base).
+  /// The walk starts in the segment that holds this version (min Lᵢ), or has it as its base; in
+  /// the oldest one if all are above.
   std::int64_t from_version = 0;
   /// Check payload digests of the last segment too: needed after an unclean close. A bad payload
   /// ends the walk before its record.

@@ -19,15 +19,18 @@ Status create_log(fs::FileSystem& files, const std::string& directory, const Sto
                   const Base& base);
 
 /// Copies the first `tip.end_offset` bytes of the tip's segment to a new file, syncs, renames it
-/// over the old one and syncs the directory; removes segments above it (none of them counts) and
-/// `-tmp` files. Idempotent: after an unclean close it runs again and again with the same result.
+/// over the old one and syncs the directory; before that, removes segments above it (none of them
+/// counts), newest first, and `-tmp` files. Idempotent: after an unclean close it runs again and
+/// again with the same result, interrupted anywhere.
 Status reseal(fs::FileSystem& files, const std::string& directory, const Tip& tip);
 
-/// Appends records. `append` belongs to one thread; `sync` and `synced` to any. After any error
-/// the writer is dead: every later call returns `store_failed`.
+/// Appends records. `append` belongs to one thread; all else to any. After any error but
+/// `invalid_argument` (nothing was written) the writer is dead: every later call returns
+/// `store_failed`.
 class Writer {
  public:
   /// Continues after `tip`, whose segment is exactly `end_offset` bytes long (see `reseal`).
+  /// All of it is taken as durable, which a reseal or a believed CLEAN proves.
   static Result<std::unique_ptr<Writer>> open(fs::FileSystem& files, const std::string& directory,
                                               const Tip& tip, const WriterOptions& options);
   ~Writer();

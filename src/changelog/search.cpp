@@ -1,0 +1,83 @@
+#include "changelog/search.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace flatkv::changelog {
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+constexpr std::size_t kOverlap = std::tuple_size_v<decltype(kRecordMagic)> - 1;
+
+std::string_view magic() { return as_chars(kRecordMagic); }
+
+/// A header at that place whose digest is right, or nothing.
+Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& store,
+                                              std::uint64_t offset) {
+  FLATKV_ASSIGN(const ByteView bytes, file.at(offset, kRecordHeaderBytes));
+  auto header = decode_record_header(store, bytes);
+  if (!header) return std::optional<RecordHeader>{};
+  return std::optional(*header);
+}
+
+/// Takes up a candidate; returns where to search on.
+Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uint64_t offset,
+                               std::int64_t version, Found& found) {
+  FLATKV_ASSIGN(const auto header, header_at(file, store, offset));
+  if (!header) return offset + 1;
+  found.synced = std::max(found.synced, header->synced);
+  const std::uint64_t payload = offset + kRecordHeaderBytes;
+  if (header->payload_bytes > file.size() - payload) return payload;
+  // One is enough, and payloads need not be read for anything else.
+  if (!found.above && header->version > version) {
+    FLATKV_ASSIGN(const Digest digest, file.digest(payload, header->payload_bytes));
+    if (digest != header->payload_digest) return payload;
+    found.above = true;
+  }
+  return payload + header->payload_bytes;
+}
+
+}  // namespace
+
+Status search_records(SegmentFile& file, const StoreId& store, std::uint64_t begin,
+                      std::int64_t version, Found& found) {
+  Bytes chunk;
+  for (std::uint64_t from = begin; from + kOverlap < file.size();) {
+    chunk.resize(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, file.size() - from)));
+    FLATKV_TRY(file.read(from, chunk));
+    std::uint64_t next = from + chunk.size() - kOverlap;
+    for (std::size_t at = 0; (at = as_chars(chunk).find(magic(), at)) != std::string_view::npos;) {
+      FLATKV_ASSIGN(const std::uint64_t on, consider(file, store, from + at, version, found));
+      at = static_cast<std::size_t>(on - from);
+      next = std::max(next, on);
+      if (at >= chunk.size()) break;
+    }
+    from = next;
+  }
+  return {};
+}
+
+Result<std::optional<RecordHeader>> last_record(SegmentFile& file, const StoreId& store) {
+  Bytes chunk;
+  for (std::uint64_t end = file.size(); end > kSegmentHeaderBytes + kOverlap;) {
+    const std::uint64_t from =
+        end - std::min<std::uint64_t>(end - kSegmentHeaderBytes, kChunkBytes);
+    chunk.resize(static_cast<std::size_t>(end - from));
+    FLATKV_TRY(file.read(from, chunk));
+    for (std::size_t at = std::string_view::npos;
+         (at = as_chars(chunk).rfind(magic(), at)) != std::string_view::npos;) {
+      FLATKV_ASSIGN(auto header, header_at(file, store, from + at));
+      if (header && from + at + kRecordHeaderBytes + header->payload_bytes == file.size()) {
+        return header;
+      }
+      if (at == 0) break;
+      --at;
+    }
+    if (from == kSegmentHeaderBytes) break;
+    end = from + kOverlap;
+  }
+  return std::optional<RecordHeader>{};
+}
+
+}  // namespace flatkv::changelog

@@ -1,0 +1,178 @@
+#include "changelog/survey.hpp"
+
+#include <algorithm>
+
+#include "changelog/search.hpp"
+#include "changelog/segment_file.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::changelog {
+namespace {
+
+/// One look at a log, in steps.
+class Surveyor {
+ public:
+  Surveyor(fs::FileSystem& files, const std::string& directory, const SurveyOptions& options)
+      : files_(files), directory_(directory), options_(options) {}
+
+  /// False if there is no segment.
+  Result<bool> list() {
+    FLATKV_ASSIGN(Listing listing, list_segments(files_, directory_));
+    temporary_ = std::move(listing.temporary);
+    for (Listing::Entry& entry : listing.segments) {
+      FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, entry.name));
+      FLATKV_ASSIGN(const SegmentHeader header, file.header());
+      if (header.store != options_.store) {
+        return fail(ErrorCode::foreign_store, "changelog segment of another store")
+            .path(file.path());
+      }
+      if (header.base.version + 1 != entry.first_version) {
+        return fail(ErrorCode::corruption,
+                    "the segment's name and its header differ: its first "
+                    "version is " +
+                        std::to_string(header.base.version + 1))
+            .path(file.path());
+      }
+      all_.push_back({std::move(entry.name), entry.first_version, file.size(), header});
+    }
+    return !all_.empty();
+  }
+
+  Status choose_start() {
+    const auto after = std::ranges::find_if(all_, [&](const Segment& segment) {
+      return segment.first_version > options_.from_version + 1;
+    });
+    start_ = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - all_.begin() - 1, 0));
+    const std::size_t needed = start_;
+    for (std::size_t i = needed; i-- > 0;) {
+      FLATKV_ASSIGN(const auto end, end_of(all_[i]));
+      // Unknown: damage, of which nothing is concluded here. Whoever reads it will be told.
+      if (!end) continue;
+      const Base& next = all_[i + 1].header.base;
+      if (end->version < next.version) {
+        for (std::size_t j = 0; j <= i; ++j) survey_.strays.push_back(all_[j].name);
+        break;
+      }
+      // The record of from_version itself is wanted: it tells the roots that the rows must have.
+      const bool holds_from = i + 1 == needed && next.version == options_.from_version;
+      if (holds_from && *end == next) start_ = i;
+    }
+    survey_.strays.insert(survey_.strays.end(), temporary_.begin(), temporary_.end());
+    return {};
+  }
+
+  Status walk() {
+    survey_.base = all_[start_].header.base;
+    chain_ = {survey_.base.version, survey_.base.digest};
+    for (std::size_t i = start_; i < all_.size() && !survey_.damage; ++i) {
+      if (!follows(all_[i])) {
+        FLATKV_TRY(search_above(i, kSegmentHeaderBytes));
+        break;
+      }
+      survey_.segments.push_back(all_[i]);
+      FLATKV_TRY(walk_segment(i));
+    }
+    survey_.tip.version = chain_.version;
+    survey_.tip.digest = chain_.digest;
+    return {};
+  }
+
+  Survey take() && { return std::move(survey_); }
+
+ private:
+  bool is_last(std::size_t i) const { return i + 1 == all_.size(); }
+
+  /// Where the chain stands at the end of a segment that is not walked.
+  Result<std::optional<Base>> end_of(const Segment& segment) {
+    if (segment.file_bytes == kSegmentHeaderBytes) return segment.header.base;
+    FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, segment.name));
+    FLATKV_ASSIGN(const auto last, last_record(file, options_.store));
+    if (!last) return std::optional<Base>{};
+    return Base{last->version, last->digest};
+  }
+
+  bool follows(const Segment& segment) {
+    const Base& base = segment.header.base;
+    if (base.version == chain_.version && base.digest == chain_.digest) return true;
+    Break damage;
+    damage.segment = segment.name;
+    damage.version = chain_.version + 1;
+    damage.reason = base.version > chain_.version   ? "gap"
+                    : base.version < chain_.version ? "the segment before goes further"
+                                                    : "the segment's base is of another chain";
+    survey_.damage = std::move(damage);
+    return false;
+  }
+
+  Status walk_segment(std::size_t i) {
+    FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
+    const auto payload =
+        is_last(i) && options_.check_last_payloads ? Payload::check : Payload::skip;
+    std::uint64_t offset = kSegmentHeaderBytes;
+    while (offset < file.size()) {
+      FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, payload));
+      if (found.header) survey_.synced = std::max(survey_.synced, found.header->synced);
+      if (!found.problem.empty()) {
+        FLATKV_TRY(record_damage(i, file, offset, std::move(found.problem)));
+        break;
+      }
+      chain_ = {found.header->version, found.header->digest};
+      survey_.tip.roots = found.header->roots;
+      offset += kRecordHeaderBytes + found.header->payload_bytes;
+    }
+    survey_.tip.segment = all_[i].name;
+    survey_.tip.end_offset = offset;
+    return {};
+  }
+
+  Status record_damage(std::size_t i, SegmentFile& file, std::uint64_t offset, std::string reason) {
+    Break damage;
+    damage.segment = all_[i].name;
+    damage.offset = offset;
+    damage.version = chain_.version + 1;
+    damage.reason = std::move(reason);
+    if (is_last(i)) {
+      FLATKV_ASSIGN(damage.zeros_only, file.zeros_from(offset));
+    }
+    const bool end = damage.zeros_only;
+    survey_.damage = std::move(damage);
+    return end ? Status{} : search_above(i, offset);
+  }
+
+  /// From that place to the end of the log.
+  Status search_above(std::size_t i, std::uint64_t offset) {
+    Found found;
+    for (; i < all_.size(); ++i, offset = kSegmentHeaderBytes) {
+      FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
+      FLATKV_TRY(search_records(file, options_.store, offset, survey_.damage->version, found));
+    }
+    survey_.damage->valid_above = found.above;
+    survey_.synced = std::max(survey_.synced, found.synced);
+    return {};
+  }
+
+  fs::FileSystem& files_;
+  const std::string& directory_;
+  const SurveyOptions& options_;
+  std::vector<Segment> all_;
+  std::vector<std::string> temporary_;
+  std::size_t start_ = 0;
+  Chain chain_;
+  Survey survey_;
+};
+
+}  // namespace
+
+Result<std::optional<Survey>> survey(fs::FileSystem& files, const std::string& directory,
+                                     const SurveyOptions& options) {
+  FLATKV_ASSIGN(const bool there, fs::exists(files, directory, fs::FileType::directory));
+  if (!there) return std::optional<Survey>{};
+  Surveyor surveyor(files, directory, options);
+  FLATKV_ASSIGN(const bool any, surveyor.list());
+  if (!any) return std::optional<Survey>{};
+  FLATKV_TRY(surveyor.choose_start());
+  FLATKV_TRY(surveyor.walk());
+  return std::optional(std::move(surveyor).take());
+}
+
+}  // namespace flatkv::changelog
