@@ -2,9 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "engine/pages.hpp"
 #include "flatkv/bytes.hpp"
 
 namespace flatkv::engine {
@@ -13,34 +13,43 @@ namespace flatkv::engine {
 /// by any thread that was told of it with a release store.
 class Arena {
  public:
-  explicit Arena(std::size_t chunk_bytes = 1U << 20) : chunk_bytes_(chunk_bytes) {}
-  Arena(Arena&&) noexcept = default;
-  Arena& operator=(Arena&&) noexcept = default;
+  /// Chunks start small and double up to `chunk_bytes`; larger requests get a chunk of their own.
+  explicit Arena(std::size_t chunk_bytes = std::size_t{2} << 20) : chunk_bytes_(chunk_bytes) {}
+  Arena(Arena&& other) noexcept;
+  Arena& operator=(Arena&& other) noexcept;
+  ~Arena() = default;
 
   std::uint8_t* allocate(std::size_t bytes, std::size_t alignment = 1) {
     std::size_t at = (used_ + alignment - 1) & ~(alignment - 1);
-    if (chunks_.empty() || at + bytes > size_) {
+    if (bytes > size_ || at > size_ - bytes) {
+      if (bytes > chunk_bytes_ / 4) return allocate_apart(bytes);
       grow(bytes);
       at = 0;
     }
     used_ = at + bytes;
-    return chunks_.back().get() + at;
+    return current_ + at;
   }
   ByteView copy(ByteView bytes);
 
   /// Bytes taken from the system.
   std::size_t memory() const noexcept { return memory_; }
-  /// Forgets everything; keeps the first chunk for reuse.
+  /// Forgets everything; keeps the largest chunk for reuse.
   void clear();
 
  private:
+  struct Chunk {
+    Pages bytes;
+    std::size_t size = 0;
+  };
   void grow(std::size_t bytes);
+  std::uint8_t* allocate_apart(std::size_t bytes);
 
   std::size_t chunk_bytes_;
+  std::uint8_t* current_ = nullptr;
   std::size_t used_ = 0;
   std::size_t size_ = 0;
   std::size_t memory_ = 0;
-  std::vector<std::unique_ptr<std::uint8_t[]>> chunks_;
+  std::vector<Chunk> chunks_;
 };
 
 }  // namespace flatkv::engine

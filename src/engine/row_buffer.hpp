@@ -21,10 +21,12 @@ std::uint64_t key_hash(ByteView key) noexcept;
 
 /// Committed rows of one data database on their way to a table file (spec §4): keys with short
 /// chains of versions, newest first. One writer inserts; any number of threads find and iterate at
-/// versions that were published to them. Entries are never removed; all memory goes at once.
+/// versions that were published to them (any release/acquire pair will do). Entries are never
+/// removed; all memory goes at once.
 class RowBuffer {
  public:
-  RowBuffer();
+  /// `expected_keys`: room for so many without growing, e.g. what the last buffer ended with.
+  explicit RowBuffer(std::size_t expected_keys = 0);
   ~RowBuffer();
   RowBuffer(const RowBuffer&) = delete;
   RowBuffer& operator=(const RowBuffer&) = delete;
@@ -39,12 +41,16 @@ class RowBuffer {
   /// Writer only; versions never decrease. A second write of a key at one version replaces the
   /// first.
   void insert(const Write& write, std::int64_t version);
+
+  /// The two steps of hiding a lookup's cache misses, each for all keys of a group before the next
+  /// step: the place in the index, then the row that the index names there.
   void prefetch(std::uint64_t hash) const noexcept;
+  void prefetch_row(std::uint64_t hash) const noexcept;
 
   /// The newest entry at or below `version`.
   Lookup find(ByteView key, std::uint64_t hash, std::int64_t version) const noexcept;
 
-  /// Bytes of arena, index and version chains.
+  /// Bytes of arena, index and version chains, and of the sorted order once it is built.
   std::size_t memory() const noexcept;
   std::size_t keys() const noexcept;
 
@@ -55,11 +61,13 @@ class RowBuffer {
     bool absent_below = false;  ///< a removed row with this set needs no tombstone
   };
   /// All keys with their newest entries, in key order; only after the last insert. Built once (in
-  /// parallel on the pool) and shared by the flush and all iterators.
+  /// parallel on the pool) and shared by the flush and all iterators. Any thread.
   const std::vector<Row>& sorted() const;
   /// Rows within the bounds as of `version`, in key order, collected for one iterator; safe beside
   /// the writer.
   std::vector<Row> collect(const Bounds& bounds, std::int64_t version) const;
+  /// The version of the last insert; 0 before the first.
+  std::int64_t last_version() const noexcept;
 
  private:
   struct Impl;
@@ -70,12 +78,13 @@ class RowBuffer {
 struct BufferLayer {
   std::shared_ptr<const RowBuffer> buffer;
   std::int64_t version = 0;
-  bool frozen = false;
+  bool frozen = false;  ///< no insert comes any more
 };
 
 /// Rows of a database through its buffers: `layers` newest first, then the snapshot; deleted rows
 /// do not appear. Moves both ways. Keeps what it reads alive. `overlay` (sorted by key, newest of
-/// all) is for pending writes and may be empty.
+/// all) is for pending writes and may be empty; what its views point to must outlive the cursor.
+/// Without a snapshot there is nothing below the layers.
 std::unique_ptr<Cursor> merged_cursor(std::vector<RowBuffer::Row> overlay,
                                       std::vector<BufferLayer> layers,
                                       std::shared_ptr<const Snapshot> snapshot,

@@ -1,0 +1,67 @@
+#pragma once
+
+// Inside this room only.
+
+#include <rocksdb/db.h>
+#include <rocksdb/listener.h>
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "engine/rocks.hpp"
+
+namespace flatkv::engine {
+
+/// What RocksDB's threads tell us. Shared with the instance, so it may outlive the Db object.
+class Listener : public rocksdb::EventListener {
+ public:
+  explicit Listener(const DbOptions& options)
+      : path_(options.path), which_(options.which), report_(options.on_background_error) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override;
+  /// Answers no: RocksDB would otherwise recover from a full disk on its own, whatever
+  /// `max_bgerror_resume_count` says, and go on beside a store that has failed.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status status,
+                            bool* recover) override {
+    status.PermitUncheckedError();
+    *recover = false;
+  }
+  void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) override {
+    written_.fetch_add(job.stats.total_output_bytes, std::memory_order_relaxed);
+  }
+
+  /// Keeps the first error; reports it if it comes from the background.
+  void latch(Error error, bool report);
+  std::optional<Error> error() const;
+  std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::string path_;
+  const Database which_;
+  const std::function<void(const Error&)> report_;
+  std::atomic<std::uint64_t> written_ = 0;
+  mutable std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
+struct Db::Impl {
+  DbOptions options;
+  Mode mode = Mode::read_only;
+  std::shared_ptr<Listener> listener;
+  std::unique_ptr<rocksdb::DB> rocks;
+  std::mutex changing;  // held by whoever changes the set of files: ingest, checkpoint
+  std::atomic<bool> stopped = false;
+  std::atomic<bool> ingest_failed = false;
+
+  Error error(const rocksdb::Status& status, std::string_view doing) const {
+    return rocks_error(status, doing, options.path, options.which);
+  }
+  Failure failure(ErrorCode code, std::string message) const {
+    return fail(code, std::move(message)).path(options.path).database(options.which);
+  }
+  /// Refuses what would change a database that is read-only, stopped or failed.
+  Status writable() const;
+};
+
+}  // namespace flatkv::engine

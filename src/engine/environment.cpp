@@ -1,0 +1,59 @@
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "engine/rocks.hpp"
+
+namespace flatkv::engine {
+namespace {
+
+/// RocksDB's file system makes files for everyone to read; ours are the owner's alone (spec §6).
+/// Their directory is private before they are made, so the moment in between shows nothing.
+class PrivateFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+  const char* Name() const override { return "flatkv-private"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                    rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, debug);
+    return status.ok() ? restrict(name, 0600) : status;
+  }
+  rocksdb::IOStatus CreateDir(const std::string& name, const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = target()->CreateDir(name, options, debug);
+    return status.ok() ? restrict(name, 0700) : status;
+  }
+  rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& options,
+                             rocksdb::FileLock** lock, rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = target()->LockFile(name, options, lock, debug);
+    if (!status.ok()) return status;
+    rocksdb::IOStatus restricted = restrict(name, 0600);
+    if (!restricted.ok()) target()->UnlockFile(*lock, options, debug).PermitUncheckedError();
+    return restricted;
+  }
+
+ private:
+  static rocksdb::IOStatus restrict(const std::string& name, ::mode_t mode) {
+    if (::chmod(name.c_str(), mode) == 0) return rocksdb::IOStatus::OK();
+    return rocksdb::IOStatus::IOError("cannot set the mode of " + name,
+                                      std::generic_category().message(errno));
+  }
+};
+
+}  // namespace
+
+rocksdb::Env* environment(const DbOptions& options) {
+  if (options.env != nullptr) return options.env;
+  // Never destroyed: RocksDB's threads may outlive static objects.
+  static rocksdb::Env* const kPrivate =
+      rocksdb::NewCompositeEnv(std::make_shared<PrivateFileSystem>(rocksdb::FileSystem::Default()))
+          .release();
+  return kPrivate;
+}
+
+}  // namespace flatkv::engine

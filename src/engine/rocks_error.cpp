@@ -1,0 +1,63 @@
+#include <cerrno>
+#include <system_error>
+
+#include "engine/rocks.hpp"
+
+namespace flatkv::engine {
+namespace {
+
+/// RocksDB has no subcode for a refused access, only the system's text at the end of its message.
+bool ends_with_errno(const std::string& message, int number) {
+  return message.ends_with(std::generic_category().message(number));
+}
+
+ErrorCode io_code(const rocksdb::Status& status) {
+  switch (status.subcode()) {
+    case rocksdb::Status::kNoSpace:
+    case rocksdb::Status::kSpaceLimit:
+      return ErrorCode::no_space;
+    case rocksdb::Status::kPathNotFound:
+      return ErrorCode::corruption;
+    default:
+      break;
+  }
+  const std::string message = status.ToString();
+  if (ends_with_errno(message, EDQUOT) || ends_with_errno(message, EFBIG)) {
+    return ErrorCode::no_space;
+  }
+  for (const int number : {EACCES, EPERM, EROFS}) {
+    if (ends_with_errno(message, number)) return ErrorCode::permission;
+  }
+  return ErrorCode::io;
+}
+
+ErrorCode code_of(const rocksdb::Status& status) {
+  switch (status.code()) {
+    case rocksdb::Status::kNotFound:
+      return ErrorCode::not_found;
+    case rocksdb::Status::kCorruption:
+      return ErrorCode::corruption;
+    case rocksdb::Status::kNotSupported:
+      return ErrorCode::unsupported;
+    case rocksdb::Status::kInvalidArgument:
+      return ErrorCode::invalid_argument;
+    case rocksdb::Status::kMemoryLimit:
+      return ErrorCode::no_space;
+    case rocksdb::Status::kIOError:
+      return io_code(status);
+    default:
+      return ErrorCode::io;
+  }
+}
+
+}  // namespace
+
+Error rocks_error(const rocksdb::Status& status, std::string_view doing, const std::string& path,
+                  Database which) {
+  std::string message(doing);
+  message += ": ";
+  message += status.ToString();
+  return fail(code_of(status), std::move(message)).path(path).database(which).error();
+}
+
+}  // namespace flatkv::engine

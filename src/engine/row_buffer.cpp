@@ -1,0 +1,361 @@
+#include "engine/row_buffer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <new>
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "engine/row_sort.hpp"
+
+namespace flatkv::engine {
+namespace {
+
+// Memory of one key, in one piece of the arena so that a hit touches neighbouring cache lines:
+//   Entry | key, padded to 8 | Version | value          and for each later write: Version | value
+// Everything but `newest` is constant once it is published.
+
+struct Version {
+  std::int64_t version;
+  const Version* older;
+  std::uint32_t value_bytes;
+  bool remove;
+
+  ByteView value() const noexcept {
+    return {reinterpret_cast<const std::uint8_t*>(this + 1), value_bytes};
+  }
+};
+
+struct Entry {
+  std::atomic<const Version*> newest;
+  std::uint32_t key_bytes;
+  bool absent_below;
+
+  ByteView key() const noexcept {
+    return {reinterpret_cast<const std::uint8_t*>(this + 1), key_bytes};
+  }
+  const Version* at(std::int64_t version) const noexcept {
+    const Version* found = newest.load(std::memory_order_acquire);
+    while (found != nullptr && found->version > version) found = found->older;
+    return found;
+  }
+};
+
+constexpr std::size_t kAlign = alignof(Entry);
+static_assert(alignof(Version) == kAlign && sizeof(Entry) % kAlign == 0);
+
+constexpr std::size_t padded(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+/// A slot of the index: 16 bits of the hash above a 48-bit pointer; 0 is free.
+class Slot {
+ public:
+  static std::uint64_t make(const Entry* entry, std::uint64_t hash) {
+    const auto address = reinterpret_cast<std::uintptr_t>(entry);
+    FLATKV_ASSERT((address >> kTagShift) == 0);
+    return (hash >> kTagShift << kTagShift) | address;
+  }
+  static bool matches(std::uint64_t slot, std::uint64_t hash) {
+    return ((slot ^ hash) >> kTagShift) == 0;
+  }
+  static Entry* entry(std::uint64_t slot) {
+    return reinterpret_cast<Entry*>(  // NOLINT(performance-no-int-to-ptr): packed on purpose
+        static_cast<std::uintptr_t>(slot & ((std::uint64_t{1} << kTagShift) - 1)));
+  }
+
+ private:
+  static constexpr unsigned kTagShift = 48;
+};
+
+struct Table {
+  explicit Table(std::size_t slot_count)
+      : mask(slot_count - 1), memory(allocate_pages(slot_count * sizeof(std::uint64_t))) {}
+
+  std::atomic_ref<std::uint64_t> slot(std::size_t at) const noexcept {
+    return std::atomic_ref(reinterpret_cast<std::uint64_t*>(memory.get())[at & mask]);
+  }
+  std::size_t bytes() const noexcept { return (mask + 1) * sizeof(std::uint64_t); }
+
+  std::size_t mask;
+  Pages memory;
+};
+
+/// What is kept of every key in order of arrival: for growing, sorting and collecting without
+/// touching the entries.
+struct Arrival {
+  const Entry* entry;
+  std::uint64_t hash;
+  std::uint64_t prefix;
+};
+
+/// An append-only list in chunks that double. One writer; readers see what `size` covered.
+class Arrivals {
+ public:
+  void push(const Arrival& arrival) {
+    const std::size_t at = size_.load(std::memory_order_relaxed);
+    const std::size_t chunk = chunk_of(at);
+    if (at == first_of(chunk)) {
+      chunks_[chunk] = allocate_pages(capacity_of(chunk) * sizeof(Arrival));
+      memory_ += capacity_of(chunk) * sizeof(Arrival);
+    }
+    new (place(chunk, at)) Arrival(arrival);
+    size_.store(at + 1, std::memory_order_release);
+  }
+  std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
+  std::size_t memory() const noexcept { return memory_; }
+
+  template <class Visit>
+  void each(Visit visit) const {
+    const std::size_t size = this->size();
+    for (std::size_t chunk = 0, at = 0; at < size; ++chunk) {
+      const std::size_t end = std::min(size, first_of(chunk) + capacity_of(chunk));
+      const auto* arrivals = std::launder(reinterpret_cast<const Arrival*>(chunks_[chunk].get()));
+      for (const std::size_t first = at; at < end; ++at) visit(arrivals[at - first]);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kFirst = 256;
+
+  static std::size_t chunk_of(std::size_t at) {
+    return static_cast<std::size_t>(std::bit_width(at / kFirst + 1)) - 1;
+  }
+  static std::size_t first_of(std::size_t chunk) {
+    return kFirst * ((std::size_t{1} << chunk) - 1);
+  }
+  static std::size_t capacity_of(std::size_t chunk) { return kFirst << chunk; }
+  std::uint8_t* place(std::size_t chunk, std::size_t at) const {
+    return chunks_[chunk].get() + (at - first_of(chunk)) * sizeof(Arrival);
+  }
+
+  std::atomic<std::size_t> size_ = 0;
+  std::size_t memory_ = 0;
+  std::array<Pages, 48> chunks_;
+};
+
+constexpr std::size_t kFewestSlots = 256;
+
+/// At most five eighths full: most lookups are of keys that are not here, and those probe to a gap.
+std::size_t slots_for(std::size_t keys) {
+  return std::max(kFewestSlots, std::bit_ceil(keys + keys / 8 * 5 + 1));
+}
+
+bool too_full(std::size_t keys, std::size_t slots) { return keys >= slots / 8 * 5; }
+
+void touch(const void* address) noexcept { __builtin_prefetch(address); }
+
+}  // namespace
+
+struct RowBuffer::Impl {
+  explicit Impl(std::size_t expected_keys) { add_table(slots_for(expected_keys)); }
+
+  void add_table(std::size_t slots);
+  void grow();
+  Entry* find(ByteView key, std::uint64_t hash, std::size_t& at) const noexcept;
+  Version* write_version(std::uint8_t* to, const Write& write, std::int64_t version,
+                         const Version* older);
+  void add(const Write& write, std::int64_t version, std::size_t at);
+  void count_memory();
+  void sort();
+
+  Arena arena;
+  std::vector<std::unique_ptr<Table>> tables;  // the last is in use; readers may be in older ones
+  std::atomic<const Table*> table = nullptr;
+  Arrivals arrivals;
+  std::size_t table_bytes = 0;
+  std::atomic<std::int64_t> last_version = 0;
+  std::atomic<std::size_t> counted = 0;
+  std::atomic<std::size_t> sorted_bytes = 0;
+  std::once_flag sort_once;
+  std::vector<Row> rows;
+};
+
+void RowBuffer::Impl::add_table(std::size_t slots) {
+  tables.push_back(std::make_unique<Table>(slots));
+  table_bytes += tables.back()->bytes();
+  count_memory();
+}
+
+void RowBuffer::Impl::count_memory() {
+  counted.store(arena.memory() + table_bytes + arrivals.memory(), std::memory_order_relaxed);
+}
+
+void RowBuffer::Impl::grow() {
+  add_table(2 * (tables.back()->mask + 1));
+  const Table& next = *tables.back();
+  arrivals.each([&](const Arrival& arrival) {
+    std::size_t at = arrival.hash;
+    while (next.slot(at).load(std::memory_order_relaxed) != 0) ++at;
+    next.slot(at).store(Slot::make(arrival.entry, arrival.hash), std::memory_order_relaxed);
+  });
+  table.store(&next, std::memory_order_release);
+}
+
+/// The key's entry, or none and the free place where it belongs.
+Entry* RowBuffer::Impl::find(ByteView key, std::uint64_t hash, std::size_t& at) const noexcept {
+  const Table& index = *table.load(std::memory_order_acquire);
+  for (at = hash;; ++at) {
+    const std::uint64_t slot = index.slot(at).load(std::memory_order_acquire);
+    if (slot == 0) return nullptr;
+    if (!Slot::matches(slot, hash)) continue;
+    Entry* entry = Slot::entry(slot);
+    if (equal(entry->key(), key)) return entry;
+  }
+}
+
+Version* RowBuffer::Impl::write_version(std::uint8_t* to, const Write& write, std::int64_t version,
+                                        const Version* older) {
+  const std::size_t bytes = write.remove ? 0 : write.value.size();
+  FLATKV_ASSERT(bytes <= std::numeric_limits<std::uint32_t>::max());
+  auto* node = new (to) Version{version, older, static_cast<std::uint32_t>(bytes), write.remove};
+  if (bytes != 0) std::memcpy(to + sizeof(Version), write.value.data(), bytes);
+  return node;
+}
+
+void RowBuffer::Impl::add(const Write& write, std::int64_t version, std::size_t at) {
+  FLATKV_ASSERT(write.key.size() <= std::numeric_limits<std::uint32_t>::max());
+  const std::size_t head = sizeof(Entry) + padded(write.key.size());
+  const std::size_t value_bytes = write.remove ? 0 : write.value.size();
+  std::uint8_t* to = arena.allocate(head + sizeof(Version) + value_bytes, kAlign);
+  auto* entry =
+      new (to) Entry{nullptr, static_cast<std::uint32_t>(write.key.size()), write.absent_below};
+  if (!write.key.empty()) std::memcpy(to + sizeof(Entry), write.key.data(), write.key.size());
+  entry->newest.store(write_version(to + head, write, version, nullptr), std::memory_order_relaxed);
+  tables.back()->slot(at).store(Slot::make(entry, write.hash), std::memory_order_release);
+  arrivals.push({entry, write.hash, key_prefix(write.key)});
+}
+
+RowBuffer::RowBuffer(std::size_t expected_keys) : impl_(std::make_unique<Impl>(expected_keys)) {
+  impl_->table.store(impl_->tables.back().get(), std::memory_order_release);
+}
+
+RowBuffer::~RowBuffer() = default;
+
+void RowBuffer::insert(const Write& write, std::int64_t version) {
+  FLATKV_ASSERT(version >= impl_->last_version.load(std::memory_order_relaxed));
+  impl_->last_version.store(version, std::memory_order_relaxed);
+  if (too_full(impl_->arrivals.size(), impl_->tables.back()->mask + 1)) impl_->grow();
+  std::size_t at = 0;
+  Entry* entry = impl_->find(write.key, write.hash, at);
+  if (entry == nullptr) {
+    impl_->add(write, version, at);
+  } else {
+    const Version* newest = entry->newest.load(std::memory_order_relaxed);
+    const Version* older = newest->version == version ? newest->older : newest;
+    const std::size_t bytes = write.remove ? 0 : write.value.size();
+    std::uint8_t* to = impl_->arena.allocate(sizeof(Version) + bytes, kAlign);
+    entry->newest.store(impl_->write_version(to, write, version, older), std::memory_order_release);
+  }
+  impl_->count_memory();
+}
+
+void RowBuffer::prefetch(std::uint64_t hash) const noexcept {
+  const Table& index = *impl_->table.load(std::memory_order_acquire);
+  touch(index.memory.get() + (hash & index.mask) * sizeof(std::uint64_t));
+}
+
+void RowBuffer::prefetch_row(std::uint64_t hash) const noexcept {
+  constexpr std::size_t kTries = 4;
+  const Table& index = *impl_->table.load(std::memory_order_acquire);
+  for (std::size_t at = hash; at != hash + kTries; ++at) {
+    const std::uint64_t slot = index.slot(at).load(std::memory_order_relaxed);
+    if (slot == 0) return;
+    if (!Slot::matches(slot, hash)) continue;
+    const auto* entry = reinterpret_cast<const std::uint8_t*>(Slot::entry(slot));
+    touch(entry);
+    touch(entry + 64);
+    touch(entry + 128);
+    return;
+  }
+}
+
+Lookup RowBuffer::find(ByteView key, std::uint64_t hash, std::int64_t version) const noexcept {
+  std::size_t at = 0;
+  const Entry* entry = impl_->find(key, hash, at);
+  if (entry == nullptr) return {};
+  const Version* found = entry->at(version);
+  if (found == nullptr) return {};
+  if (found->remove) return {Presence::absent, {}};
+  return {Presence::present, found->value()};
+}
+
+std::size_t RowBuffer::memory() const noexcept {
+  return impl_->counted.load(std::memory_order_relaxed) +
+         impl_->sorted_bytes.load(std::memory_order_relaxed);
+}
+
+std::size_t RowBuffer::keys() const noexcept { return impl_->arrivals.size(); }
+
+std::int64_t RowBuffer::last_version() const noexcept {
+  return impl_->last_version.load(std::memory_order_relaxed);
+}
+
+namespace {
+
+RowBuffer::Row row_of(const Entry& entry, const Version& version) {
+  return {entry.key(), version.value(), version.remove, entry.absent_below};
+}
+
+SortItem item_of(const Arrival& arrival, std::size_t index) {
+  const ByteView key = arrival.entry->key();
+  return {arrival.prefix, key.data(), static_cast<std::uint32_t>(key.size()),
+          static_cast<std::uint32_t>(index)};
+}
+
+/// The rows in the order of the sorted items.
+std::vector<RowBuffer::Row> arrange(const std::vector<SortItem>& items,
+                                    const std::vector<RowBuffer::Row>& rows) {
+  std::vector<RowBuffer::Row> arranged;
+  arranged.reserve(items.size());
+  for (const SortItem& item : items) arranged.push_back(rows[item.index]);
+  return arranged;
+}
+
+}  // namespace
+
+void RowBuffer::Impl::sort() {
+  std::vector<SortItem> items;
+  std::vector<Row> unsorted;
+  items.reserve(arrivals.size());
+  unsorted.reserve(arrivals.size());
+  arrivals.each([&](const Arrival& arrival) {
+    items.push_back(item_of(arrival, items.size()));
+    unsorted.push_back(
+        row_of(*arrival.entry, *arrival.entry->newest.load(std::memory_order_acquire)));
+  });
+  sort_items(items);
+  rows = arrange(items, unsorted);
+  sorted_bytes.store(rows.capacity() * sizeof(Row), std::memory_order_relaxed);
+}
+
+const std::vector<RowBuffer::Row>& RowBuffer::sorted() const {
+  std::call_once(impl_->sort_once, [this] { impl_->sort(); });
+  FLATKV_ASSERT(impl_->rows.size() == impl_->arrivals.size());  // no insert after the freeze
+  return impl_->rows;
+}
+
+std::vector<RowBuffer::Row> RowBuffer::collect(const Bounds& bounds, std::int64_t version) const {
+  std::vector<SortItem> items;
+  std::vector<Row> found;
+  if (bounds.empty()) return found;
+  const std::uint64_t lowest = bounds.lower ? key_prefix(*bounds.lower) : 0;
+  const std::uint64_t highest =
+      bounds.upper ? key_prefix(*bounds.upper) : std::numeric_limits<std::uint64_t>::max();
+  impl_->arrivals.each([&](const Arrival& arrival) {
+    // Most keys are outside of narrow bounds, and their entries need not be touched to know.
+    if (arrival.prefix < lowest || arrival.prefix > highest) return;
+    if (!bounds.contains(arrival.entry->key())) return;
+    const Version* at = arrival.entry->at(version);
+    if (at == nullptr) return;
+    items.push_back(item_of(arrival, found.size()));
+    found.push_back(row_of(*arrival.entry, *at));
+  });
+  sort_items(items);
+  return arrange(items, found);
+}
+
+}  // namespace flatkv::engine

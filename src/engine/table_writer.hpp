@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/db_options.hpp"
+#include "flatkv/bytes.hpp"
+
+namespace flatkv::engine {
+
+/// Names of metadata values (spec §4), stored under tag 0x00.
+inline constexpr std::string_view kLocalKey = "local";
+inline constexpr std::string_view kStatsKey = "stats";
+inline constexpr std::string_view kMetaVersionKey = "_meta/version";
+inline constexpr std::string_view kMetaHashKey = "_meta/hash";
+/// "_meta/hash/account", ...
+std::string meta_hash_key(Database database);
+
+/// Writes one sorted table: metadata values first, then rows, each strictly ascending (anything
+/// else is `invalid_argument`). The file is synced by `finish`; one that is not finished is
+/// removed. A table without anything is an error (RocksDB would leave 0 bytes). One thread.
+class TableWriter {
+ public:
+  static Result<TableWriter> create(const DbOptions& options, const std::string& path);
+  TableWriter(TableWriter&&) noexcept;
+  TableWriter& operator=(TableWriter&&) noexcept;
+  ~TableWriter();
+  Status put_meta(std::string_view name, ByteView value);
+  Status put(ByteView key, ByteView value);
+  Status remove(ByteView key);
+  /// Bytes of the finished file.
+  Result<std::uint64_t> finish();
+  /// Bytes of the file so far.
+  std::uint64_t bytes() const;
+
+ private:
+  struct Impl;
+  explicit TableWriter(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flatkv::engine
