@@ -1,0 +1,152 @@
+#include "engine/test_support.hpp"
+
+namespace flatkv::engine {
+namespace {
+
+Bytes bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
+
+void insert(RowBuffer& buffer, std::string_view key, std::optional<std::string> value,
+            std::int64_t version) {
+  buffer.insert({as_bytes(key), key_hash(as_bytes(key)), !value,
+                 value ? as_bytes(*value) : ByteView{}, false},
+                version);
+}
+
+std::shared_ptr<RowBuffer> buffer_of(const Rows& rows, std::int64_t version) {
+  auto buffer = std::make_shared<RowBuffer>();
+  for (const auto& [key, value] : rows) insert(*buffer, key, value, version);
+  return buffer;
+}
+
+class EngineMerge : public testing::Test {
+ protected:
+  fs::TestDirectory dir_;
+  std::shared_ptr<Db> db_ = open_db(dir_ / "db", Db::Mode::create);
+};
+
+TEST_F(EngineMerge, NewestLayerWinsAndDeletesHideLowerLayers) {
+  ingest_rows(*db_, dir_ / "t.sst", {{"a", "db"}, {"b", "db"}, {"c", "db"}, {"d", "db"}});
+  const auto frozen = buffer_of({{"a", "frozen"}, {"b", std::nullopt}, {"e", "frozen"}}, 1);
+  const auto active = buffer_of({{"b", "active"}, {"c", std::nullopt}, {"e", std::nullopt}}, 2);
+  insert(*active, "a", "later", 3);
+  std::vector<RowBuffer::Row> overlay = {{as_bytes("d"), {}, true, false},
+                                         {as_bytes("f"), {}, false, false}};
+  const auto snapshot = must(db_->snapshot());
+  const auto rows = [&](std::vector<RowBuffer::Row> top, std::int64_t version, bool active_frozen) {
+    const auto cursor = merged_cursor(
+        std::move(top), {{active, version, active_frozen}, {frozen, 1, true}}, snapshot, {});
+    auto forward = walk(*cursor);
+    auto backward = walk_back(*cursor);
+    std::reverse(backward.begin(), backward.end());
+    EXPECT_EQ(forward, backward);
+    return forward;
+  };
+  EXPECT_EQ(rows({}, 2, false), (RowList{{"a", "frozen"}, {"b", "active"}, {"d", "db"}}));
+  EXPECT_EQ(rows({}, 1, false),
+            (RowList{{"a", "frozen"}, {"c", "db"}, {"d", "db"}, {"e", "frozen"}}));
+  EXPECT_EQ(rows({}, 3, true), (RowList{{"a", "later"}, {"b", "active"}, {"d", "db"}}));
+  // An older view of a buffer that is frozen by now still has its own version.
+  EXPECT_EQ(rows({}, 2, true), (RowList{{"a", "frozen"}, {"b", "active"}, {"d", "db"}}));
+  EXPECT_EQ(rows(overlay, 2, false), (RowList{{"a", "frozen"}, {"b", "active"}, {"f", ""}}));
+}
+
+TEST_F(EngineMerge, WithoutLayersOrWithoutADatabase) {
+  EXPECT_TRUE(walk(*merged_cursor({}, {}, nullptr, {})).empty());
+  const auto buffer = buffer_of({{"a", "1"}, {"b", std::nullopt}}, 1);
+  EXPECT_EQ(walk(*merged_cursor({}, {{buffer, 1, true}}, nullptr, {})), (RowList{{"a", "1"}}));
+  ingest_rows(*db_, dir_ / "t.sst", {{"b", "2"}});
+  EXPECT_EQ(walk(*merged_cursor({}, {}, must(db_->snapshot()), {})), (RowList{{"b", "2"}}));
+}
+
+/// Random layers and random moves against a plain map.
+TEST_F(EngineMerge, EqualsAModelUnderRandomMoves) {
+  std::mt19937 random(20);
+  const auto key = [&] { return "k" + std::to_string(100 + random() % 60); };
+  for (int round = 0; round < 15; ++round) {
+    Rows model;
+    fs::TestDirectory dir;
+    auto db = open_db(dir / "db", Db::Mode::create);
+    const auto layer = [&](std::size_t size, bool deletes) {
+      Rows rows;
+      for (std::size_t i = 0; i < size; ++i) {
+        auto& value = rows[key()];
+        value = std::to_string(random());
+        if (deletes && random() % 3 == 0) value.reset();
+      }
+      for (const auto& [name, value] : rows) model[name] = value;
+      return rows;
+    };
+    if (random() % 4 != 0) ingest_rows(*db, dir / "t.sst", layer(1 + random() % 40, false));
+    std::vector<BufferLayer> layers;
+    for (std::size_t n = random() % 3; n > 0; --n) {
+      layers.insert(layers.begin(),
+                    {buffer_of(layer(random() % 30, true), 1), 1, random() % 2 == 0});
+    }
+    const Rows pending = layer(random() % 10, true);
+    std::vector<RowBuffer::Row> overlay;
+    for (const auto& [name, value] : pending) {
+      overlay.push_back({as_bytes(name), value ? as_bytes(*value) : ByteView{}, !value, false});
+    }
+    Bounds bounds;
+    if (random() % 2 == 0) bounds.lower = bytes(key());
+    if (random() % 2 == 0) bounds.upper = bytes(key());
+    RowList rows;
+    for (const auto& row : live(model)) {
+      if (bounds.contains(as_bytes(row.first))) rows.push_back(row);
+    }
+    const auto cursor = merged_cursor(overlay, layers, must(db->snapshot()), bounds);
+    EXPECT_EQ(walk(*cursor), rows);
+    auto at = rows.end();
+    for (int step = 0; step < 200; ++step) {
+      const std::string target = key();
+      const auto from =
+          std::lower_bound(rows.begin(), rows.end(), target,
+                           [](const auto& row, const auto& k) { return row.first < k; });
+      switch (const auto move = at == rows.end() ? random() % 4 : random() % 12) {
+        case 0:
+          cursor->seek_to_first();
+          at = rows.begin();
+          break;
+        case 1:
+          cursor->seek_to_last();
+          at = rows.empty() ? rows.end() : rows.end() - 1;
+          break;
+        case 2:
+          cursor->seek(as_bytes(target));
+          at = from;
+          break;
+        case 3:
+          cursor->seek_for_previous(as_bytes(target));
+          at = from != rows.end() && from->first == target ? from
+               : from == rows.begin()                      ? rows.end()
+                                                           : from - 1;
+          break;
+        default:
+          if (move < 8) {
+            cursor->next();
+            ++at;
+          } else {
+            cursor->previous();
+            at = at == rows.begin() ? rows.end() : at - 1;
+          }
+      }
+      ASSERT_EQ(cursor->valid(), at != rows.end());
+      if (cursor->valid()) {
+        ASSERT_EQ(text(cursor->key()), at->first);
+        ASSERT_EQ(text(cursor->value()), at->second);
+      }
+    }
+    must(cursor->status());
+  }
+}
+
+TEST_F(EngineMerge, KeepsWhatItReads) {
+  ingest_rows(*db_, dir_ / "t.sst", {{"a", "1"}, {"c", "3"}});
+  auto buffer = buffer_of({{"b", "2"}}, 1);
+  const auto cursor = merged_cursor({}, {{std::move(buffer), 1, false}}, must(db_->snapshot()), {});
+  db_.reset();
+  EXPECT_EQ(walk(*cursor).size(), 3U);
+}
+
+}  // namespace
+}  // namespace flatkv::engine
