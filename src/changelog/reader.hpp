@@ -20,7 +20,7 @@ class Reader {
  public:
   /// Positions before version `from` (base.version < from ≤ tip.version + 1) of a surveyed log.
   /// Nothing beyond `survey.tip` is ever returned. Errors: log_gap (from is not kept), corruption,
-  /// io.
+  /// io, and not_found for a segment that was pruned since the survey.
   static Result<Reader> open(fs::FileSystem& files, const std::string& directory,
                              const Survey& survey, const StoreId& store, std::int64_t from,
                              bool with_payloads);

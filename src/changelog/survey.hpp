@@ -43,14 +43,18 @@ struct Break {
 };
 
 struct Survey {
-  std::vector<Segment> segments;  ///< those of the walk, ascending and contiguous
-  std::vector<std::string>
-      strays;  ///< segments before a gap that the walk does not need; -tmp files
-  Base base;   ///< of the first segment in `segments`
+  /// Those of the walk, ascending and contiguous. Older ones that it did not need are not listed.
+  std::vector<Segment> segments;
+  /// Segments before a gap, wholly at or below `from_version`, oldest first; then -tmp files.
+  std::vector<std::string> strays;
+  /// Of the first segment in `segments`.
+  Base base;
   Tip tip;
-  std::optional<Break>
-      damage;               ///< nothing if the walk ended with the last byte of the last segment
-  std::int64_t synced = 0;  ///< highest `synced` in any valid record seen (0: none)
+  /// Nothing if the walk ended with the last byte of the last segment.
+  std::optional<Break> damage;
+  /// Highest `synced` in any record header seen that is right under our id, those after the damage
+  /// included; 0: none.
+  std::int64_t synced = 0;
 };
 
 struct SurveyOptions {

@@ -58,8 +58,7 @@ TEST_F(SurveyTest, WholeLog) {
   EXPECT_TRUE(found->strays.empty());
 }
 
-// ---- W1, W2: the last segment, exhaustively
-// ------------------------------------------------------
+// ---- W1, W2: the last segment, exhaustively ----
 
 TEST_F(SurveyTest, W1_LastSegmentCutAtEveryByte) {
   fill(3);
@@ -152,8 +151,7 @@ TEST_F(SurveyTest, W3_SealedSegmentCutAtARecordIsAGap) {
   EXPECT_EQ(found->tip.end_offset, end_of(1));
 }
 
-// ---- W4, W5: tails
-// -------------------------------------------------------------------------------
+// ---- W4, W5: tails ----
 
 TEST_F(SurveyTest, W4_ZerosAtARecordBoundaryAreAnEnd) {
   fill(3);
@@ -320,8 +318,7 @@ TEST_F(SurveyTest, LargePayloadsAreHashedInPieces) {
   EXPECT_TRUE(found->damage->valid_above);
 }
 
-// ---- W6, W10, W11: segments
-// ------------------------------------------------------------------------
+// ---- W6, W10, W11: segments ----
 
 TEST_F(SurveyTest, Trap14_MissingSegmentIsAGapAndNeverSkipped) {
   fill(8, kTwoRecords);

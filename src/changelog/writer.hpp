@@ -63,9 +63,14 @@ class Writer {
 /// below `keep_after`; never the last segment.
 Status prune(fs::FileSystem& files, const std::string& directory, std::int64_t keep_after);
 
+/// Removes what `survey` found beside the log, in the same way. That no snapshot needs it is for
+/// the caller to know: survey from the oldest version that is to stay reachable.
+Status remove_strays(fs::FileSystem& files, const std::string& directory, const Survey& survey);
+
 /// Builds in `to` (made here) the log of `from` cut after `version`: sealed segments linked, the
 /// one that holds `version` copied up to it and synced; a header with that base where none does.
-/// All synced, `to` included; the caller syncs its parent.
+/// All synced, `to` included; the caller syncs its parent. Only the segments of the survey go over:
+/// survey from the oldest version that is to stay reachable. `log_gap` for a version outside of it.
 Status clone_until(fs::FileSystem& files, const std::string& from, const std::string& to,
                    const Survey& survey, const StoreId& store, std::int64_t version);
 

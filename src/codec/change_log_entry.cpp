@@ -24,7 +24,7 @@ constexpr std::uint32_t kPairDelete = 1;
 constexpr std::uint32_t kPairKey = 2;
 constexpr std::uint32_t kPairValue = 3;
 
-// ---- decoding ----------------------------------------------------------------------------------
+// ---- decoding ----
 
 /// What is wrong and where; thrown only within this file.
 struct Malformed {
@@ -173,7 +173,7 @@ ChangelogEntry decode(ByteView message) {
   return entry;
 }
 
-// ---- encoding ----------------------------------------------------------------------------------
+// ---- encoding ----
 
 constexpr std::uint8_t tag(std::uint32_t field, Wire wire) noexcept {
   return static_cast<std::uint8_t>(field << 3U | static_cast<std::uint32_t>(wire));

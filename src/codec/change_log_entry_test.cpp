@@ -270,7 +270,7 @@ TEST(ChangelogEntry, DecodedBytesAreBorrowed) {
   EXPECT_LT(key, bytes.data() + bytes.size());
 }
 
-// ---- the log that the reference wrote ----------------------------------------------------------
+// ---- the log that the reference wrote ----
 
 Bytes reference_log() {
   std::ifstream file(std::string(FLATKV_SOURCE_DIR) +
