@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "changelog/clean.hpp"
+#include "engine/db.hpp"
+#include "layout/generation.hpp"
+#include "store/environment.hpp"
+
+namespace flatkv::store {
+
+using Databases = std::array<std::shared_ptr<engine::Db>, 5>;
+
+/// The open databases of one generation and the store's lock. Every state keeps it, so it ends with
+/// the last view: only then are the databases closed, CLEAN written and the lock let go. (An
+/// instance that lived on after the lock would delete files of the next opener: trap 44.)
+class Lifetime {
+ public:
+  Lifetime(Environment environment, std::string generation, Databases databases,
+           std::shared_ptr<layout::StoreLock> lock)
+      : environment_(environment),
+        generation_(std::move(generation)),
+        lock_(std::move(lock)),
+        databases_(std::move(databases)) {}
+  ~Lifetime();
+  Lifetime(const Lifetime&) = delete;
+  Lifetime& operator=(const Lifetime&) = delete;
+
+  const std::string& generation() const noexcept { return generation_; }
+  const std::shared_ptr<engine::Db>& database(Database which) const noexcept {
+    return databases_[static_cast<std::size_t>(which)];
+  }
+  const Databases& databases() const noexcept { return databases_; }
+  const std::shared_ptr<layout::StoreLock>& lock() const noexcept { return lock_; }
+
+  /// Every sync, flush and close succeeded: leave CLEAN behind at the end.
+  void leave_clean(changelog::CleanMark mark);
+  /// Another generation took this one's place (or it is a clone): remove it at the end.
+  void remove_at_end();
+
+ private:
+  Environment environment_;
+  std::string generation_;
+  std::shared_ptr<layout::StoreLock> lock_;
+  Databases databases_;
+  std::mutex mutex_;
+  std::optional<changelog::CleanMark> clean_;
+  bool remove_ = false;
+};
+
+}  // namespace flatkv::store

@@ -1,0 +1,71 @@
+#include "store/metadata.hpp"
+
+#include "layout/generation.hpp"
+
+namespace flatkv::store {
+
+Status put_local_meta(engine::TableWriter& table, std::int64_t version, const LtHash& hash,
+                      codec::Stats stats) {
+  stats.version = version;
+  FLATKV_TRY(table.put_meta(engine::kLocalKey, codec::encode(codec::LocalMeta{version, hash})));
+  return table.put_meta(engine::kStatsKey, codec::encode(stats));
+}
+
+Status put_global_meta(engine::TableWriter& table, std::int64_t version,
+                       const std::array<LtHash, 4>& hashes) {
+  LtHash sum;
+  for (const LtHash& hash : hashes) sum += hash;
+  FLATKV_TRY(table.put_meta(engine::kMetaHashKey, sum.serialize()));
+  // In key order: account, code, legacy, storage.
+  for (const Database database :
+       {Database::account, Database::code, Database::legacy, Database::storage}) {
+    FLATKV_TRY(table.put_meta(engine::meta_hash_key(database),
+                              hashes[static_cast<std::size_t>(database)].serialize()));
+  }
+  return table.put_meta(engine::kMetaVersionKey, codec::encode_version(version));
+}
+
+Result<DataMeta> read_data_meta(const engine::Snapshot& snapshot) {
+  DataMeta meta;
+  FLATKV_ASSIGN(const auto local, snapshot.get_meta(engine::kLocalKey));
+  if (!local) return meta;
+  FLATKV_ASSIGN(meta.local, codec::decode_local_meta(*local));
+  FLATKV_ASSIGN(const auto stats, snapshot.get_meta(engine::kStatsKey));
+  if (stats) {
+    FLATKV_ASSIGN(const codec::Stats decoded, codec::decode_stats(*stats));
+    if (decoded.version == meta.local->version) meta.stats = decoded;
+  }
+  return meta;
+}
+
+namespace {
+
+Result<std::optional<LtHash>> read_hash(const engine::Snapshot& snapshot, std::string_view name) {
+  FLATKV_ASSIGN(const auto bytes, snapshot.get_meta(name));
+  if (!bytes) return std::nullopt;
+  if (bytes->size() != LtHash::kBytes) {
+    return fail(ErrorCode::corruption, std::string(name) + " has " + std::to_string(bytes->size()) +
+                                           " bytes, expected 2048");
+  }
+  return LtHash::deserialize(std::span<const std::uint8_t, LtHash::kBytes>(*bytes));
+}
+
+}  // namespace
+
+Result<std::optional<GlobalMeta>> read_global_meta(const engine::Snapshot& snapshot) {
+  GlobalMeta meta;
+  FLATKV_ASSIGN(const auto version, snapshot.get_meta(engine::kMetaVersionKey));
+  if (!version) return std::nullopt;
+  FLATKV_ASSIGN(meta.version, codec::decode_version(*version));
+  FLATKV_ASSIGN(const auto hash, read_hash(snapshot, engine::kMetaHashKey));
+  if (!hash) return std::nullopt;
+  meta.hash = *hash;
+  for (const Database database : layout::kDataDatabases) {
+    FLATKV_ASSIGN(const auto own, read_hash(snapshot, engine::meta_hash_key(database)));
+    if (!own) return std::nullopt;
+    meta.hashes[static_cast<std::size_t>(database)] = *own;
+  }
+  return meta;
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "codec/local_meta.hpp"
+#include "engine/db.hpp"
+#include "flatkv/lthash.hpp"
+
+// The metadata values of spec §4 in and out of databases.
+namespace flatkv::store {
+
+/// First keys of a data database's table.
+Status put_local_meta(engine::TableWriter& table, std::int64_t version, const LtHash& hash,
+                      codec::Stats stats);
+
+/// All of a metadata database's table.
+Status put_global_meta(engine::TableWriter& table, std::int64_t version,
+                       const std::array<LtHash, 4>& hashes);
+
+/// What a data database says of itself; both members may be missing.
+struct DataMeta {
+  std::optional<codec::LocalMeta> local;
+  std::optional<codec::Stats> stats;  ///< only if of LocalMeta's version
+};
+Result<DataMeta> read_data_meta(const engine::Snapshot& snapshot);
+
+struct GlobalMeta {
+  std::int64_t version = 0;
+  LtHash hash;
+  std::array<LtHash, 4> hashes;
+};
+/// Nothing if any of the values is missing.
+Result<std::optional<GlobalMeta>> read_global_meta(const engine::Snapshot& snapshot);
+
+}  // namespace flatkv::store

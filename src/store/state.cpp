@@ -1,0 +1,30 @@
+#include "store/state.hpp"
+
+#include "base/bytes.hpp"
+
+namespace flatkv::store {
+
+Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key) {
+  const DbState& db = state.of(database);
+  const std::uint64_t hash = engine::key_hash(key);
+  engine::Lookup found = db.active->find(key, hash, state.version);
+  for (auto frozen = db.frozen.begin();
+       found.presence == engine::Presence::unknown && frozen != db.frozen.end(); ++frozen) {
+    found = (*frozen)->find(key, hash, state.version);
+  }
+  if (found.presence == engine::Presence::present) return to_bytes(found.value);
+  if (found.presence == engine::Presence::absent) return std::nullopt;
+  return db.snapshot->get(key);
+}
+
+std::unique_ptr<engine::Cursor> rows_of(const std::shared_ptr<const State>& state,
+                                        Database database, const engine::Bounds& bounds,
+                                        std::vector<engine::RowBuffer::Row> overlay) {
+  const DbState& db = state->of(database);
+  std::vector<engine::BufferLayer> layers;
+  layers.push_back({db.active, state->version, false});
+  for (const auto& frozen : db.frozen) layers.push_back({frozen, state->version, true});
+  return engine::merged_cursor(std::move(overlay), std::move(layers), db.snapshot, bounds);
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "codec/local_meta.hpp"
+#include "engine/row_buffer.hpp"
+#include "flatkv/lthash.hpp"
+#include "flatkv/roots.hpp"
+#include "store/lifetime.hpp"
+
+namespace flatkv::store {
+
+/// One data database as a state sees it: newest first the active buffer, the frozen ones, and what
+/// the database held at its last flush.
+struct DbState {
+  std::shared_ptr<engine::RowBuffer> active;
+  std::vector<std::shared_ptr<const engine::RowBuffer>> frozen;
+  std::shared_ptr<const engine::Snapshot> snapshot;
+  std::shared_ptr<const LtHash> hash;
+  codec::Stats stats;  ///< its version is the version this database is at
+};
+
+/// Everything a read needs, at one version; immutable once published (spec §4).
+struct State {
+  std::shared_ptr<Lifetime> lifetime;  // first, so that it goes last: snapshots before databases
+  std::int64_t version = 0;
+  Digest chain{};  ///< chain digest of version
+  Roots roots;
+  std::array<DbState, 4> databases;
+
+  DbState& of(Database which) { return databases[static_cast<std::size_t>(which)]; }
+  const DbState& of(Database which) const { return databases[static_cast<std::size_t>(which)]; }
+};
+
+/// The current state. Commit and flush both change it, each starting from what is current, under
+/// one mutex; readers take a reference.
+class Published {
+ public:
+  explicit Published(std::shared_ptr<const State> first) : current_(std::move(first)) {}
+
+  std::shared_ptr<const State> load() const {
+    const std::lock_guard lock(mutex_);
+    return current_;
+  }
+
+  template <class Change>
+  void update(Change&& change) {
+    std::shared_ptr<const State> previous;  // destroyed after the lock: it may close databases
+    const std::lock_guard lock(mutex_);
+    auto next = std::make_shared<State>(*current_);
+    std::forward<Change>(change)(*next);
+    previous = std::move(current_);
+    current_ = std::move(next);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const State> current_;
+};
+
+/// A committed row as of `state`; nothing if absent.
+Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key);
+
+/// Rows in order as of `state`; `overlay` are pending writes, newest of all, sorted.
+std::unique_ptr<engine::Cursor> rows_of(const std::shared_ptr<const State>& state,
+                                        Database database, const engine::Bounds& bounds,
+                                        std::vector<engine::RowBuffer::Row> overlay = {});
+
+}  // namespace flatkv::store
