@@ -1,0 +1,244 @@
+#include "store/pending.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/endian.hpp"
+#include "layout/manifest.hpp"
+#include "lthash/batch.hpp"
+
+namespace flatkv::store {
+namespace {
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::uint64_t& total) : total_(total), start_(Clock::now()) {}
+  ~Stopwatch() {
+    total_ += static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count());
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::uint64_t& total_;
+  Clock::time_point start_;
+};
+
+constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
+
+}  // namespace
+
+void Pending::begin(std::shared_ptr<const State> state) {
+  for (auto& table : tables_) table.clear();
+  for (auto& dirty : dirty_) dirty.clear();
+  accounts_.clear();
+  chunks_.clear();
+  payload_bytes_ = 0;
+  arena_.clear();
+  for (std::size_t i = 0; i < 4; ++i) working_[i] = *state->databases[i].hash;
+  roots_ = state->roots;
+  state_ = std::move(state);
+  read_nanoseconds = route_nanoseconds = hash_nanoseconds = 0;
+}
+
+Status Pending::apply(std::span<const NamedChangeSet> change_sets) {
+  std::vector<Write> writes;
+  std::vector<NamedChangeSet> kept;
+  std::vector<codec::PairPlace> places;
+  std::uint64_t ignored = 0;
+  Bytes chunk;
+  {
+    const Stopwatch watch(route_nanoseconds);
+    for (const NamedChangeSet& set : change_sets) {
+      if (set.name.empty()) {
+        return fail(ErrorCode::invalid_argument, "a change set has an empty name");
+      }
+      if (set.name != kEvmModule) {
+        ++ignored;
+        continue;
+      }
+      kept.push_back(set);
+      for (const KVPair& pair : set.pairs) {
+        auto route = pair.remove ? codec::route(pair.key) : codec::route_set(pair.key, pair.value);
+        if (!route) return std::unexpected(std::move(route).error());
+        writes.push_back({route->kind, route->database, pair.remove, 0, route->key, pair.value});
+      }
+    }
+    const std::uint64_t more = codec::encoded_bytes(kept);
+    if (payload_bytes_ + more > codec::kMaxBlockBytes - 16) {
+      return fail(ErrorCode::invalid_argument, "the block's payload would exceed 1 GiB");
+    }
+    chunk.reserve(more);
+    codec::append_change_sets(chunk, kept, &places);
+    FLATKV_ASSERT(places.size() == writes.size() && chunk.size() == more);
+    // From here on keys and values are those of the chunk: what the caller lent is not kept.
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      Write& write = writes[i];
+      const std::size_t prefix = write.kind == codec::Kind::legacy ? 0 : 1;
+      write.key = {chunk.data() + places[i].key_offset + prefix, write.key.size()};
+      write.value = write.remove
+                        ? ByteView{}
+                        : ByteView{chunk.data() + places[i].value_offset, write.value.size()};
+    }
+  }
+  FLATKV_TRY(stage(writes));
+  payload_bytes_ += chunk.size();
+  chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
+  ignored_ += ignored;
+  return {};
+}
+
+Status Pending::replay(Bytes payload, const codec::ChangelogEntry& entry,
+                       const std::array<bool, 4>& take) {
+  std::vector<Write> writes;
+  for (const auto& set : entry.changesets) {
+    if (set.name != kEvmModule) continue;
+    for (const KVPair& pair : set.pairs) {
+      auto route = pair.remove ? codec::route(pair.key) : codec::route_set(pair.key, pair.value);
+      if (!route) return std::unexpected(std::move(route).error());
+      if (!take[static_cast<std::size_t>(route->database)]) continue;
+      writes.push_back({route->kind, route->database, pair.remove, 0, route->key,
+                        pair.remove ? ByteView{} : pair.value});
+    }
+  }
+  FLATKV_TRY(stage(writes));
+  chunks_.push_back(std::move(payload));
+  return {};
+}
+
+Status Pending::stage(std::vector<Write>& writes) {
+  std::array<std::size_t, 4> known{};
+  for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
+  for (Write& write : writes) {
+    auto& table = tables_[static_cast<std::size_t>(write.database)];
+    write.row = table.intern(write.key, engine::key_hash(write.key));
+  }
+
+  auto prepared = [&]() -> Status {
+    const Stopwatch watch(read_nanoseconds);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto fresh = std::span(tables_[i].rows).subspan(known[i]);
+      if (fresh.empty()) continue;
+      FLATKV_TRY(old_values_.read(*state_, static_cast<Database>(i), fresh, arena_));
+      for (PendingRow& row : fresh) {
+        row.value = row.mixed = row.old_value;
+        row.has_value = row.had_old;
+      }
+    }
+    for (const PendingRow& row :
+         std::span(tables_[kAccountTable].rows).subspan(known[kAccountTable])) {
+      Account account;
+      if (row.had_old) {
+        auto decoded = codec::decode_account(row.old_value);
+        if (!decoded) {
+          Error error = std::move(decoded).error();
+          error.database = Database::account;
+          return std::unexpected(std::move(error));
+        }
+        account = *decoded;
+      }
+      accounts_.push_back(account);
+    }
+    return {};
+  }();
+  if (!prepared) {
+    for (std::size_t i = 0; i < 4; ++i) tables_[i].truncate(known[i]);
+    accounts_.resize(known[kAccountTable]);
+    return prepared;
+  }
+
+  for (const Write& write : writes) {  // nothing from here on can fail
+    if (write.database == Database::account) {
+      write_account(write);
+    } else {
+      write_row(write);
+    }
+  }
+  return {};
+}
+
+void Pending::write_account(const Write& write) {
+  Account& account = accounts_[write.row];
+  switch (write.kind) {
+    case codec::Kind::nonce:
+      account.nonce = write.remove ? 0 : load_be<std::uint64_t>(write.value.data());
+      break;
+    case codec::Kind::code_hash:
+      account.code_hash = {};
+      if (!write.remove) std::ranges::copy(write.value, account.code_hash.begin());
+      break;
+    default:
+      account.balance = {};
+      if (!write.remove) std::ranges::copy(write.value, account.balance.begin());
+      break;
+  }
+  PendingRow& row = tables_[kAccountTable].rows[write.row];
+  row.has_value = account_rows_ == AccountRows::keep || !codec::is_empty(account);
+  row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};
+  mark_dirty(kAccountTable, write.row);
+}
+
+void Pending::write_row(const Write& write) {
+  const auto table = static_cast<std::size_t>(write.database);
+  PendingRow& row = tables_[table].rows[write.row];
+  row.has_value = !write.remove;
+  row.value = write.value;
+  mark_dirty(table, write.row);
+}
+
+void Pending::mark_dirty(std::size_t table, std::uint32_t row) {
+  PendingRow& changed = tables_[table].rows[row];
+  if (changed.dirty) return;
+  changed.dirty = true;
+  dirty_[table].push_back(row);
+}
+
+const std::array<LtHash, 4>& Pending::hashes() {
+  roots();
+  return working_;
+}
+
+const Roots& Pending::roots() {
+  if (std::ranges::all_of(dirty_, [](const auto& rows) { return rows.empty(); })) return roots_;
+  const Stopwatch watch(hash_nanoseconds);
+  std::array<std::vector<lthash::RowChange>, 4> changes;
+  std::vector<lthash::Job> jobs;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (dirty_[i].empty()) continue;
+    changes[i].reserve(dirty_[i].size());
+    for (const std::uint32_t index : dirty_[i]) {
+      PendingRow& row = tables_[i].rows[index];
+      if (!equal(row.mixed, row.value)) changes[i].push_back({row.key, row.mixed, row.value});
+      row.mixed = row.value;
+      row.dirty = false;
+    }
+    dirty_[i].clear();
+    jobs.push_back({changes[i], &working_[i]});
+  }
+  lthash::accumulate_parallel(jobs);
+  roots_ = layout::roots_of(working_);
+  return roots_;
+}
+
+const PendingRow* Pending::find(Database database, ByteView key) const {
+  return tables_[static_cast<std::size_t>(database)].find(key, engine::key_hash(key));
+}
+
+std::vector<engine::RowBuffer::Row> Pending::overlay(Database database,
+                                                     const engine::Bounds& bounds) const {
+  std::vector<engine::RowBuffer::Row> rows;
+  for (const PendingRow& row : tables_[static_cast<std::size_t>(database)].rows) {
+    if (!row.changed()) continue;
+    if (bounds.lower && compare(row.key, *bounds.lower) < 0) continue;
+    if (bounds.upper && compare(row.key, *bounds.upper) >= 0) continue;
+    rows.push_back({row.key, row.value, !row.has_value, !row.had_old});
+  }
+  std::ranges::sort(rows, [](const auto& a, const auto& b) { return compare(a.key, b.key) < 0; });
+  return rows;
+}
+
+}  // namespace flatkv::store

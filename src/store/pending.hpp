@@ -1,0 +1,117 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/error.hpp"
+#include "codec/account.hpp"
+#include "codec/change_log_entry.hpp"
+#include "codec/keys.hpp"
+#include "engine/arena.hpp"
+#include "flatkv/change_set.hpp"
+#include "flatkv/options.hpp"
+#include "store/old_values.hpp"
+#include "store/state.hpp"
+
+namespace flatkv::store {
+
+/// The net change of one key in the pending block. All views live in the block's arena or chunks.
+struct PendingRow {
+  ByteView key;
+  std::uint64_t hash = 0;
+  ByteView old_value;  ///< at the last commit
+  ByteView value;      ///< now
+  ByteView mixed;      ///< what the working hash holds of it
+  bool had_old = false;
+  bool has_value = false;
+  bool dirty = false;  ///< value differs (or may differ) from mixed
+
+  bool changed() const;
+};
+
+/// Rows of one database in the pending block, found by key.
+class PendingTable {
+ public:
+  PendingRow* find(ByteView key, std::uint64_t hash);
+  const PendingRow* find(ByteView key, std::uint64_t hash) const;
+  /// Index of the row with that key, made if there is none.
+  std::uint32_t intern(ByteView key, std::uint64_t hash);
+  void truncate(std::size_t rows);  ///< forgets the rows interned last
+  void clear();
+
+  std::vector<PendingRow> rows;
+
+ private:
+  void insert_index(std::uint32_t row);
+  void grow();
+  std::vector<std::uint32_t> index_;  ///< row + 1, 0 is free; power of two
+};
+
+/// The block that is being put together: staged writes, the log payload they make, the working
+/// hashes. One thread. `apply` is all or nothing.
+class Pending {
+ public:
+  Pending(AccountRows account_rows, OldValues& old_values)
+      : account_rows_(account_rows), old_values_(old_values) {}
+
+  /// Starts a block on top of `state`.
+  void begin(std::shared_ptr<const State> state);
+
+  /// Validates all, reads the old values, then stages: any error leaves the block as it was.
+  Status apply(std::span<const NamedChangeSet> change_sets);
+
+  /// Replay: stages a logged block for the databases in `take` only. The payload's memory is kept.
+  Status replay(Bytes payload, const codec::ChangelogEntry& entry, const std::array<bool, 4>& take);
+
+  /// Hashes what was written since it was last asked and returns the working roots.
+  const Roots& roots();
+  const std::array<LtHash, 4>& hashes();
+
+  bool empty() const noexcept { return chunks_.empty(); }
+  std::uint64_t ignored() const noexcept { return ignored_; }
+  std::span<const Bytes> chunks() const noexcept { return chunks_; }
+  const std::array<PendingTable, 4>& tables() const noexcept { return tables_; }
+
+  /// What the block says of a row: nothing if it was not touched.
+  const PendingRow* find(Database database, ByteView key) const;
+  /// Changed rows of a database in key order, for iteration.
+  std::vector<engine::RowBuffer::Row> overlay(Database database,
+                                              const engine::Bounds& bounds) const;
+
+  std::uint64_t read_nanoseconds = 0;
+  std::uint64_t route_nanoseconds = 0;
+  std::uint64_t hash_nanoseconds = 0;
+
+ private:
+  struct Write {
+    codec::Kind kind;
+    Database database;
+    bool remove;
+    std::uint32_t row;
+    ByteView key;
+    ByteView value;
+  };
+  Status stage(std::vector<Write>& writes);
+  void write_account(const Write& write);
+  void write_row(const Write& write);
+  void mark_dirty(std::size_t table, std::uint32_t row);
+
+  AccountRows account_rows_;
+  OldValues& old_values_;
+  std::shared_ptr<const State> state_;
+  engine::Arena arena_;
+  std::vector<Bytes>
+      chunks_;  ///< encoded change sets, one of each apply; keys and values point here
+  std::uint64_t payload_bytes_ = 0;
+  std::uint64_t ignored_ = 0;
+  std::array<PendingTable, 4> tables_;
+  std::array<std::vector<std::uint32_t>, 4> dirty_;
+  std::vector<Account> accounts_;  ///< decoded, beside the rows of the account table
+  std::array<LtHash, 4> working_;
+  Roots roots_;
+};
+
+}  // namespace flatkv::store

@@ -1,0 +1,70 @@
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "base/bytes.hpp"
+#include "store/pending.hpp"
+
+namespace flatkv::store {
+
+bool PendingRow::changed() const {
+  return had_old != has_value || (has_value && !equal(old_value, value));
+}
+
+PendingRow* PendingTable::find(ByteView key, std::uint64_t hash) {
+  return const_cast<PendingRow*>(std::as_const(*this).find(key, hash));
+}
+
+const PendingRow* PendingTable::find(ByteView key, std::uint64_t hash) const {
+  if (index_.empty()) return nullptr;
+  const std::size_t mask = index_.size() - 1;
+  for (std::size_t at = hash & mask; index_[at] != 0; at = (at + 1) & mask) {
+    const PendingRow& row = rows[index_[at] - 1];
+    if (row.hash == hash && equal(row.key, key)) return &row;
+  }
+  return nullptr;
+}
+
+std::uint32_t PendingTable::intern(ByteView key, std::uint64_t hash) {
+  if (const PendingRow* row = find(key, hash)) return static_cast<std::uint32_t>(row - rows.data());
+  if ((rows.size() + 1) * 2 > index_.size()) grow();
+  PendingRow fresh;
+  fresh.key = key;
+  fresh.hash = hash;
+  rows.push_back(fresh);
+  const auto row = static_cast<std::uint32_t>(rows.size() - 1);
+  insert_index(row);
+  return row;
+}
+
+void PendingTable::insert_index(std::uint32_t row) {
+  const std::size_t mask = index_.size() - 1;
+  std::size_t at = rows[row].hash & mask;
+  while (index_[at] != 0) at = (at + 1) & mask;
+  index_[at] = row + 1;
+}
+
+void PendingTable::grow() {
+  index_.assign(index_.empty() ? 64 : index_.size() * 2, 0);
+  for (std::uint32_t row = 0; row < rows.size(); ++row) insert_index(row);
+}
+
+void PendingTable::truncate(std::size_t count) {
+  if (count == rows.size()) return;
+  rows.resize(count);
+  std::ranges::fill(index_, 0U);
+  for (std::uint32_t row = 0; row < rows.size(); ++row) insert_index(row);
+}
+
+void PendingTable::clear() {
+  // A block far larger than usual must not make every later clear pay for its index.
+  if (index_.size() > 64 * (rows.size() + 16)) {
+    index_.clear();
+    index_.shrink_to_fit();
+  } else {
+    std::ranges::fill(index_, 0U);
+  }
+  rows.clear();
+}
+
+}  // namespace flatkv::store
