@@ -1,0 +1,298 @@
+#include "store/core.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "blake3/blake3.hpp"
+#include "codec/change_log_entry.hpp"
+
+namespace flatkv::store {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t since(Clock::time_point start) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+}  // namespace
+
+Core::Core(CoreSetup setup)
+    : setup_(std::move(setup)),
+      logger_(setup_.options.log),
+      published_(setup_.state),
+      pending_(setup_.manifest.account_rows, old_values_),
+      metadata_version_(setup_.metadata_version.value_or(-1)) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    frozen_versions_[i] = setup_.state->databases[i].stats.version;
+  }
+  frozen_at_ = setup_.state->version;
+  pending_.begin(std::move(setup_.state));
+  Flusher::Setup flusher;
+  flusher.environment = setup_.environment;
+  flusher.lifetime = setup_.lifetime.get();
+  flusher.published = &published_;
+  flusher.fault = setup_.fault.get();
+  flusher.level0_limit = setup_.options.level0_limit;
+  flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
+  flusher.before_publish = [this](Database, const std::shared_ptr<const engine::RowBuffer>& rows) {
+    const std::lock_guard lock(dropped_mutex_);
+    dropped_.push_back(rows);
+  };
+  flusher_ = std::make_unique<Flusher>(std::move(flusher));
+}
+
+Core::~Core() { static_cast<void>(close()); }
+
+void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
+  log_ = std::move(log);
+  flusher_->set_log(log_.get());
+  frozen_log_bytes_ = log_->appended_bytes();
+  const changelog::Tip tip = log_->tip();
+  published_.update([&](State& state) {
+    FLATKV_ASSERT(state.version == tip.version);
+    state.chain = tip.digest;
+  });
+  pending_.begin(published_.load());
+  if (setup_.options.durability == Durability::group) {
+    group_sync_ = std::make_unique<GroupSync>(*log_, *setup_.fault, setup_.options.on_durable);
+  }
+}
+
+Status Core::apply(std::span<const NamedChangeSet> change_sets) {
+  FLATKV_TRY(setup_.fault->check());
+  return pending_.apply(change_sets);
+}
+
+void Core::discard() { pending_.begin(published_.load()); }
+
+Result<Roots> Core::commit(std::int64_t version) {
+  FLATKV_TRY(setup_.fault->check());
+  const auto current = published_.load();
+  if (version != current->version + 1) {
+    return fail(ErrorCode::version_mismatch,
+                "the next version is " + std::to_string(current->version + 1))
+        .path(setup_.store)
+        .version(version);
+  }
+  if (log_ == nullptr) {
+    return fail(ErrorCode::unsupported, "this handle does not commit").path(setup_.store);
+  }
+  timings_ = {};
+  const auto wait_start = Clock::now();
+  // Waiting comes before the record: a store poisoned meanwhile must not keep half a commit (45).
+  FLATKV_TRY(make_room());
+  if (Status there = setup_.lifetime->lock()->check(setup_.store); !there) {
+    setup_.fault->set(there.error());
+    return std::unexpected(std::move(there).error());
+  }
+  timings_.wait = since(wait_start);
+
+  const Roots roots = pending_.roots();
+  timings_.route = pending_.route_nanoseconds;
+  timings_.read = pending_.read_nanoseconds;
+  timings_.hash = pending_.hash_nanoseconds;
+
+  const auto log_start = Clock::now();
+  Digest chain;
+  if (Status logged = write_record(version, roots, chain); !logged) {
+    // The record may or may not be on disk; only a reopen can tell.
+    setup_.fault->set(logged.error());
+    return std::unexpected(std::move(logged).error());
+  }
+  timings_.log = since(log_start);
+
+  const auto buffer_start = Clock::now();
+  std::array<codec::Stats, 4> stats;
+  for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
+  insert_rows(version, stats);
+  timings_.buffer = since(buffer_start);
+
+  const auto publish_start = Clock::now();
+  publish(version, chain, roots, stats);
+  const std::uint64_t every = setup_.options.snapshot_interval;
+  if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
+  // Early where nothing has to be waited for; otherwise the next commit waits.
+  if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());
+  timings_.publish = since(publish_start);
+  return roots;
+}
+
+Status Core::write_record(std::int64_t version, const Roots& roots, Digest& chain) {
+  Bytes prefix;
+  codec::append_version(prefix, version);
+  std::vector<ByteView> parts{prefix};
+  blake3::Hasher hasher;
+  hasher.update(prefix);
+  for (const Bytes& chunk : pending_.chunks()) {
+    parts.emplace_back(chunk);
+    hasher.update(chunk);
+  }
+  FLATKV_FAILPOINT("commit.begin");
+  FLATKV_ASSIGN(chain, log_->append(version, parts, hasher.finalize(), roots));
+  FLATKV_FAILPOINT("commit.appended");
+  if (setup_.options.durability == Durability::sync) {
+    FLATKV_TRY(log_->sync());
+  } else if (group_sync_) {
+    FLATKV_TRY(group_sync_->appended(version, std::max(1U, setup_.options.group_blocks)));
+  }
+  FLATKV_FAILPOINT("commit.durable");
+  return {};
+}
+
+void Core::insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats) {
+  const auto current = published_.load();
+  for (std::size_t i = 0; i < 4; ++i) {
+    engine::RowBuffer& buffer = *current->databases[i].active;
+    for (const PendingRow& row : pending_.tables()[i].rows) {
+      if (!row.changed()) continue;
+      buffer.insert({.key = row.key,
+                     .hash = row.hash,
+                     .remove = !row.has_value,
+                     .value = row.value,
+                     .absent_below = !row.had_old},
+                    version);
+      codec::Stats& own = stats[i];
+      if (row.had_old) {
+        --own.rows;
+        own.key_bytes -= row.key.size();
+        own.value_bytes -= row.old_value.size();
+      }
+      if (row.has_value) {
+        ++own.rows;
+        own.key_bytes += row.key.size();
+        own.value_bytes += row.value.size();
+      }
+    }
+  }
+}
+
+void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
+                   const std::array<codec::Stats, 4>& stats) {
+  const std::array<LtHash, 4>& hashes = pending_.hashes();
+  published_.update([&](State& state) {
+    state.version = version;
+    state.chain = chain;
+    state.roots = roots;
+    for (std::size_t i = 0; i < 4; ++i) {
+      DbState& own = state.databases[i];
+      if (own.stats.version > version) continue;  // replay: this database is ahead of the block
+      if (*own.hash != hashes[i]) own.hash = std::make_shared<const LtHash>(hashes[i]);
+      own.stats = stats[i];
+      own.stats.version = version;
+    }
+  });
+  ignored_ += pending_.ignored();
+  pending_.begin(published_.load());
+}
+
+Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) {
+  const std::int64_t version = header.version;
+  const auto damaged = [&](std::string message) {
+    return fail(ErrorCode::corruption, std::move(message)).path(setup_.store).version(version);
+  };
+  auto entry = codec::decode_changelog_entry(payload);
+  if (!entry) return damaged("the logged block does not decode: " + entry.error().message);
+  if (entry->version != version) {
+    return damaged("the logged block says it is version " + std::to_string(entry->version));
+  }
+  const auto current = published_.load();
+  std::array<bool, 4> take{};
+  bool level = true;
+  for (std::size_t i = 0; i < 4; ++i) {
+    take[i] = current->databases[i].stats.version < version;
+    level = level && current->databases[i].stats.version <= version;
+  }
+  FLATKV_TRY(pending_.replay(std::move(payload), *entry, take));
+  const Roots& roots = pending_.roots();
+  const std::array<std::pair<Digest, Digest>, 4> checksums = {{
+      {roots.account, header.roots.account},
+      {roots.code, header.roots.code},
+      {roots.storage, header.roots.storage},
+      {roots.legacy, header.roots.legacy},
+  }};
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (!take[i] || checksums[i].first == checksums[i].second) continue;
+    return fail(ErrorCode::corruption, "replay gives the checksum " + to_hex(checksums[i].first) +
+                                           ", the log's record has " + to_hex(checksums[i].second))
+        .path(setup_.store)
+        .database(static_cast<Database>(i))
+        .version(version);
+  }
+  if (level && roots.root != header.roots.root) {
+    return damaged("replay gives the root " + to_hex(roots.root) + ", the log's record has " +
+                   to_hex(header.roots.root));
+  }
+  FLATKV_FAILPOINT("replay.checked");
+  std::array<codec::Stats, 4> stats;
+  for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
+  insert_rows(version, stats);
+  publish(version, header.digest, Roots(roots), stats);
+  return make_room();
+}
+
+Result<std::shared_ptr<const State>> Core::view_state() const {
+  const std::uint64_t pinned = view_memory();
+  if (pinned > setup_.options.max_view_bytes) {
+    return fail(ErrorCode::no_space, "views keep " + std::to_string(pinned) +
+                                         " bytes of old buffers alive, the limit is " +
+                                         std::to_string(setup_.options.max_view_bytes))
+        .path(setup_.store);
+  }
+  return published_.load();
+}
+
+std::uint64_t Core::view_memory() const {
+  const std::lock_guard lock(dropped_mutex_);
+  std::uint64_t total = 0;
+  std::erase_if(dropped_, [&](const auto& weak) {
+    const auto buffer = weak.lock();
+    if (buffer) total += buffer->memory();
+    return buffer == nullptr;
+  });
+  return total;
+}
+
+std::int64_t Core::durable_version() const noexcept {
+  return log_ ? log_->synced() : published_.load()->version;
+}
+
+Status Core::wait_durable(std::int64_t version) {
+  FLATKV_TRY(setup_.fault->check());
+  const std::int64_t last = published_.load()->version;
+  if (version > last) {
+    return fail(ErrorCode::invalid_argument,
+                "cannot wait for a version that was not committed; the last is " +
+                    std::to_string(last))
+        .version(version);
+  }
+  if (log_ == nullptr || log_->synced() >= version) return {};
+  if (group_sync_) return group_sync_->wait(version);
+  Status done = log_->sync();
+  if (!done) setup_.fault->set(done.error());
+  return done;
+}
+
+StoreMetrics Core::metrics() const {
+  StoreMetrics metrics;
+  metrics.flushes = flusher_->flushes();
+  metrics.flush_nanoseconds = flusher_->nanoseconds();
+  metrics.flushed_bytes = flusher_->bytes();
+  metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
+  for (const auto& database : setup_.lifetime->databases()) {
+    metrics.compaction_bytes += database->compaction_bytes_written();
+  }
+  const auto current = published_.load();
+  for (const DbState& database : current->databases) {
+    metrics.buffer_memory += database.active->memory();
+    for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
+  }
+  metrics.view_memory = view_memory();
+  metrics.ignored_change_sets = ignored_ + pending_.ignored();
+  return metrics;
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/log.hpp"
+#include "changelog/writer.hpp"
+#include "flatkv/store.hpp"
+#include "store/fault.hpp"
+#include "store/flusher.hpp"
+#include "store/group_sync.hpp"
+#include "store/pending.hpp"
+#include "store/state.hpp"
+
+namespace flatkv::store {
+
+/// What a core is started with: open databases, where each of them is, and the log (none in a
+/// clone).
+struct CoreSetup {
+  Environment environment;
+  Options options;
+  std::string store;  ///< path, for messages and for the check that it is still there
+  layout::Manifest manifest;
+  std::shared_ptr<Lifetime> lifetime;
+  std::shared_ptr<const State> state;  ///< each database at its own version, empty buffers
+  std::optional<std::int64_t> metadata_version;  ///< G; nothing for an empty metadata database
+  std::shared_ptr<Fault> fault;  ///< already wired to the databases' background errors
+};
+
+/// The running store: pending block, published state, log, flusher. The write side belongs to one
+/// thread; `state` and `view_state` to any.
+///
+/// Order of a commit, each step only after the one before (docs/recovery.md):
+///   room for a buffer → log record (durable in `sync`) → rows into the buffer → state published.
+class Core {
+ public:
+  explicit Core(CoreSetup setup);
+  ~Core();
+
+  /// Attaches the log; before that the core replays (`replay_block`) or serves a clone.
+  void start_logging(std::unique_ptr<changelog::Writer> log);
+
+  Status apply(std::span<const NamedChangeSet> change_sets);
+  Result<Roots> commit(std::int64_t version);
+  void discard();
+  Pending& pending() noexcept { return pending_; }
+
+  /// Replays one logged block on the databases that are behind it and checks every checksum and,
+  /// where all are level, the root against its record (spec §8 step 9).
+  Status replay_block(const changelog::RecordHeader& header, Bytes payload);
+
+  std::shared_ptr<const State> state() const { return published_.load(); }
+  /// As `state`, for a view: refused with `no_space` above max_view_bytes.
+  Result<std::shared_ptr<const State>> view_state() const;
+
+  /// Freezes what is in memory, flushes it and waits. `urgent`: not held up by compaction.
+  Status flush(bool urgent);
+  /// Flushes at the current version and checkpoints before any later flush; waits for the result.
+  Status snapshot();
+
+  /// Everything to disk; leaves CLEAN behind unless something failed. Once.
+  Status close();
+
+  std::int64_t durable_version() const noexcept;
+  Status wait_durable(std::int64_t version);
+
+  const CoreSetup& setup() const noexcept { return setup_; }
+  const Fault& fault() const noexcept { return *setup_.fault; }
+  changelog::Writer* log() const noexcept { return log_.get(); }
+  StoreMetrics metrics() const;
+  const CommitTimings& timings() const noexcept { return timings_; }
+  /// Bytes of buffers that only views keep alive.
+  std::uint64_t view_memory() const;
+
+ private:
+  Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
+  void insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats);
+  void publish(std::int64_t version, const Digest& chain, const Roots& roots,
+               const std::array<codec::Stats, 4>& stats);
+  bool flush_due() const;
+  /// Freezes what is due, waiting for the flusher where it must: the back-pressure of commit.
+  Status make_room();
+  /// Freezes the active buffers at the current version and hands them to the flusher.
+  void freeze(bool urgent, std::function<void()> afterwards);
+  void freeze_for_snapshot(std::function<void(Status)> done);
+  bool all_frozen() const;
+
+  CoreSetup setup_;
+  Logger logger_;
+  OldValues old_values_;
+  Published published_;
+  Pending pending_;
+  std::unique_ptr<changelog::Writer> log_;
+  std::unique_ptr<GroupSync> group_sync_;
+  std::array<std::int64_t, 4>
+      frozen_versions_{};               ///< each database's, once all handed over is flushed
+  std::int64_t metadata_version_ = -1;  ///< likewise G; -1 is none
+  std::int64_t frozen_at_ = 0;          ///< version and log bytes at the last freeze
+  std::uint64_t frozen_log_bytes_ = 0;
+  bool snapshot_due_ = false;
+  mutable std::mutex dropped_mutex_;  ///< buffers that left the state; views may still hold them
+  mutable std::vector<std::weak_ptr<const engine::RowBuffer>> dropped_;
+  std::uint64_t ignored_ = 0;
+  CommitTimings timings_;
+  bool closed_ = false;
+  std::unique_ptr<Flusher> flusher_;  // last: its thread uses everything above
+};
+
+}  // namespace flatkv::store

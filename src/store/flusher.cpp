@@ -1,0 +1,164 @@
+#include "store/flusher.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "store/metadata.hpp"
+
+namespace flatkv::store {
+
+Flusher::Flusher(Setup setup) : setup_(std::move(setup)), thread_([this] { run(); }) {}
+
+Flusher::~Flusher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+bool Flusher::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen;
+}
+
+Status Flusher::wait_for_room() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(
+      lock, [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen; });
+  return setup_.fault->check();
+}
+
+void Flusher::submit(FrozenBatch batch) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(batch));
+  }
+  changed_.notify_all();
+}
+
+Status Flusher::wait_idle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !busy_ && (queue_.empty() || setup_.fault->failed()); });
+  return setup_.fault->first();
+}
+
+void Flusher::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || (!queue_.empty() && !setup_.fault->failed()); });
+    if (stop_) return;
+    FrozenBatch batch = std::move(queue_.front());
+    queue_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    const auto start = std::chrono::steady_clock::now();
+    if (Status done = flush(batch); !done) {
+      setup_.fault->set(std::move(done).error());
+    } else if (batch.afterwards) {
+      batch.afterwards();
+    }
+    nanoseconds_ += static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                                   std::chrono::steady_clock::now() - start)
+                                                   .count());
+    ++flushes_;
+    batch = {};  // buffers go before anybody is told that there is room
+    lock.lock();
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+Status Flusher::flush(const FrozenBatch& batch) {
+  if (!batch.urgent) wait_for_compaction();
+  FLATKV_TRY(setup_.fault->check());
+  FLATKV_FAILPOINT("flush.begin");
+  // Nothing enters a database that the log could lose (trap 6), in every durability mode.
+  if (changelog::Writer* log = log_.load()) {
+    FLATKV_TRY(log->sync());
+    FLATKV_ASSERT(log->synced() >= batch.version);
+  }
+  FLATKV_FAILPOINT("flush.log_synced");
+  for (const Database database : layout::kDataDatabases) {
+    if (batch.parts[static_cast<std::size_t>(database)].take) {
+      FLATKV_TRY(flush_rows(batch, database));
+    }
+  }
+  if (batch.metadata) FLATKV_TRY(flush_metadata(batch));
+  return {};
+}
+
+Status Flusher::ingest(Database database, const std::string& table) {
+  FLATKV_TRY(setup_.fault->check());
+  return setup_.lifetime->database(database)->ingest({table});
+}
+
+Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
+  const auto& part = batch.parts[static_cast<std::size_t>(database)];
+  const auto& db = setup_.lifetime->database(database);
+  const std::string path =
+      layout::flush_table_path(setup_.lifetime->generation(), database, batch.version);
+  FLATKV_ASSIGN(auto table, engine::TableWriter::create(db->options(), path));
+  FLATKV_TRY(put_local_meta(table, batch.version, *part.hash, part.stats));
+  for (const engine::RowBuffer::Row& row : part.rows->sorted()) {
+    if (!row.remove) {
+      FLATKV_TRY(table.put(row.key, row.value));
+    } else if (!row.absent_below) {
+      FLATKV_TRY(table.remove(row.key));
+    }
+  }
+  FLATKV_ASSIGN(const std::uint64_t written, table.finish());
+  bytes_ += written;
+  FLATKV_FAILPOINT("flush.table_written");
+  FLATKV_TRY(ingest(database, path));
+  FLATKV_FAILPOINT("flush.ingested");
+
+  FLATKV_ASSIGN(auto snapshot, db->snapshot());
+  if (setup_.before_publish) setup_.before_publish(database, part.rows);
+  setup_.published->update([&](State& state) {
+    DbState& own = state.of(database);
+    // Buffers leave in the order they were frozen: this one is the oldest.
+    FLATKV_ASSERT(!own.frozen.empty() && own.frozen.back() == part.rows);
+    own.frozen.pop_back();
+    own.snapshot = std::move(snapshot);
+  });
+  FLATKV_FAILPOINT("flush.published");
+  return {};
+}
+
+Status Flusher::flush_metadata(const FrozenBatch& batch) {
+  const auto& db = setup_.lifetime->database(Database::metadata);
+  const std::string path =
+      layout::flush_table_path(setup_.lifetime->generation(), Database::metadata, batch.version);
+  std::array<LtHash, 4> hashes;
+  for (std::size_t i = 0; i < 4; ++i) hashes[i] = *batch.parts[i].hash;
+  FLATKV_ASSIGN(auto table, engine::TableWriter::create(db->options(), path));
+  FLATKV_TRY(put_global_meta(table, batch.version, hashes));
+  FLATKV_ASSIGN(const std::uint64_t written, table.finish());
+  bytes_ += written;
+  FLATKV_FAILPOINT("flush.metadata_written");
+  FLATKV_TRY(ingest(Database::metadata, path));
+  FLATKV_FAILPOINT("flush.done");
+  return {};
+}
+
+void Flusher::wait_for_compaction() {
+  const auto pressed = [&] {
+    return std::ranges::any_of(setup_.lifetime->databases(), [&](const auto& db) {
+      const engine::Pressure pressure = db->pressure();
+      return pressure.level0_files > setup_.level0_limit ||
+             pressure.pending_compaction_bytes > setup_.pending_compaction_limit;
+    });
+  };
+  // Ingest obeys none of RocksDB's stalls, so this is the only brake.
+  std::unique_lock lock(mutex_);
+  while (!stop_ && !setup_.fault->failed() && pressed()) {
+    changed_.wait_for(lock, std::chrono::milliseconds(5));
+    if (std::ranges::any_of(queue_, [](const FrozenBatch& batch) { return batch.urgent; })) return;
+  }
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/log.hpp"
+#include "changelog/writer.hpp"
+#include "store/fault.hpp"
+#include "store/state.hpp"
+
+namespace flatkv::store {
+
+/// Buffers frozen at one version with what is to be written beside their rows (spec §4).
+struct FrozenBatch {
+  std::int64_t version = 0;
+  Digest chain{};
+  struct Part {
+    bool take = false;  ///< this database is behind `version` and gets a table
+    std::shared_ptr<const engine::RowBuffer> rows;  ///< null where !take
+    std::shared_ptr<const LtHash> hash;
+    codec::Stats stats;
+  };
+  std::array<Part, 4> parts;
+  bool metadata = false;  ///< all four are at `version`: write `_meta/*` too
+  bool urgent = false;    ///< for close or a snapshot: does not wait for compaction
+  /// Runs after the last ingest and before any later flush: takes the snapshot.
+  std::function<void()> afterwards;
+};
+
+/// Moves frozen buffers into the databases on a thread of its own, one batch after another:
+/// log synced through the version, then for each data database table → ingest → publish, the
+/// metadata database last. Any failure poisons the store and nothing more is flushed.
+class Flusher {
+ public:
+  struct Setup {
+    Environment environment;
+    Lifetime* lifetime = nullptr;
+    Published* published = nullptr;
+    Fault* fault = nullptr;
+    std::uint64_t level0_limit = 0;
+    std::uint64_t pending_compaction_limit = 0;
+    /// Told of every flushed data database before the state without its buffer is published.
+    std::function<void(Database, const std::shared_ptr<const engine::RowBuffer>&)> before_publish;
+  };
+  explicit Flusher(Setup setup);
+  ~Flusher();  ///< finishes nothing: batches that have not begun are dropped
+
+  /// Before the first batch that was logged; without a log (a clone) nothing is synced.
+  void set_log(changelog::Writer* log) { log_.store(log); }
+
+  static constexpr std::size_t kMaxFrozen = 2;
+
+  /// Waits until fewer than kMaxFrozen batches are queued or running; `store_failed` if poisoned.
+  Status wait_for_room();
+  bool has_room() const;
+  void submit(FrozenBatch batch);
+  /// Waits until all that was submitted is in the databases; the first failure otherwise.
+  Status wait_idle();
+
+  std::uint64_t flushes() const noexcept { return flushes_.load(); }
+  std::uint64_t nanoseconds() const noexcept { return nanoseconds_.load(); }
+  std::uint64_t bytes() const noexcept { return bytes_.load(); }
+
+ private:
+  void run();
+  Status flush(const FrozenBatch& batch);
+  Status flush_rows(const FrozenBatch& batch, Database database);
+  Status flush_metadata(const FrozenBatch& batch);
+  Status ingest(Database database, const std::string& table);
+  void wait_for_compaction();
+
+  Setup setup_;
+  std::atomic<changelog::Writer*> log_{nullptr};
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<FrozenBatch> queue_;
+  bool busy_ = false;
+  bool stop_ = false;
+  std::atomic<std::uint64_t> flushes_{0};
+  std::atomic<std::uint64_t> nanoseconds_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::thread thread_;
+};
+
+}  // namespace flatkv::store

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "changelog/writer.hpp"
+#include "store/fault.hpp"
+
+namespace flatkv::store {
+
+/// Group durability: a thread that syncs the log while blocks are committed, so that at most a
+/// given number of them is not yet durable. A failed sync poisons the store.
+class GroupSync {
+ public:
+  GroupSync(changelog::Writer& log, Fault& fault, std::function<void(std::int64_t)> on_durable);
+  ~GroupSync();
+
+  /// A block was appended: wakes the thread; waits while more than `most` blocks are not durable.
+  Status appended(std::int64_t version, std::uint32_t most);
+  /// Waits until `version` is durable.
+  Status wait(std::int64_t version);
+
+ private:
+  void run();
+
+  changelog::Writer& log_;
+  Fault& fault_;
+  std::function<void(std::int64_t)> on_durable_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable synced_;
+  std::int64_t appended_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace flatkv::store
