@@ -1,0 +1,351 @@
+#include "store/examine.hpp"
+
+#include <algorithm>
+#include <ranges>
+
+#include "changelog/reader.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::store {
+namespace {
+
+using layout::SnapshotEntry;
+
+class Examiner {
+ public:
+  Examiner(const Environment& environment, Examination& found)
+      : environment_(environment), files_(*environment.files), found_(found) {}
+
+  Status run() {
+    FLATKV_TRY(find_generation());
+    FLATKV_TRY(look_at_clean());
+    FLATKV_TRY(look_at_databases_and_log());
+    collect_durable();
+    if (found_.clean_believed) return {};
+    FLATKV_TRY(judge_log());
+    if (found_.plan != Plan::open) return {};
+    return judge_copy();
+  }
+
+ private:
+  std::string changelog() const { return layout::changelog_path(found_.generation); }
+
+  Failure refuse(ErrorCode code, std::string message) const {
+    return fail(code, std::move(message)).path(found_.generation);
+  }
+
+  // Step 1.
+  Status find_generation() {
+    FLATKV_ASSIGN(found_.survey, layout::survey_store(files_, found_.store));
+    FLATKV_ASSIGN(found_.choice, layout::choose_generation(found_.store, found_.survey));
+    found_.generation = fs::join(found_.store, found_.choice.name);
+    if (found_.choice.current_missing) {
+      found_.notes.push_back("CURRENT is missing or bad; the only complete generation, " +
+                             found_.choice.name + ", is used");
+    }
+    FLATKV_ASSIGN(found_.snapshots, layout::list_snapshots(files_, found_.generation, false));
+    auto manifest = read_manifest();
+    if (!manifest) return std::unexpected(std::move(manifest).error());
+    found_.manifest = *manifest;
+    return {};
+  }
+
+  Result<layout::Manifest> read_manifest() {
+    const std::string path = fs::join(found_.generation, "MANIFEST.json");
+    auto text = fs::read_file(files_, path, 64U << 10);
+    auto manifest = text ? layout::decode_manifest(*text)
+                         : Result<layout::Manifest>(std::unexpected(text.error()));
+    if (manifest) return manifest;
+    Error error = std::move(manifest).error();
+    error.path = path;
+    if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
+    for (const SnapshotEntry& snapshot : found_.snapshots) {
+      if (snapshot.manifest) {
+        error.message += "; " + snapshot.path + "/SNAPSHOT holds a copy of it";
+        break;
+      }
+    }
+    return std::unexpected(std::move(error));
+  }
+
+  Status look_at_clean() {
+    FLATKV_ASSIGN(found_.clean, changelog::read_clean(files_, found_.generation));
+    return {};
+  }
+
+  /// CLEAN is right about the log: its last segment is there, whole, and ours.
+  Result<bool> clean_fits_log() {
+    if (!found_.clean) return false;
+    const std::string path = fs::join(changelog(), found_.clean->segment);
+    auto info = files_.stat(path);
+    if (!info) {
+      if (info.error().code == ErrorCode::not_found) return false;
+      return std::unexpected(std::move(info).error());
+    }
+    if (info->type != fs::FileType::file || info->size != found_.clean->bytes) return false;
+    FLATKV_ASSIGN(const auto names, files_.list(changelog()));
+    for (const auto& entry : names) {  // a segment above it would have removed CLEAN first
+      const auto first = changelog::parse_segment_name(entry.name);
+      if (first && entry.name > found_.clean->segment) return false;
+    }
+    FLATKV_ASSIGN(const auto file, files_.open_read(path));
+    Bytes header(changelog::kSegmentHeaderBytes);
+    FLATKV_ASSIGN(const std::size_t got, file->read_at(0, header));
+    header.resize(got);
+    FLATKV_ASSIGN(const auto decoded, changelog::decode_segment_header(header));
+    if (decoded.store != found_.manifest.store) {
+      return fail(ErrorCode::foreign_store, "changelog segment of another store").path(path);
+    }
+    return true;
+  }
+
+  // Steps 2 to 6, and the walk over the log that they need.
+  Status look_at_databases_and_log() {
+    FLATKV_ASSIGN(const bool fits, clean_fits_log());
+    const KnownRoots known(files_, found_);
+    const std::string working = layout::working_path(found_.generation);
+    if (fits) {
+      found_.clean_believed = true;  // KnownRoots may use it from here on
+      auto copy = examine_copy(environment_, working, known);
+      if (copy && !copy->unusable && copy->metadata &&
+          copy->metadata->version == found_.clean->version &&
+          copy->level_at(found_.clean->version)) {
+        found_.copy = std::move(*copy);
+        found_.reached = found_.clean->version;
+        return {};
+      }
+      found_.clean_believed = false;
+    }
+    // The versions come first: they say where the walk has to start.
+    FLATKV_ASSIGN(const std::int64_t from, lowest_version(working));
+    changelog::SurveyOptions options;
+    options.store = found_.manifest.store;
+    options.from_version = from;
+    FLATKV_ASSIGN(found_.log, changelog::survey(files_, changelog(), options));
+    if (found_.log) found_.reached = found_.log->tip.version;
+    FLATKV_ASSIGN(found_.copy, examine_copy(environment_, working, known));
+    return {};
+  }
+
+  /// min Lᵢ of the working copy, or the version of the snapshot that would replace it.
+  Result<std::int64_t> lowest_version(const std::string& working) {
+    std::optional<std::int64_t> lowest;
+    bool usable = true;
+    for (const Database which : layout::kDataDatabases) {
+      engine::DbOptions options;
+      options.path = layout::database_path(working, which);
+      options.which = which;
+      options.env = environment_.rocks;
+      auto version = local_version(options);
+      if (!version) {
+        usable = false;
+        break;
+      }
+      lowest = std::min(lowest.value_or(*version), *version);
+    }
+    if (usable) return *lowest;
+    for (const SnapshotEntry& snapshot : found_.snapshots | std::views::reverse) {
+      if (snapshot.manifest) return snapshot.version;
+    }
+    return found_.manifest.initial_version - 1;
+  }
+
+  static std::optional<std::int64_t> local_version(const engine::DbOptions& options) {
+    auto db = engine::Db::open(options, engine::Db::Mode::read_only);
+    if (!db) return std::nullopt;
+    auto snapshot = (*db)->snapshot();
+    if (!snapshot) return std::nullopt;
+    auto meta = read_data_meta(**snapshot);
+    if (!meta || !meta->local) return std::nullopt;
+    return meta->local->version;
+  }
+
+  void collect_durable() {
+    std::int64_t& durable = found_.durable;
+    durable = found_.manifest.initial_version - 1;
+    if (found_.log) durable = std::max(durable, found_.log->synced);
+    for (const DataFinding& own : found_.copy.data) {
+      if (!own.problem) durable = std::max(durable, own.version);
+    }
+    if (found_.copy.metadata) durable = std::max(durable, found_.copy.metadata->version);
+    for (const SnapshotEntry& snapshot : found_.snapshots) {
+      if (snapshot.manifest) {
+        durable = std::max(durable, snapshot.version);
+      } else {
+        found_.notes.push_back("snapshot passed over: " + snapshot.manifest.error().to_string());
+      }
+    }
+    if (found_.clean) durable = std::max(durable, found_.clean->version);
+  }
+
+  bool damaged() const {
+    return found_.log && found_.log->damage && !found_.log->damage->zeros_only;
+  }
+
+  // Step 7.
+  Status judge_log() {
+    const bool behind = !found_.reached || *found_.reached < found_.durable;
+    if (!behind && !damaged()) return {};
+    if (damaged() && found_.log->damage->valid_above && needed_for_replay()) {
+      const changelog::Break& bad = *found_.log->damage;
+      return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason +
+                                             "; ways out: `flatkv rollback STORE " +
+                                             std::to_string(*found_.reached) + "`")
+          .path(fs::join(changelog(), bad.segment))
+          .version(bad.version)
+          .offset(bad.offset);
+    }
+    if (!behind) {  // what is lost was never known to be durable
+      const changelog::Break& bad = *found_.log->damage;
+      found_.notes.push_back(
+          "the changelog is cut at " + fs::join(changelog(), bad.segment) + " offset " +
+          std::to_string(bad.offset) + " (version " + std::to_string(bad.version) + ": " +
+          bad.reason + "); the store continues at version " + std::to_string(*found_.reached));
+      return {};
+    }
+    if (only_log_lost()) {
+      found_.plan = Plan::new_log;
+      found_.notes.push_back(
+          "the end of the changelog is lost but nothing else: all databases are "
+          "at version " +
+          std::to_string(found_.durable) + ", and a new log begins there");
+      return {};
+    }
+    return log_behind();
+  }
+
+  bool needed_for_replay() const {
+    return found_.copy.unusable || found_.log->damage->version > found_.copy.lowest();
+  }
+
+  bool only_log_lost() const {
+    return !found_.copy.unusable && found_.copy.level_at(found_.durable) &&
+           (!found_.copy.metadata || found_.copy.metadata->version == found_.durable);
+  }
+
+  Status log_behind() const {
+    std::string message = "the changelog reaches version ";
+    message += found_.reached ? std::to_string(*found_.reached) : std::string("(no log)");
+    message += ", but version " + std::to_string(found_.durable) + " is known to be durable;";
+    for (const Database which : layout::kDataDatabases) {
+      const DataFinding& own = found_.copy.data[static_cast<std::size_t>(which)];
+      message += " " + std::string(to_string(which)) + " is at " +
+                 (own.problem ? std::string("?") : std::to_string(own.version));
+    }
+    message += "; ways out:";
+    if (found_.reached)
+      message += " `flatkv rollback STORE " + std::to_string(*found_.reached) + "`";
+    for (const SnapshotEntry& snapshot : found_.snapshots) {
+      if (snapshot.manifest) {
+        message += " `flatkv rollback STORE " + std::to_string(snapshot.version) + "`";
+      }
+    }
+    return refuse(ErrorCode::log_behind, message).version(found_.durable);
+  }
+
+  // Steps 5 (its plan) and 8.
+  Status judge_copy() {
+    const bool gap =
+        !found_.copy.unusable && found_.log && found_.log->base.version > found_.copy.lowest();
+    if (!found_.copy.unusable && !gap) {
+      if (!found_.copy.metadata) {
+        found_.plan = Plan::new_metadata;
+        found_.notes.push_back("the metadata database is rebuilt: " +
+                               found_.copy.metadata_problem->to_string());
+      }
+      return {};
+    }
+    return choose_rebuild(gap);
+  }
+
+  Status choose_rebuild(bool gap) {
+    const std::string why = gap ? "the changelog begins after version " +
+                                      std::to_string(found_.log->base.version) +
+                                      ", a database is at " + std::to_string(found_.copy.lowest())
+                                : found_.copy.unusable->to_string();
+    std::string tried;
+    const KnownRoots known(files_, found_);
+    for (std::size_t i = found_.snapshots.size(); i-- > 0;) {
+      const SnapshotEntry& snapshot = found_.snapshots[i];
+      Status good = snapshot_serves(snapshot, known);
+      if (good) {
+        found_.plan = Plan::rebuild;
+        found_.rebuild_from = i;
+        found_.notes.push_back("the working copy is rebuilt from the snapshot at version " +
+                               std::to_string(snapshot.version) + ": " + why);
+        return {};
+      }
+      tried += "; " + snapshot.name + ": " + good.error().message;
+    }
+    Error error = gap ? refuse(ErrorCode::log_gap, why).error() : Error(*found_.copy.unusable);
+    error.message += "; no snapshot can replace the working copy" + tried;
+    return std::unexpected(std::move(error));
+  }
+
+  /// A snapshot that is whole, from which the chain of the log leads to W.
+  Status snapshot_serves(const SnapshotEntry& snapshot, const KnownRoots& known) {
+    if (!snapshot.manifest) return std::unexpected(snapshot.manifest.error());
+    if (snapshot.manifest->manifest != found_.manifest) {
+      return fail(ErrorCode::foreign_store, "it is of another store");
+    }
+    FLATKV_TRY(layout::check_snapshot_files(files_, snapshot.path, *snapshot.manifest));
+    FLATKV_ASSIGN(const bool reaches, log_reaches_from(snapshot));
+    if (!reaches) {
+      return fail(ErrorCode::log_gap, "the changelog does not lead on from it");
+    }
+    FLATKV_ASSIGN(const CopyFinding copy, examine_copy(environment_, snapshot.path, known));
+    if (copy.unusable) return std::unexpected(*copy.unusable);
+    if (!copy.level_at(snapshot.version)) {
+      return fail(ErrorCode::corruption, "its databases are not at its version");
+    }
+    return {};
+  }
+
+  Result<bool> log_reaches_from(const SnapshotEntry& snapshot) {
+    if (!found_.log) return false;
+    changelog::SurveyOptions options;
+    options.store = found_.manifest.store;
+    options.from_version = snapshot.version;
+    FLATKV_ASSIGN(const auto walk, changelog::survey(files_, changelog(), options));
+    if (!walk || walk->tip.version != *found_.reached) return false;
+    if (walk->base.version > snapshot.version || snapshot.version > walk->tip.version) return false;
+    if (walk->base.version == snapshot.version) {
+      return walk->base.digest == snapshot.manifest->chain;
+    }
+    FLATKV_ASSIGN(const auto header,
+                  changelog::find_header(files_, changelog(), *walk, found_.manifest.store,
+                                         snapshot.version));
+    return header && header->digest == snapshot.manifest->chain;
+  }
+
+  const Environment& environment_;
+  fs::FileSystem& files_;
+  Examination& found_;
+};
+
+}  // namespace
+
+Result<std::optional<Roots>> KnownRoots::at(std::int64_t version) const {
+  if (found_.clean_believed && found_.clean && found_.clean->version == version) {
+    return found_.clean->roots;
+  }
+  if (found_.log && version > found_.log->base.version && version <= found_.log->tip.version) {
+    FLATKV_ASSIGN(const auto header,
+                  changelog::find_header(files_, layout::changelog_path(found_.generation),
+                                         *found_.log, found_.manifest.store, version));
+    if (header) return header->roots;
+  }
+  for (const SnapshotEntry& snapshot : found_.snapshots) {
+    if (snapshot.manifest && snapshot.version == version) {
+      return layout::roots_of(snapshot.manifest->state.hashes);
+    }
+  }
+  return std::nullopt;
+}
+
+Status examine(const Environment& environment, const std::string& store, Examination& found) {
+  found.store = store;
+  return Examiner(environment, found).run();
+}
+
+}  // namespace flatkv::store

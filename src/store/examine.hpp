@@ -1,0 +1,86 @@
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "changelog/clean.hpp"
+#include "changelog/survey.hpp"
+#include "layout/generation.hpp"
+#include "store/environment.hpp"
+#include "store/metadata.hpp"
+
+// Phase 1 of opening (spec §8): looks and decides; nothing is cut, removed or written.
+namespace flatkv::store {
+
+/// One data database of a copy as it was found.
+struct DataFinding {
+  std::optional<Error> problem;  ///< missing, does not open, or lacks LocalMeta
+  std::int64_t version = 0;      ///< Lᵢ
+  LtHash hash;
+  codec::Stats stats;
+  bool backfilled = false;  ///< hash and stats are from a full scan and not on disk yet
+};
+
+/// Five databases that lie together: the working copy, or a snapshot.
+struct CopyFinding {
+  std::array<DataFinding, 4> data;
+  std::optional<Error> metadata_problem;  ///< missing, not opening, or without some `_meta/*`
+  std::optional<GlobalMeta> metadata;
+  std::optional<Error> unusable;  ///< why nothing can be built on it (spec §8 steps 2 to 4)
+
+  std::int64_t lowest() const;
+  std::int64_t highest() const;
+  bool level_at(std::int64_t version) const;  ///< all Lᵢ
+};
+
+/// What has to happen before the store can run, after phase 1 found it openable.
+enum class Plan : std::uint8_t {
+  open,          ///< as it is; the log's bad tail, if any, is cut
+  new_metadata,  ///< next generation with an empty metadata database (step 5)
+  new_log,       ///< next generation with a new log at D (step 7)
+  rebuild,       ///< next generation whose working copy comes from a snapshot (step 8)
+};
+
+struct Examination {
+  std::string store;
+  layout::StoreSurvey survey;
+  layout::Choice choice;
+  std::string generation;  ///< path
+  layout::Manifest manifest;
+  CopyFinding copy;
+  std::optional<changelog::CleanMark> clean;
+  bool clean_believed = false;
+  std::optional<changelog::Survey> log;  ///< nothing where CLEAN is believed, or without a log
+  std::vector<layout::SnapshotEntry> snapshots;
+  std::int64_t durable = 0;             ///< D
+  std::optional<std::int64_t> reached;  ///< W
+  Plan plan = Plan::open;
+  std::optional<std::size_t> rebuild_from;  ///< index into snapshots
+  std::vector<std::string> notes;           ///< what is reported once: cut tails, passed-over files
+};
+
+/// Fills `found` as far as it gets; an error is the refusal. Scans rows only where hashes or counts
+/// are missing (step 3).
+Status examine(const Environment& environment, const std::string& store, Examination& found);
+
+/// Looks up the roots line of a version where the log, a snapshot or CLEAN keeps it.
+class KnownRoots {
+ public:
+  KnownRoots(fs::FileSystem& files, const Examination& found) : files_(files), found_(found) {}
+  Result<std::optional<Roots>> at(std::int64_t version) const;
+
+ private:
+  fs::FileSystem& files_;
+  const Examination& found_;
+};
+
+/// Steps 2 to 6 for one copy.
+Result<CopyFinding> examine_copy(const Environment& environment, const std::string& path,
+                                 const KnownRoots& known);
+
+/// Digest of one database in a roots line.
+const Digest& checksum_of(const Roots& roots, Database database);
+
+}  // namespace flatkv::store

@@ -1,0 +1,265 @@
+// Steps 2 to 6 of spec §8: what the databases of a copy say, and whether it can be believed.
+#include <algorithm>
+
+#include "fs/files.hpp"
+#include "scan/scan.hpp"
+#include "store/examine.hpp"
+
+namespace flatkv::store {
+namespace {
+
+struct OpenDatabase {
+  std::shared_ptr<engine::Db> db;
+  std::shared_ptr<const engine::Snapshot> snapshot;
+};
+
+Result<OpenDatabase> open_read_only(const Environment& environment, const std::string& copy,
+                                    Database which) {
+  engine::DbOptions options;
+  options.path = layout::database_path(copy, which);
+  options.which = which;
+  options.env = environment.rocks;
+  FLATKV_ASSIGN(const bool there,
+                fs::exists(*environment.files, options.path, fs::FileType::directory));
+  if (!there) {
+    return fail(ErrorCode::corruption, "the database is missing")
+        .path(options.path)
+        .database(which);
+  }
+  OpenDatabase opened;
+  FLATKV_ASSIGN(opened.db, engine::Db::open(options, engine::Db::Mode::read_only));
+  FLATKV_ASSIGN(opened.snapshot, opened.db->snapshot());
+  return opened;
+}
+
+/// Whether a failure says something about the files rather than about the machine at this moment.
+bool is_damage(const Error& error) {
+  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found ||
+         error.code == ErrorCode::invalid_argument || error.code == ErrorCode::unsupported;
+}
+
+class CopyExaminer {
+ public:
+  CopyExaminer(const Environment& environment, std::string path, const KnownRoots& known)
+      : environment_(environment), path_(std::move(path)), known_(known) {}
+
+  Result<CopyFinding> run() {
+    for (const Database which : layout::kDataDatabases) FLATKV_TRY(open_data(which));
+    FLATKV_TRY(open_metadata());
+    if (found_.unusable) return std::move(found_);
+    for (const Database which : layout::kDataDatabases) {
+      FLATKV_TRY(incomplete_[index(which)] ? backfill(which) : compare_with_record(which));
+      if (found_.unusable) return std::move(found_);
+    }
+    FLATKV_TRY(compare_with_metadata());
+    return std::move(found_);
+  }
+
+ private:
+  static std::size_t index(Database which) { return static_cast<std::size_t>(which); }
+  DataFinding& finding(Database which) { return found_.data[index(which)]; }
+
+  Failure damaged(Database which, std::string message) const {
+    return fail(ErrorCode::corruption, std::move(message))
+        .path(layout::database_path(path_, which))
+        .database(which);
+  }
+
+  void give_up(Error error) {
+    if (!found_.unusable) found_.unusable = std::move(error);
+  }
+
+  // Step 2.
+  Status open_data(Database which) {
+    auto opened = open_read_only(environment_, path_, which);
+    DataFinding& own = finding(which);
+    if (opened) {
+      data_[index(which)] = *opened;
+      auto meta = read_data_meta(*opened->snapshot);
+      if (!meta) {
+        Error error = std::move(meta).error();
+        error.database = which;
+        if (error.path.empty()) error.path = layout::database_path(path_, which);
+        own.problem = std::move(error);
+      } else if (!meta->local) {
+        own.problem = damaged(which, "the database has no LocalMeta").error();
+      } else {
+        own.version = meta->local->version;
+        if (meta->local->hash) own.hash = *meta->local->hash;
+        if (meta->stats) own.stats = *meta->stats;
+        has_hash_[index(which)] = meta->local->hash.has_value();
+        incomplete_[index(which)] = !meta->local->hash || !meta->stats;
+      }
+    } else {
+      own.problem = std::move(opened).error();
+    }
+    if (!own.problem) return {};
+    if (!is_damage(*own.problem)) return std::unexpected(*own.problem);
+    give_up(*own.problem);
+    return {};
+  }
+
+  // Step 5, the looking half.
+  Status open_metadata() {
+    auto opened = open_read_only(environment_, path_, Database::metadata);
+    if (opened) {
+      auto meta = read_global_meta(*opened->snapshot);
+      if (!meta) {
+        found_.metadata_problem = std::move(meta).error();
+      } else if (!*meta) {
+        found_.metadata_problem =
+            damaged(Database::metadata, "the metadata database lacks some of its values").error();
+      } else {
+        found_.metadata = std::move(*meta);
+      }
+    } else {
+      found_.metadata_problem = std::move(opened).error();
+    }
+    if (found_.metadata_problem && !is_damage(*found_.metadata_problem)) {
+      return std::unexpected(*found_.metadata_problem);
+    }
+    return {};
+  }
+
+  // Step 3: hash and counts by a full scan, believed only if something else agrees. Never from
+  // zero.
+  Status backfill(Database which) {
+    DataFinding& own = finding(which);
+    const auto& snapshot = data_[index(which)].snapshot;
+    FLATKV_ASSIGN(const scan::ScanResult scanned, scan::scan_snapshot(snapshot, {}));
+    const bool had_hash = has_hash_[index(which)];
+    if (had_hash && own.hash != scanned.hash) {
+      return damaged(which, "a full scan gives the checksum " + to_hex(scanned.hash.checksum()) +
+                                ", LocalMeta has " + to_hex(own.hash.checksum()))
+          .version(own.version);
+    }
+    FLATKV_ASSIGN(const auto expected, expected_checksum(which));
+    if (!expected) {
+      give_up(damaged(which,
+                      "LocalMeta or stats are missing and nothing tells what a full scan "
+                      "should give")
+                  .version(own.version)
+                  .error());
+      return {};
+    }
+    if (*expected != scanned.hash.checksum()) {
+      return damaged(which, "LocalMeta has no hash; a full scan gives the checksum " +
+                                to_hex(scanned.hash.checksum()) + ", expected " + to_hex(*expected))
+          .version(own.version);
+    }
+    own.hash = scanned.hash;
+    own.stats = scanned.stats;
+    own.stats.version = own.version;
+    own.backfilled = true;
+    return {};
+  }
+
+  /// What record Lᵢ or SNAPSHOT has for it; else, with all at one version, what the global hash
+  /// leaves for it beside the other three.
+  Result<std::optional<Digest>> expected_checksum(Database which) {
+    FLATKV_ASSIGN(const auto roots, known_.at(finding(which).version));
+    if (roots) return checksum_of(*roots, which);
+    if (!found_.metadata) return std::nullopt;
+    const std::int64_t version = found_.metadata->version;
+    if (!found_.level_at(version)) return std::nullopt;
+    LtHash rest = found_.metadata->hash;
+    for (const Database other : layout::kDataDatabases) {
+      if (other == which) continue;
+      if (!incomplete_[index(other)] || finding(other).backfilled) {
+        rest -= finding(other).hash;
+      } else {  // it is scanned later; its own comparison covers it
+        FLATKV_ASSIGN(const scan::ScanResult more,
+                      scan::scan_snapshot(data_[index(other)].snapshot, {}));
+        rest -= more.hash;
+      }
+    }
+    return rest.checksum();
+  }
+
+  // Step 4.
+  Status compare_with_record(Database which) {
+    const DataFinding& own = finding(which);
+    FLATKV_ASSIGN(const auto roots, known_.at(own.version));
+    if (roots && checksum_of(*roots, which) != own.hash.checksum()) {
+      give_up(damaged(which, "LocalMeta has the checksum " + to_hex(own.hash.checksum()) +
+                                 ", the log or snapshot of that version has " +
+                                 to_hex(checksum_of(*roots, which)))
+                  .version(own.version)
+                  .error());
+    }
+    return {};
+  }
+
+  // Step 6.
+  Status compare_with_metadata() {
+    if (!found_.metadata) return {};
+    const GlobalMeta& global = *found_.metadata;
+    for (const Database which : layout::kDataDatabases) {
+      const DataFinding& own = finding(which);
+      if (own.version != global.version) continue;
+      const LtHash& copied = global.hashes[index(which)];
+      if (own.hash == copied) continue;
+      return damaged(which, "LocalMeta has the checksum " + to_hex(own.hash.checksum()) +
+                                ", the metadata database has " + to_hex(copied.checksum()) +
+                                "; see `flatkv info`, and `flatkv repair --db metadata` or --db " +
+                                std::string(to_string(which)))
+          .version(own.version);
+    }
+    if (!found_.level_at(global.version)) return {};
+    LtHash sum;
+    for (const DataFinding& own : found_.data) sum += own.hash;
+    if (sum != global.hash) {
+      return damaged(Database::metadata,
+                     "the four databases add up to the root " + to_hex(sum.checksum()) +
+                         ", the metadata database has " + to_hex(global.hash.checksum()) +
+                         "; see `flatkv info`, and `flatkv repair --db metadata`")
+          .version(global.version);
+    }
+    return {};
+  }
+
+  const Environment& environment_;
+  std::string path_;
+  const KnownRoots& known_;
+  CopyFinding found_;
+  std::array<OpenDatabase, 4> data_;
+  std::array<bool, 4> has_hash_{};
+  std::array<bool, 4> incomplete_{};
+};
+
+}  // namespace
+
+std::int64_t CopyFinding::lowest() const {
+  return std::ranges::min_element(data, {}, &DataFinding::version)->version;
+}
+
+std::int64_t CopyFinding::highest() const {
+  return std::ranges::max_element(data, {}, &DataFinding::version)->version;
+}
+
+bool CopyFinding::level_at(std::int64_t version) const {
+  return std::ranges::all_of(data, [&](const auto& own) { return own.version == version; });
+}
+
+const Digest& checksum_of(const Roots& roots, Database database) {
+  switch (database) {
+    case Database::account:
+      return roots.account;
+    case Database::code:
+      return roots.code;
+    case Database::storage:
+      return roots.storage;
+    case Database::legacy:
+      return roots.legacy;
+    case Database::metadata:
+      break;
+  }
+  return roots.root;
+}
+
+Result<CopyFinding> examine_copy(const Environment& environment, const std::string& path,
+                                 const KnownRoots& known) {
+  return CopyExaminer(environment, path, known).run();
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,119 @@
+#include "store/generation_builder.hpp"
+
+#include "base/failpoint.hpp"
+#include "changelog/writer.hpp"
+#include "engine/db.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::store {
+
+GenerationBuilder::GenerationBuilder(const Environment& environment, std::string store,
+                                     std::string generation, std::string unfinished,
+                                     layout::Manifest manifest)
+    : environment_(environment),
+      files_(environment.files),
+      store_(std::move(store)),
+      generation_(std::move(generation)),
+      unfinished_(std::move(unfinished)),
+      path_(fs::join(store_, unfinished_)),
+      manifest_(manifest) {}
+
+Result<GenerationBuilder> GenerationBuilder::begin(const Environment& environment,
+                                                   const std::string& store,
+                                                   const layout::StoreSurvey& survey,
+                                                   layout::Purpose purpose,
+                                                   const layout::Manifest& manifest) {
+  const std::string generation = layout::next_generation(survey);
+  GenerationBuilder builder(environment, store, generation,
+                            layout::unfinished_name(generation, purpose), manifest);
+  fs::FileSystem& files = *environment.files;
+  FLATKV_TRY(fs::remove_tree(files, builder.path_));
+  FLATKV_TRY(fs::ensure_directory(files, builder.path_));
+  FLATKV_FAILPOINT("generation.begun");
+  FLATKV_TRY(
+      fs::write_file(files, fs::join(builder.path_, "MANIFEST.json"), layout::encode(manifest)));
+  FLATKV_TRY(files.make_directory(layout::working_path(builder.path_)));
+  FLATKV_TRY(files.make_directory(layout::flush_path(builder.path_)));
+  FLATKV_FAILPOINT("generation.manifest_written");
+  return builder;
+}
+
+Status GenerationBuilder::carry_database(Database which, const std::string& from) {
+  FLATKV_TRY(engine::clone_closed(*files_, from,
+                                  layout::database_path(layout::working_path(path_), which)));
+  FLATKV_FAILPOINT("generation.database_carried");
+  return {};
+}
+
+Status GenerationBuilder::create_database(Database which,
+                                          const std::function<Status(engine::TableWriter&)>& fill) {
+  engine::DbOptions options;
+  options.path = layout::database_path(layout::working_path(path_), which);
+  options.which = which;
+  options.env = environment_.rocks;
+  options.background_compaction = false;
+  FLATKV_ASSIGN(const auto db, engine::Db::open(options, engine::Db::Mode::create));
+  FLATKV_FAILPOINT("generation.database_created");
+  if (fill) {
+    const std::string table =
+        fs::join(layout::flush_path(path_), std::string(to_string(which)) + ".sst");
+    FLATKV_ASSIGN(auto writer, engine::TableWriter::create(options, table));
+    FLATKV_TRY(fill(writer));
+    FLATKV_TRY(writer.finish());
+    FLATKV_TRY(db->ingest({table}));
+    FLATKV_FAILPOINT("generation.database_filled");
+  }
+  return files_->sync_directory(options.path);
+}
+
+Status GenerationBuilder::carry_log(const std::string& generation, const changelog::Survey& survey,
+                                    std::int64_t until) {
+  FLATKV_TRY(changelog::clone_until(*files_, layout::changelog_path(generation),
+                                    layout::changelog_path(path_), survey, manifest_.store, until));
+  FLATKV_FAILPOINT("generation.log_carried");
+  return {};
+}
+
+Status GenerationBuilder::new_log(const changelog::Base& base) {
+  FLATKV_TRY(changelog::create_log(*files_, layout::changelog_path(path_), manifest_.store, base));
+  FLATKV_FAILPOINT("generation.log_created");
+  return {};
+}
+
+Status GenerationBuilder::carry_snapshot(const layout::SnapshotEntry& snapshot) {
+  const std::string to = fs::join(path_, snapshot.name);
+  FLATKV_TRY(files_->make_directory(to));
+  for (const Database which : layout::kAllDatabases) {
+    FLATKV_TRY(engine::clone_closed(*files_, layout::database_path(snapshot.path, which),
+                                    layout::database_path(to, which)));
+  }
+  const std::string seal = fs::join(snapshot.path, "SNAPSHOT");
+  FLATKV_ASSIGN(const auto info, files_->stat(seal));
+  FLATKV_TRY(fs::copy_file(*files_, seal, fs::join(to, "SNAPSHOT"), info.size));
+  FLATKV_FAILPOINT("generation.snapshot_carried");
+  return files_->sync_directory(to);
+}
+
+Status GenerationBuilder::add_snapshot(const SnapshotRequest& request) {
+  const std::string to = layout::snapshot_path(path_, request.state.version);
+  FLATKV_TRY(fs::remove_tree(*files_, to));  // one that was carried over and is not of this chain
+  FLATKV_TRY(files_->make_directory(to));
+  for (const Database which : layout::kAllDatabases) {
+    FLATKV_TRY(engine::clone_closed(*files_,
+                                    layout::database_path(layout::working_path(path_), which),
+                                    layout::database_path(to, which)));
+  }
+  FLATKV_TRY(seal_snapshot(*files_, to, request));
+  FLATKV_FAILPOINT("generation.snapshot_added");
+  return {};
+}
+
+Result<std::string> GenerationBuilder::publish() {
+  FLATKV_TRY(files_->sync_directory(layout::working_path(path_)));
+  FLATKV_TRY(files_->sync_directory(path_));
+  FLATKV_FAILPOINT("generation.before_publish");
+  FLATKV_TRY(layout::publish_generation(*files_, store_, unfinished_, generation_));
+  return fs::join(store_, generation_);
+}
+
+}  // namespace flatkv::store

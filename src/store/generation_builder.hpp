@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "changelog/survey.hpp"
+#include "layout/generation.hpp"
+#include "store/environment.hpp"
+#include "store/snapshot_writer.hpp"
+
+namespace flatkv::store {
+
+/// Builds the next generation of a store beside the live one (spec §6). Nothing of the live one is
+/// touched; until `publish` swaps CURRENT there is only a directory with a -tmp name. The caller
+/// holds the store's lock and has chosen what to carry over.
+class GenerationBuilder {
+ public:
+  /// Makes the directory with MANIFEST.json, `working/` and `flush/`; a leftover of that name goes.
+  static Result<GenerationBuilder> begin(const Environment& environment, const std::string& store,
+                                         const layout::StoreSurvey& survey, layout::Purpose purpose,
+                                         const layout::Manifest& manifest);
+
+  /// Where it is built; ends with "-tmp".
+  const std::string& path() const noexcept { return path_; }
+
+  /// Links a closed database into `working/`.
+  Status carry_database(Database which, const std::string& from);
+  /// A new database in `working/`, with one table that `fill` writes; empty without `fill`.
+  Status create_database(Database which,
+                         const std::function<Status(engine::TableWriter&)>& fill = {});
+  /// The log of another generation, cut after `until`.
+  Status carry_log(const std::string& generation, const changelog::Survey& survey,
+                   std::int64_t until);
+  Status new_log(const changelog::Base& base);
+  Status carry_snapshot(const layout::SnapshotEntry& snapshot);
+  /// A snapshot of what is in `working/` now; the databases must be closed.
+  Status add_snapshot(const SnapshotRequest& request);
+
+  /// Syncs what is left, gives the directory its final name and swaps CURRENT: the commit point.
+  /// Returns the generation's path.
+  Result<std::string> publish();
+
+ private:
+  GenerationBuilder(const Environment& environment, std::string store, std::string generation,
+                    std::string unfinished, layout::Manifest manifest);
+
+  Environment environment_;
+  fs::FileSystem* files_;
+  std::string store_;
+  std::string generation_;
+  std::string unfinished_;
+  std::string path_;
+  layout::Manifest manifest_;
+};
+
+}  // namespace flatkv::store

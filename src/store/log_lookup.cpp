@@ -1,0 +1,31 @@
+#include "store/log_lookup.hpp"
+
+namespace flatkv::store {
+
+Result<std::optional<LogRecord>> LogLookup::find(std::int64_t version) {
+  if (!survey_ || version > survey_->tip.version || version <= survey_->base.version) {
+    changelog::SurveyOptions options;
+    options.store = store_;
+    options.from_version = version - 1;
+    options.check_last_payloads = false;  // this process wrote them
+    FLATKV_ASSIGN(survey_, changelog::survey(files_, directory_, options));
+    reader_.reset();
+  }
+  if (!survey_ || version <= survey_->base.version || version > survey_->tip.version) {
+    return std::nullopt;
+  }
+  if (!reader_ || next_ != version) {
+    FLATKV_ASSIGN(reader_,
+                  changelog::Reader::open(files_, directory_, *survey_, store_, version, false));
+    next_ = version;
+  }
+  FLATKV_ASSIGN(const auto record, reader_->next());
+  ++next_;
+  if (!record) return std::nullopt;
+  return LogRecord{.version = record->header.version,
+                   .roots = record->header.roots,
+                   .payload_bytes = record->header.payload_bytes,
+                   .payload_digest = record->header.payload_digest};
+}
+
+}  // namespace flatkv::store

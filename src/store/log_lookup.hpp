@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "changelog/reader.hpp"
+#include "flatkv/store.hpp"
+#include "fs/file_system.hpp"
+
+namespace flatkv::store {
+
+/// Records of a log that this process writes, by version. Asking for versions in ascending order
+/// costs one header read each. One thread.
+class LogLookup {
+ public:
+  LogLookup(fs::FileSystem& files, std::string directory, changelog::StoreId store)
+      : files_(files), directory_(std::move(directory)), store_(store) {}
+
+  /// Nothing if the log does not keep that version.
+  Result<std::optional<LogRecord>> find(std::int64_t version);
+
+ private:
+  fs::FileSystem& files_;
+  std::string directory_;
+  changelog::StoreId store_;
+  std::optional<changelog::Survey> survey_;
+  std::optional<changelog::Reader> reader_;
+  std::int64_t next_ = 0;  ///< version that the reader gives next
+};
+
+}  // namespace flatkv::store

@@ -1,0 +1,293 @@
+#include "store/open.hpp"
+
+#include <rocksdb/cache.h>
+
+#include <algorithm>
+
+#include "base/failpoint.hpp"
+#include "changelog/reader.hpp"
+#include "fs/files.hpp"
+#include "lthash/batch.hpp"
+#include "store/create.hpp"
+#include "store/generation_builder.hpp"
+
+namespace flatkv::store {
+namespace {
+
+constexpr unsigned kLockWaitMs = 2000;  // a reader may be linking
+
+/// Whatever is left of flushes that were interrupted.
+Status empty_flush_directory(fs::FileSystem& files, const std::string& directory) {
+  const std::string flush = layout::flush_path(directory);
+  FLATKV_TRY(fs::ensure_directory(files, flush));
+  FLATKV_ASSIGN(const auto entries, files.list(flush));
+  for (const auto& entry : entries) {
+    FLATKV_TRY(fs::remove_tree(files, fs::join(flush, entry.name)));
+  }
+  return {};
+}
+
+/// LocalMeta and stats that a full scan gave, in at the database's own version (spec §8 step 3).
+Status write_backfill(const std::string& directory, engine::Db& database, Database which,
+                      const DataFinding& found) {
+  const std::string path = layout::flush_table_path(directory, which, found.version);
+  FLATKV_ASSIGN(auto table, engine::TableWriter::create(database.options(), path));
+  FLATKV_TRY(put_local_meta(table, found.version, found.hash, found.stats));
+  FLATKV_TRY(table.finish());
+  FLATKV_FAILPOINT("open.backfill_written");
+  FLATKV_TRY(database.ingest({path}));
+  FLATKV_FAILPOINT("open.backfilled");
+  return {};
+}
+
+class Opener {
+ public:
+  Opener(const Environment& environment, const std::string& store, const Options& options)
+      : environment_(environment), store_(store), options_(options), logger_(options.log) {}
+
+  Result<Opened> run() {
+    FLATKV_TRY(lock_or_create());
+    // Each round may put one next generation in place; then everything is looked at again.
+    for (int round = 0; round < 4; ++round) {
+      Examination found;
+      FLATKV_TRY(examine(environment_, store_, found));
+      for (const std::string& note : found.notes) logger_.warning(note);
+      if (found.plan == Plan::open) return start(found);
+      FLATKV_TRY(build_next(found));
+    }
+    return fail(ErrorCode::corruption, "the store needs one rebuild after another").path(store_);
+  }
+
+ private:
+  Status lock_or_create() {
+    FLATKV_ASSIGN(const auto before, layout::survey_store(*environment_.files, store_));
+    if (!before.exists) {
+      if (!options_.create_if_missing) return no_store();
+      FLATKV_TRY(fs::ensure_directory(*environment_.files, store_));
+    }
+    FLATKV_ASSIGN(auto lock, layout::StoreLock::take(*environment_.files, store_, kLockWaitMs));
+    lock_ = std::make_shared<layout::StoreLock>(std::move(lock));
+    FLATKV_ASSIGN(const auto survey, layout::survey_store(*environment_.files, store_));
+    const auto choice = layout::choose_generation(store_, survey);
+    if (choice) return {};
+    if (choice.error().code != ErrorCode::not_found) return std::unexpected(choice.error());
+    if (!options_.create_if_missing) return no_store();
+    return create_generation(environment_, store_, options_.create);
+  }
+
+  Status no_store() const {
+    return fail(ErrorCode::not_found, "there is no store; `flatkv init` makes one").path(store_);
+  }
+
+  Status build_next(const Examination& found) {
+    const bool rebuild = found.plan == Plan::rebuild;
+    const std::string source = rebuild ? found.snapshots[*found.rebuild_from].path
+                                       : layout::working_path(found.generation);
+    FLATKV_ASSIGN(auto builder, GenerationBuilder::begin(environment_, store_, found.survey,
+                                                         layout::Purpose::rebuild, found.manifest));
+    for (const Database which : layout::kDataDatabases) {
+      FLATKV_TRY(builder.carry_database(which, layout::database_path(source, which)));
+    }
+    if (found.plan == Plan::new_log) {
+      FLATKV_TRY(begin_new_log(builder, found));
+    } else {
+      if (rebuild) {
+        FLATKV_TRY(builder.carry_database(Database::metadata,
+                                          layout::database_path(source, Database::metadata)));
+      } else {
+        FLATKV_TRY(builder.create_database(Database::metadata));
+      }
+      FLATKV_TRY(carry_log_and_snapshots(builder, found));
+    }
+    FLATKV_TRY(builder.publish());
+    report_.rebuilt_working_copy |= rebuild;
+    report_.rebuilt_metadata |= found.plan == Plan::new_metadata;
+    report_.lost_log_tail |= found.plan == Plan::new_log;
+    return {};
+  }
+
+  Status carry_log_and_snapshots(GenerationBuilder& builder, const Examination& found) {
+    FLATKV_TRY(builder.carry_log(found.generation, *found.log, *found.reached));
+    for (const auto& snapshot : found.snapshots) {
+      if (snapshot.manifest) FLATKV_TRY(builder.carry_snapshot(snapshot));
+    }
+    return {};
+  }
+
+  /// All databases are at D and agree; only the log's end is gone.
+  Status begin_new_log(GenerationBuilder& builder, const Examination& found) {
+    SnapshotRequest request;
+    request.manifest = found.manifest;
+    request.state.version = found.durable;
+    for (std::size_t i = 0; i < 4; ++i) {
+      request.state.hashes[i] = found.copy.data[i].hash;
+      request.state.stats[i] = found.copy.data[i].stats;
+    }
+    request.chain = changelog::base_digest(found.manifest.store, found.durable,
+                                           layout::roots_of(request.state.hashes));
+    if (found.copy.metadata) {
+      FLATKV_TRY(builder.carry_database(
+          Database::metadata,
+          layout::database_path(layout::working_path(found.generation), Database::metadata)));
+    } else {
+      FLATKV_TRY(builder.create_database(Database::metadata, [&](engine::TableWriter& table) {
+        return put_global_meta(table, found.durable, request.state.hashes);
+      }));
+    }
+    FLATKV_TRY(builder.new_log({found.durable, request.chain}));
+    for (const auto& snapshot : found.snapshots) {
+      if (snapshot.manifest && snapshot.version < found.durable) {
+        FLATKV_TRY(builder.carry_snapshot(snapshot));
+      }
+    }
+    return builder.add_snapshot(request);
+  }
+
+  // Phase 2.
+  Result<Opened> start(const Examination& found) {
+    fs::FileSystem& files = *environment_.files;
+    if (found.choice.current_missing) {
+      FLATKV_TRY(layout::swap_current(files, store_, found.choice.name));
+    }
+    for (const auto& name :
+         layout::remove_leftovers(files, store_, found.survey, found.choice.name)) {
+      logger_.warning("could not be removed: " + fs::join(store_, name));
+    }
+    FLATKV_FAILPOINT("open.cleaned");
+    // CLEAN goes before anything that would make it a lie.
+    FLATKV_TRY(changelog::remove_clean(files, found.generation));
+    FLATKV_FAILPOINT("open.unmarked");
+    const changelog::Tip tip = tip_of(found);
+    const std::string log_path = layout::changelog_path(found.generation);
+    if (!found.clean_believed) {
+      if (found.log->damage && !found.log->damage->zeros_only) {
+        report_.truncated_log = fs::join(log_path, found.log->damage->segment) + " at offset " +
+                                std::to_string(found.log->damage->offset);
+      }
+      FLATKV_TRY(changelog::reseal(files, log_path, tip));
+      FLATKV_FAILPOINT("open.resealed");
+    }
+    FLATKV_ASSIGN(auto core, start_core(environment_, options_, store_, found.generation,
+                                        found.manifest, found.copy, lock_));
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (found.copy.data[i].backfilled) report_.backfilled.push_back(static_cast<Database>(i));
+    }
+    if (!found.clean_believed) {
+      FLATKV_ASSIGN(report_.replayed_blocks,
+                    replay_log(environment_, *core, found.generation, *found.log, tip.version));
+    }
+    changelog::WriterOptions writer_options;
+    writer_options.store = found.manifest.store;
+    writer_options.segment_bytes = options_.segment_bytes;
+    FLATKV_ASSIGN(auto writer, changelog::Writer::open(files, log_path, tip, writer_options));
+    core->start_logging(std::move(writer));
+    if (!found.copy.metadata) FLATKV_TRY(core->flush(true));
+    report_.clean = found.clean_believed && report_.backfilled.empty() &&
+                    !report_.rebuilt_working_copy && !report_.rebuilt_metadata &&
+                    !report_.lost_log_tail;
+    return Opened{std::move(core), std::move(report_)};
+  }
+
+  static changelog::Tip tip_of(const Examination& found) {
+    if (!found.clean_believed) return found.log->tip;
+    changelog::Tip tip;
+    tip.version = found.clean->version;
+    tip.digest = found.clean->digest;
+    tip.roots = found.clean->roots;
+    tip.segment = found.clean->segment;
+    tip.end_offset = found.clean->bytes;
+    return tip;
+  }
+
+  const Environment& environment_;
+  const std::string& store_;
+  const Options& options_;
+  Logger logger_;
+  std::shared_ptr<layout::StoreLock> lock_;
+  OpenReport report_;
+};
+
+}  // namespace
+
+Result<Opened> open_store(const Environment& environment, const std::string& store,
+                          const Options& options) {
+  return Opener(environment, store, options).run();
+}
+
+Result<std::unique_ptr<Core>> start_core(const Environment& environment, const Options& options,
+                                         const std::string& store, const std::string& directory,
+                                         const layout::Manifest& manifest, const CopyFinding& copy,
+                                         std::shared_ptr<layout::StoreLock> lock) {
+  FLATKV_TRY(empty_flush_directory(*environment.files, directory));
+  auto fault = std::make_shared<Fault>();
+  const auto block_cache = rocksdb::NewLRUCache(options.block_cache);
+  Databases databases;
+  for (const Database which : layout::kAllDatabases) {
+    engine::DbOptions db;
+    db.path = layout::database_path(layout::working_path(directory), which);
+    db.which = which;
+    db.env = environment.rocks;
+    db.block_cache = block_cache;
+    db.on_background_error = [fault](const Error& error) { fault->set(error); };
+    FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
+                  engine::Db::open(db, engine::Db::Mode::read_write));
+    FLATKV_FAILPOINT("open.database_opened");
+  }
+  for (const Database which : layout::kDataDatabases) {
+    const DataFinding& found = copy.data[static_cast<std::size_t>(which)];
+    if (!found.backfilled) continue;
+    FLATKV_TRY(
+        write_backfill(directory, *databases[static_cast<std::size_t>(which)], which, found));
+  }
+
+  auto state = std::make_shared<State>();
+  state->lifetime = std::make_shared<Lifetime>(environment, directory, databases, std::move(lock));
+  state->version = copy.lowest();
+  std::array<LtHash, 4> hashes;
+  for (std::size_t i = 0; i < 4; ++i) {
+    DbState& own = state->databases[i];
+    hashes[i] = copy.data[i].hash;
+    own.active = std::make_shared<engine::RowBuffer>();
+    FLATKV_ASSIGN(own.snapshot, databases[i]->snapshot());
+    own.hash = std::make_shared<const LtHash>(hashes[i]);
+    own.stats = copy.data[i].stats;
+    own.stats.version = copy.data[i].version;
+  }
+  state->roots = layout::roots_of(hashes);
+
+  CoreSetup setup;
+  setup.environment = environment;
+  setup.options = options;
+  setup.store = store;
+  setup.manifest = manifest;
+  setup.lifetime = state->lifetime;
+  setup.state = std::move(state);
+  if (copy.metadata) setup.metadata_version = copy.metadata->version;
+  setup.fault = std::move(fault);
+  return std::make_unique<Core>(std::move(setup));
+}
+
+Result<std::int64_t> replay_log(const Environment& environment, Core& core,
+                                const std::string& generation, const changelog::Survey& survey,
+                                std::int64_t until) {
+  const std::int64_t from = core.state()->version;
+  if (from >= until) return 0;
+  FLATKV_ASSIGN(auto reader,
+                changelog::Reader::open(*environment.files, layout::changelog_path(generation),
+                                        survey, core.setup().manifest.store, from + 1, true));
+  std::int64_t replayed = 0;
+  while (core.state()->version < until) {
+    FLATKV_ASSIGN(auto record, reader.next());
+    if (!record) {
+      return fail(ErrorCode::log_gap, "the changelog ends before the version that replay needs")
+          .path(layout::changelog_path(generation))
+          .version(core.state()->version + 1);
+    }
+    FLATKV_TRY(core.replay_block(record->header, std::move(record->payload)));
+    FLATKV_FAILPOINT("open.block_replayed");
+    ++replayed;
+  }
+  return replayed;
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "store/core.hpp"
+#include "store/examine.hpp"
+
+namespace flatkv::store {
+
+struct Opened {
+  std::unique_ptr<Core> core;
+  OpenReport report;
+};
+
+/// Spec §8: lock, phase 1 (`examine`), the next generation where one is needed, phase 2.
+Result<Opened> open_store(const Environment& environment, const std::string& store,
+                          const Options& options);
+
+/// Opens the databases of a copy for writing and starts a core on them, each database at the
+/// version that phase 1 found. Also what rollback, clones and repair replay on. `directory` is the
+/// generation (or clone) whose `working/` and `flush/` are used.
+Result<std::unique_ptr<Core>> start_core(const Environment& environment, const Options& options,
+                                         const std::string& store, const std::string& directory,
+                                         const layout::Manifest& manifest, const CopyFinding& copy,
+                                         std::shared_ptr<layout::StoreLock> lock);
+
+/// Replays records up to and including `until` from a surveyed log of `generation` (step 9).
+/// Returns how many.
+Result<std::int64_t> replay_log(const Environment& environment, Core& core,
+                                const std::string& generation, const changelog::Survey& survey,
+                                std::int64_t until);
+
+}  // namespace flatkv::store
