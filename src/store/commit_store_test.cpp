@@ -1,0 +1,290 @@
+#include <algorithm>
+#include <atomic>
+
+#include "base/failpoint.hpp"
+#include "store/test_store.hpp"
+
+namespace flatkv::store {
+namespace {
+
+TEST(CommitStore, CommitsReadsAndReopens) {
+  const TempDir dir;
+  Roots roots;
+  {
+    CommitStore store = open_new(dir / "s");
+    EXPECT_EQ(store.version(), 0);
+    roots = must(Block().slot(1, 1, 7).slot(2, 9, 8).commit(store));
+    EXPECT_EQ(store.version(), 1);
+    EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(7));
+    EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);
+    expect_verified(store);
+    must(store.close());
+  }
+  CommitStore store = must(CommitStore::open(dir / "s"));
+  EXPECT_TRUE(store.open_report().clean);
+  EXPECT_EQ(store.version(), 1);
+  EXPECT_EQ(store.committed_roots(), roots);
+  EXPECT_EQ(must(store.get(Block::slot_key(2, 9))), Block::word(8));
+  expect_verified(store);
+}
+
+TEST(CommitStore, OpensNothingUnlessAskedToCreate) {
+  const TempDir dir;
+  const auto opened = CommitStore::open(dir / "s");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::not_found);
+  EXPECT_FALSE(std::filesystem::exists(dir / "s"));
+}
+
+TEST(CommitStore, Trap3_FailedApplyLeavesThePendingBlock) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).apply(store));
+  const Roots before = store.working_roots();
+  const Status refused = Block().slot(1, 2, 2).set({}, {1}).apply(store);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(store.working_roots(), before);
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);
+  must(store.commit(1));
+  EXPECT_EQ(store.committed_roots(), before);
+  expect_verified(store);
+}
+
+TEST(CommitStore, Trap2_SecondApplySeesTheFirst) {
+  const TempDir dir;
+  CommitStore one = open_new(dir / "one");
+  CommitStore two = open_new(dir / "two");
+  must(Block().slot(1, 1, 1).apply(one));
+  one.root_hash();  // asked for in between: hashes what there is
+  must(Block().slot(1, 1, 2).remove(Block::slot_key(3, 3)).apply(one));
+  must(Block().slot(1, 1, 2).apply(two));
+  EXPECT_EQ(one.working_roots(), two.working_roots());
+  EXPECT_EQ(must(one.commit(1)), must(two.commit(1)));
+  expect_verified(one);
+}
+
+TEST(CommitStore, DiscardIsTheWhatIf) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).commit(store));
+  const Digest before = store.root_hash();
+  must(Block().slot(1, 1, 2).apply(store));
+  EXPECT_NE(store.root_hash(), before);
+  store.discard();
+  EXPECT_EQ(store.root_hash(), before);
+  EXPECT_FALSE(store.has_pending());
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(1));
+}
+
+TEST(CommitStore, WrongVersionChangesNothing) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).apply(store));
+  for (const std::int64_t version : {0L, 2L, -1L}) {
+    const auto refused = store.commit(version);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::version_mismatch);
+  }
+  must(store.commit(1));
+  EXPECT_EQ(store.version(), 1);
+}
+
+TEST(CommitStore, ViewsStandStillAcrossCommitsAndFlushes) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).slot(1, 2, 2).commit(store));
+  const ReadView first = must(store.view());
+  must(store.flush());
+  must(Block().slot(1, 1, 9).remove(Block::slot_key(1, 2)).commit(store));
+  const ReadView second = must(store.view());
+  must(store.flush());
+  must(Block().slot(1, 1, 10).commit(store));
+  EXPECT_EQ(must(first.get(Block::slot_key(1, 1))), Block::word(1));
+  EXPECT_EQ(must(first.get(Block::slot_key(1, 2))), Block::word(2));
+  EXPECT_EQ(must(second.get(Block::slot_key(1, 1))), Block::word(9));
+  EXPECT_EQ(must(second.get(Block::slot_key(1, 2))), std::nullopt);
+  EXPECT_EQ(first.version(), 1);
+  EXPECT_EQ(first.stats(Database::storage).rows, 2U);
+  EXPECT_EQ(second.stats(Database::storage).rows, 1U);
+  RowIterator rows = must(first.iterate(Database::storage));
+  std::size_t count = 0;
+  for (; rows.valid(); rows.next()) ++count;
+  must(rows.status());
+  EXPECT_EQ(count, 2U);
+}
+
+TEST(CommitStore, CloseWithAViewOpenKeepsTheLock) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).commit(store));
+  auto view = std::make_unique<ReadView>(must(store.view()));
+  must(store.close());
+  {
+    const CommitStore gone = std::move(store);
+  }
+  EXPECT_EQ(must(view->get(Block::slot_key(1, 1))), Block::word(1));
+  const auto locked = CommitStore::open(dir / "s");
+  ASSERT_FALSE(locked);
+  EXPECT_EQ(locked.error().code, ErrorCode::locked);
+  view.reset();
+  const CommitStore again = must(CommitStore::open(dir / "s"));
+  EXPECT_TRUE(again.open_report().clean);
+}
+
+TEST(CommitStore, IteratesThroughPendingWritesBothWays) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).slot(1, 3, 3).slot(2, 1, 4).commit(store));
+  must(store.flush());
+  must(Block().slot(1, 2, 2).remove(Block::slot_key(1, 3)).apply(store));
+  RowRange range;
+  range.prefix = to_bytes(Block::address(1));
+  RowIterator rows = must(store.iterate(Database::storage, range));
+  std::vector<Bytes> values;
+  for (; rows.valid(); rows.next()) values.push_back(to_bytes(rows.value()));
+  EXPECT_EQ(values, (std::vector<Bytes>{Block::word(1), Block::word(2)}));
+  rows.seek_to_last();
+  ASSERT_TRUE(rows.valid());
+  EXPECT_EQ(to_bytes(rows.value()), Block::word(2));
+  rows.previous();
+  ASSERT_TRUE(rows.valid());
+  EXPECT_EQ(to_bytes(rows.value()), Block::word(1));
+  rows.previous();
+  EXPECT_FALSE(rows.valid());
+  must(rows.status());
+}
+
+TEST(CommitStore, GroupDurabilityTellsWhenBlocksAreDurable) {
+  const TempDir dir;
+  Options options;
+  options.durability = Durability::group;
+  options.group_blocks = 4;
+  std::atomic<std::int64_t> told{0};
+  options.on_durable = [&](std::int64_t version) { told = version; };
+  CommitStore store = open_new(dir / "s", options);
+  for (unsigned i = 0; i < 40; ++i) {
+    must(Block().slot(1, i, i + 1).commit(store));
+    EXPECT_LE(store.version() - store.durable_version(), 4);
+  }
+  must(store.wait_durable(40));
+  EXPECT_EQ(store.durable_version(), 40);
+  must(store.close());
+  EXPECT_EQ(told.load(), 40);
+}
+
+TEST(CommitStore, TinyWriteBufferFlushesAllTheTime) {
+  const TempDir dir;
+  Options options;
+  options.write_buffer = 1;
+  options.durability = Durability::process;
+  Roots roots;
+  {
+    CommitStore store = open_new(dir / "s", options);
+    for (unsigned i = 0; i < 60; ++i) {
+      roots = must(Block()
+                       .slot(i % 7, i % 5, i + 1)
+                       .remove(Block::slot_key((i + 3) % 7, i % 5))
+                       .commit(store));
+    }
+    EXPECT_GT(store.metrics().flushes, 10U);
+    expect_verified(store);
+  }
+  const CommitStore store = must(CommitStore::open(dir / "s", options));
+  EXPECT_EQ(store.committed_roots(), roots);
+  expect_verified(store);
+}
+
+TEST(CommitStore, SnapshotsAreTakenAndPruned) {
+  const TempDir dir;
+  Options options;
+  options.snapshot_interval = 5;
+  options.snapshot_keep = 1;
+  CommitStore store = open_new(dir / "s", options);
+  for (unsigned i = 0; i < 23; ++i) must(Block().slot(1, i, i + 1).commit(store));
+  must(store.close());
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "s/gen-00000001")) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("snapshot-")) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  EXPECT_EQ(names, (std::vector<std::string>{"snapshot-00000000000000000015",
+                                             "snapshot-00000000000000000020"}));
+}
+
+#ifdef FLATKV_FAILPOINTS
+
+class CommitStoreFaults : public testing::Test {
+ protected:
+  void TearDown() override { failpoint::disarm_all(); }
+  static void fail_at(const char* site) {
+    failpoint::arm(site, [] { return Status(fail(ErrorCode::io, "injected")); });
+  }
+};
+
+TEST_F(CommitStoreFaults, Trap7_FailedCommitPoisonsUntilReopened) {
+  for (const char* site : {"commit.begin", "commit.appended", "commit.durable"}) {
+    const TempDir dir;
+    CommitStore store = open_new(dir / "s");
+    must(Block().slot(1, 1, 1).commit(store));
+    must(Block().slot(1, 1, 2).apply(store));
+    fail_at(site);
+    ASSERT_FALSE(store.commit(2)) << site;
+    EXPECT_EQ(store.version(), 1);
+    const auto again = store.commit(2);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, ErrorCode::store_failed);
+    EXPECT_EQ(must(must(store.view()).get(Block::slot_key(1, 1))), Block::word(1));
+    EXPECT_FALSE(store.close());
+    {
+      const CommitStore gone = std::move(store);
+    }
+    CommitStore reopened = must(CommitStore::open(dir / "s"));
+    EXPECT_FALSE(reopened.open_report().clean);
+    EXPECT_TRUE(reopened.version() == 1 || reopened.version() == 2) << site;
+    expect_verified(reopened);
+    must(Block().slot(1, 2, 2).commit(reopened));
+  }
+}
+
+TEST_F(CommitStoreFaults, Trap45_FailedFlushLeavesNoHalfCommit) {
+  for (const char* site : {"flush.begin", "flush.log_synced", "flush.table_written",
+                           "flush.ingested", "flush.published", "flush.metadata_written"}) {
+    const TempDir dir;
+    Roots roots;
+    std::int64_t version = 0;
+    {
+      CommitStore store = open_new(dir / "s");
+      for (unsigned i = 0; i < 5; ++i) must(Block().slot(1, i, i + 1).commit(store));
+      fail_at(site);
+      EXPECT_FALSE(store.flush()) << site;
+      const auto refused = Block().slot(1, 1, 1).commit(store);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, ErrorCode::store_failed);
+      roots = store.committed_roots();
+      version = store.version();
+      EXPECT_EQ(must(store.get(Block::slot_key(1, 4))), Block::word(5)) << site;
+    }
+    CommitStore store = must(CommitStore::open(dir / "s"));
+    EXPECT_EQ(store.version(), version);
+    EXPECT_EQ(store.committed_roots(), roots);
+    expect_verified(store);
+  }
+}
+
+TEST_F(CommitStoreFaults, FailedSnapshotDoesNotFailTheStore) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).commit(store));
+  fail_at("snapshot.sealed");
+  EXPECT_FALSE(store.snapshot());
+  must(Block().slot(1, 1, 2).commit(store));
+  must(store.snapshot());
+  must(store.close());
+}
+
+#endif
+
+}  // namespace
+}  // namespace flatkv::store

@@ -1,0 +1,185 @@
+#include "store/reads.hpp"
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/endian.hpp"
+#include "codec/account.hpp"
+#include "codec/keys.hpp"
+#include "layout/generation.hpp"
+
+namespace flatkv::store {
+namespace {
+
+Status check_data_database(Database database) {
+  if (database != Database::metadata) return {};
+  return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
+}
+
+Result<std::optional<Account>> decode(const std::optional<Bytes>& row) {
+  if (!row) return std::nullopt;
+  auto account = codec::decode_account(*row);
+  if (!account) {
+    Error error = std::move(account).error();
+    error.database = Database::account;
+    return std::unexpected(std::move(error));
+  }
+  return *account;
+}
+
+/// The first key after all that have the prefix; nothing if there is none.
+std::optional<Bytes> after_prefix(Bytes prefix) {
+  while (!prefix.empty() && prefix.back() == 0xff) prefix.pop_back();
+  if (prefix.empty()) return std::nullopt;
+  ++prefix.back();
+  return prefix;
+}
+
+engine::Bounds bounds_of(const RowRange& range) {
+  engine::Bounds bounds;
+  if (!range.prefix.empty()) {
+    bounds.lower = range.prefix;
+    bounds.upper = after_prefix(range.prefix);
+  }
+  if (!range.start.empty() && (!bounds.lower || compare(range.start, *bounds.lower) > 0)) {
+    bounds.lower = range.start;
+  }
+  if (!range.end.empty() && (!bounds.upper || compare(range.end, *bounds.upper) < 0)) {
+    bounds.upper = range.end;
+  }
+  return bounds;
+}
+
+}  // namespace
+
+Result<std::optional<Bytes>> read_through(const State& state, const Pending* pending,
+                                          Database database, ByteView internal_key) {
+  FLATKV_TRY(check_data_database(database));
+  if (pending != nullptr) {
+    if (const PendingRow* row = pending->find(database, internal_key)) {
+      if (!row->has_value) return std::nullopt;
+      return to_bytes(row->value);
+    }
+  }
+  return read_row(state, database, internal_key);
+}
+
+Result<std::optional<Account>> read_account(const State& state, const Pending* pending,
+                                            const Address& address) {
+  FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address));
+  return decode(row);
+}
+
+Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
+                                           ByteView external_key) {
+  FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+  FLATKV_ASSIGN(auto row, read_through(state, pending, route.database, route.key));
+  if (route.database != Database::account) return row;
+  FLATKV_ASSIGN(const auto account, decode(row));
+  if (!account) return std::nullopt;
+  switch (route.kind) {
+    case codec::Kind::nonce: {
+      Bytes nonce(8);
+      store_be(nonce.data(), account->nonce);
+      return nonce;
+    }
+    case codec::Kind::code_hash:
+      if (all_zero(account->code_hash)) return std::nullopt;
+      return to_bytes(account->code_hash);
+    default:
+      if (all_zero(account->balance)) return std::nullopt;
+      return to_bytes(account->balance);
+  }
+}
+
+}  // namespace flatkv::store
+
+namespace flatkv {
+
+struct RowIterator::Impl {
+  std::shared_ptr<const store::State> state;  // first: the cursor goes before what it reads
+  std::vector<std::shared_ptr<const Bytes>> overlay_bytes;
+  std::unique_ptr<engine::Cursor> cursor;
+};
+
+namespace store {
+
+Result<RowIterator> iterate(const std::shared_ptr<const State>& state, const Pending* pending,
+                            Database database, const RowRange& range) {
+  FLATKV_TRY(check_data_database(database));
+  const engine::Bounds bounds = bounds_of(range);
+  auto impl = std::make_unique<RowIterator::Impl>();
+  impl->state = state;
+  std::vector<engine::RowBuffer::Row> overlay;
+  if (pending != nullptr) {
+    overlay = pending->overlay(database, bounds);
+    for (auto& row : overlay) {  // the pending block may go while the iterator lives
+      auto key = std::make_shared<const Bytes>(to_bytes(row.key));
+      auto value = std::make_shared<const Bytes>(to_bytes(row.value));
+      row.key = *key;
+      row.value = *value;
+      impl->overlay_bytes.push_back(std::move(key));
+      impl->overlay_bytes.push_back(std::move(value));
+    }
+  }
+  impl->cursor = rows_of(state, database, bounds, std::move(overlay));
+  impl->cursor->seek_to_first();
+  return RowIterator(std::move(impl));
+}
+
+ReadView make_view(std::shared_ptr<const State> state) {
+  return ReadView(std::make_shared<const ReadView::Impl>(ReadView::Impl{std::move(state)}));
+}
+
+}  // namespace store
+
+RowIterator::RowIterator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RowIterator::RowIterator(RowIterator&&) noexcept = default;
+RowIterator& RowIterator::operator=(RowIterator&&) noexcept = default;
+RowIterator::~RowIterator() = default;
+
+void RowIterator::seek_to_first() { impl_->cursor->seek_to_first(); }
+void RowIterator::seek_to_last() { impl_->cursor->seek_to_last(); }
+void RowIterator::seek(ByteView key) { impl_->cursor->seek(key); }
+void RowIterator::seek_for_previous(ByteView key) { impl_->cursor->seek_for_previous(key); }
+void RowIterator::next() { impl_->cursor->next(); }
+void RowIterator::previous() { impl_->cursor->previous(); }
+bool RowIterator::valid() const { return impl_->cursor->valid(); }
+Status RowIterator::status() const { return impl_->cursor->status(); }
+ByteView RowIterator::key() const { return impl_->cursor->key(); }
+ByteView RowIterator::value() const { return impl_->cursor->value(); }
+
+ReadView::ReadView(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+std::int64_t ReadView::version() const noexcept { return impl_->state->version; }
+const Roots& ReadView::roots() const noexcept { return impl_->state->roots; }
+const LtHash& ReadView::hash(Database database) const {
+  FLATKV_ASSERT(database != Database::metadata);
+  return *impl_->state->of(database).hash;
+}
+DatabaseStats ReadView::stats(Database database) const {
+  FLATKV_ASSERT(database != Database::metadata);
+  const codec::Stats& stats = impl_->state->of(database).stats;
+  return {stats.rows, stats.key_bytes, stats.value_bytes};
+}
+
+Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const {
+  return store::read_external(*impl_->state, nullptr, external_key);
+}
+Result<std::optional<Account>> ReadView::account(const Address& address) const {
+  return store::read_account(*impl_->state, nullptr, address);
+}
+Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const {
+  const StorageKey key = storage_key(address, slot);
+  return store::read_through(*impl_->state, nullptr, Database::storage, ByteView(key).subspan(1));
+}
+Result<std::optional<Bytes>> ReadView::code(const Address& address) const {
+  return store::read_through(*impl_->state, nullptr, Database::code, address);
+}
+Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const {
+  return store::read_through(*impl_->state, nullptr, database, internal_key);
+}
+Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const {
+  return store::iterate(impl_->state, nullptr, database, range);
+}
+
+}  // namespace flatkv

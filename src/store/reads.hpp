@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "flatkv/store.hpp"
+#include "flatkv/view.hpp"
+#include "store/pending.hpp"
+#include "store/state.hpp"
+
+// Reading by external key, through pending writes or not; the public views stand on this.
+namespace flatkv::store {
+
+/// `pending` may be null: committed state only.
+Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
+                                           ByteView external_key);
+Result<std::optional<Account>> read_account(const State& state, const Pending* pending,
+                                            const Address& address);
+Result<std::optional<Bytes>> read_through(const State& state, const Pending* pending,
+                                          Database database, ByteView internal_key);
+
+/// `invalid_argument` for the metadata database.
+Result<RowIterator> iterate(const std::shared_ptr<const State>& state, const Pending* pending,
+                            Database database, const RowRange& range);
+
+/// Full scan of a state against its hashes and counts.
+Result<VerifyReport> verify_state(const std::shared_ptr<const State>& state,
+                                  const VerifyOptions& options, std::uint32_t threads);
+
+ReadView make_view(std::shared_ptr<const State> state);
+
+}  // namespace flatkv::store
+
+namespace flatkv {
+
+struct ReadView::Impl {
+  std::shared_ptr<const store::State> state;
+};
+
+}  // namespace flatkv
