@@ -265,7 +265,9 @@ std::map<std::string, Bytes> Disk::tree(const std::string& path, bool durable) {
       return;
     }
     for (const auto& [name, child] : durable ? inode.durable_entries : inode.entries) {
-      walk(at + "/" + name, *child);
+      std::string below = at;
+      below.append("/").append(name);
+      walk(below, *child);
     }
   };
   walk("", *root_);

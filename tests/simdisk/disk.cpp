@@ -29,7 +29,8 @@ Disk::Verdict Disk::enter(Epoch epoch, Operation operation, std::string_view pat
     }
   }
   for (auto fault = faults_.begin(); fault != faults_.end(); ++fault) {
-    const bool kind = fault->operation ? *fault->operation == operation : changes(operation);
+    const bool kind =
+        fault->operation.has_value() ? fault->operation == operation : changes(operation);
     if (!kind || !path.ends_with(fault->suffix) || !path.contains(fault->contains)) continue;
     if (fault->nth > 1) {
       --fault->nth;

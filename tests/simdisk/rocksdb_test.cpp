@@ -208,6 +208,56 @@ TEST(SimDiskRocksDB, TheOldInstanceCannotReachTheNewDisk) {
   EXPECT_EQ(rows(*fresh.db, 1), kRows);
 }
 
+/// Every changing operation of an ingest fails in turn, once and from then on, with both errors.
+/// Where it fails after its record is in the MANIFEST, RocksDB removes the table that the record
+/// names: the database does not open again, and the store must build it anew.
+TEST(SimDiskRocksDB, AnIngestThatFailsIsAllOrNothingOrRefusedAfterReopening) {
+  SimDisk base;
+  prepare(base);
+  {
+    Opened opened = open(base, true);
+    ASSERT_TRUE(base.files().sync_directory("/store").has_value());
+    ASSERT_TRUE(ingest(base, *opened.db, 1).ok());
+  }
+  unsigned failed = 0;
+  unsigned there = 0;
+  unsigned refused = 0;
+  for (const int error : {EIO, ENOSPC}) {
+    for (const unsigned times : {1U, 0U}) {
+      for (unsigned nth = 1;; ++nth) {
+        const auto disk = base.clone();
+        Opened opened = open(*disk);
+        ASSERT_TRUE(opened.status.ok());
+        const std::uint64_t before = disk->injected();
+        disk->inject({.error = error, .nth = nth, .times = times});
+        const rocksdb::Status status = ingest(*disk, *opened.db, 2);
+        const bool hit = disk->injected() > before;
+        opened.db.reset();
+        disk->clear_faults();
+        opened = open(*disk);
+        if (!opened.status.ok()) {
+          ASSERT_TRUE(opened.status.IsCorruption()) << nth << ": " << opened.status.ToString();
+          ASSERT_FALSE(status.ok()) << nth;
+          ++refused;
+          continue;
+        }
+        ASSERT_EQ(rows(*opened.db, 1), kRows) << nth;
+        const int second = rows(*opened.db, 2);
+        ASSERT_TRUE(second == 0 || second == kRows) << nth << ": " << second;
+        ASSERT_TRUE(second == kRows || !status.ok()) << nth;
+        failed += status.ok() ? 0U : 1U;
+        there += !status.ok() && second == kRows ? 1U : 0U;
+        if (!hit) break;
+        ASSERT_LT(nth, 200U);
+      }
+    }
+  }
+  EXPECT_GE(failed, 20U);
+  EXPECT_GE(refused, 1U) << "RocksDB has learnt it: the store may do without the rebuilding";
+  std::cout << "failed " << failed << ", there after reopening " << there << ", refused " << refused
+            << '\n';
+}
+
 /// Power loss at every operation of an ingest: before it or after it, never half of it.
 class IngestCrash : public ::testing::TestWithParam<CrashMode> {};
 
