@@ -1,0 +1,269 @@
+#include "scan/scan.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "scan/ranges.hpp"
+
+namespace flatkv::scan {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kBatchRows = 1024;
+constexpr std::size_t kBatchBytes = 512U << 10;
+// What is given away must be worth a cursor and a few seeks.
+constexpr std::size_t kRowsBetweenSplits = 8192;
+constexpr std::size_t kRowsWorthGiving = 512;
+constexpr std::uint64_t kProgressRows = 1U << 16;
+constexpr auto kNap = std::chrono::milliseconds(20);
+
+/// Copies of rows: a cursor's bytes are gone when it moves (trap 10).
+class Batch {
+ public:
+  Batch() { bytes_.reserve(kBatchBytes); }
+
+  bool fits(ByteView key, ByteView value) const {
+    return bytes_.size() + key.size() + value.size() <= kBatchBytes;
+  }
+  void copy(ByteView key, ByteView value) {
+    append(bytes_, key);
+    append(bytes_, value);
+    // These bytes never move: they stay within what was reserved.
+    const ByteView row = ByteView(bytes_).last(key.size() + value.size());
+    borrow(row.first(key.size()), row.subspan(key.size()));
+  }
+  void borrow(ByteView key, ByteView value) { rows_.push_back({key, {}, value}); }
+  void clear() {
+    bytes_.clear();
+    rows_.clear();
+  }
+  bool empty() const { return rows_.empty(); }
+  std::span<const lthash::RowChange> rows() const { return rows_; }
+
+ private:
+  Bytes bytes_;
+  std::vector<lthash::RowChange> rows_;
+};
+
+/// What all threads of one scan share.
+class Scan {
+ public:
+  Scan(const CursorFactory& cursors, const ScanOptions& options, const Visitor& visit)
+      : cursors_(cursors), options_(options), visit_(visit), ranges_(options.bounds) {
+    const std::uint64_t threads = thread_count(options);
+    if (options.rows_per_second != 0) {
+      // Small enough for the limit to be even, and for a cancel to be seen soon.
+      batch_rows_ = static_cast<std::size_t>(
+          std::clamp<std::uint64_t>(options.rows_per_second / (16 * threads), 1, kBatchRows));
+    }
+  }
+
+  void run(unsigned thread) {
+    while (auto range = ranges_.take()) {
+      if (Status status = scan_range(thread, *std::move(range)); !status) {
+        stop(std::move(status).error());
+      }
+      ranges_.done();
+    }
+  }
+
+  Status finish() {
+    if (error_) return std::unexpected(*std::move(error_));
+    if (options_.progress) options_.progress(rows_.load());
+    return {};
+  }
+
+ private:
+  Status scan_range(unsigned thread, engine::Bounds range);
+  Status show(unsigned thread, std::span<const lthash::RowChange> rows);
+  Status pace(std::uint64_t rows) const;
+  Status check_cancelled() const;
+
+  void stop(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    stopped_.store(true, std::memory_order_relaxed);
+    ranges_.stop();
+  }
+
+  const CursorFactory& cursors_;
+  const ScanOptions& options_;
+  const Visitor& visit_;
+  std::size_t batch_rows_ = kBatchRows;
+  RangeQueue ranges_;
+  const Clock::time_point start_ = Clock::now();
+  std::atomic<std::uint64_t> rows_ = 0;
+  std::atomic<bool> stopped_ = false;
+  std::mutex progress_mutex_;
+  std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
+/// One thread's way through one range.
+class Walk {
+ public:
+  Walk(const CursorFactory& cursors, engine::Bounds range)
+      : cursors_(cursors), upper_(range.upper), cursor_(cursors(range)) {
+    cursor_->seek_to_first();
+  }
+
+  /// The next rows, at least one unless the range is at its end. They are valid until the next
+  /// call.
+  Status fill(Batch& batch, std::size_t max_rows) {
+    if (at_borrowed_) cursor_->next();
+    at_borrowed_ = false;
+    batch.clear();
+    while (at_row() && batch.rows().size() < max_rows) {
+      const ByteView key = cursor_->key();
+      const ByteView value = cursor_->value();
+      FLATKV_TRY(check_order(batch, key));
+      if (batch.fits(key, value)) {
+        batch.copy(key, value);
+        cursor_->next();
+        continue;
+      }
+      at_borrowed_ = batch.empty();  // too large to be copied at all: the cursor waits on it
+      if (at_borrowed_) batch.borrow(key, value);
+      break;
+    }
+    if (batch.empty()) return cursor_->status();
+    last_ = to_bytes(batch.rows().back().key);
+    since_split_ += batch.rows().size();
+    return {};
+  }
+
+  /// Gives the upper part of what is left to whoever waits, if there is enough of it.
+  Status share(RangeQueue& ranges) {
+    if (since_split_ < next_split_ || !at_row()) return {};
+    since_split_ = 0;
+    next_split_ = kRowsBetweenSplits;
+    FLATKV_ASSIGN(auto middle, split_point(cursors_, cursor_->key(), upper_, kRowsWorthGiving));
+    if (!middle) return {};
+    ranges.give({*middle, std::move(upper_)});
+    upper_ = std::move(middle);
+    upper_moved_ = true;
+    return {};
+  }
+
+ private:
+  bool at_row() const {
+    return cursor_->valid() && (!upper_moved_ || compare(cursor_->key(), *upper_) < 0);
+  }
+
+  /// All division of the work stands on it: rows out of order would count twice or never.
+  Status check_order(const Batch& batch, ByteView key) const {
+    const ByteView before = batch.empty() ? ByteView(last_) : batch.rows().back().key;
+    if (before.empty() || compare(before, key) < 0) return {};
+    return fail(ErrorCode::corruption, "keys do not ascend at " + to_hex(key));
+  }
+
+  const CursorFactory& cursors_;
+  std::optional<Bytes> upper_;
+  bool upper_moved_ = false;  // then the cursor's own bound lies higher
+  std::unique_ptr<engine::Cursor> cursor_;
+  bool at_borrowed_ = false;
+  Bytes last_;
+  std::size_t since_split_ = 0;
+  std::size_t next_split_ = kBatchRows;
+};
+
+Status Scan::scan_range(unsigned thread, engine::Bounds range) {
+  Walk walk(cursors_, std::move(range));
+  Batch batch;
+  for (;;) {
+    FLATKV_TRY(check_cancelled());
+    FLATKV_TRY(walk.fill(batch, batch_rows_));
+    if (batch.empty()) return {};
+    FLATKV_TRY(show(thread, batch.rows()));
+    if (ranges_.hungry()) FLATKV_TRY(walk.share(ranges_));
+  }
+}
+
+Status Scan::show(unsigned thread, std::span<const lthash::RowChange> rows) {
+  FLATKV_TRY(visit_(thread, rows));
+  const std::uint64_t before = rows_.fetch_add(rows.size());
+  const std::uint64_t after = before + rows.size();
+  if (options_.progress && before / kProgressRows != after / kProgressRows) {
+    const std::lock_guard lock(progress_mutex_);
+    options_.progress(rows_.load());
+  }
+  return options_.rows_per_second == 0 ? Status{} : pace(after);
+}
+
+/// Waits until so many rows are due.
+Status Scan::pace(std::uint64_t rows) const {
+  const double seconds = static_cast<double>(rows) / static_cast<double>(options_.rows_per_second);
+  const auto due = start_ + std::chrono::duration<double>(seconds);
+  for (auto left = due - Clock::now(); left.count() > 0; left = due - Clock::now()) {
+    FLATKV_TRY(check_cancelled());
+    std::this_thread::sleep_for(std::min<std::chrono::duration<double>>(left, kNap));
+  }
+  return {};
+}
+
+Status Scan::check_cancelled() const {
+  const bool asked = options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
+  if (asked || stopped_.load(std::memory_order_relaxed)) {
+    return fail(ErrorCode::cancelled, "the scan was stopped");
+  }
+  return {};
+}
+
+}  // namespace
+
+unsigned thread_count(const ScanOptions& options) noexcept {
+  if (options.threads != 0) return options.threads;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+Status scan_batches(const CursorFactory& cursors, const ScanOptions& options,
+                    const Visitor& visit) {
+  Scan scan(cursors, options, visit);
+  {
+    std::vector<std::jthread> helpers;
+    try {
+      for (unsigned thread = 1; thread < thread_count(options); ++thread) {
+        helpers.emplace_back([&scan, thread] { scan.run(thread); });
+      }
+    } catch (const std::system_error&) {
+      // The machine gives no more threads: those there are do the work.
+    }
+    scan.run(0);
+  }
+  return scan.finish();
+}
+
+Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& options) {
+  std::vector<ScanResult> parts(thread_count(options));
+  FLATKV_TRY(scan_batches(cursors, options,
+                          [&](unsigned thread, std::span<const lthash::RowChange> rows) -> Status {
+                            ScanResult& part = parts[thread];
+                            part.stats.rows += rows.size();
+                            for (const lthash::RowChange& row : rows) {
+                              part.stats.key_bytes += row.key.size();
+                              part.stats.value_bytes += row.new_value.size();
+                            }
+                            lthash::accumulate(rows, part.hash);
+                            return {};
+                          }));
+  ScanResult all;
+  for (const ScanResult& part : parts) {
+    all.hash += part.hash;
+    all.stats.rows += part.stats.rows;
+    all.stats.key_bytes += part.stats.key_bytes;
+    all.stats.value_bytes += part.stats.value_bytes;
+  }
+  return all;
+}
+
+Result<ScanResult> scan_snapshot(const std::shared_ptr<const engine::Snapshot>& snapshot,
+                                 const ScanOptions& options) {
+  return scan_rows([&](const engine::Bounds& bounds) { return snapshot->cursor(bounds); }, options);
+}
+
+}  // namespace flatkv::scan

@@ -1,0 +1,369 @@
+#include "scan/scan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "base/bytes.hpp"
+#include "scan/ranges.hpp"
+
+namespace flatkv::scan {
+namespace {
+
+struct Less {
+  bool operator()(const Bytes& a, const Bytes& b) const { return compare(a, b) < 0; }
+};
+using Rows = std::map<Bytes, Bytes, Less>;
+
+/// A cursor over a map whose bytes die with each move, as RocksDB's do.
+class MapCursor : public engine::Cursor {
+ public:
+  MapCursor(const Rows& rows, const engine::Bounds& bounds)
+      : begin_(bounds.lower ? rows.lower_bound(*bounds.lower) : rows.begin()),
+        end_(bounds.upper ? rows.lower_bound(*bounds.upper) : rows.end()),
+        rows_(rows),
+        at_(end_) {}
+
+  void seek_to_first() override { move_to(begin_); }
+  void seek_to_last() override { move_to(begin_ == end_ ? end_ : std::prev(end_)); }
+  void seek(ByteView key) override {
+    const auto found = rows_.lower_bound(to_bytes(key));
+    const bool below = begin_ != end_ && compare(key, begin_->first) < 0;
+    const bool above = end_ != rows_.end() && compare(key, end_->first) >= 0;
+    move_to(below ? begin_ : above ? end_ : found);
+  }
+  void seek_for_previous(ByteView key) override {
+    seek(key);
+    if (valid() && equal(key_, key)) return;
+    if (at_ == begin_) {
+      move_to(end_);
+    } else {
+      move_to(std::prev(at_));
+    }
+  }
+  void next() override { move_to(std::next(at_)); }
+  void previous() override { move_to(at_ == begin_ ? end_ : std::prev(at_)); }
+  bool valid() const override { return at_ != end_; }
+  Status status() const override { return {}; }
+  ByteView key() const override { return key_; }
+  ByteView value() const override { return value_; }
+
+ protected:
+  virtual void move_to(Rows::const_iterator at) {
+    at_ = at;
+    std::ranges::fill(key_, 0xee);
+    std::ranges::fill(value_, 0xee);
+    key_ = valid() ? at_->first : Bytes{};
+    value_ = valid() ? at_->second : Bytes{};
+  }
+  Rows::const_iterator begin_;
+  Rows::const_iterator end_;
+  const Rows& rows_;
+  Rows::const_iterator at_;
+  Bytes key_;
+  Bytes value_;
+};
+
+CursorFactory over(const Rows& rows) {
+  return
+      [&rows](const engine::Bounds& bounds) { return std::make_unique<MapCursor>(rows, bounds); };
+}
+
+Bytes random_bytes(std::mt19937_64& random, std::size_t size) {
+  Bytes bytes(size);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+  return bytes;
+}
+
+Rows uniform_rows(std::size_t count) {
+  std::mt19937_64 random(7);
+  Rows rows;
+  while (rows.size() < count) rows[random_bytes(random, 20)] = random_bytes(random, 40);
+  return rows;
+}
+
+/// One contract with nearly all slots, numbered, and a few keys far away on both sides.
+Rows skewed_rows(std::size_t count) {
+  Rows rows;
+  Bytes key(52, 0x77);
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t byte = 0; byte < 4; ++byte) {
+      key[51 - byte] = static_cast<std::uint8_t>(i >> (8 * byte));
+    }
+    rows[key] = Bytes(32, static_cast<std::uint8_t>(i));
+  }
+  rows[Bytes{0}] = {1};
+  rows[Bytes(52, 0xff)] = {2};
+  return rows;
+}
+
+LtHash hash_of(const Rows& rows) {
+  LtHash hash;
+  for (const auto& [key, value] : rows) hash += lthash::element(key, value);
+  return hash;
+}
+
+ScanOptions with_threads(unsigned threads) {
+  ScanOptions options;
+  options.threads = threads;
+  return options;
+}
+
+void expect_scan_is(const Rows& rows, const ScanOptions& options) {
+  const auto result = scan_rows(over(rows), options);
+  ASSERT_TRUE(result) << result.error().to_string();
+  EXPECT_EQ(result->hash, hash_of(rows));
+  EXPECT_EQ(result->stats.rows, rows.size());
+  std::uint64_t keys = 0;
+  std::uint64_t values = 0;
+  for (const auto& [key, value] : rows) {
+    keys += key.size();
+    values += value.size();
+  }
+  EXPECT_EQ(result->stats.key_bytes, keys);
+  EXPECT_EQ(result->stats.value_bytes, values);
+}
+
+TEST(Scan, NothingIsZero) {
+  const Rows none;
+  const auto result = scan_rows(over(none), {});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->hash, LtHash{});
+  EXPECT_EQ(result->stats, codec::Stats{});
+}
+
+TEST(Scan, EveryRowCountsOnceWhateverTheThreads) {
+  for (const Rows& rows :
+       {uniform_rows(1), uniform_rows(1024), uniform_rows(30'000), skewed_rows(30'000)}) {
+    for (const unsigned threads : {1U, 2U, 3U, 8U}) expect_scan_is(rows, with_threads(threads));
+  }
+}
+
+TEST(Scan, EmptyValuesCountAsRowsWithoutAnElement) {
+  Rows rows = uniform_rows(10);
+  const LtHash before = hash_of(rows);
+  rows[Bytes{1, 2}] = {};
+  const auto result = scan_rows(over(rows), with_threads(2));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->hash, before);
+  EXPECT_EQ(result->stats.rows, 11U);
+}
+
+TEST(Scan, LargeAndHugeValues) {
+  Rows rows = uniform_rows(3000);
+  std::mt19937_64 random(3);
+  for (auto& [key, value] : rows) {
+    if (key[0] < 3) value = random_bytes(random, 24'576);
+    if (key[0] == 77) value = random_bytes(random, 3U << 20);
+  }
+  rows[Bytes(20, 0xff)] = random_bytes(random, 1U << 20);  // the last of all
+  expect_scan_is(rows, with_threads(1));
+  expect_scan_is(rows, with_threads(4));
+}
+
+TEST(Scan, BoundsAreHalfOpen) {
+  const Rows rows = uniform_rows(5000);
+  const Bytes lower = std::next(rows.begin(), 1000)->first;
+  const Bytes upper = std::next(rows.begin(), 4000)->first;
+  ScanOptions options = with_threads(3);
+  options.bounds = {lower, upper};
+  const auto result = scan_rows(over(rows), options);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->stats.rows, 3000U);
+  EXPECT_EQ(result->hash, hash_of(Rows(rows.find(lower), rows.find(upper))));
+}
+
+TEST(Scan, WorkIsSharedAlsoWhereKeysAreCrowded) {
+  for (const Rows& rows : {uniform_rows(40'000), skewed_rows(40'000)}) {
+    std::mutex mutex;
+    std::map<unsigned, std::size_t> seen;
+    std::set<Bytes, Less> keys;
+    const Status status = scan_batches(
+        over(rows), with_threads(2),
+        [&](unsigned thread, std::span<const lthash::RowChange> batch) -> Status {
+          {
+            const std::lock_guard lock(mutex);
+            seen[thread] += batch.size();
+            for (const auto& row : batch) EXPECT_TRUE(keys.insert(to_bytes(row.key)).second);
+          }
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));  // let the other one in
+          return {};
+        });
+    ASSERT_TRUE(status);
+    EXPECT_EQ(keys.size(), rows.size());
+    ASSERT_EQ(seen.size(), 2U);
+    EXPECT_GT(seen[0], rows.size() / 10);
+    EXPECT_GT(seen[1], rows.size() / 10);
+  }
+}
+
+/// Stops at a key as if it were the end, with or without saying why.
+class FailingCursor final : public MapCursor {
+ public:
+  FailingCursor(const Rows& rows, const engine::Bounds& bounds, const Bytes& bad)
+      : MapCursor(rows, bounds), bad_(bad) {}
+  bool valid() const override { return !failed_ && MapCursor::valid(); }
+  Status status() const override {
+    if (!failed_) return {};
+    return fail(ErrorCode::corruption, "block checksum mismatch");
+  }
+
+ protected:
+  void move_to(Rows::const_iterator at) override {
+    MapCursor::move_to(at);
+    if (at_ != end_ && equal(key_, bad_)) failed_ = true;
+  }
+
+ private:
+  const Bytes& bad_;
+  bool failed_ = false;
+};
+
+TEST(Scan, Trap32_ABadBlockIsNotTheEnd) {
+  const Rows rows = uniform_rows(20'000);
+  for (const std::size_t at : {0, 1, 9'999, 19'999}) {
+    const Bytes bad = std::next(rows.begin(), static_cast<std::ptrdiff_t>(at))->first;
+    for (const unsigned threads : {1U, 4U}) {
+      const auto result = scan_rows(
+          [&](const engine::Bounds& bounds) {
+            return std::make_unique<FailingCursor>(rows, bounds, bad);
+          },
+          with_threads(threads));
+      ASSERT_FALSE(result) << at;
+      EXPECT_EQ(result.error().code, ErrorCode::corruption);
+      EXPECT_EQ(result.error().message, "block checksum mismatch");
+    }
+  }
+}
+
+/// Shows one row twice.
+class StutteringCursor final : public MapCursor {
+ public:
+  using MapCursor::MapCursor;
+  void next() override {
+    if (++moves_ == 1500) return;
+    MapCursor::next();
+  }
+
+ private:
+  int moves_ = 0;
+};
+
+TEST(Scan, KeysThatDoNotAscendAreCorruption) {
+  const Rows rows = uniform_rows(2'000);
+  const auto result = scan_rows(
+      [&](const engine::Bounds& bounds) {
+        return std::make_unique<StutteringCursor>(rows, bounds);
+      },
+      with_threads(1));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::corruption);
+}
+
+TEST(Scan, Trap40_CanBeCancelled) {
+  const Rows rows = uniform_rows(50'000);
+  std::atomic<bool> cancel = false;
+  std::atomic<std::size_t> seen = 0;
+  ScanOptions options = with_threads(2);
+  options.cancel = &cancel;
+  const Status status = scan_batches(
+      over(rows), options, [&](unsigned, std::span<const lthash::RowChange> batch) -> Status {
+        if (seen.fetch_add(batch.size()) > 10'000) cancel = true;
+        return {};
+      });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::cancelled);
+  EXPECT_LT(seen, rows.size());
+}
+
+TEST(Scan, Trap40_IsCancelledWhileItWaitsForItsRate) {
+  const Rows rows = uniform_rows(5'000);
+  std::atomic<bool> cancel = false;
+  ScanOptions options = with_threads(2);
+  options.rows_per_second = 1;
+  options.cancel = &cancel;
+  std::jthread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    cancel = true;
+  });
+  const auto result = scan_rows(over(rows), options);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::cancelled);
+}
+
+TEST(Scan, RateIsALimit) {
+  const Rows rows = uniform_rows(5'000);
+  ScanOptions options = with_threads(2);
+  options.rows_per_second = 50'000;
+  const auto begin = std::chrono::steady_clock::now();
+  expect_scan_is(rows, options);
+  // Never faster; how much slower is the machine's matter.
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(90));
+}
+
+TEST(Scan, ProgressNeverFallsAndEndsWithAllRows) {
+  const Rows rows = uniform_rows(150'000);
+  std::vector<std::uint64_t> reports;
+  std::atomic<int> inside = 0;
+  ScanOptions options = with_threads(3);
+  options.progress = [&](std::uint64_t count) {
+    EXPECT_EQ(inside.fetch_add(1), 0);
+    reports.push_back(count);
+    inside.fetch_sub(1);
+  };
+  ASSERT_TRUE(scan_rows(over(rows), options));
+  ASSERT_GE(reports.size(), 2U);
+  EXPECT_TRUE(std::ranges::is_sorted(reports));
+  EXPECT_EQ(reports.back(), rows.size());
+}
+
+TEST(Scan, AVisitorsErrorEndsIt) {
+  const Rows rows = uniform_rows(20'000);
+  const Status status = scan_batches(over(rows), with_threads(4),
+                                     [](unsigned, std::span<const lthash::RowChange>) -> Status {
+                                       return fail(ErrorCode::no_space, "full");
+                                     });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::no_space);
+}
+
+TEST(Ranges, MiddleLiesBetween) {
+  std::mt19937_64 random(1);
+  std::size_t found = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    Bytes low = random_bytes(random, 1 + random() % 5);
+    Bytes high = random_bytes(random, 1 + random() % 5);
+    if (random() % 4 == 0) high = low, high.push_back(static_cast<std::uint8_t>(random() % 3));
+    if (compare(low, high) > 0) std::swap(low, high);
+    const auto half = middle(low, high);
+    if (!half) continue;
+    ++found;
+    ASSERT_LT(compare(low, *half), 0) << to_hex(low) << ' ' << to_hex(high);
+    ASSERT_LE(compare(*half, high), 0) << to_hex(low) << ' ' << to_hex(high);
+  }
+  EXPECT_GT(found, 10'000U);
+  EXPECT_EQ(middle(Bytes{0x10}, Bytes{0x30}), (Bytes{0x20, 0}));
+  EXPECT_EQ(middle(Bytes{0xff}, Bytes{0xff, 0x02}), (Bytes{0xff, 0x01, 0}));
+  EXPECT_EQ(middle(Bytes{5}, Bytes{5}), std::nullopt);
+  EXPECT_EQ(middle(Bytes{5}, Bytes{5, 0}), std::nullopt);
+}
+
+TEST(Ranges, SplitPointFindsTheCrowd) {
+  const Rows rows = skewed_rows(10'000);
+  const auto split = split_point(over(rows), rows.begin()->first, std::nullopt, 512);
+  ASSERT_TRUE(split && *split);
+  const auto at = rows.lower_bound(**split);
+  EXPECT_GE(std::distance(at, rows.end()), 512);
+  const Rows few = uniform_rows(100);
+  const auto none = split_point(over(few), few.begin()->first, std::nullopt, 512);
+  ASSERT_TRUE(none);
+  EXPECT_EQ(*none, std::nullopt);
+}
+
+}  // namespace
+}  // namespace flatkv::scan
