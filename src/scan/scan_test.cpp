@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -226,8 +227,8 @@ class FailingCursor final : public MapCursor {
 
 TEST(Scan, Trap32_ABadBlockIsNotTheEnd) {
   const Rows rows = uniform_rows(20'000);
-  for (const std::size_t at : {0, 1, 9'999, 19'999}) {
-    const Bytes bad = std::next(rows.begin(), static_cast<std::ptrdiff_t>(at))->first;
+  for (const int at : {0, 1, 9'999, 19'999}) {
+    const Bytes bad = std::next(rows.begin(), at)->first;
     for (const unsigned threads : {1U, 4U}) {
       const auto result = scan_rows(
           [&](const engine::Bounds& bounds) {
