@@ -59,6 +59,9 @@ class DatabaseScan : public testing::Test {
 TEST_F(DatabaseScan, MetadataIsNoRow) {
   const auto snapshot = must(db_->snapshot());
   expect_scan([&](const engine::Bounds& bounds) { return snapshot->cursor(bounds); }, rows_);
+  const auto found = scan_snapshot(snapshot, {});
+  ASSERT_TRUE(found) << found.error().to_string();
+  EXPECT_EQ(found->hash, expected(rows_).hash);
 }
 
 TEST_F(DatabaseScan, IsOfItsSnapshotWhileTheDatabaseChanges) {
