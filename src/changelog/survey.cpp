@@ -1,6 +1,7 @@
 #include "changelog/survey.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "changelog/search.hpp"
 #include "changelog/segment_file.hpp"
@@ -64,14 +65,13 @@ class Surveyor {
   Status walk() {
     survey_.base = all_[start_].header.base;
     chain_ = {survey_.base.version, survey_.base.digest};
-    for (std::size_t i = start_; i < all_.size() && !survey_.damage; ++i) {
-      if (!follows(all_[i])) {
-        FLATKV_TRY(search_above(i, kSegmentHeaderBytes));
-        break;
-      }
+    std::size_t i = start_;
+    for (; i < all_.size() && !survey_.damage && follows(all_[i]); ++i) {
       survey_.segments.push_back(all_[i]);
-      FLATKV_TRY(walk_segment(i));
+      roots_before_ = survey_.tip.roots;
+      FLATKV_TRY(walk_segment(i, is_last(i) ? end_payloads() : Payload::skip));
     }
+    if (survey_.damage) FLATKV_TRY(examine_damage(i - 1));
     survey_.tip.version = chain_.version;
     survey_.tip.digest = chain_.digest;
     return {};
@@ -104,16 +104,19 @@ class Surveyor {
     return false;
   }
 
-  Status walk_segment(std::size_t i) {
+  Payload end_payloads() const {
+    return options_.check_last_payloads ? Payload::check : Payload::skip;
+  }
+
+  Status walk_segment(std::size_t i, Payload payload) {
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
-    const auto payload =
-        is_last(i) && options_.check_last_payloads ? Payload::check : Payload::skip;
     std::uint64_t offset = kSegmentHeaderBytes;
     while (offset < file.size()) {
       FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, payload));
       if (found.header) survey_.synced = std::max(survey_.synced, found.header->synced);
       if (!found.problem.empty()) {
-        FLATKV_TRY(record_damage(i, file, offset, std::move(found.problem)));
+        survey_.damage =
+            Break{all_[i].name, offset, chain_.version + 1, std::move(found.problem), false, false};
         break;
       }
       chain_ = {found.header->version, found.header->digest};
@@ -125,18 +128,25 @@ class Surveyor {
     return {};
   }
 
-  Status record_damage(std::size_t i, SegmentFile& file, std::uint64_t offset, std::string reason) {
-    Break damage;
-    damage.segment = all_[i].name;
-    damage.offset = offset;
-    damage.version = chain_.version + 1;
-    damage.reason = std::move(reason);
-    if (is_last(i)) {
-      FLATKV_ASSIGN(damage.zeros_only, file.zeros_from(offset));
+  /// `end` is the segment in which the walk ended.
+  Status examine_damage(std::size_t end) {
+    if (!is_last(end) && options_.check_last_payloads) {
+      // It would be the last one after a cut, so its payloads count as those of the last do.
+      Break found = *std::exchange(survey_.damage, std::nullopt);
+      const Base& base = all_[end].header.base;
+      chain_ = {base.version, base.digest};
+      survey_.tip.roots = roots_before_;
+      FLATKV_TRY(walk_segment(end, Payload::check));
+      if (!survey_.damage) survey_.damage = std::move(found);
     }
-    const bool end = damage.zeros_only;
-    survey_.damage = std::move(damage);
-    return end ? Status{} : search_above(i, offset);
+    Break& damage = *survey_.damage;
+    const bool in_end = damage.segment == all_[end].name;
+    if (is_last(end)) {
+      FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, damage.segment));
+      FLATKV_ASSIGN(damage.zeros_only, file.zeros_from(damage.offset));
+    }
+    if (damage.zeros_only) return {};
+    return in_end ? search_above(end, damage.offset) : search_above(end + 1, kSegmentHeaderBytes);
   }
 
   /// From that place to the end of the log.
@@ -158,6 +168,7 @@ class Surveyor {
   std::vector<std::string> temporary_;
   std::size_t start_ = 0;
   Chain chain_;
+  std::optional<Roots> roots_before_;  // of the version before the segment walked last
   Survey survey_;
 };
 

@@ -62,8 +62,8 @@ struct SurveyOptions {
   /// The walk starts in the segment that holds this version (min Lᵢ), or has it as its base; in
   /// the oldest one if all are above.
   std::int64_t from_version = 0;
-  /// Check payload digests of the last segment too: needed after an unclean close. A bad payload
-  /// ends the walk before its record.
+  /// Check payload digests too, of the segment in which the walk ends (the last one, if all is
+  /// well): needed after an unclean close. A bad payload ends the walk before its record.
   bool check_last_payloads = true;
 };
 

@@ -138,6 +138,29 @@ TEST_F(SurveyTest, W3_DamageInASealedSegment) {
   EXPECT_EQ(look(3)->tip.version, 5);
 }
 
+TEST_F(SurveyTest, PayloadsOfTheSegmentThatWouldBeCutCount) {
+  fill(6, kTwoRecords);
+  files.content(name(3))[kSegmentHeaderBytes + kRecordHeaderBytes] ^= 1;  // payload of version 3
+  EXPECT_FALSE(look()->damage);
+  const Bytes third = files.content(name(3));
+  files.content(name(3))[end_of(1) + 50] ^= 1;  // header of version 4
+  for (const bool gap : {false, true}) {
+    if (gap) {
+      files.content(name(3)) = third;
+      files.content(name(3)).resize(end_of(1));
+    }
+    const auto found = look();
+    ASSERT_TRUE(found->damage);
+    EXPECT_EQ(found->tip.version, 2);
+    EXPECT_EQ(found->tip.roots, roots_of(2));
+    EXPECT_EQ(found->tip.segment, segment_name(3));
+    EXPECT_EQ(found->tip.end_offset, kSegmentHeaderBytes);
+    EXPECT_EQ(found->damage->version, 3);
+    EXPECT_TRUE(found->damage->valid_above);
+    EXPECT_EQ(look(0, false)->tip.version, 3);
+  }
+}
+
 TEST_F(SurveyTest, W3_SealedSegmentCutAtARecordIsAGap) {
   fill(5, kTwoRecords);
   files.content(name(1)).resize(end_of(1));
