@@ -1,0 +1,364 @@
+// Random operations on a store and on the model; they must agree after every one.
+// FLATKV_SEED repeats a run (the seed is printed), FLATKV_PROPERTY_STEPS makes it longer.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <iostream>
+#include <iterator>
+#include <optional>
+
+#include "base/bytes.hpp"
+#include "support/checks.hpp"
+#include "support/files.hpp"
+#include "support/model.hpp"
+#include "support/random_blocks.hpp"
+
+namespace flatkv::test {
+namespace {
+
+constexpr std::uint64_t kStepsOfARun = 300;
+
+template <class T>
+T any_of(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + static_cast<std::ptrdiff_t>(below(random, values.size())));
+}
+
+Options random_options(Random& random) {
+  Options options = small_options();
+  options.create_if_missing = true;
+  options.durability = any_of(random, {Durability::sync, Durability::process, Durability::group});
+  options.group_blocks = any_of(random, {1U, 4U});
+  options.write_buffer = any_of<std::uint64_t>(random, {4 << 10, 64 << 10, 1 << 20, 16 << 20});
+  options.segment_bytes = any_of<std::uint64_t>(random, {1 << 10, 16 << 10, 64 << 20});
+  options.row_cache = any_of<std::uint64_t>(random, {0, 16 << 10, 1 << 20});
+  options.max_lag_blocks = any_of<std::uint64_t>(random, {3, 10'000});
+  options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 7});
+  options.snapshot_keep = any_of(random, {0U, 2U});
+  options.create.account_rows = any_of(random, {AccountRows::keep, AccountRows::prune_empty});
+  options.create.initial_version = any_of<std::int64_t>(random, {1, 5, 1LL << 40});
+  return options;
+}
+
+class Run {
+ public:
+  explicit Run(std::uint64_t seed)
+      : random_(seed),
+        options_(random_options(random_)),
+        model_(options_.create.account_rows, options_.create.initial_version) {
+    pools_.addresses = any_of<std::uint64_t>(random_, {4, 40});
+    pools_.slots = any_of<std::uint64_t>(random_, {3, 60});
+  }
+
+  void go(std::uint64_t steps) {
+    open();
+    for (std::uint64_t i = 0; i < steps && good(); ++i) {
+      step();
+      if (good()) check_always();
+    }
+    if (good()) reopen();
+    if (good()) {
+      EXPECT_TRUE(store_is(*store_, model_.committed()));
+      EXPECT_OK(store_->close());
+    }
+    if (good()) return;
+    std::cerr << "last steps:";
+    for (const std::string& name : history_) std::cerr << " " << name;
+    std::cerr << "\n";
+  }
+
+ private:
+  static bool good() { return !::testing::Test::HasFailure(); }
+
+  void step() {
+    struct Operation {
+      const char* name;
+      std::uint64_t weight;
+      void (Run::*act)();
+    };
+    static constexpr Operation kAll[] = {{"apply", 30, &Run::apply},
+                                         {"commit", 25, &Run::commit},
+                                         {"discard", 3, &Run::discard},
+                                         {"what_if", 4, &Run::what_if},
+                                         {"invalid", 4, &Run::invalid},
+                                         {"wrong_version", 2, &Run::wrong_version},
+                                         {"reads", 8, &Run::reads},
+                                         {"iterate", 6, &Run::iterate},
+                                         {"keep_view", 5, &Run::keep_view},
+                                         {"check_view", 6, &Run::check_view},
+                                         {"flush", 2, &Run::flush},
+                                         {"snapshot", 2, &Run::snapshot},
+                                         {"verify", 2, &Run::verify},
+                                         {"reopen", 2, &Run::reopen},
+                                         {"log", 3, &Run::log},
+                                         {"wait", 2, &Run::wait}};
+    std::uint64_t total = 0;
+    for (const Operation& operation : kAll) total += operation.weight;
+    std::uint64_t at = below(random_, total);
+    const Operation* chosen = std::begin(kAll);
+    while (at >= chosen->weight) at -= (chosen++)->weight;
+    history_.push_back(std::string(chosen->name) + "@" + std::to_string(model_.version()));
+    if (history_.size() > 30) history_.pop_front();
+    SCOPED_TRACE(chosen->name);
+    (this->*chosen->act)();
+  }
+
+  void check_always() {
+    ASSERT_EQ(store_->version(), model_.version());
+    ASSERT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    ASSERT_TRUE(same_roots(store_->committed_roots(), model_.committed().roots()));
+  }
+
+  void open() {
+    Result<CommitStore> opened = CommitStore::open(directory_.path("store"), options_);
+    ASSERT_OK(opened);
+    store_.emplace(std::move(*opened));
+    ASSERT_EQ(store_->account_rows(), options_.create.account_rows);
+    ASSERT_EQ(store_->initial_version(), options_.create.initial_version);
+    ASSERT_FALSE(store_->has_pending());
+  }
+
+  void apply() {
+    const Changes changes = random_changes(random_, pools_, one_in(random_, 20) ? 200 : 15);
+    ASSERT_OK(store_->apply(changes));
+    ASSERT_TRUE(model_.apply(changes));
+  }
+
+  void commit() {
+    model_.commit();
+    const Result<Roots> roots = store_->commit(model_.version());
+    ASSERT_OK(roots);
+    ASSERT_TRUE(same_roots(*roots, model_.committed().roots()));
+    ASSERT_FALSE(store_->has_pending());
+    roots_[model_.version()] = *roots;
+  }
+
+  void discard() {
+    store_->discard();
+    model_.discard();
+    ASSERT_FALSE(store_->has_pending());
+  }
+
+  void what_if() {
+    store_->discard();
+    model_.discard();
+    const Changes changes = random_changes(random_, pools_, 15);
+    ASSERT_OK(store_->apply(changes));
+    ASSERT_TRUE(model_.apply(changes));
+    ASSERT_EQ(store_->root_hash(), model_.working().roots().root);
+    store_->discard();
+    model_.discard();
+  }
+
+  void invalid() {
+    const bool pending = store_->has_pending();
+    ASSERT_TRUE(
+        fails(store_->apply(invalid_changes(random_, pools_)), ErrorCode::invalid_argument));
+    ASSERT_EQ(store_->has_pending(), pending);
+  }
+
+  void wrong_version() {
+    const std::int64_t right = store_->version() + 1;
+    const std::int64_t wrong = any_of<std::int64_t>(random_, {right - 1, right + 1, 0, -1});
+    ASSERT_TRUE(fails(store_->commit(wrong), ErrorCode::version_mismatch));
+  }
+
+  void reads() {
+    for (int i = 0; i < 12; ++i) {
+      const Bytes key = random_key(random_, pools_);
+      const auto found = store_->get(key);
+      ASSERT_OK(found);
+      ASSERT_EQ(*found, model_.working().get(key)) << to_hex(key);
+      if (key.size() != 21 || key[0] == 0x07) continue;
+      Address owner{};
+      std::copy(key.begin() + 1, key.end(), owner.begin());
+      const auto account = store_->account(owner);
+      ASSERT_OK(account);
+      ASSERT_EQ(*account, model_.working().account(owner)) << to_hex(key);
+    }
+  }
+
+  /// Rows of the model within a range.
+  static Rows within(const Rows& rows, const RowRange& range) {
+    Rows found;
+    for (const auto& [key, value] : rows) {
+      const bool prefixed = as_chars(key).starts_with(as_chars(range.prefix));
+      const bool after = as_chars(key) >= as_chars(range.start);
+      const bool before = range.end.empty() || as_chars(key) < as_chars(range.end);
+      if (prefixed && after && before) found.emplace(key, value);
+    }
+    return found;
+  }
+
+  Bytes some_key(const Rows& rows) {
+    if (rows.empty() || one_in(random_, 5)) return Bytes(1 + below(random_, 30), 0x40);
+    auto at = rows.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(below(random_, rows.size())));
+    return at->first;
+  }
+
+  RowRange random_range(const Rows& rows) {
+    RowRange range;
+    if (one_in(random_, 3)) range.start = some_key(rows);
+    if (one_in(random_, 3)) range.end = some_key(rows);
+    if (one_in(random_, 4)) {
+      range.prefix = some_key(rows);
+      range.prefix.resize(1 + below(random_, range.prefix.size()));
+    }
+    return range;
+  }
+
+  void iterate() { walk(*store_, model_.working()); }
+
+  template <class Source>
+  void walk(const Source& source, const State& state) {
+    const Database database = kData[below(random_, 4)];
+    const Rows& rows = state.rows[static_cast<std::size_t>(database)];
+    const RowRange range = random_range(rows);
+    const Rows wanted = within(rows, range);
+    Result<RowIterator> at = source.iterate(database, range);
+    ASSERT_OK(at);
+    forwards(*at, wanted);
+    if (good()) backwards(*at, wanted);
+    if (good()) wander(*at, wanted, rows);
+  }
+
+  static void expect_at(const RowIterator& at, const Rows& wanted, Rows::const_iterator place) {
+    ASSERT_OK(at.status());
+    ASSERT_EQ(at.valid(), place != wanted.end());
+    if (!at.valid()) return;
+    ASSERT_EQ(to_bytes(at.key()), place->first);
+    ASSERT_EQ(to_bytes(at.value()), place->second);
+  }
+
+  static void forwards(RowIterator& at, const Rows& wanted) {
+    at.seek_to_first();
+    for (auto place = wanted.begin(); place != wanted.end(); ++place, at.next()) {
+      expect_at(at, wanted, place);
+      if (!good()) return;
+    }
+    expect_at(at, wanted, wanted.end());
+  }
+
+  static void backwards(RowIterator& at, const Rows& wanted) {
+    at.seek_to_last();
+    for (auto place = wanted.rbegin(); place != wanted.rend(); ++place, at.previous()) {
+      expect_at(at, wanted, std::prev(place.base()));
+      if (!good()) return;
+    }
+    expect_at(at, wanted, wanted.end());
+  }
+
+  void wander(RowIterator& at, const Rows& wanted, const Rows& rows) {
+    for (int i = 0; i < 5 && good(); ++i) {
+      const Bytes key = some_key(rows);
+      auto place = wanted.lower_bound(key);
+      if (one_in(random_, 2)) {
+        at.seek(key);
+      } else {
+        at.seek_for_previous(key);
+        place = wanted.upper_bound(key);
+        place = place == wanted.begin() ? wanted.end() : std::prev(place);
+      }
+      for (int move = 0; move < 6 && good(); ++move) {
+        expect_at(at, wanted, place);
+        if (place == wanted.end()) break;
+        if (one_in(random_, 2)) {
+          at.next();
+          ++place;
+        } else {
+          at.previous();
+          place = place == wanted.begin() ? wanted.end() : std::prev(place);
+        }
+      }
+    }
+  }
+
+  void keep_view() {
+    if (views_.size() >= 5) return;
+    Result<ReadView> view = store_->view();
+    ASSERT_OK(view);
+    views_.emplace_back(std::move(*view), model_.committed());
+  }
+
+  void check_view() {
+    if (views_.empty()) return;
+    const std::size_t which = below(random_, views_.size());
+    const auto& [view, state] = views_[which];
+    for (int i = 0; i < 12; ++i) {
+      const Bytes key = random_key(random_, pools_);
+      const auto found = view.get(key);
+      ASSERT_OK(found);
+      ASSERT_EQ(*found, state.get(key)) << to_hex(key);
+    }
+    walk(view, state);
+    if (!good() || one_in(random_, 2)) return;
+    ASSERT_TRUE(view_is(view, state));
+    views_.erase(views_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+
+  void flush() { ASSERT_OK(store_->flush()); }
+  void snapshot() { ASSERT_OK(store_->snapshot()); }
+
+  void verify() {
+    const Result<VerifyReport> report = store_->verify();
+    ASSERT_OK(report);
+    ASSERT_TRUE(report->good());
+    ASSERT_EQ(report->version, model_.version());
+  }
+
+  void log() {
+    if (roots_.empty()) return;
+    auto at = roots_.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(below(random_, roots_.size())));
+    const auto record = store_->log_record(at->first);
+    ASSERT_OK(record);
+    if (!*record) return;  // pruned
+    ASSERT_EQ((*record)->version, at->first);
+    ASSERT_TRUE(same_roots((*record)->roots, at->second));
+  }
+
+  void wait() {
+    ASSERT_OK(store_->wait_durable(store_->version()));
+    ASSERT_EQ(store_->durable_version(), store_->version());
+  }
+
+  void reopen() {
+    ASSERT_OK(store_->close());
+    for (const auto& [view, state] : views_) ASSERT_TRUE(view_is(view, state));
+    views_.clear();
+    store_.reset();
+    model_.discard();
+    open();
+    if (!good()) return;
+    ASSERT_TRUE(store_->open_report().clean);
+    ASSERT_EQ(store_->open_report().replayed_blocks, 0);
+  }
+
+  Random random_;
+  Options options_;
+  Pools pools_;
+  Model model_;
+  TempDir directory_;
+  std::optional<CommitStore> store_;
+  std::vector<std::pair<ReadView, State>> views_;
+  std::map<std::int64_t, Roots> roots_;
+  std::deque<std::string> history_;
+};
+
+TEST(Property, RandomOperationsAgreeWithTheModel) {
+  const std::uint64_t first = environment("FLATKV_SEED", 20'240'000);
+  const std::uint64_t steps = environment("FLATKV_PROPERTY_STEPS", 4'800);
+  for (std::uint64_t done = 0, seed = first; done < steps; done += kStepsOfARun, ++seed) {
+    SCOPED_TRACE("FLATKV_SEED=" + std::to_string(seed));
+    Run(seed).go(std::min(kStepsOfARun, steps - done));
+    if (HasFailure()) {
+      std::cerr << "repeat with FLATKV_SEED=" << seed << " FLATKV_PROPERTY_STEPS=" << kStepsOfARun
+                << "\n";
+      return;
+    }
+  }
+  std::cout << steps << " steps from FLATKV_SEED=" << first << "\n";
+}
+
+}  // namespace
+}  // namespace flatkv::test

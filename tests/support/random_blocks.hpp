@@ -1,0 +1,34 @@
+#pragma once
+
+#include <random>
+#include <vector>
+
+#include "support/changes.hpp"
+
+namespace flatkv::test {
+
+using Random = std::mt19937_64;
+
+inline std::uint64_t below(Random& random, std::uint64_t limit) { return random() % limit; }
+inline bool one_in(Random& random, std::uint64_t n) { return below(random, n) == 0; }
+
+/// Where random writes go. Small pools make keys meet again: overwrites, deletes, re-creations.
+struct Pools {
+  std::uint64_t addresses = 40;
+  std::uint64_t slots = 30;
+  std::uint64_t legacy_keys = 60;
+  std::uint64_t value_bytes = 40;  ///< longest ordinary value
+};
+
+/// An external key of the pools: every kind, and legacy ones that look like something else.
+Bytes random_key(Random& random, const Pools& pools);
+/// A valid `apply` of up to `pairs` pairs, some in sets of other modules.
+Changes random_changes(Random& random, const Pools& pools, std::uint64_t pairs);
+/// An `apply` that must be refused: valid pairs around one fault.
+Changes invalid_changes(Random& random, const Pools& pools);
+
+/// The applies of block `version` of an endless script: the same for a seed in every process.
+std::vector<Changes> script_block(std::uint64_t seed, std::int64_t version, const Pools& pools = {},
+                                  std::uint64_t pairs = 12);
+
+}  // namespace flatkv::test
