@@ -39,9 +39,9 @@ Options random_options(Random& random) {
   return options;
 }
 
-class Run {
+class RandomRun {
  public:
-  explicit Run(std::uint64_t seed)
+  explicit RandomRun(std::uint64_t seed)
       : random_(seed),
         options_(random_options(random_)),
         model_(options_.create.account_rows, options_.create.initial_version) {
@@ -73,24 +73,24 @@ class Run {
     struct Operation {
       const char* name;
       std::uint64_t weight;
-      void (Run::*act)();
+      void (RandomRun::*act)();
     };
-    static constexpr Operation kAll[] = {{"apply", 30, &Run::apply},
-                                         {"commit", 25, &Run::commit},
-                                         {"discard", 3, &Run::discard},
-                                         {"what_if", 4, &Run::what_if},
-                                         {"invalid", 4, &Run::invalid},
-                                         {"wrong_version", 2, &Run::wrong_version},
-                                         {"reads", 8, &Run::reads},
-                                         {"iterate", 6, &Run::iterate},
-                                         {"keep_view", 5, &Run::keep_view},
-                                         {"check_view", 6, &Run::check_view},
-                                         {"flush", 2, &Run::flush},
-                                         {"snapshot", 2, &Run::snapshot},
-                                         {"verify", 2, &Run::verify},
-                                         {"reopen", 2, &Run::reopen},
-                                         {"log", 3, &Run::log},
-                                         {"wait", 2, &Run::wait}};
+    static constexpr Operation kAll[] = {{"apply", 30, &RandomRun::apply},
+                                         {"commit", 25, &RandomRun::commit},
+                                         {"discard", 3, &RandomRun::discard},
+                                         {"what_if", 4, &RandomRun::what_if},
+                                         {"invalid", 4, &RandomRun::invalid},
+                                         {"wrong_version", 2, &RandomRun::wrong_version},
+                                         {"reads", 8, &RandomRun::reads},
+                                         {"iterate", 6, &RandomRun::iterate},
+                                         {"keep_view", 5, &RandomRun::keep_view},
+                                         {"check_view", 6, &RandomRun::check_view},
+                                         {"flush", 2, &RandomRun::flush},
+                                         {"snapshot", 2, &RandomRun::snapshot},
+                                         {"verify", 2, &RandomRun::verify},
+                                         {"reopen", 2, &RandomRun::reopen},
+                                         {"log", 3, &RandomRun::log},
+                                         {"wait", 2, &RandomRun::wait}};
     std::uint64_t total = 0;
     for (const Operation& operation : kAll) total += operation.weight;
     std::uint64_t at = below(random_, total);
@@ -350,7 +350,7 @@ TEST(Property, RandomOperationsAgreeWithTheModel) {
   const std::uint64_t steps = environment("FLATKV_PROPERTY_STEPS", 4'800);
   for (std::uint64_t done = 0, seed = first; done < steps; done += kStepsOfARun, ++seed) {
     SCOPED_TRACE("FLATKV_SEED=" + std::to_string(seed));
-    Run(seed).go(std::min(kStepsOfARun, steps - done));
+    RandomRun(seed).go(std::min(kStepsOfARun, steps - done));
     if (HasFailure()) {
       std::cerr << "repeat with FLATKV_SEED=" << seed << " FLATKV_PROPERTY_STEPS=" << kStepsOfARun
                 << "\n";

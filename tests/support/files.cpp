@@ -59,7 +59,7 @@ void flip_bit(const std::string& path, std::uint64_t bit) {
 void copy_tree(const std::string& from, const std::string& to) {
   stdfs::remove_all(to);
   stdfs::copy(from, to, stdfs::copy_options::recursive | stdfs::copy_options::copy_symlinks);
-  stdfs::remove(to + "/LOCK");
+  stdfs::remove(to + "/LOCK");  // a database has LOCK too; RocksDB makes it anew
 }
 
 void remove_tree(const std::string& path) { stdfs::remove_all(path); }

@@ -1,0 +1,268 @@
+// A running store that meets an error: what it says, what it keeps, and what an open finds
+// afterwards (traps 6, 7, 33, 43, 45; fault matrix C3, C4, C7 to C9).
+#include <gtest/gtest.h>
+
+#ifdef FLATKV_FAILPOINTS
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/failpoint.hpp"
+#include "support/store_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+Status injected() { return fail(ErrorCode::io, "injected failure"); }
+
+class Failure : public StoreFixture {
+ protected:
+  void TearDown() override { failpoint::disarm_all(); }
+
+  Result<Roots> next_commit() {
+    for (const Changes& changes : script_block(seed_, model_.version() + 1)) {
+      if (auto applied = store_->apply(changes); !applied) return std::unexpected(applied.error());
+    }
+    return store_->commit(model_.version() + 1);
+  }
+
+  /// The store failed: it says so, goes on reading what was committed, and is closed.
+  void expect_failed() {
+    EXPECT_TRUE(fails(store_->commit(store_->version() + 1), ErrorCode::store_failed));
+    EXPECT_TRUE(fails(store_->apply(Changes().nonce(address(1), 1)), ErrorCode::store_failed));
+    EXPECT_EQ(store_->version(), model_.version());
+    EXPECT_TRUE(same_roots(store_->committed_roots(), model_.committed().roots()));
+    Random random(1);
+    const auto view = store_->view();
+    ASSERT_OK(view);
+    for (int i = 0; i < 100; ++i) {
+      const Bytes key = random_key(random, {});
+      const auto found = view->get(key);
+      ASSERT_OK(found);
+      ASSERT_EQ(*found, model_.committed().get(key));
+    }
+  }
+
+  /// Reopens at the last acknowledged version or the one that was being committed, and goes on.
+  void expect_one_of_two() {
+    failpoint::disarm_all();
+    EXPECT_FALSE(stdfs::exists(live_generation(path()) + "/CLEAN"));
+    open();
+    ASSERT_TRUE(store_);
+    if (store_->version() != model_.version()) {
+      for (const Changes& changes : script_block(seed_, model_.version() + 1)) {
+        ASSERT_TRUE(model_.apply(changes));
+      }
+      model_.commit();
+    }
+    check_and_go_on();
+    close();
+  }
+};
+
+TEST_F(Failure, Trap6And7And33_CommitThatFailsAtAnyStep) {
+  options_.durability = Durability::sync;
+  options_.segment_bytes = 1024;  // so that segments are changed too
+  const std::vector<const char*> sites = {
+      "changelog.append.before", "changelog.append.after",      "commit.appended",
+      "changelog.sync.before",   "changelog.sync.after",        "commit.durable",
+      "changelog.rotate.before", "changelog.rotate.after_sync", "changelog.rotate.after_create"};
+  for (const char* site : sites) {
+    SCOPED_TRACE(site);
+    open();
+    blocks(3);
+    failpoint::arm(site, injected);
+    Result<Roots> committed = next_commit();
+    for (int i = 0; committed && i < 10; ++i) {  // until a segment is full
+      for (const Changes& changes : script_block(seed_, model_.version() + 1)) {
+        ASSERT_TRUE(model_.apply(changes));
+      }
+      model_.commit();
+      committed = next_commit();
+    }
+    ASSERT_FALSE(committed) << "never hit";
+    model_.discard();
+    // Not advanced in memory, and not to be tried again.
+    EXPECT_EQ(store_->version(), model_.version());
+    expect_failed();
+    if (HasFatalFailure()) return;
+    EXPECT_FALSE(store_->close());
+    store_.reset();
+    expect_one_of_two();
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(Failure, Trap6_NothingIsIngestedBeforeTheLogIsSynced) {
+  open();
+  blocks(4);
+  ASSERT_OK(store_->flush());
+  blocks(4);
+  failpoint::arm("changelog.sync.before", injected, 1, 0);
+  EXPECT_FALSE(store_->flush());
+  expect_failed();
+  EXPECT_FALSE(store_->close());
+  store_.reset();
+  failpoint::disarm_all();
+  EXPECT_TRUE(all_flushed_at(4));
+  open();
+  check_and_go_on();
+}
+
+TEST_F(Failure, FlushThatFailsAtAnyStepKeepsWhatWasAcknowledged) {
+  const std::vector<const char*> sites = {"flush.begin",          "flush.log_synced",
+                                          "flush.table_written",  "engine.table.finished",
+                                          "engine.ingest.before", "engine.ingest.after",
+                                          "flush.ingested",       "flush.metadata_written"};
+  for (const char* site : sites) {
+    for (const unsigned nth : {1U, 3U}) {
+      SCOPED_TRACE(std::string(site) + "@" + std::to_string(nth));
+      open();
+      blocks(5);
+      failpoint::arm(site, injected, nth);
+      const Status flushed = store_->flush();
+      if (flushed) {  // this site is not hit so often in one flush
+        failpoint::disarm_all();
+        close();
+        continue;
+      }
+      expect_failed();
+      if (HasFatalFailure()) return;
+      store_.reset();
+      failpoint::disarm_all();
+      open();
+      check_and_go_on();
+      if (HasFatalFailure()) return;
+      close();
+    }
+  }
+}
+
+TEST_F(Failure, CloseThatCannotFlushLeavesNoCleanAndLosesNothing) {
+  open();
+  blocks(5);
+  failpoint::arm("engine.ingest.before", injected, 2);
+  EXPECT_FALSE(store_->close());
+  store_.reset();
+  failpoint::disarm_all();
+  EXPECT_FALSE(stdfs::exists(live_generation(path()) + "/CLEAN"));
+  open();
+  EXPECT_FALSE(store_->open_report().clean);
+  check_and_go_on();
+}
+
+TEST_F(Failure, Trap45_WaitingForAFlushComesBeforeTheRecord) {
+  options_.write_buffer = 4 << 10;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool release = false;
+  open();
+  failpoint::arm(
+      "flush.begin",
+      [&]() -> Status {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return release; });
+        return injected();
+      },
+      1, 0);
+  // Commits until one waits: the active buffer is full and two frozen ones are there.
+  std::atomic<std::int64_t> acknowledged = 0;
+  std::atomic<bool> done = false;
+  Result<Roots> last = Roots{};
+  std::thread writer([&] {
+    while (last) {
+      Changes changes;
+      changes.storage(address(1), slot(1), Bytes(8 << 10, 1));
+      if (!store_->apply(changes)) break;
+      last = store_->commit(store_->version() + 1);
+      if (last) acknowledged = store_->version();
+    }
+    done = true;
+  });
+  const auto log_bytes = [&] {
+    std::uint64_t all = 0;
+    for (const std::string& segment : segments(path())) all += stdfs::file_size(segment);
+    return all;
+  };
+  std::int64_t seen = -1;
+  while (!done && (seen < 1 || seen != acknowledged)) {
+    seen = acknowledged;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  EXPECT_FALSE(done) << "no commit ever waited";
+  const std::uint64_t waiting = log_bytes();
+  {
+    const std::lock_guard lock(mutex);
+    release = true;
+  }
+  changed.notify_all();
+  writer.join();
+  EXPECT_TRUE(fails(last, ErrorCode::store_failed));
+  EXPECT_EQ(log_bytes(), waiting) << "half a commit: its record was written";
+  EXPECT_EQ(store_->version(), acknowledged);
+  store_.reset();
+  failpoint::disarm_all();
+  auto opened = try_open();
+  ASSERT_OK(opened);
+  EXPECT_EQ(opened->version(), acknowledged);
+}
+
+TEST_F(Failure, Trap43_ReplayThatIsInterruptedMovesNothingBackwards) {
+  open();
+  const std::array<const char*, 5> order = {"metadata", "code", "storage", "account", "legacy"};
+  for (const char* name : order) {
+    blocks(6);
+    close();
+    save_database(name);
+    open();
+  }
+  blocks(6);
+  close();
+  for (const char* name : order) restore_database(name);
+  options_.write_buffer = 4 << 10;  // flushes during replay
+  options_.max_lag_blocks = 2;
+  std::array<std::int64_t, 5> before{};
+  for (unsigned nth = 1; nth < 40; nth += 3) {
+    for (std::size_t i = 0; i < 5; ++i) before[i] = flushed(kNames[i]);
+    failpoint::arm("open.block_replayed", injected, nth);
+    auto opened = try_open();
+    failpoint::disarm_all();
+    const bool done = opened.has_value();
+    if (done) {
+      EXPECT_OK(opened->close());
+      opened = fail(ErrorCode::io, "dropped");
+    }
+    for (std::size_t i = 0; i < 5; ++i) {
+      EXPECT_GE(flushed(kNames[i]), before[i]) << kNames[i] << " after " << nth;
+    }
+    if (done) break;
+  }
+  open();
+  check_and_go_on();
+}
+
+TEST_F(Failure, FailedSnapshotFailsNoCommit) {
+  const std::vector<const char*> sites = {
+      "snapshot.begun", "snapshot.checkpointed", "engine.checkpoint.file",
+      "layout.snapshot.before_manifest", "layout.snapshot.before_rename"};
+  open();
+  for (const char* site : sites) {
+    SCOPED_TRACE(site);
+    blocks(2);
+    failpoint::arm(site, injected);
+    EXPECT_FALSE(store_->snapshot());
+    failpoint::disarm_all();
+    blocks(2);
+    check();
+    EXPECT_OK(store_->snapshot());
+    if (HasFatalFailure()) return;
+  }
+  reopen();
+  check_and_go_on();
+}
+
+}  // namespace
+}  // namespace flatkv::test
+
+#endif

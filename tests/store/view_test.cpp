@@ -1,0 +1,229 @@
+// Views, flushes and the row cache (spec §4, traps 41, 42, 44) and the handles on a store.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/bytes.hpp"
+#include "support/store_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+class Views : public StoreFixture {};
+
+TEST_F(Views, Trap41_ViewReadsItsVersionOverFlushes) {
+  open();
+  blocks(5);
+  ASSERT_OK(store_->flush());
+  blocks(3);
+  std::vector<std::pair<ReadView, State>> kept;
+  for (int i = 0; i < 6; ++i) {
+    auto view = store_->view();
+    ASSERT_OK(view);
+    kept.emplace_back(std::move(*view), model_.committed());
+    blocks(2);
+    if (i % 2 == 0) {
+      ASSERT_OK(store_->flush());
+      for (const auto& [view_then, state] : kept) ASSERT_TRUE(view_is(view_then, state));
+    }
+  }
+  for (const auto& [view, state] : kept) {
+    ASSERT_TRUE(view_is(view, state));
+    Random random(1);
+    for (int i = 0; i < 200; ++i) {
+      const Bytes key = random_key(random, {});
+      const auto found = view.get(key);
+      ASSERT_OK(found);
+      ASSERT_EQ(*found, state.get(key));
+    }
+  }
+}
+
+TEST_F(Views, ViewOutlivesSnapshotsAndTheHandle) {
+  open();
+  blocks(5);
+  auto view = store_->view();
+  ASSERT_OK(view);
+  const State then = model_.committed();
+  blocks(5);
+  ASSERT_OK(store_->snapshot());
+  blocks(2);
+  close();
+  EXPECT_TRUE(view_is(*view, then));
+}
+
+TEST_F(Views, Trap44_LockIsHeldUntilTheLastViewIsGone) {
+  open();
+  blocks(5);
+  std::vector<ReadView> kept;
+  {
+    auto view = store_->view();
+    ASSERT_OK(view);
+    kept.push_back(std::move(*view));
+  }
+  close();
+  EXPECT_TRUE(fails(try_open(), ErrorCode::locked));
+  EXPECT_TRUE(view_is(kept.front(), model_.committed()));
+  kept.clear();
+  open();
+  check_and_go_on();
+}
+
+TEST_F(Views, Trap42_StaleCacheEntryIsNeverServed) {
+  options_.row_cache = 256 << 10;
+  options_.write_buffer = 32 << 10;  // flushes all the time
+  open();
+  const Pools few{4, 4, 4, 20};
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> checked = 0;
+  std::atomic<bool> wrong = false;
+  blocks(1);
+  const CommitStore& store = *store_;
+  std::vector<std::thread> readers;
+  for (std::uint64_t r = 0; r < 2; ++r) {
+    readers.emplace_back([&, r] {
+      Random random(r);
+      while (!stop) {
+        // What point reads say must be what the rows of the same view say.
+        const auto view = store.view();
+        if (!view) continue;
+        for (int i = 0; i < 8; ++i) {
+          const Bytes key = random_key(random, few);
+          if (key.size() != 53) continue;
+          const auto point = view->get(key);
+          const auto row = view->row(Database::storage, ByteView(key).subspan(1));
+          auto walk = view->iterate(Database::storage);
+          if (!point || !row || !walk) continue;
+          walk->seek(ByteView(key).subspan(1));
+          const bool there = walk->valid() && equal(walk->key(), ByteView(key).subspan(1));
+          if (there != point->has_value() || *point != *row ||
+              (there && !equal(walk->value(), **point))) {
+            wrong = true;
+          }
+          ++checked;
+        }
+      }
+    });
+  }
+  for (std::int64_t i = 0; i < 150 && !HasFatalFailure(); ++i) {
+    block(script_block(5, model_.version() + 1, few));
+    Random random(static_cast<std::uint64_t>(i));
+    for (int n = 0; n < 10; ++n) {
+      const Bytes key = random_key(random, few);
+      const auto found = store_->get(key);
+      ASSERT_OK(found);
+      ASSERT_EQ(*found, model_.committed().get(key));
+    }
+  }
+  stop = true;
+  for (auto& reader : readers) reader.join();
+  EXPECT_FALSE(wrong);
+  EXPECT_GT(checked, 100U);
+  EXPECT_GT(store_->metrics().flushes, 3U);
+  check();
+}
+
+TEST_F(Views, ReadersAddUpToTheRootOfTheirVersion) {
+  options_.write_buffer = 32 << 10;
+  open();
+  blocks(3);
+  std::atomic<bool> stop = false;
+  std::atomic<int> rounds = 0;
+  std::atomic<int> wrong = 0;
+  const CommitStore& store = *store_;
+  std::vector<std::thread> readers;
+  for (int r = 0; r < 2; ++r) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        const auto view = store.view();
+        if (!view) continue;
+        PlainLtHash sum;
+        for (const Database database : kData) {
+          const auto rows = all_rows(*view, database);
+          if (!rows) {
+            ++wrong;
+            continue;
+          }
+          for (const auto& [key, value] : *rows) sum.add(key, value);
+        }
+        if (sum.checksum() != view->roots().root) ++wrong;
+        ++rounds;
+      }
+    });
+  }
+  for (int i = 0; i < 60 && !HasFatalFailure(); ++i) blocks(1);
+  while (rounds < 4) std::this_thread::yield();
+  stop = true;
+  for (auto& reader : readers) reader.join();
+  EXPECT_EQ(wrong, 0);
+  check();
+}
+
+TEST_F(Views, TooMuchKeptByViewsIsRefusedAndComesBack) {
+  options_.max_view_bytes = 1 << 20;
+  options_.write_buffer = 1 << 20;
+  open();
+  std::vector<ReadView> kept;
+  bool refused = false;
+  std::uint64_t number = 0;
+  for (int i = 0; i < 12 && !refused; ++i) {
+    Changes changes;
+    for (int n = 0; n < 300; ++n) changes.storage(address(1), slot(number++), Bytes(1000, 7));
+    block({changes});
+    auto view = store_->view();
+    if (view) {
+      kept.push_back(std::move(*view));
+    } else {
+      EXPECT_TRUE(fails(view, ErrorCode::no_space));
+      refused = true;
+    }
+    ASSERT_OK(store_->flush());
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_GT(store_->metrics().view_memory, options_.max_view_bytes);
+  kept.clear();
+  EXPECT_OK(store_->view());
+  check();
+}
+
+TEST_F(Views, SecondCloseDoesNothing) {
+  open();
+  blocks(2);
+  EXPECT_OK(store_->close());
+  EXPECT_OK(store_->close());
+  EXPECT_FALSE(store_->apply(Changes().nonce(address(1), 1)));
+  EXPECT_FALSE(store_->commit(3));
+  open();
+  check();
+}
+
+TEST_F(Views, DurableVersionFollows) {
+  options_.durability = Durability::sync;
+  open();
+  blocks(3);
+  EXPECT_EQ(store_->durable_version(), 3);
+  close();
+  options_.durability = Durability::process;
+  open();
+  blocks(3);
+  ASSERT_OK(store_->wait_durable(6));
+  EXPECT_EQ(store_->durable_version(), 6);
+  close();
+  options_.durability = Durability::group;
+  options_.group_blocks = 3;
+  std::atomic<std::int64_t> told = 0;
+  options_.on_durable = [&told](std::int64_t version) { told = version; };
+  open();
+  for (int i = 0; i < 20; ++i) {
+    blocks(1);
+    EXPECT_GE(store_->durable_version(), store_->version() - 3);
+  }
+  ASSERT_OK(store_->wait_durable(store_->version()));
+  EXPECT_EQ(store_->durable_version(), store_->version());
+  close();
+  EXPECT_EQ(told, model_.version());
+}
+
+}  // namespace
+}  // namespace flatkv::test
