@@ -4,6 +4,8 @@
 
 #ifdef FLATKV_FAILPOINTS
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>

@@ -1,0 +1,194 @@
+// Every failpoint between durable steps, in every section that passes it: the process is killed
+// there, or the step fails there; the store must open again and hold what was acknowledged (fault
+// matrix section 1). FLATKV_FAILPOINT_HITS: how many hits of a site are tried (0: all).
+#include <gtest/gtest.h>
+
+#ifdef FLATKV_FAILPOINTS
+
+#include <sys/wait.h>
+
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <set>
+
+#include "crash/sections.hpp"
+#include "support/checks.hpp"
+#include "support/child.hpp"
+#include "support/files.hpp"
+
+namespace flatkv::test {
+namespace {
+
+using Counts = std::map<std::string, unsigned>;
+
+Counts read_counts(const std::string& path) {
+  std::ifstream in(path);
+  Counts counts;
+  std::string site;
+  for (unsigned count = 0; in >> site >> count;) counts[site] = count;
+  return counts;
+}
+
+/// Every site named in the sources of the rooms that the sections go through.
+std::set<std::string> sites_in_sources() {
+  std::set<std::string> all;
+  for (const char* room : {"fs", "changelog", "engine", "layout", "store"}) {
+    const std::string directory = std::string(FLATKV_SOURCE_DIR) + "/src/" + room;
+    for (const std::string& name : names(directory, "", ".cpp")) {
+      if (name.ends_with("_test.cpp")) continue;
+      const Bytes content = read_file(directory + "/" + name);
+      const std::string_view text = as_chars(content);
+      const std::string_view mark = "FLATKV_FAILPOINT(\"";
+      for (std::size_t at = text.find(mark); at != std::string_view::npos;
+           at = text.find(mark, at + 1)) {
+        const std::size_t begin = at + mark.size();
+        all.emplace(text.substr(begin, text.find('"', begin) - begin));
+      }
+    }
+  }
+  return all;
+}
+
+/// Sites that no section can pass, and why.
+const std::map<std::string, const char*> kElsewhere = {
+    {"fs.link_or_copy.before_copy", "only where the file system cannot link"},
+    {"fs.copy_file.after_create", "only where the file system cannot link"},
+};
+
+class FailpointCrash : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    shared_ = new TempDir();
+    prepare_base(shared_->path("base"));
+    for (const std::string& name : section_names()) {
+      prepare_section(name, shared_->path("base"), prepared(name));
+    }
+  }
+  static void TearDownTestSuite() {
+    delete shared_;
+    shared_ = nullptr;
+  }
+  static std::string prepared(const std::string& section) { return shared_->path("at-" + section); }
+  std::string store() const { return directory_.path("store"); }
+
+  int live(const std::string& section, const std::string& failpoint) {
+    remove_tree(store());
+    if (stdfs::exists(prepared(section))) copy_tree(prepared(section), store());
+    Child child = Child::start(
+        "live", {section, store(), directory_.path("counts")},
+        failpoint.empty() ? std::map<std::string, std::string>{}
+                          : std::map<std::string, std::string>{{"FLATKV_FAILPOINT", failpoint}});
+    const int status = child.wait();
+    acknowledged_ = child.last('a').value_or(child.last('r').value_or(least(section)));
+    started_ = std::max(acknowledged_, child.last('s').value_or(most(section)));
+    return status;
+  }
+  /// Before the child says anything: what the prepared store holds.
+  static std::int64_t least(const std::string& section) {
+    return section == "create" ? 0 : section == "skew" ? kPreparedVersion + 6 : kPreparedVersion;
+  }
+  static std::int64_t most(const std::string& section) { return least(section); }
+
+  void check() {
+    Options options = small_options();
+    options.create_if_missing = true;
+    auto opened = CommitStore::open(store(), options);
+    ASSERT_OK(opened);
+    ASSERT_GE(opened->version(), acknowledged_) << "an acknowledged block is lost";
+    ASSERT_LE(opened->version(), started_);
+    ASSERT_TRUE(store_is(*opened, script_state(opened->version())));
+    const std::int64_t next = opened->version() + 1;
+    for (const Changes& changes : script_block(kScriptSeed, next, kScriptPools, 20)) {
+      ASSERT_OK(opened->apply(changes));
+    }
+    const auto committed = opened->commit(next);
+    ASSERT_OK(committed);
+    ASSERT_TRUE(same_roots(*committed, script_state(next).roots()));
+    ASSERT_OK(opened->close());
+  }
+
+  void try_hits(const std::string& section, const Counts& counts, const char* action,
+                std::uint64_t hits) {
+    for (const auto& [site, count] : counts) {
+      std::set<unsigned> chosen;
+      if (hits == 0) {
+        for (unsigned n = 1; n <= count; ++n) chosen.insert(n);
+      } else {
+        // Spread over the section: the first, the last, and between.
+        for (unsigned n = 0; n < hits; ++n) {
+          chosen.insert(1 + (turn_ + n * count / static_cast<unsigned>(hits)) % count);
+        }
+        turn_ += 7;
+      }
+      for (const unsigned nth : chosen) {
+        const std::string spec = site + "@" + std::to_string(nth) + "=" + action;
+        SCOPED_TRACE("FLATKV_FAILPOINT=" + spec + " in section " + section);
+        const int status = live(section, spec);
+        if (std::string_view(action) == "kill") {
+          ASSERT_TRUE(WIFSIGNALED(status)) << "the site was not hit again";
+          ++outcomes_[site].killed;
+        } else {
+          ASSERT_TRUE(WIFEXITED(status));
+          ++outcomes_[site].failed;
+          if (WEXITSTATUS(status) == 0) ++outcomes_[site].survived;
+        }
+        check();
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+
+  struct Outcome {
+    unsigned killed = 0;
+    unsigned failed = 0;
+    unsigned survived = 0;
+  };
+
+  static TempDir* shared_;
+  TempDir directory_;
+  std::int64_t acknowledged_ = 0;
+  std::int64_t started_ = 0;
+  unsigned turn_ = 0;
+  std::map<std::string, Outcome> outcomes_;
+};
+TempDir* FailpointCrash::shared_ = nullptr;
+
+TEST_F(FailpointCrash, EverySiteInEverySection) {
+  const std::uint64_t hits = environment("FLATKV_FAILPOINT_HITS", 1);
+  std::map<std::string, std::string> error_in;  // site → the section in which it is made to fail
+  std::map<std::string, Counts> all;
+  for (const std::string& section : section_names()) {
+    SCOPED_TRACE(section);
+    ASSERT_EQ(live(section, ""), 0) << "the section does not run";
+    check();
+    ASSERT_FALSE(HasFatalFailure());
+    all[section] = read_counts(directory_.path("counts"));
+    ASSERT_GT(all[section].size(), 10U);
+    for (const auto& [site, count] : all[section]) error_in[site] = section;
+  }
+  for (const auto& [section, counts] : all) {
+    try_hits(section, counts, "kill", hits);
+    if (HasFatalFailure()) return;
+    Counts to_fail;
+    for (const auto& [site, count] : counts) {
+      if (hits != 1 || error_in[site] == section) to_fail[site] = count;
+    }
+    try_hits(section, to_fail, "error", hits);
+    if (HasFatalFailure()) return;
+  }
+  std::cout << "site: killed, failed (and the section went on)\n";
+  for (const auto& [site, outcome] : outcomes_) {
+    std::cout << "  " << site << ": " << outcome.killed << ", " << outcome.failed << " ("
+              << outcome.survived << ")\n";
+  }
+  for (const std::string& site : sites_in_sources()) {
+    if (kElsewhere.contains(site)) continue;
+    EXPECT_TRUE(outcomes_.contains(site)) << site << " was never hit";
+  }
+}
+
+}  // namespace
+}  // namespace flatkv::test
+
+#endif

@@ -1,0 +1,231 @@
+#include "crash/sections.hpp"
+
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <stdexcept>
+
+#include "base/endian.hpp"
+#include "base/failpoint.hpp"
+#include "support/checks.hpp"
+#include "support/child.hpp"
+#include "support/files.hpp"
+#include "support/tamper.hpp"
+
+namespace flatkv::test {
+namespace {
+
+std::vector<Changes> block(std::int64_t version) {
+  return script_block(kScriptSeed, version, kScriptPools, 20);
+}
+
+void must(const Status& status) {
+  if (!status) throw std::runtime_error(status.error().to_string());
+}
+
+Options section_options() {
+  Options options = small_options();
+  options.create_if_missing = true;
+  options.segment_bytes = 4 << 10;
+  options.snapshot_keep = 1;
+  options.durability = Durability::sync;
+  return options;
+}
+
+/// What a section does with an open store, telling of each step. The first error ends it.
+class Life {
+ public:
+  Life(CommitStore& store, const Reporter& reporter) : store_(store), reporter_(reporter) {}
+
+  Status commits(int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t version = store_.version() + 1;
+      for (const Changes& changes : block(version)) {
+        if (auto applied = store_.apply(changes); !applied) return applied;
+      }
+      reporter_.say('s', version);
+      if (auto committed = store_.commit(version); !committed) {
+        return std::unexpected(committed.error());
+      }
+      reporter_.say('a', version);
+    }
+    return {};
+  }
+  Status flush() { return store_.flush(); }
+  Status snapshot() { return store_.snapshot(); }
+
+ private:
+  CommitStore& store_;
+  const Reporter& reporter_;
+};
+
+Bytes version_bytes(std::int64_t version) {
+  Bytes all(8);
+  store_be(all.data(), static_cast<std::uint64_t>(version));
+  return all;
+}
+
+struct Section {
+  std::string name;
+  std::function<void(const std::string& store)> damage;
+  std::function<Status(Life&)> live;
+  std::function<void(Options&)> adjust = [](Options&) {};
+};
+
+Status go_on(Life& life) {
+  if (auto done = life.commits(2); !done) return done;
+  return life.flush();
+}
+
+/// The store closed at kPreparedVersion with some databases left behind and a torn log.
+void make_skewed(const std::string& store) {
+  const std::string aside = store + "-aside";
+  for (const char* name : {"storage", "metadata"}) {
+    copy_tree(working(store, name), aside + "-" + name);
+  }
+  auto opened = CommitStore::open(store, section_options());
+  if (!opened) throw std::runtime_error(opened.error().to_string());
+  for (std::int64_t version = opened->version() + 1; version <= kPreparedVersion + 6; ++version) {
+    for (const Changes& changes : block(version)) must(opened->apply(changes));
+    if (auto done = opened->commit(version); !done) {
+      throw std::runtime_error(done.error().to_string());
+    }
+  }
+  must(opened->close());
+  for (const char* name : {"storage", "metadata"}) {
+    copy_tree(aside + "-" + name, working(store, name));
+    remove_tree(aside + "-" + name);
+  }
+  remove_clean(store);
+  append_file(segments(store).back(), text("half a record"));
+}
+
+const std::vector<Section>& sections() {
+  static const std::vector<Section> kAll = {
+      {"create", [](const std::string& store) { remove_tree(store); }, go_on},
+      {"commits", [](const std::string&) {},
+       [](Life& life) -> Status {
+         if (auto done = life.commits(8); !done) return done;
+         if (auto done = life.flush(); !done) return done;
+         return life.commits(3);
+       }},
+      {"process mode", [](const std::string&) {},
+       [](Life& life) -> Status { return life.commits(8); },
+       [](Options& options) {
+         options.durability = Durability::process;
+         options.write_buffer = 4 << 10;
+       }},
+      {"snapshots", [](const std::string&) {},
+       [](Life& life) -> Status {
+         for (int i = 0; i < 3; ++i) {
+           if (auto done = life.commits(4); !done) return done;
+           if (auto done = life.snapshot(); !done) return done;
+         }
+         return life.commits(1);
+       }},
+      {"automatic snapshots", [](const std::string&) {},
+       [](Life& life) -> Status { return life.commits(9); },
+       [](Options& options) { options.snapshot_interval = 4; }},
+      {"skew", make_skewed, go_on,
+       [](Options& options) {
+         options.write_buffer = 4 << 10;
+         options.max_lag_blocks = 2;
+       }},
+      {"rebuild", [](const std::string& store) { remove_tree(working(store, "code")); }, go_on},
+      {"backfill",
+       [](const std::string& store) {
+         tamper(working(store, "legacy"), {{meta_key("local"), version_bytes(kPreparedVersion)}});
+         remove_clean(store);
+       },
+       go_on},
+      {"metadata",
+       [](const std::string& store) {
+         tamper(working(store, "metadata"), {{meta_key("_meta/hash/code"), {}}});
+       },
+       go_on},
+      {"lost log",
+       [](const std::string& store) {
+         remove_tree(live_generation(store) + "/changelog");
+         remove_clean(store);
+       },
+       go_on},
+      {"lost CURRENT", [](const std::string& store) { stdfs::remove(store + "/CURRENT"); }, go_on},
+  };
+  return kAll;
+}
+
+const Section& section(const std::string& name) {
+  for (const Section& one : sections()) {
+    if (one.name == name) return one;
+  }
+  throw std::runtime_error("no section " + name);
+}
+
+void write_counts([[maybe_unused]] const std::string& path) {
+#ifdef FLATKV_FAILPOINTS
+  std::ofstream out(path);
+  for (const auto& [site, count] : failpoint::counts()) out << site << " " << count << "\n";
+#endif
+}
+
+/// Arguments: section, store, file for the counts. Exit: 0 to the end, 1 stopped by an error.
+int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
+  const Section& one = section(arguments.at(0));
+  Options options = section_options();
+  one.adjust(options);
+  int exit = 1;
+  {
+    auto store = CommitStore::open(arguments.at(1), options);
+    if (store) {
+      reporter.say('r', store->version());
+      Life life(*store, reporter);
+      const Status lived = one.live(life);
+      const Status closed = store->close();
+      exit = lived && closed ? 0 : 1;
+    }
+  }
+  write_counts(arguments.at(2));
+  return exit;
+}
+const RegisterChild kMode("live", live);
+
+}  // namespace
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> all;
+  for (const Section& one : sections()) all.push_back(one.name);
+  return all;
+}
+
+void prepare_base(const std::string& base) {
+  Options options = section_options();
+  auto store = CommitStore::open(base, options);
+  if (!store) throw std::runtime_error(store.error().to_string());
+  for (std::int64_t version = 1; version <= kPreparedVersion; ++version) {
+    for (const Changes& changes : block(version)) must(store->apply(changes));
+    if (auto done = store->commit(version); !done) {
+      throw std::runtime_error(done.error().to_string());
+    }
+    if (version == kPreparedVersion / 2) must(store->snapshot());
+  }
+  must(store->close());
+}
+
+void prepare_section(const std::string& name, const std::string& base, const std::string& store) {
+  copy_tree(base, store);
+  section(name).damage(store);
+}
+
+const State& script_state(std::int64_t version) {
+  static std::vector<State> all;
+  static Model model;
+  if (all.empty()) all.push_back(model.committed());
+  while (static_cast<std::int64_t>(all.size()) <= version) {
+    for (const Changes& changes : block(model.version() + 1)) model.apply(changes);
+    model.commit();
+    all.push_back(model.committed());
+  }
+  return all[static_cast<std::size_t>(version)];
+}
+
+}  // namespace flatkv::test

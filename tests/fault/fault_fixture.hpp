@@ -1,0 +1,28 @@
+#pragma once
+
+#include "fault/fault_table.hpp"
+#include "support/store_fixture.hpp"
+
+namespace flatkv::test {
+
+inline constexpr std::uint64_t kFaultSeed = 31;
+
+/// Stores to make faults in, built once for the program.
+struct Prepared {
+  TempDir directory;
+  std::string closed = directory.path("closed");
+  std::string killed = directory.path("killed");
+  std::string older = directory.path("older");
+  std::string other = directory.path("other");
+  std::vector<State> states;  ///< the model at every version
+
+  Prepared();
+};
+const Prepared& prepared();
+
+Options fault_options();
+
+/// Opens a store with a fault in it; the outcome must be this one.
+::testing::AssertionResult comes_to(const std::string& store, const Fault& fault);
+
+}  // namespace flatkv::test

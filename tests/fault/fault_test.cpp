@@ -1,0 +1,194 @@
+// The table of faults, one by one; counts by outcome at the end.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <map>
+
+#include "fault/fault_fixture.hpp"
+
+namespace flatkv::test {
+
+using ::testing::AssertionFailure;
+using ::testing::AssertionResult;
+using ::testing::AssertionSuccess;
+
+Options fault_options() {
+  Options options = small_options();
+  options.segment_bytes = 8 << 10;
+  options.create_if_missing = true;  // which must never make anything of a damaged store
+  return options;
+}
+
+namespace {
+
+void build(const std::string& path, std::vector<State>& states,
+           const std::function<void(CommitStore&)>& in_the_middle,
+           const std::function<void(CommitStore&)>& at_the_end) {
+  auto store = CommitStore::open(path, fault_options());
+  ASSERT_OK(store);
+  Model model;
+  states = {model.committed()};
+  for (std::int64_t version = 1; version <= kVersion; ++version) {
+    ASSERT_TRUE(commit_both(*store, model, script_block(kFaultSeed, version)));
+    states.push_back(model.committed());
+    if (version == kMiddle) in_the_middle(*store);
+  }
+  at_the_end(*store);
+  ASSERT_OK(store->close());
+}
+
+}  // namespace
+
+Prepared::Prepared() {
+  const auto nothing = [](CommitStore&) {};
+  build(
+      closed, states,
+      [this](CommitStore& store) {
+        ASSERT_OK(store.snapshot());
+        ASSERT_OK(store.flush());
+        copy_tree(closed, older);  // idle and level: what a backup holds
+      },
+      nothing);
+  build(
+      directory.path("source"), states, [](CommitStore& store) { ASSERT_OK(store.snapshot()); },
+      [this](CommitStore&) { copy_tree(directory.path("source"), killed); });
+  build(other, states, nothing, nothing);
+  set_other_store(other);
+  set_older_store(older);
+}
+
+const Prepared& prepared() {
+  static const Prepared kAll;
+  return kAll;
+}
+
+namespace {
+
+AssertionResult is_refused(const std::string& store, const Fault& fault) {
+  const auto before = tree_state(store);
+  const auto opened = CommitStore::open(store, fault_options());
+  if (opened) return AssertionFailure() << "it opened, at version " << opened->version();
+  const Error& error = opened.error();
+  if (std::find(fault.codes.begin(), fault.codes.end(), error.code) == fault.codes.end()) {
+    return AssertionFailure() << "refused with another code: " << error.to_string();
+  }
+  if (error.message.empty()) return AssertionFailure() << "refused without a word";
+  const std::string difference = tree_difference(before, tree_state(store));
+  if (!difference.empty()) return AssertionFailure() << "refused, but changed:\n" << difference;
+  return AssertionSuccess();
+}
+
+}  // namespace
+
+AssertionResult comes_to(const std::string& store, const Fault& fault) {
+  if (fault.outcome == Outcome::refused) return is_refused(store, fault);
+  auto opened = CommitStore::open(store, fault_options());
+  if (!opened) return AssertionFailure() << "refused: " << opened.error().to_string();
+  const std::int64_t version = opened->version();
+  if (version < fault.lowest || version > kVersion) {
+    return AssertionFailure() << "version " << version;
+  }
+  const OpenReport& report = opened->open_report();
+  const bool rebuilt =
+      report.rebuilt_working_copy || report.rebuilt_metadata || report.lost_log_tail;
+  if (rebuilt != (fault.outcome == Outcome::rebuilt)) {
+    return AssertionFailure() << (rebuilt ? "something was rebuilt" : "nothing was rebuilt");
+  }
+  Model model;
+  for (std::int64_t v = 1; v <= version; ++v) {
+    for (const Changes& changes : script_block(kFaultSeed, v)) model.apply(changes);
+    model.commit();
+  }
+  if (auto same = store_is(*opened, model.committed()); !same) return same;
+  for (int i = 0; i < 2; ++i) {
+    if (auto done = commit_both(*opened, model, script_block(kFaultSeed, model.version() + 1));
+        !done) {
+      return done;
+    }
+  }
+  if (auto closed = opened->close(); !closed) {
+    return AssertionFailure() << closed.error().to_string();
+  }
+  // And it was mended, not only survived: the next open is a clean one.
+  auto again = CommitStore::open(store, fault_options());
+  if (!again) return AssertionFailure() << "second open: " << again.error().to_string();
+  if (!again->open_report().clean) return AssertionFailure() << "second open is not clean";
+  return store_is(*again, model.committed());
+}
+
+namespace {
+
+TEST(FaultTable, EveryFaultComesToItsOutcome) {
+  TempDir directory;
+  const std::string store = directory.path("store");
+  std::map<Outcome, int> counts;
+  ASSERT_EQ(prepared().states.size(), kVersion + 1U);
+  for (const Fault& fault : fault_table()) {
+    SCOPED_TRACE(fault.id + " " + fault.what);
+    copy_tree(fault.start == Start::closed ? prepared().closed : prepared().killed, store);
+    remove_tree(store + "-moved");
+    fault.make(store);
+    EXPECT_TRUE(comes_to(store, fault)) << fault.id << " " << fault.what;
+    ++counts[fault.outcome];
+  }
+  std::cout << fault_table().size() << " faults: R " << counts[Outcome::recovered] << ", X "
+            << counts[Outcome::refused] << ", D " << counts[Outcome::rebuilt] << "\n";
+  EXPECT_GT(counts[Outcome::recovered], 20);
+  EXPECT_GT(counts[Outcome::refused], 15);
+  EXPECT_GT(counts[Outcome::rebuilt], 15);
+}
+
+/// S9: any file of the snapshot that has to serve is missing, shorter, longer or flipped. Never a
+/// wrong state: refused, or another snapshot serves, or the damage is found when it is read.
+TEST(FaultTable, S9_EveryFileOfASnapshot) {
+  TempDir directory;
+  const std::string store = directory.path("store");
+  const std::string& base = prepared().closed;
+  const std::string newest = snapshots(base).back();
+  std::vector<std::string> files;
+  for (const auto& entry : stdfs::recursive_directory_iterator(newest)) {
+    if (entry.is_regular_file()) files.push_back(stdfs::relative(entry.path(), newest));
+  }
+  ASSERT_GT(files.size(), 10U);
+  int served = 0;
+  int refused = 0;
+  int found_later = 0;
+  for (const std::string& file : files) {
+    for (int damage = 0; damage < 4; ++damage) {
+      SCOPED_TRACE(file + " damage " + std::to_string(damage));
+      copy_tree(base, store);
+      const std::string path = snapshots(store).back() + "/" + file;
+      const std::uint64_t size = stdfs::file_size(path);
+      if (damage == 0) stdfs::remove(path);
+      if (damage == 1) resize_file(path, size / 2);
+      if (damage == 2) resize_file(path, size + 512);
+      if (damage == 3 && size > 0) flip_bit(path, 8 * (size / 2));
+      remove_tree(working(store, "storage"));
+      const auto before = tree_state(store);
+      auto opened = CommitStore::open(store, fault_options());
+      if (!opened) {
+        ++refused;
+        EXPECT_EQ(opened.error().code, ErrorCode::corruption) << opened.error().to_string();
+        EXPECT_EQ(tree_difference(before, tree_state(store)), "");
+        continue;
+      }
+      ASSERT_EQ(opened->version(), kVersion);
+      ASSERT_TRUE(same_roots(opened->committed_roots(), prepared().states.back().roots()));
+      if (const auto same = store_is(*opened, prepared().states.back())) {
+        ++served;
+      } else {
+        ASSERT_TRUE(file.ends_with(".sst")) << same.message();
+        const auto verdict = opened->verify();
+        ASSERT_FALSE(verdict && verdict->good());
+        ++found_later;
+      }
+    }
+  }
+  std::cout << files.size() << " files, 4 ways: served " << served << ", refused " << refused
+            << ", found when read " << found_later << "\n";
+  EXPECT_GT(served, 0);
+}
+
+}  // namespace
+}  // namespace flatkv::test

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+// Processes to be killed: the test program itself, executed anew with `--child MODE ARG...`.
+namespace flatkv::test {
+
+/// What a child says, in order; also by a child that is killed afterwards.
+struct Message {
+  char type = 0;  ///< r: open at, s: commit started, a: commit acknowledged, e: error, d: done
+  std::int64_t value = 0;
+};
+
+/// The child's end of the pipe.
+class Reporter {
+ public:
+  explicit Reporter(int descriptor) : descriptor_(descriptor) {}
+  void say(char type, std::int64_t value) const;
+
+ private:
+  int descriptor_;
+};
+
+using ChildMode = int (*)(const std::vector<std::string>& arguments, const Reporter& reporter);
+/// At namespace scope: `const RegisterChild kMode("name", function);`
+struct RegisterChild {
+  RegisterChild(std::string mode, ChildMode function);
+};
+
+class Child {
+ public:
+  static Child start(const std::string& mode, const std::vector<std::string>& arguments,
+                     const std::map<std::string, std::string>& environment = {});
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+  ~Child();
+
+  /// Waits until the child has said something, or for its end; false then.
+  bool wait_for_message();
+  void kill();
+  /// Waits for its end; the wait status.
+  int wait();
+  /// Everything it said so far (all of it after `wait`).
+  const std::vector<Message>& messages();
+  std::optional<std::int64_t> last(char type);
+  pid_t pid() const { return pid_; }
+
+ private:
+  Child(pid_t pid, int descriptor) : pid_(pid), descriptor_(descriptor) {}
+  void drain(bool block);
+  pid_t pid_ = -1;
+  int descriptor_ = -1;
+  std::vector<std::uint8_t> partial_;
+  std::vector<Message> messages_;
+};
+
+/// A page of memory that parent and child see: what a killed child was doing.
+struct Shared {
+  std::atomic<std::int64_t> started;
+  std::atomic<std::int64_t> acknowledged;
+  std::atomic<std::uint32_t> flushing;
+  std::atomic<std::uint32_t> open;
+};
+/// Maps the file (made if it is not there); for the life of the process.
+Shared& shared_page(const std::string& path);
+
+}  // namespace flatkv::test
