@@ -62,15 +62,20 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   }
 }
 
+Status Core::check_usable() const {
+  if (closed_) return fail(ErrorCode::store_failed, "the store is closed").path(setup_.store);
+  return setup_.fault->check();
+}
+
 Status Core::apply(std::span<const NamedChangeSet> change_sets) {
-  FLATKV_TRY(setup_.fault->check());
+  FLATKV_TRY(check_usable());
   return pending_.apply(change_sets);
 }
 
 void Core::discard() { pending_.begin(published_.load()); }
 
 Result<Roots> Core::commit(std::int64_t version) {
-  FLATKV_TRY(setup_.fault->check());
+  FLATKV_TRY(check_usable());
   const auto current = published_.load();
   if (version != current->version + 1) {
     return fail(ErrorCode::version_mismatch,
@@ -261,7 +266,7 @@ std::int64_t Core::durable_version() const noexcept {
 }
 
 Status Core::wait_durable(std::int64_t version) {
-  FLATKV_TRY(setup_.fault->check());
+  FLATKV_TRY(check_usable());
   const std::int64_t last = published_.load()->version;
   if (version > last) {
     return fail(ErrorCode::invalid_argument,
@@ -278,9 +283,11 @@ Status Core::wait_durable(std::int64_t version) {
 
 StoreMetrics Core::metrics() const {
   StoreMetrics metrics;
-  metrics.flushes = flusher_->flushes();
-  metrics.flush_nanoseconds = flusher_->nanoseconds();
-  metrics.flushed_bytes = flusher_->bytes();
+  if (flusher_) {
+    metrics.flushes = flusher_->flushes();
+    metrics.flush_nanoseconds = flusher_->nanoseconds();
+    metrics.flushed_bytes = flusher_->bytes();
+  }
   metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
   for (const auto& database : setup_.lifetime->databases()) {
     metrics.compaction_bytes += database->compaction_bytes_written();

@@ -77,6 +77,8 @@ class Core {
   std::uint64_t view_memory() const;
 
  private:
+  /// Neither failed nor closed; `store_failed` otherwise.
+  Status check_usable() const;
   Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
   void insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats);
   void publish(std::int64_t version, const Digest& chain, const Roots& roots,
@@ -87,6 +89,7 @@ class Core {
   /// Freezes the active buffers at the current version and hands them to the flusher.
   void freeze(bool urgent, std::function<void()> afterwards);
   void freeze_for_snapshot(std::function<void(Status)> done);
+  Status flush_all(bool urgent);
   bool all_frozen() const;
 
   CoreSetup setup_;

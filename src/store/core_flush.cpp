@@ -77,6 +77,11 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
 }
 
 Status Core::flush(bool urgent) {
+  FLATKV_TRY(check_usable());
+  return flush_all(urgent);
+}
+
+Status Core::flush_all(bool urgent) {
   FLATKV_TRY(setup_.fault->check());
   if (!all_frozen()) {
     FLATKV_TRY(flusher_->wait_for_room());
@@ -107,7 +112,7 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
 }
 
 Status Core::snapshot() {
-  FLATKV_TRY(setup_.fault->check());
+  FLATKV_TRY(check_usable());
   FLATKV_TRY(flusher_->wait_for_room());
   snapshot_due_ = false;
   auto result = std::make_shared<std::promise<Status>>();
@@ -124,7 +129,7 @@ Status Core::close() {
   Status done = setup_.fault->first();
   if (done && log_) {
     if (snapshot_due_) done = make_room();
-    if (done) done = flush(true);
+    if (done) done = flush_all(true);
     if (done) done = log_->sync();
   }
   group_sync_.reset();

@@ -52,7 +52,9 @@ class Opener {
       Examination found;
       FLATKV_TRY(examine(environment_, store_, found));
       for (const std::string& note : found.notes) logger_.warning(note);
-      if (found.plan == Plan::open) return start(found);
+      // An empty metadata database put in place in the last round is filled by `start`.
+      const bool filled_by_start = found.plan == Plan::new_metadata && report_.rebuilt_metadata;
+      if (found.plan == Plan::open || filled_by_start) return start(found);
       FLATKV_TRY(build_next(found));
     }
     return fail(ErrorCode::corruption, "the store needs one rebuild after another").path(store_);

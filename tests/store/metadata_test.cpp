@@ -189,7 +189,7 @@ TEST_F(Metadata, Trap13_MissingHashesOnAStoreWithRowsAreNeverZero) {
   EXPECT_NE(to_hex(store_->committed_roots().storage).substr(0, 8), "be2a8de3");
   check_and_go_on();
   close();
-  ASSERT_TRUE(all_flushed_at(18));
+  ASSERT_TRUE(all_flushed_at(model_.version()));
   EXPECT_EQ(meta("metadata", "_meta/hash/storage"),
             to_bytes(model_.committed().hashes[2].serialized()));
 }
