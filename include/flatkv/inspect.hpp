@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,7 @@ struct StoreInfo {
   bool locked = false;
   bool clean = false;  ///< closed cleanly
   std::vector<SnapshotInfo> snapshots;
+  std::vector<std::string> notes;  ///< what an open would mend or pass over, and report
   /// Empty for a store that would open. Otherwise what was found, what was expected.
   std::vector<Error> problems;
   std::vector<std::string> remedies;  ///< commands that could help

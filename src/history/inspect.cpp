@@ -1,0 +1,316 @@
+#include "flatkv/inspect.hpp"
+
+#include <algorithm>
+#include <ranges>
+
+#include "base/bytes.hpp"
+#include "fs/files.hpp"
+#include "history/look.hpp"
+#include "store/examine.hpp"
+
+namespace flatkv {
+namespace {
+
+using history::Place;
+using layout::SnapshotEntry;
+using store::Examination;
+
+Result<std::uint64_t> bytes_below(fs::FileSystem& files, const std::string& path) {
+  std::uint64_t total = 0;
+  FLATKV_ASSIGN(const auto entries, files.list(path));
+  for (const fs::DirEntry& entry : entries) {
+    const std::string child = fs::join(path, entry.name);
+    if (entry.type == fs::FileType::directory) {
+      FLATKV_ASSIGN(const std::uint64_t more, bytes_below(files, child));
+      total += more;
+    } else if (const auto info = files.stat(child)) {  // RocksDB may remove one meanwhile
+      total += info->size;
+    }
+  }
+  return total;
+}
+
+DatabaseStats public_stats(const codec::Stats& stats) {
+  return {stats.rows, stats.key_bytes, stats.value_bytes};
+}
+
+SnapshotInfo describe(const SnapshotEntry& entry) {
+  SnapshotInfo info;
+  info.version = entry.version;
+  info.path = entry.path;
+  if (!entry.manifest) {
+    info.problem = entry.manifest.error();
+    return info;
+  }
+  info.roots = layout::roots_of(entry.manifest->state.hashes);
+  for (std::size_t i = 0; i < 4; ++i) {
+    info.stats[i] = public_stats(entry.manifest->state.stats[i]);
+  }
+  for (const auto& file : entry.manifest->files) info.bytes += file.bytes;
+  return info;
+}
+
+void describe(const layout::Manifest& manifest, StoreInfo& info) {
+  info.format = manifest.format;
+  info.store_id = to_hex(manifest.store);
+  info.account_rows = manifest.account_rows;
+  info.initial_version = manifest.initial_version;
+}
+
+void describe(const changelog::Survey& log, StoreInfo& info) {
+  LogReader::Range range{log.base.version, log.tip.version, 0};
+  for (const auto& segment : log.segments) range.bytes += segment.file_bytes;
+  info.log = range;
+}
+
+/// A writer has the databases, so what is told of them is what the newest snapshot says.
+void describe_from_snapshot(const std::vector<SnapshotEntry>& snapshots, StoreInfo& info) {
+  info.databases_from_snapshot = true;
+  const auto valid = [](const SnapshotEntry& entry) { return entry.manifest.has_value(); };
+  const auto newest = std::ranges::find_if(snapshots | std::views::reverse, valid);
+  for (const Database which : layout::kAllDatabases) {
+    StoreInfo::DatabaseInfo own;
+    own.database = which;
+    if (newest != snapshots.rend()) {
+      own.version = newest->version;
+      const auto index = static_cast<std::size_t>(which);
+      if (index < 4) own.stats = public_stats(newest->manifest->state.stats[index]);
+      for (const auto& file : newest->manifest->files) {
+        if (file.path.starts_with(std::string(to_string(which)) + "/")) own.bytes += file.bytes;
+      }
+    }
+    info.databases.push_back(std::move(own));
+  }
+}
+
+Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const Place& place) {
+  StoreInfo info;
+  info.locked = true;
+  info.generation = place.choice.name;
+  FLATKV_ASSIGN(const auto manifest, layout::read_manifest(files, place.generation));
+  describe(manifest, info);
+  FLATKV_ASSIGN(const auto snapshots, layout::list_snapshots(files, place.generation, true));
+  for (const SnapshotEntry& entry : snapshots) info.snapshots.push_back(describe(entry));
+  FLATKV_ASSIGN(const auto log, history::survey_whole_log(files, place, manifest.store));
+  if (!log) {
+    return fail(ErrorCode::corruption, "there is no changelog")
+        .path(layout::changelog_path(place.generation));
+  }
+  FLATKV_TRY(history::end_is_sound(place, *log));
+  describe(*log, info);
+  info.version = log->tip.version;
+  info.roots = log->tip.roots;
+  for (const SnapshotInfo& snapshot : info.snapshots) {
+    if (!info.roots && snapshot.version == *info.version) info.roots = snapshot.roots;
+  }
+  describe_from_snapshot(snapshots, info);
+  return info;
+}
+
+/// Looks at a store that nobody has open; the lock is held meanwhile.
+class Inspector {
+ public:
+  Inspector(fs::FileSystem& files, const std::string& store) : files_(files) {
+    environment_.files = &files;
+    place_.store = store;
+  }
+
+  Result<StoreInfo> run() {
+    const Status opens = store::examine(environment_, place_.store, found_);
+    info_.notes = found_.notes;
+    if (!found_.generation.empty()) FLATKV_TRY(describe_generation());
+    if (opens) {
+      FLATKV_TRY(describe_committed());
+    } else {
+      info_.problems.push_back(opens.error());
+      FLATKV_TRY(suggest(opens.error()));
+    }
+    return std::move(info_);
+  }
+
+ private:
+  Status describe_generation() {
+    place_.survey = found_.survey;
+    place_.choice = found_.choice;
+    place_.generation = found_.generation;
+    info_.generation = found_.choice.name;
+    FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, true));
+    for (const SnapshotEntry& entry : snapshots_) info_.snapshots.push_back(describe(entry));
+    manifest_ = layout::read_manifest(files_, place_.generation);
+    if (!manifest_) return {};
+    describe(*manifest_, info_);
+    info_.clean = found_.clean_believed;
+    const auto log = history::survey_whole_log(files_, place_, manifest_->store);
+    if (log && *log) describe(**log, info_);  // what is wrong with it, examine has said
+    for (const Database which : layout::kAllDatabases) describe_database(which);
+    return {};
+  }
+
+  void describe_database(Database which) {
+    StoreInfo::DatabaseInfo own;
+    own.database = which;
+    const std::string path = layout::database_path(layout::working_path(place_.generation), which);
+    if (Status read = read_database(path, own); !read) own.problem = std::move(read).error();
+    if (const auto bytes = bytes_below(files_, path)) own.bytes = *bytes;
+    info_.databases.push_back(std::move(own));
+  }
+
+  /// What it says of itself; examine may have refused before it came to this one.
+  Status read_database(const std::string& path, StoreInfo::DatabaseInfo& own) {
+    engine::DbOptions options;
+    options.path = path;
+    options.which = own.database;
+    FLATKV_ASSIGN(const auto db, engine::Db::open(options, engine::Db::Mode::read_only));
+    FLATKV_ASSIGN(const auto snapshot, db->snapshot());
+    const auto lacks = [&](const char* what) {
+      return fail(ErrorCode::corruption, std::string("the database lacks ") + what)
+          .path(path)
+          .database(own.database);
+    };
+    if (own.database == Database::metadata) {
+      FLATKV_ASSIGN(const auto meta, store::read_global_meta(*snapshot));
+      if (!meta) return lacks("some of its values");
+      own.version = meta->version;
+      return {};
+    }
+    FLATKV_ASSIGN(const auto meta, store::read_data_meta(*snapshot));
+    if (!meta.local) return lacks("its version and hash (LocalMeta)");
+    own.version = meta.local->version;
+    const store::DataFinding& found = found_.copy.data[static_cast<std::size_t>(own.database)];
+    if (meta.stats) {
+      own.stats = public_stats(*meta.stats);
+    } else if (found.backfilled) {
+      own.stats = public_stats(found.stats);
+    }
+    return {};
+  }
+
+  Status describe_committed() {
+    if (found_.plan == store::Plan::new_log) {
+      info_.version = found_.durable;
+      std::array<LtHash, 4> hashes;
+      for (std::size_t i = 0; i < 4; ++i) hashes[i] = found_.copy.data[i].hash;
+      info_.roots = layout::roots_of(hashes);
+      return {};
+    }
+    info_.version = found_.reached;
+    if (!info_.version) return {};
+    const store::KnownRoots known(files_, found_);
+    FLATKV_ASSIGN(info_.roots, known.at(*info_.version));
+    return {};
+  }
+
+  void remedy(std::string command) {
+    if (std::ranges::find(info_.remedies, command) == info_.remedies.end()) {
+      info_.remedies.push_back(std::move(command));
+    }
+  }
+
+  /// Commands that could help against a refusal of phase 1.
+  Status suggest(const Error& problem) {
+    const std::string& store = place_.store;
+    switch (problem.code) {
+      case ErrorCode::import_incomplete:
+        remedy("flatkv import FILE " + store);
+        return {};
+      case ErrorCode::format_too_new:
+        remedy("a newer flatkv");
+        return {};
+      case ErrorCode::foreign_store:
+        remedy("remove what belongs to another store: " + problem.path);
+        break;
+      case ErrorCode::corruption:
+      case ErrorCode::log_gap:
+      case ErrorCode::log_behind:
+        break;
+      default:
+        return {};  // the machine, not the store
+    }
+    if (found_.generation.empty() && found_.survey.generations.size() > 1) {
+      remedy("remove all of these but the right one, from " + store + ": " + generations());
+      return {};
+    }
+    if (problem.database) {
+      remedy("flatkv repair " + store + " --db " + std::string(to_string(*problem.database)));
+      remedy("flatkv repair " + store + " --db metadata");
+    }
+    if (!found_.generation.empty() && manifest_) FLATKV_TRY(suggest_rollbacks());
+    if (!found_.generation.empty() && !manifest_) suggest_manifest();
+    remedy("flatkv import FILE " + store + " --force");
+    return {};
+  }
+
+  std::string generations() const {
+    std::string text;
+    for (const auto& name : found_.survey.generations) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  }
+
+  Status suggest_rollbacks() {
+    std::optional<Error> problem;
+    FLATKV_ASSIGN(const auto reach,
+                  history::find_reach(files_, place_, *manifest_, snapshots_, problem));
+    for (const auto& one : reach | std::views::reverse) {
+      remedy("flatkv rollback " + place_.store + " " + std::to_string(one.last));
+    }
+    for (const auto& one : reach | std::views::reverse) {
+      remedy("flatkv rollback " + place_.store + " " + std::to_string(one.version));
+    }
+    return {};
+  }
+
+  void suggest_manifest() {
+    for (const SnapshotEntry& entry : snapshots_) {
+      if (!entry.manifest) continue;
+      remedy("write " + fs::join(place_.generation, layout::kManifestFile) +
+             " again from the copy in " + fs::join(entry.path, layout::kSnapshotFile));
+      return;
+    }
+  }
+
+  fs::FileSystem& files_;
+  store::Environment environment_;
+  Place place_;
+  Examination found_;
+  Result<layout::Manifest> manifest_ = fail(ErrorCode::corruption, "not read");
+  std::vector<SnapshotEntry> snapshots_;
+  StoreInfo info_;
+};
+
+}  // namespace
+
+Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) {
+  fs::FileSystem& files = fs::posix();
+  return history::look_at_store(
+      files, store, [&](const Place& place) -> Result<std::vector<SnapshotInfo>> {
+        FLATKV_ASSIGN(const auto entries, layout::list_snapshots(files, place.generation, true));
+        std::vector<SnapshotInfo> snapshots;
+        for (const SnapshotEntry& entry : entries) snapshots.push_back(describe(entry));
+        return snapshots;
+      });
+}
+
+Result<StoreInfo> inspect(const std::string& store) {
+  fs::FileSystem& files = fs::posix();
+  FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
+  FLATKV_ASSIGN(const auto survey, layout::survey_store(files, path));
+  if (const auto choice = layout::choose_generation(path, survey);
+      !choice && choice.error().code == ErrorCode::not_found) {
+    return std::unexpected(choice.error());
+  }
+  // Held while one looks: a writer that opens meanwhile waits for it.
+  const auto lock = files.lock_directory(path);
+  if (!lock) {
+    if (lock.error().code != ErrorCode::locked) return std::unexpected(lock.error());
+    auto info = history::look_at_store(
+        files, path, [&](const Place& place) { return inspect_beside_writer(files, place); });
+    if (info || !history::may_have_moved(info.error())) return info;
+    StoreInfo unclear;
+    unclear.locked = true;
+    unclear.problems.push_back(std::move(info).error());
+    return unclear;
+  }
+  return Inspector(files, path).run();
+}
+
+}  // namespace flatkv

@@ -1,0 +1,168 @@
+#include "flatkv/inspect.hpp"
+
+#include "history/test_support.hpp"
+
+namespace flatkv::history {
+namespace {
+
+namespace stdfs = std::filesystem;
+
+bool mentions(const std::vector<std::string>& remedies, const std::string& what) {
+  return std::ranges::any_of(
+      remedies, [&](const std::string& one) { return one.find(what) != std::string::npos; });
+}
+
+/// 20 blocks, a snapshot at 12, closed.
+std::map<std::int64_t, Roots> make_store(const std::string& path) {
+  CommitStore store = open_new(path, small_options());
+  auto roots = commit_to(store, 12);
+  must(store.snapshot());
+  roots.merge(commit_to(store, 20));
+  must(store.close());
+  return roots;
+}
+
+/// A refusal of open, explained by inspect, with every file left as it was.
+StoreInfo expect_explained(const std::string& path, ErrorCode code) {
+  const std::string before = tree_digest(path);
+  const auto opened = CommitStore::open(path, small_options());
+  EXPECT_FALSE(opened);
+  if (!opened) {
+    EXPECT_EQ(opened.error().code, code) << opened.error().to_string();
+  }
+  StoreInfo info = must(inspect(path));
+  EXPECT_EQ(tree_digest(path), before);
+  EXPECT_EQ(info.problems.size(), 1U);
+  if (!info.problems.empty()) {
+    EXPECT_EQ(info.problems[0].code, code) << info.problems[0].to_string();
+  }
+  return info;
+}
+
+TEST(Inspect, AClosedStore) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  const auto roots = make_store(path);
+  const std::string before = tree_digest(path);
+  const StoreInfo info = must(inspect(path));
+  EXPECT_EQ(tree_digest(path), before);
+  EXPECT_TRUE(info.problems.empty());
+  EXPECT_TRUE(info.clean);
+  EXPECT_FALSE(info.locked);
+  EXPECT_EQ(info.version, 20);
+  EXPECT_EQ(info.roots, roots.at(20));
+  EXPECT_EQ(info.format, 1U);
+  EXPECT_EQ(info.store_id.size(), 32U);
+  ASSERT_TRUE(info.log);
+  EXPECT_EQ(info.log->last, 20);
+  ASSERT_EQ(info.databases.size(), 5U);
+  EXPECT_EQ(info.databases[2].version, 20);
+  EXPECT_GT(info.databases[2].stats.rows, 10U);
+  EXPECT_GT(info.databases[2].bytes, 500U);
+  EXPECT_EQ(info.databases[4].version, 20);
+  ASSERT_EQ(info.snapshots.size(), 2U);
+  EXPECT_EQ(info.snapshots[1].version, 12);
+  EXPECT_EQ(info.snapshots[1].roots, roots.at(12));
+  EXPECT_GT(info.snapshots[1].bytes, 500U);
+}
+
+TEST(Inspect, BesideAWriter) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  auto roots = commit_to(store, 12);
+  must(store.snapshot());
+  roots.merge(commit_to(store, 20));
+  const StoreInfo info = must(inspect(path));
+  EXPECT_TRUE(info.locked);
+  EXPECT_TRUE(info.databases_from_snapshot);
+  EXPECT_FALSE(info.clean);
+  EXPECT_EQ(info.version, 20);
+  EXPECT_EQ(info.roots, roots.at(20));
+  EXPECT_EQ(info.databases.at(2).version, 12);
+  EXPECT_TRUE(info.problems.empty());
+  commit_to(store, 21);
+}
+
+TEST(Inspect, NothingThere) {
+  TempDir dir;
+  EXPECT_EQ(inspect(dir / "s").error().code, ErrorCode::not_found);
+  EXPECT_EQ(list_snapshots(dir / "s").error().code, ErrorCode::not_found);
+}
+
+TEST(Inspect, LogBehindNamesTheWaysOut) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  // All but the first half of the log, and a metadata database from before: not only the log.
+  const auto all = segments(path);
+  for (std::size_t i = all.size() / 2; i < all.size(); ++i) stdfs::remove(all[i]);
+  const std::string metadata = live_generation(path) + "/working/metadata";
+  stdfs::remove_all(metadata);
+  stdfs::copy(live_generation(path) + "/snapshot-00000000000000000012/metadata", metadata);
+  const StoreInfo info = expect_explained(path, ErrorCode::log_behind);
+  EXPECT_TRUE(mentions(info.remedies, "rollback " + path + " 12"));
+  EXPECT_TRUE(mentions(info.remedies, "rollback " + path + " 0"));
+  EXPECT_EQ(info.databases[2].version, 20);
+  EXPECT_EQ(info.databases[4].version, 12);
+}
+
+TEST(Inspect, Trap35_AMissingManifestNamesItsCopy) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  stdfs::remove(live_generation(path) + "/MANIFEST.json");
+  const StoreInfo info = expect_explained(path, ErrorCode::corruption);
+  EXPECT_TRUE(mentions(info.remedies, "SNAPSHOT"));
+}
+
+TEST(Inspect, SeveralGenerationsWithoutCurrent) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  stdfs::copy(live_generation(path), path + "/gen-00000007", stdfs::copy_options::recursive);
+  stdfs::remove(path + "/CURRENT");
+  const StoreInfo info = expect_explained(path, ErrorCode::corruption);
+  EXPECT_TRUE(mentions(info.remedies, "gen-00000007"));
+}
+
+TEST(Inspect, WhatAnOpenWouldMendIsNoProblem) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  const auto roots = make_store(path);
+  stdfs::remove_all(live_generation(path) + "/working/storage");
+  const std::string before = tree_digest(path);
+  const StoreInfo info = must(inspect(path));
+  EXPECT_EQ(tree_digest(path), before);
+  EXPECT_TRUE(info.problems.empty());
+  EXPECT_FALSE(info.notes.empty());
+  EXPECT_EQ(info.version, 20);
+  EXPECT_EQ(info.roots, roots.at(20));
+  EXPECT_TRUE(info.databases.at(2).problem.has_value());
+}
+
+TEST(Inspect, AForeignSegment) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  make_store(dir / "other");
+  stdfs::remove(live_generation(path) + "/CLEAN");
+  stdfs::copy(segments(dir / "other").back(), segments(path).back(),
+              stdfs::copy_options::overwrite_existing);
+  expect_explained(path, ErrorCode::foreign_store);
+}
+
+TEST(Snapshots, ABadOneSaysWhy) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  stdfs::remove(live_generation(path) + "/snapshot-00000000000000000012/SNAPSHOT");
+  const auto snapshots = must(list_snapshots(path));
+  ASSERT_EQ(snapshots.size(), 2U);
+  EXPECT_FALSE(snapshots[0].problem.has_value());
+  EXPECT_TRUE(snapshots[1].problem.has_value());
+  EXPECT_FALSE(snapshots[1].roots.has_value());
+}
+
+}  // namespace
+}  // namespace flatkv::history

@@ -1,0 +1,157 @@
+#include "flatkv/inspect.hpp"
+#include "history/test_support.hpp"
+
+namespace flatkv::history {
+namespace {
+
+Result<std::vector<LogBlock>> read_all(LogReader& reader) {
+  std::vector<LogBlock> blocks;
+  while (true) {
+    auto block = reader.next();
+    if (!block) return std::unexpected(block.error());
+    if (!*block) return blocks;
+    blocks.push_back(**block);
+  }
+}
+
+TEST(LogReader, ReadsBesideTheWriterOldestFirst) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  const auto roots = commit_to(store, 30);
+  ASSERT_GT(segments(path).size(), 3U);
+
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(reader.range().base, 0);
+  EXPECT_EQ(reader.range().last, 30);
+  EXPECT_GT(reader.range().bytes, 10'000U);
+  const auto blocks = must(read_all(reader));
+  ASSERT_EQ(blocks.size(), 30U);
+  for (const LogBlock& block : blocks) {
+    EXPECT_EQ(block.record.roots, roots.at(block.record.version));
+    EXPECT_TRUE(block.change_sets().empty());
+  }
+  LogReader from = must(LogReader::open(path, 17, false));
+  EXPECT_EQ(from.range().base, 0);
+  EXPECT_EQ(must(from.next())->record.version, 17);
+  EXPECT_FALSE(must(must(LogReader::open(path, 31, false)).next()).has_value());
+  const auto beyond = LogReader::open(path, 32, false);
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, ErrorCode::log_gap);
+}
+
+TEST(LogReader, GivesTheChangeSetsAsTheyCame) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  const Bytes key = Block::slot_key(1, 2);
+  const Bytes value = Block::word(3);
+  const std::vector<KVPair> one = {{key, value, false}, {key, {}, true}};
+  const std::vector<KVPair> two = {{key, {}, false}};
+  const std::vector<NamedChangeSet> first = {{"bank", one}, {kEvmModule, one}, {kEvmModule, {}}};
+  const std::vector<NamedChangeSet> second = {{kEvmModule, two}};
+  must(store.apply(first));
+  must(store.apply(second));
+  must(store.commit(1));
+
+  LogReader reader = must(LogReader::open(path, std::nullopt, true));
+  const auto block = must(reader.next());
+  ASSERT_TRUE(block.has_value());
+  ASSERT_EQ(block->change_sets().size(), 3U);
+  EXPECT_EQ(block->change_sets()[0].pairs.size(), 2U);
+  EXPECT_TRUE(block->change_sets()[0].pairs[1].remove);
+  EXPECT_EQ(to_bytes(block->change_sets()[0].pairs[0].value), value);
+  EXPECT_EQ(block->change_sets()[1].pairs.size(), 0U);
+  EXPECT_FALSE(block->change_sets()[2].pairs[0].remove);
+
+  // What the log keeps of a block, made from what a file would hold of it.
+  std::vector<NamedChangeSet> all = first;
+  all.insert(all.end(), second.begin(), second.end());
+  EXPECT_EQ(block_digest(1, all), block->record.payload_digest);
+  EXPECT_NE(block_digest(2, all), block->record.payload_digest);
+  EXPECT_NE(block_digest(1, second), block->record.payload_digest);
+}
+
+TEST(LogReader, Trap20_AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, small_options());
+    roots = commit_to(store, 10);
+    must(store.close());
+  }
+  std::filesystem::remove(live_generation(path) + "/CLEAN");
+  const std::string last = segments(path).back();
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) - 3);
+  const std::string before = tree_digest(path);
+  LogReader reader = must(LogReader::open(path, std::nullopt, true));
+  EXPECT_EQ(must(read_all(reader)).size(), 9U);
+  EXPECT_EQ(tree_digest(path), before);
+}
+
+TEST(LogReader, DamageBelowValidRecordsIsNoEnd) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 12);
+    must(store.close());
+  }
+  {
+    std::fstream file(segments(path)[1], std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200);
+    file.put('\x55');
+  }
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  const auto blocks = read_all(reader);
+  ASSERT_FALSE(blocks);
+  EXPECT_EQ(blocks.error().code, ErrorCode::corruption);
+  EXPECT_TRUE(blocks.error().offset.has_value());
+}
+
+TEST(RootsAt, FromLogSnapshotAndNowhereElse) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  Options options = small_options();
+  options.snapshot_keep = 1;
+  CommitStore store = open_new(path, options);
+  auto roots = commit_to(store, 1);
+  const Roots empty = must(roots_at(path, 0)).roots;
+  EXPECT_EQ(empty.root, empty.account);
+  EXPECT_EQ(must(roots_at(path, std::nullopt)).version, 1);
+  roots.merge(commit_to(store, 20));
+  must(store.snapshot());
+  roots.merge(commit_to(store, 40));
+  must(store.snapshot());
+  roots.merge(commit_to(store, 45));
+  EXPECT_EQ(must(roots_at(path, std::nullopt)).version, 45);
+  for (const std::int64_t version : {20, 21, 39, 40, 44, 45}) {
+    EXPECT_EQ(must(roots_at(path, version)).roots, roots.at(version)) << version;
+  }
+  for (const std::int64_t version : {0, 2, 46}) {
+    const auto none = roots_at(path, version);
+    ASSERT_FALSE(none) << version;
+    EXPECT_EQ(none.error().code, ErrorCode::version_mismatch);
+    EXPECT_NE(none.error().message.find(" to 45"), std::string::npos) << none.error().message;
+  }
+  EXPECT_EQ(roots_at(dir / "nothing", std::nullopt).error().code, ErrorCode::not_found);
+}
+
+TEST(RootsAt, ALogThatLostItsEndIsNotTheCommittedVersion) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 12);
+    must(store.close());
+  }
+  const std::string last = segments(path).back();
+  std::filesystem::remove(last);
+  const auto found = roots_at(path, std::nullopt);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::log_behind);
+}
+
+}  // namespace
+}  // namespace flatkv::history

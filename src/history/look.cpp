@@ -1,0 +1,170 @@
+#include "history/look.hpp"
+
+#include <algorithm>
+
+#include "changelog/clean.hpp"
+#include "changelog/reader.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::history {
+namespace {
+
+/// A record that was being written while we looked can seem to be damage below valid records.
+constexpr int kLooksAtLiveEnd = 10;
+
+/// CLEAN says that the log ends with the last byte of its last segment, which was synced.
+bool closed_cleanly(fs::FileSystem& files, const Place& place) {
+  const auto clean = changelog::read_clean(files, place.generation);
+  if (!clean || !*clean) return false;
+  const auto info =
+      files.stat(fs::join(layout::changelog_path(place.generation), (*clean)->segment));
+  return info && info->type == fs::FileType::file && info->size == (*clean)->bytes;
+}
+
+/// Whether the chain of the log goes through the snapshot.
+Result<bool> goes_through(fs::FileSystem& files, const Place& place, const layout::StoreId& store,
+                          const changelog::Survey& log, const layout::SnapshotManifest& snapshot) {
+  const std::int64_t version = snapshot.state.version;
+  if (log.base.version == version) return log.base.digest == snapshot.chain;
+  FLATKV_ASSIGN(
+      const auto header,
+      changelog::find_header(files, layout::changelog_path(place.generation), log, store, version));
+  return header && header->digest == snapshot.chain;
+}
+
+}  // namespace
+
+Result<Place> find_place(fs::FileSystem& files, const std::string& store) {
+  Place place;
+  FLATKV_ASSIGN(place.store, layout::resolve_store_path(files, store));
+  FLATKV_ASSIGN(place.survey, layout::survey_store(files, place.store));
+  if (place.survey.exists) {
+    FLATKV_ASSIGN(const auto choice, layout::choose_generation(place.store, place.survey));
+    // A swap while the directory was listed looks like a missing CURRENT: only what is seen twice.
+    if (choice.current_missing) {
+      FLATKV_ASSIGN(place.survey, layout::survey_store(files, place.store));
+    }
+  }
+  FLATKV_ASSIGN(place.choice, layout::choose_generation(place.store, place.survey));
+  place.generation = fs::join(place.store, place.choice.name);
+  return place;
+}
+
+Result<bool> still_there(fs::FileSystem& files, const Place& place) {
+  FLATKV_ASSIGN(const Place now, find_place(files, place.store));
+  return now.choice.name == place.choice.name;
+}
+
+bool may_have_moved(const Error& error) {
+  return error.code == ErrorCode::not_found || error.code == ErrorCode::corruption ||
+         error.code == ErrorCode::log_gap || error.code == ErrorCode::log_behind ||
+         error.code == ErrorCode::version_mismatch;
+}
+
+bool is_locked(fs::FileSystem& files, const std::string& store) {
+  const auto lock = files.lock_directory(store);
+  return !lock && lock.error().code == ErrorCode::locked;
+}
+
+Result<std::optional<changelog::Survey>> survey_log(fs::FileSystem& files, const Place& place,
+                                                    const layout::StoreId& store,
+                                                    std::int64_t from) {
+  changelog::SurveyOptions options;
+  options.store = store;
+  options.from_version = from;
+  const bool live = is_locked(files, place.store);
+  options.check_last_payloads = !live && !closed_cleanly(files, place);
+  for (int attempt = 1;; ++attempt) {
+    auto found = changelog::survey(files, layout::changelog_path(place.generation), options);
+    if (!found || !*found || !live || attempt == kLooksAtLiveEnd) return found;
+    if (end_is_sound(place, **found)) return found;
+  }
+}
+
+Result<std::optional<changelog::Survey>> survey_whole_log(fs::FileSystem& files, const Place& place,
+                                                          const layout::StoreId& store) {
+  std::int64_t from = 0;
+  while (true) {
+    FLATKV_ASSIGN(auto found, survey_log(files, place, store, from));
+    if (!found || !found->damage || found->damage->reason != "gap") return found;
+    const auto next = changelog::parse_segment_name(found->damage->segment);
+    if (!next || *next - 1 <= from) return found;
+    from = *next - 1;  // what lies before the gap are remains of pruning
+  }
+}
+
+Status end_is_sound(const Place& place, const changelog::Survey& survey) {
+  const std::string directory = layout::changelog_path(place.generation);
+  if (survey.damage && survey.damage->valid_above) {
+    const changelog::Break& bad = *survey.damage;
+    return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason)
+        .path(fs::join(directory, bad.segment))
+        .version(bad.version)
+        .offset(bad.offset);
+  }
+  if (survey.synced > survey.tip.version) {
+    return fail(ErrorCode::log_behind, "the changelog reaches version " +
+                                           std::to_string(survey.tip.version) +
+                                           ", but its records say that version " +
+                                           std::to_string(survey.synced) + " was durable")
+        .path(directory)
+        .version(survey.synced);
+  }
+  return {};
+}
+
+std::string range_text(std::vector<VersionRange> ranges) {
+  std::ranges::sort(ranges, {}, &VersionRange::first);
+  std::vector<VersionRange> joined;
+  for (const VersionRange& range : ranges) {
+    if (!joined.empty() && range.first <= joined.back().last + 1) {
+      joined.back().last = std::max(joined.back().last, range.last);
+    } else {
+      joined.push_back(range);
+    }
+  }
+  std::string text;
+  for (const VersionRange& range : joined) {
+    if (!text.empty()) text += ", ";
+    text += std::to_string(range.first);
+    if (range.last != range.first) text += " to " + std::to_string(range.last);
+  }
+  return text.empty() ? "none" : text;
+}
+
+Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
+                                      const layout::Manifest& manifest,
+                                      const std::vector<layout::SnapshotEntry>& snapshots,
+                                      std::optional<Error>& problem) {
+  std::vector<Reach> reach;
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    if (!snapshots[i].manifest || snapshots[i].manifest->manifest != manifest) continue;
+    Reach one{i, snapshots[i].version, snapshots[i].version, std::nullopt};
+    auto log = survey_log(files, place, manifest.store, one.version);
+    if (!log) {
+      const ErrorCode code = log.error().code;
+      if (code != ErrorCode::corruption && code != ErrorCode::foreign_store &&
+          code != ErrorCode::format_too_new && code != ErrorCode::not_found) {
+        return std::unexpected(std::move(log).error());
+      }
+      problem = std::move(log).error();
+    } else if (*log && (*log)->base.version <= one.version && one.version <= (*log)->tip.version) {
+      FLATKV_ASSIGN(const bool ours,
+                    goes_through(files, place, manifest.store, **log, *snapshots[i].manifest));
+      if (ours) {
+        one.last = (*log)->tip.version;
+        one.log = std::move(*log);
+      }
+    }
+    reach.push_back(std::move(one));
+  }
+  return reach;
+}
+
+std::string range_text(const std::vector<Reach>& reach) {
+  std::vector<VersionRange> ranges;
+  for (const Reach& one : reach) ranges.push_back({one.version, one.last});
+  return range_text(std::move(ranges));
+}
+
+}  // namespace flatkv::history

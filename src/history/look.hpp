@@ -1,0 +1,94 @@
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <string>
+
+#include "changelog/survey.hpp"
+#include "layout/generation.hpp"
+#include "layout/snapshots.hpp"
+
+// Looking at a store whose files another process may be changing: CURRENT can lead elsewhere and
+// snapshots and segments can go while one looks. Nothing here changes anything.
+namespace flatkv::history {
+
+/// The live generation as it was found.
+struct Place {
+  std::string store;  ///< resolved
+  layout::StoreSurvey survey;
+  layout::Choice choice;
+  std::string generation;  ///< path
+};
+Result<Place> find_place(fs::FileSystem& files, const std::string& store);
+
+/// Whether CURRENT still leads there.
+Result<bool> still_there(fs::FileSystem& files, const Place& place);
+
+inline constexpr int kLooks = 3;
+
+/// Whether looking again may help: what was there a moment ago may have been pruned or replaced.
+bool may_have_moved(const Error& error);
+
+/// Calls `look(place)` until it succeeded on a generation that is still the live one, at most
+/// kLooks times. A failure that stays is returned as it is.
+template <std::invocable<const Place&> Look>
+std::invoke_result_t<Look, const Place&> look_at_store(fs::FileSystem& files,
+                                                       const std::string& store, Look look) {
+  for (int attempt = 1;; ++attempt) {
+    auto place = find_place(files, store);
+    if (!place) {
+      if (attempt == kLooks || !may_have_moved(place.error())) {
+        return std::unexpected(std::move(place).error());
+      }
+      continue;
+    }
+    auto result = look(*place);
+    if (!result && (attempt == kLooks || !may_have_moved(result.error()))) return result;
+    const auto same = still_there(files, *place);
+    if (result && same && *same) return result;
+    if (attempt == kLooks) {
+      return fail(ErrorCode::locked, "the store was replaced again and again while it was read")
+          .path(store);
+    }
+  }
+}
+
+/// Whether a process has the store open for writing (or is looking at it at this moment).
+bool is_locked(fs::FileSystem& files, const std::string& store);
+
+/// The generation's log from the segment that holds `from` on. The end of an unclean log is checked
+/// with its payloads, unless a writer has it: what it wrote is in the page cache.
+Result<std::optional<changelog::Survey>> survey_log(fs::FileSystem& files, const Place& place,
+                                                    const layout::StoreId& store,
+                                                    std::int64_t from);
+/// As far back as it is without a gap.
+Result<std::optional<changelog::Survey>> survey_whole_log(fs::FileSystem& files, const Place& place,
+                                                          const layout::StoreId& store);
+
+/// Whether the walk ended where the log does. `corruption`: valid records lie above a bad one;
+/// `log_behind`: records say that more was durable. A torn or unfinished last record is an end.
+Status end_is_sound(const Place& place, const changelog::Survey& survey);
+
+/// "11 to 20, 25, 30 to 40" of ascending ranges, those that touch joined; "none" without any.
+struct VersionRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+std::string range_text(std::vector<VersionRange> ranges);
+
+/// A version that can be had: from a valid snapshot, by the log, up to `last`.
+struct Reach {
+  std::size_t snapshot = 0;              ///< index into the snapshots
+  std::int64_t version = 0;              ///< the snapshot's
+  std::int64_t last = 0;                 ///< highest version that an unbroken chain reaches from it
+  std::optional<changelog::Survey> log;  ///< walk that holds version (or has it as base) to last
+};
+/// For each valid snapshot, ascending. A log that cannot be read at all counts as none; why is left
+/// in `problem`.
+Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
+                                      const layout::Manifest& manifest,
+                                      const std::vector<layout::SnapshotEntry>& snapshots,
+                                      std::optional<Error>& problem);
+std::string range_text(const std::vector<Reach>& reach);
+
+}  // namespace flatkv::history

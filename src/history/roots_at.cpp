@@ -1,0 +1,104 @@
+#include <algorithm>
+#include <ranges>
+
+#include "changelog/clean.hpp"
+#include "changelog/reader.hpp"
+#include "flatkv/inspect.hpp"
+#include "history/look.hpp"
+
+namespace flatkv {
+namespace {
+
+using history::Place;
+
+/// Finds one roots line in log headers, SNAPSHOTs and CLEAN.
+class RootsFinder {
+ public:
+  RootsFinder(fs::FileSystem& files, const Place& place) : files_(files), place_(place) {}
+
+  Result<RootsAt> find(std::optional<std::int64_t> at) {
+    FLATKV_ASSIGN(manifest_, layout::read_manifest(files_, place_.generation));
+    // Before the log: a snapshot is written only when the log has its version.
+    FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, false));
+    return at ? find_version(*at) : find_last();
+  }
+
+ private:
+  Result<RootsAt> find_last() {
+    std::int64_t from = manifest_.initial_version - 1;
+    for (const auto& snapshot : snapshots_) {
+      if (snapshot.manifest) from = std::max(from, snapshot.version);
+    }
+    FLATKV_ASSIGN(const auto log, history::survey_log(files_, place_, manifest_.store, from));
+    if (!log) {
+      return fail(ErrorCode::corruption, "there is no changelog; see `flatkv info`")
+          .path(layout::changelog_path(place_.generation));
+    }
+    FLATKV_TRY(history::end_is_sound(place_, *log));
+    const std::int64_t last = log->tip.version;
+    std::int64_t durable = from;
+    FLATKV_ASSIGN(const auto clean, changelog::read_clean(files_, place_.generation));
+    if (clean) durable = std::max(durable, clean->version);
+    if (last < durable) {
+      return fail(ErrorCode::log_behind, "the changelog reaches version " + std::to_string(last) +
+                                             ", but version " + std::to_string(durable) +
+                                             " is known to be durable; see `flatkv info`")
+          .path(place_.store)
+          .version(durable);
+    }
+    if (log->tip.roots) return RootsAt{last, *log->tip.roots};
+    return find_version(last);  // a log that has no record yet, or a segment that has none
+  }
+
+  Result<RootsAt> find_version(std::int64_t version) {
+    if (version > 0) {
+      FLATKV_ASSIGN(const auto log,
+                    history::survey_log(files_, place_, manifest_.store, version - 1));
+      if (log) {
+        FLATKV_ASSIGN(const auto header,
+                      changelog::find_header(files_, layout::changelog_path(place_.generation),
+                                             *log, manifest_.store, version));
+        if (header) return RootsAt{version, header->roots};
+      }
+    }
+    for (const auto& snapshot : snapshots_) {
+      if (snapshot.manifest && snapshot.version == version) {
+        return RootsAt{version, layout::roots_of(snapshot.manifest->state.hashes)};
+      }
+    }
+    FLATKV_ASSIGN(const auto clean, changelog::read_clean(files_, place_.generation));
+    if (clean && clean->version == version) return RootsAt{version, clean->roots};
+    return out_of_range(version);
+  }
+
+  Result<RootsAt> out_of_range(std::int64_t version) {
+    std::vector<history::VersionRange> ranges;
+    FLATKV_ASSIGN(const auto log, history::survey_whole_log(files_, place_, manifest_.store));
+    if (log && log->tip.version > log->base.version) {
+      ranges.push_back({log->base.version + 1, log->tip.version});
+    }
+    for (const auto& snapshot : snapshots_) {
+      if (snapshot.manifest) ranges.push_back({snapshot.version, snapshot.version});
+    }
+    return fail(ErrorCode::version_mismatch,
+                "neither changelog nor snapshots keep this version; they keep " +
+                    history::range_text(std::move(ranges)))
+        .path(place_.store)
+        .version(version);
+  }
+
+  fs::FileSystem& files_;
+  const Place& place_;
+  layout::Manifest manifest_;
+  std::vector<layout::SnapshotEntry> snapshots_;
+};
+
+}  // namespace
+
+Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at) {
+  fs::FileSystem& files = fs::posix();
+  return history::look_at_store(
+      files, store, [&](const Place& place) { return RootsFinder(files, place).find(at); });
+}
+
+}  // namespace flatkv
