@@ -11,7 +11,8 @@ namespace store {
 Result<CommitStore> open_commit_store(const Environment& environment, const std::string& path,
                                       const Options& options) {
   FLATKV_TRY(blake3::environment_kernel());
-  FLATKV_ASSIGN(Opened opened, open_store(environment, path, options));
+  FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
+  FLATKV_ASSIGN(Opened opened, open_store(environment, resolved, options));
   auto impl = std::make_unique<CommitStore::Impl>();
   impl->log_lookup = std::make_unique<LogLookup>(
       *environment.files, layout::changelog_path(opened.core->setup().lifetime->generation()),

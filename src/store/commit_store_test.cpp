@@ -277,7 +277,7 @@ TEST_F(CommitStoreFaults, FailedSnapshotDoesNotFailTheStore) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
   must(Block().slot(1, 1, 1).commit(store));
-  fail_at("snapshot.sealed");
+  fail_at("snapshot.checkpointed");
   EXPECT_FALSE(store.snapshot());
   must(Block().slot(1, 1, 2).commit(store));
   must(store.snapshot());

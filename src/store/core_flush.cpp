@@ -105,7 +105,7 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
     const std::string& generation = setup_.lifetime->generation();
     Status written = write_snapshot(files, generation, setup_.lifetime->databases(), request);
     if (written) {
-      written = prune_snapshots(files, generation, setup_.options.snapshot_keep, logger_);
+      written = prune_history(files, generation, setup_.options.snapshot_keep);
     }
     done(std::move(written));
   });

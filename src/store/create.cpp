@@ -57,8 +57,9 @@ Status create_generation(const Environment& environment, const std::string& stor
   return {};
 }
 
-Status create_store(const Environment& environment, const std::string& store,
+Status create_store(const Environment& environment, const std::string& path,
                     const CreateOptions& options) {
+  FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(*environment.files, path));
   FLATKV_TRY(fs::ensure_directory(*environment.files, store));
   FLATKV_ASSIGN(const auto lock, layout::StoreLock::take(*environment.files, store, 2000));
   FLATKV_ASSIGN(const auto survey, layout::survey_store(*environment.files, store));

@@ -44,28 +44,9 @@ class Examiner {
                              found_.choice.name + ", is used");
     }
     FLATKV_ASSIGN(found_.snapshots, layout::list_snapshots(files_, found_.generation, false));
-    auto manifest = read_manifest();
-    if (!manifest) return std::unexpected(std::move(manifest).error());
-    found_.manifest = *manifest;
+    FLATKV_TRY(layout::check_directories(files_, found_.generation));
+    FLATKV_ASSIGN(found_.manifest, layout::read_manifest(files_, found_.generation));
     return {};
-  }
-
-  Result<layout::Manifest> read_manifest() {
-    const std::string path = fs::join(found_.generation, "MANIFEST.json");
-    auto text = fs::read_file(files_, path, 64U << 10);
-    auto manifest = text ? layout::decode_manifest(*text)
-                         : Result<layout::Manifest>(std::unexpected(text.error()));
-    if (manifest) return manifest;
-    Error error = std::move(manifest).error();
-    error.path = path;
-    if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
-    for (const SnapshotEntry& snapshot : found_.snapshots) {
-      if (snapshot.manifest) {
-        error.message += "; " + snapshot.path + "/SNAPSHOT holds a copy of it";
-        break;
-      }
-    }
-    return std::unexpected(std::move(error));
   }
 
   Status look_at_clean() {

@@ -81,29 +81,21 @@ Status GenerationBuilder::new_log(const changelog::Base& base) {
 }
 
 Status GenerationBuilder::carry_snapshot(const layout::SnapshotEntry& snapshot) {
-  const std::string to = fs::join(path_, snapshot.name);
-  FLATKV_TRY(files_->make_directory(to));
-  for (const Database which : layout::kAllDatabases) {
-    FLATKV_TRY(engine::clone_closed(*files_, layout::database_path(snapshot.path, which),
-                                    layout::database_path(to, which)));
-  }
-  const std::string seal = fs::join(snapshot.path, "SNAPSHOT");
-  FLATKV_ASSIGN(const auto info, files_->stat(seal));
-  FLATKV_TRY(fs::copy_file(*files_, seal, fs::join(to, "SNAPSHOT"), info.size));
+  FLATKV_TRY(
+      layout::clone_snapshot(*files_, snapshot.path, fs::join(path_, snapshot.name), manifest_));
   FLATKV_FAILPOINT("generation.snapshot_carried");
-  return files_->sync_directory(to);
+  return {};
 }
 
 Status GenerationBuilder::add_snapshot(const SnapshotRequest& request) {
-  const std::string to = layout::snapshot_path(path_, request.state.version);
-  FLATKV_TRY(fs::remove_tree(*files_, to));  // one that was carried over and is not of this chain
+  const std::string to = layout::unfinished_snapshot_path(path_, request.state.version);
   FLATKV_TRY(files_->make_directory(to));
   for (const Database which : layout::kAllDatabases) {
     FLATKV_TRY(engine::clone_closed(*files_,
                                     layout::database_path(layout::working_path(path_), which),
                                     layout::database_path(to, which)));
   }
-  FLATKV_TRY(seal_snapshot(*files_, to, request));
+  FLATKV_TRY(layout::publish_snapshot(*files_, path_, manifest_of(request)));
   FLATKV_FAILPOINT("generation.snapshot_added");
   return {};
 }

@@ -16,17 +16,6 @@ namespace {
 
 constexpr unsigned kLockWaitMs = 2000;  // a reader may be linking
 
-/// Whatever is left of flushes that were interrupted.
-Status empty_flush_directory(fs::FileSystem& files, const std::string& directory) {
-  const std::string flush = layout::flush_path(directory);
-  FLATKV_TRY(fs::ensure_directory(files, flush));
-  FLATKV_ASSIGN(const auto entries, files.list(flush));
-  for (const auto& entry : entries) {
-    FLATKV_TRY(fs::remove_tree(files, fs::join(flush, entry.name)));
-  }
-  return {};
-}
-
 /// LocalMeta and stats that a full scan gave, in at the database's own version (spec §8 step 3).
 Status write_backfill(const std::string& directory, engine::Db& database, Database which,
                       const DataFinding& found) {
@@ -153,7 +142,10 @@ class Opener {
     }
     for (const auto& name :
          layout::remove_leftovers(files, store_, found.survey, found.choice.name)) {
-      logger_.warning("could not be removed: " + fs::join(store_, name));
+      logger_.warning("could not be removed: " + name);
+    }
+    for (const auto& name : layout::remove_unfinished(files, found.generation)) {
+      logger_.warning("could not be removed: " + name);
     }
     FLATKV_FAILPOINT("open.cleaned");
     // CLEAN goes before anything that would make it a lie.
@@ -220,7 +212,7 @@ Result<std::unique_ptr<Core>> start_core(const Environment& environment, const O
                                          const std::string& store, const std::string& directory,
                                          const layout::Manifest& manifest, const CopyFinding& copy,
                                          std::shared_ptr<layout::StoreLock> lock) {
-  FLATKV_TRY(empty_flush_directory(*environment.files, directory));
+  FLATKV_TRY(fs::ensure_directory(*environment.files, layout::flush_path(directory)));
   auto fault = std::make_shared<Fault>();
   const auto block_cache = rocksdb::NewLRUCache(options.block_cache);
   Databases databases;

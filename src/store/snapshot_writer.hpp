@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/log.hpp"
 #include "layout/generation.hpp"
 #include "store/lifetime.hpp"
 
@@ -19,13 +18,11 @@ struct SnapshotRequest {
 Status write_snapshot(fs::FileSystem& files, const std::string& generation,
                       const Databases& databases, const SnapshotRequest& request);
 
-/// Writes the file SNAPSHOT for the database copies that lie in `directory` and syncs it.
-Status seal_snapshot(fs::FileSystem& files, const std::string& directory,
-                     const SnapshotRequest& request);
+/// What its SNAPSHOT says, but for the list of files.
+layout::SnapshotManifest manifest_of(const SnapshotRequest& request);
 
 /// Removes all valid snapshots but the newest and `keep` older ones, then the log segments that no
-/// kept one needs. What is not valid is not counted, not trusted and left for people to look at.
-Status prune_snapshots(fs::FileSystem& files, const std::string& generation, std::uint32_t keep,
-                       const Logger& logger);
+/// kept one needs.
+Status prune_history(fs::FileSystem& files, const std::string& generation, std::uint32_t keep);
 
 }  // namespace flatkv::store
