@@ -1,0 +1,21 @@
+"""Passes ctest's output on, and lists the tests that GoogleTest skipped before ctest's summary.
+
+To ctest a program with skipped tests has passed. Which were skipped stands in its log, argument 1,
+once all have run; so the summary is held back until then, and remains the last thing printed.
+"""
+
+import re
+import sys
+
+held = []
+for line in sys.stdin:
+    if held or re.match(r"\d+% tests passed", line):
+        held.append(line)
+    else:
+        print(line, end="", flush=True)
+
+with open(sys.argv[1], errors="replace") as log:
+    skipped = [line for line in log if re.match(r"\[  SKIPPED \] .* \(\d+ ms\)$", line)]
+print(f"GoogleTest skipped {len(skipped)} tests." if skipped else "GoogleTest skipped none.")
+print("".join(sorted(set(skipped))))
+print("".join(held), end="")
