@@ -137,6 +137,19 @@ TEST_F(ReaderTest, Trap14_GapBetweenSegmentsIsNeverSkipped) {
   EXPECT_EQ(gap.error().version, 3);
 }
 
+TEST_F(ReaderTest, SegmentWithABaseOfAnotherChainIsCorruption) {
+  fill(4, kTwoRecords);
+  auto doctored = look();
+  doctored->segments[1].header.base.digest = filled(9);
+  auto reader = Reader::open(files, "log", *doctored, kStore, 2, true);
+  EXPECT_TRUE(reader->next());
+  const auto bad = reader->next();
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, ErrorCode::corruption);
+  EXPECT_EQ(bad.error().path, name(3));
+  EXPECT_EQ(bad.error().version, 3);
+}
+
 TEST_F(ReaderTest, FindHeaderOfEveryVersion) {
   fill(7, kTwoRecords);
   const auto found = look();
