@@ -13,7 +13,6 @@ namespace {
 
 using V = __m512i;
 constexpr std::size_t kLanes = 16;
-constexpr int kStreams = 2;
 constexpr std::size_t kFewest = 5;
 constexpr auto compress = compress_portable;
 
@@ -57,11 +56,20 @@ inline void transpose(V* rows) {
   }
 }
 
+// Not needed: there is a rotate instruction.
+constexpr std::uint8_t kMasks[1] = {0};
+
+#define FLATKV_CLOBBERS                                                                         \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",      \
+      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", \
+      "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", \
+      "xmm31"
+#include "blake3/avx512_core.inc"
 #include "blake3/lanes.inc"
 
 }  // namespace
 
-const Backend kAvx512 = {Kernel::avx512, kLanes,    compress, output_portable,
+const Backend kAvx512 = {Kernel::avx512, kWide,     compress, output_portable,
                          hash_many,      add_terms, settle};
 
 }  // namespace flatkv::blake3

@@ -19,8 +19,10 @@ constexpr std::size_t kChunkBytes = 1024;
 /// Words of an accumulator: the 2048 bytes of extended output that make one element.
 constexpr std::size_t kElementWords = 512;
 constexpr std::size_t kElementBlocks = 32;
+/// What is added and what is subtracted are summed apart, so that both take the same code.
+constexpr std::size_t kAccumulatorWords = 2 * kElementWords;
 /// Most inputs that `Backend::hash_many` works on side by side.
-constexpr std::size_t kMaxLanes = 16;
+constexpr std::size_t kMaxLanes = 32;
 
 enum Flag : std::uint32_t {
   kNone = 0,
@@ -68,7 +70,7 @@ struct Backend {
                     std::uint32_t last, std::uint32_t (*cvs)[8]);
 
   /// Adds the 2048-byte outputs of `count` terms, as 16-bit limbs, to `accumulator`
-  /// (kElementWords words, 64-byte aligned, limbs in an order of the kernel's own).
+  /// (kAccumulatorWords words, 64-byte aligned, zero at first, in an order of the kernel's own).
   void (*add_terms)(const Term* terms, std::size_t count, std::uint32_t* accumulator);
 
   /// Adds an accumulator, put into the natural order, to 1024 limbs (64-byte aligned).

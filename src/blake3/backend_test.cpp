@@ -86,8 +86,8 @@ TEST_P(Operations, AddTermsOfEveryCountAndSign) {
     for (std::size_t i = 0; i < count; ++i) {
       terms.push_back({random_root(blocks.data() + i * 64 + i % 64), random_() % 2 == 0});
     }
-    alignas(64) std::uint32_t a[kElementWords] = {};
-    alignas(64) std::uint32_t b[kElementWords] = {};
+    alignas(64) std::uint32_t a[kAccumulatorWords] = {};
+    alignas(64) std::uint32_t b[kAccumulatorWords] = {};
     mine_.add_terms(terms.data(), count, a);
     reference_.add_terms(terms.data(), count, b);
     alignas(64) std::uint16_t limbs_a[1024];
@@ -106,7 +106,7 @@ TEST_P(Operations, ATermIsItsOutputAddedLimbByLimb) {
   const Bytes block = random_bytes(64);
   for (const bool subtract : {false, true}) {
     const Term term = {random_root(block.data()), subtract};
-    alignas(64) std::uint32_t sum[kElementWords] = {};
+    alignas(64) std::uint32_t sum[kAccumulatorWords] = {};
     mine_.add_terms(&term, 1, sum);
     alignas(64) std::uint16_t limbs[1024];
     for (std::size_t i = 0; i < 1024; ++i) limbs[i] = static_cast<std::uint16_t>(61 * i);

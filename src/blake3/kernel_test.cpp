@@ -67,7 +67,7 @@ TEST(Kernel, TheOrderOfTheAccumulatorProvesWhichCodeRan) {
   term.root.block_bytes = 64;
   term.root.flags = kChunkStart | kChunkEnd;
 
-  alignas(64) std::uint32_t natural[kElementWords] = {};
+  alignas(64) std::uint32_t natural[kAccumulatorWords] = {};
   backend(Kernel::portable).add_terms(&term, 1, natural);
   for (const auto kernel : kernels()) {
     SCOPED_TRACE(to_string(kernel));
@@ -87,7 +87,7 @@ TEST(Kernel, TheOrderOfTheAccumulatorProvesWhichCodeRan) {
         lanes = 16;
         break;
     }
-    alignas(64) std::uint32_t sum[kElementWords] = {};
+    alignas(64) std::uint32_t sum[kAccumulatorWords] = {};
     const WithKernel with(kernel);
     backend().add_terms(&term, 1, sum);
     for (std::size_t i = 0; i < kElementWords; ++i) {
@@ -106,7 +106,7 @@ class KernelDeathTest : public testing::Test {
     (void)::setenv("FLATKV_KERNEL", value, 1);
     const auto status = environment_kernel();
     // Hashing must still work, whatever was asked for: nothing may raise SIGILL.
-    alignas(64) std::uint32_t sum[kElementWords] = {};
+    alignas(64) std::uint32_t sum[kAccumulatorWords] = {};
     alignas(64) std::uint16_t limbs[1024] = {};
     backend().settle(sum, limbs);
     if (status) return current() == parse_kernel(value).value_or(detect()) ? 0 : 99;

@@ -123,8 +123,7 @@ Word subtract_limbs(Word a, Word b) {
 
 // The output blocks of a root differ in nothing but the counter, which enters at word 12: three of
 // the first four mixing steps are the same for all of them.
-template <bool kSubtract>
-void add_term(const Root& root, Word* accumulator) {
+void add_term(const Root& root, Word* sum) {
   Word m[16];
   load_message(root.block, m);
   State common;
@@ -143,30 +142,25 @@ void add_term(const Root& root, Word* accumulator) {
     mix(s, 0, 4, 8, 12, m[0], m[1]);
     diagonals<0>(s, m);
     later_rounds(s, m);
-    Word* to = accumulator + std::size_t{16} * counter;
+    Word* to = sum + std::size_t{16} * counter;
     for (int i = 0; i < 8; ++i) {
-      const Word low = s.v[i] ^ s.v[i + 8];
-      const Word high = s.v[i + 8] ^ root.cv[i];
-      to[i] = kSubtract ? subtract_limbs(to[i], low) : add_limbs(to[i], low);
-      to[i + 8] = kSubtract ? subtract_limbs(to[i + 8], high) : add_limbs(to[i + 8], high);
+      to[i] = add_limbs(to[i], s.v[i] ^ s.v[i + 8]);
+      to[i + 8] = add_limbs(to[i + 8], s.v[i + 8] ^ root.cv[i]);
     }
   }
 }
 
 void add_terms(const Term* terms, std::size_t count, Word* accumulator) {
   for (std::size_t i = 0; i < count; ++i) {
-    if (terms[i].subtract) {
-      add_term<true>(terms[i].root, accumulator);
-    } else {
-      add_term<false>(terms[i].root, accumulator);
-    }
+    add_term(terms[i].root, accumulator + (terms[i].subtract ? kElementWords : 0));
   }
 }
 
 void settle(const Word* accumulator, std::uint16_t* limbs) {
   for (std::size_t i = 0; i < kElementWords; ++i) {
-    limbs[2 * i] = static_cast<std::uint16_t>(limbs[2 * i] + accumulator[i]);
-    limbs[2 * i + 1] = static_cast<std::uint16_t>(limbs[2 * i + 1] + (accumulator[i] >> 16));
+    const Word net = subtract_limbs(accumulator[i], accumulator[i + kElementWords]);
+    limbs[2 * i] = static_cast<std::uint16_t>(limbs[2 * i] + net);
+    limbs[2 * i + 1] = static_cast<std::uint16_t>(limbs[2 * i + 1] + (net >> 16));
   }
 }
 

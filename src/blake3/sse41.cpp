@@ -13,7 +13,6 @@ namespace {
 
 using V = __m128i;
 constexpr std::size_t kLanes = 4;
-constexpr int kStreams = 2;
 constexpr std::size_t kFewest = 3;
 constexpr auto compress = compress_portable;
 
@@ -50,11 +49,21 @@ inline void transpose(V* rows) {
   rows[3] = _mm_unpackhi_epi64(ab_high, cd_high);
 }
 
+// Byte orders that rotate each word by 16 and by 8.
+alignas(64) constexpr std::uint8_t kMasks[32] = {
+    2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8,  9, 14, 15, 12, 13,
+    1, 2, 3, 0, 5, 6, 7, 4, 9,  10, 11, 8, 13, 14, 15, 12,
+};
+
+#define FLATKV_CLOBBERS                                                                    \
+  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 #include "blake3/lanes.inc"
+#include "blake3/sse41_core.inc"
 
 }  // namespace
 
-const Backend kSse41 = {Kernel::sse41, kLanes,    compress, output_portable,
+const Backend kSse41 = {Kernel::sse41, kWide,     compress, output_portable,
                         hash_many,     add_terms, settle};
 
 }  // namespace flatkv::blake3

@@ -39,7 +39,7 @@ class Collector {
   const blake3::Backend* backend_ = nullptr;
   std::size_t batch_ = 1;
   Group groups_[kMostBlocks + 1];
-  alignas(64) std::uint32_t sum_[blake3::kElementWords];
+  alignas(64) std::uint32_t sum_[blake3::kAccumulatorWords];
   alignas(64) std::uint8_t slots_[kSlotBytes];
 };
 

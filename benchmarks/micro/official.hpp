@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// BLAKE3's official C library, the yardstick. It is fetched by scripts/bench-kernel, never by the
+// build, and linked into this program only.
+
+namespace flatkv::official {
+
+/// Which of the library's own code it may use.
+enum class Level { portable, sse41, avx2, avx512 };
+
+/// False where the CPU lacks it.
+bool limit_to(Level level);
+
+/// 2048 bytes of extended output of the input, by the library's public interface.
+void element(const std::uint8_t* input, std::size_t size, std::uint8_t* out);
+
+/// The digest of the input.
+void hash(const std::uint8_t* input, std::size_t size, std::uint8_t* out);
+
+const char* version();
+
+}  // namespace flatkv::official
