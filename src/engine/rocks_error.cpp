@@ -41,8 +41,6 @@ ErrorCode code_of(const rocksdb::Status& status) {
       return ErrorCode::unsupported;
     case rocksdb::Status::kInvalidArgument:
       return ErrorCode::invalid_argument;
-    case rocksdb::Status::kMemoryLimit:
-      return ErrorCode::no_space;
     case rocksdb::Status::kIOError:
       return io_code(status);
     default:
