@@ -108,6 +108,11 @@ class Arrivals {
   std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
   std::size_t memory() const noexcept { return memory_; }
 
+  /// One that `size` covers.
+  const Arrival& operator[](std::size_t at) const {
+    return *std::launder(reinterpret_cast<const Arrival*>(place(chunk_of(at), at)));
+  }
+
   template <class Visit>
   void each(Visit visit) const {
     const std::size_t size = this->size();
@@ -336,6 +341,17 @@ const std::vector<RowBuffer::Row>& RowBuffer::sorted() const {
   std::call_once(impl_->sort_once, [this] { impl_->sort(); });
   FLATKV_ASSERT(impl_->rows.size() == impl_->arrivals.size());  // no insert after the freeze
   return impl_->rows;
+}
+
+std::size_t RowBuffer::newest(std::size_t from, std::span<Newest> into) const {
+  const std::size_t all = impl_->arrivals.size();
+  const std::size_t count = std::min(into.size(), all - std::min(from, all));
+  for (std::size_t i = 0; i < count; ++i) {
+    const Arrival& arrival = impl_->arrivals[from + i];
+    into[i] = {row_of(*arrival.entry, *arrival.entry->newest.load(std::memory_order_acquire)),
+               arrival.hash};
+  }
+  return count;
 }
 
 std::vector<RowBuffer::Row> RowBuffer::collect(const Bounds& bounds, std::int64_t version) const {

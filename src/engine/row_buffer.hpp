@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/db.hpp"
@@ -66,6 +67,13 @@ class RowBuffer {
   /// Rows within the bounds as of `version`, in key order, collected for one iterator; safe beside
   /// the writer.
   std::vector<Row> collect(const Bounds& bounds, std::int64_t version) const;
+  struct Newest {
+    Row row;
+    std::uint64_t hash = 0;
+  };
+  /// Newest entries in order of arrival, from the `from`th key on; returns how many there were.
+  /// Only after the last insert.
+  std::size_t newest(std::size_t from, std::span<Newest> into) const;
   /// The version of the last insert; 0 before the first.
   std::int64_t last_version() const noexcept;
 

@@ -1,0 +1,455 @@
+#include "engine/row_cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "engine/pages.hpp"
+#include "engine/row_ring.hpp"
+
+namespace flatkv::engine {
+namespace {
+
+constexpr std::size_t kDatabases = 4;
+constexpr std::size_t kFewestBytes = std::size_t{64} << 10;
+constexpr std::size_t kLargestRow = std::size_t{60} << 10;  // keys and sizes must fit their fields
+constexpr std::size_t kSlots = 16;                          // of a bucket: one cache line
+
+// A storage row with its header; and how full a bucket is with such rows. Smaller rows are more,
+// and a bucket that overflows loses one, so there is room for half as many again.
+constexpr std::size_t kTypicalRow = 112;
+constexpr std::size_t kRowsPerBucket = 6;
+
+/// One cache line: where rows of one bucket lie, each beside seven bits of its hash that are never
+/// all zero; 0 is free.
+struct alignas(64) Bucket {
+  static constexpr unsigned kTagBits = 7;
+  static constexpr std::uint32_t kTagMask = (1U << kTagBits) - 1;
+
+  std::array<std::uint32_t, kSlots> slots;
+
+  static std::uint32_t make(std::size_t offset, std::uint64_t hash) {
+    return (static_cast<std::uint32_t>(offset / CachedRow::kUnit + 1) << kTagBits) | tag(hash);
+  }
+  static std::uint32_t tag(std::uint64_t hash) {
+    const std::uint32_t tag = static_cast<std::uint32_t>(hash) & kTagMask;
+    return tag == 0 ? 1 : tag;
+  }
+  /// A bit for every slot with the tag. Without branches: which slot it is cannot be predicted. The
+  /// loads are atomic for those who look without the lock.
+  std::uint32_t candidates(std::uint64_t hash) {
+    const std::uint32_t wanted = tag(hash);
+    std::uint32_t found = 0;
+    for (std::size_t at = 0; at < kSlots; ++at) {
+      found |= static_cast<std::uint32_t>(((peek(at) ^ wanted) & kTagMask) == 0) << at;
+    }
+    return found;
+  }
+  static std::size_t offset(std::uint32_t slot) {
+    return ((slot >> kTagBits) - std::size_t{1}) * CachedRow::kUnit;
+  }
+  /// Changed under the shard's lock, looked at without it by prefetch_row.
+  void set(std::size_t at, std::uint32_t slot) {
+    std::atomic_ref(slots[at]).store(slot, std::memory_order_relaxed);
+  }
+  std::uint32_t peek(std::size_t at) {
+    return std::atomic_ref(slots[at]).load(std::memory_order_relaxed);
+  }
+};
+
+/// A number below `count`, from bits 20 to 51 of the hash; the shard has those above, tags and
+/// ghosts those below.
+std::size_t pick(std::uint64_t hash, std::size_t count) {
+  return static_cast<std::size_t>((((hash >> 20) & 0xffff'ffffU) * count) >> 32);
+}
+
+/// The same key in two databases is two rows.
+std::uint64_t place_hash(Database database, std::uint64_t hash) {
+  return hash ^ (static_cast<std::uint64_t>(database) * 0x9e37'79b9'7f4a'7c15U);
+}
+
+struct RowId {
+  Database database;
+  ByteView key;
+  std::uint64_t hash;  // place_hash
+};
+
+class alignas(64) Shard {
+ public:
+  void set_up(std::span<Bucket> buckets, std::span<std::uint16_t> ghosts,
+              std::span<std::uint8_t> memory) {
+    buckets_ = buckets;
+    ghosts_ = ghosts;
+    memory_ = memory.data();
+    const std::size_t small = memory.size() / 10 / 64 * 64;
+    main_ = RowRing(memory.first(memory.size() - small));
+    small_ = RowRing(memory.last(small));
+    largest_ = std::min<std::size_t>(small / 2, kLargestRow);
+  }
+
+  // What a lookup needs is in one cache line.
+  std::mutex mutex;
+
+ private:
+  std::uint8_t* memory_ = nullptr;
+  std::span<Bucket> buckets_;
+
+ public:
+  RowCache::Counters counters;
+
+  Bucket& bucket(std::uint64_t hash) const { return buckets_[pick(hash, buckets_.size())]; }
+  const std::uint8_t* row_memory(std::uint32_t slot) const {
+    return memory_ + Bucket::offset(slot);
+  }
+
+  CachedRow* find(const RowId& id) {
+    Bucket& bucket = this->bucket(id.hash);
+    for (std::uint32_t left = bucket.candidates(id.hash); left != 0; left &= left - 1) {
+      const std::uint32_t slot = bucket.slots[static_cast<std::size_t>(std::countr_zero(left))];
+      CachedRow* row = row_at(slot);
+      if (row->hash == id.hash && row->database == static_cast<std::uint32_t>(id.database) &&
+          equal(row->key(), id.key)) {
+        return row;
+      }
+    }
+    return nullptr;
+  }
+
+  void add(const RowId& id, std::optional<ByteView> value) {
+    const std::size_t bytes = size_of(id, value);
+    if (bytes > largest_) return;
+    std::uint16_t& ghost = ghosts_[pick(id.hash, ghosts_.size())];
+    const bool back = ghost == ghost_of(id.hash);
+    if (back) ghost = 0;
+    store(back ? main_ : small_, id, value, bytes);
+    ++counters.inserted;
+  }
+
+  /// What the row holds now, whether or not it is here.
+  void replace(const RowId& id, std::optional<ByteView> value) {
+    CachedRow* row = find(id);
+    if (row == nullptr) return add(id, value);
+    const std::size_t bytes = size_of(id, value);
+    if (bytes <= row->bytes()) return fill(*row, value);
+    RowRing& ring = in_small(row) ? small_ : main_;
+    forget(*row);
+    if (bytes <= largest_) store(ring, id, value, bytes);
+  }
+
+  void clear() {
+    for (Bucket& bucket : buckets_) {
+      for (std::size_t at = 0; at < kSlots; ++at) bucket.set(at, 0);
+    }
+    std::ranges::fill(ghosts_, std::uint16_t{0});
+    main_.clear();
+    small_.clear();
+    counters.rows = 0;
+  }
+
+ private:
+  static std::size_t size_of(const RowId& id, std::optional<ByteView> value) {
+    const std::size_t bytes = sizeof(CachedRow) + id.key.size() + (value ? value->size() : 0);
+    return (bytes + CachedRow::kUnit - 1) / CachedRow::kUnit * CachedRow::kUnit;
+  }
+  static std::uint16_t ghost_of(std::uint64_t hash) {
+    return static_cast<std::uint16_t>((hash >> 4) | 1);
+  }
+  CachedRow* row_at(std::uint32_t slot) {
+    return reinterpret_cast<CachedRow*>(memory_ + Bucket::offset(slot));
+  }
+  std::size_t offset_of(const CachedRow& row) const {
+    return static_cast<std::size_t>(reinterpret_cast<const std::uint8_t*>(&row) - memory_);
+  }
+  bool in_small(const CachedRow* row) const { return offset_of(*row) >= main_.size(); }
+
+  static void fill(CachedRow& row, std::optional<ByteView> value) {
+    row.present = value.has_value() ? 1U : 0U;
+    row.value_bytes = (value ? static_cast<std::uint32_t>(value->size()) : 0U) & 0xff'ffffU;
+    if (value && !value->empty()) {
+      std::memcpy(row.data() + row.key_bytes, value->data(), value->size());
+    }
+  }
+
+  void store(RowRing& ring, const RowId& id, std::optional<ByteView> value, std::size_t bytes) {
+    make_room(ring, bytes);
+    CachedRow* row = ring.take(bytes);
+    row->hash = id.hash;
+    row->units = static_cast<std::uint16_t>(bytes / CachedRow::kUnit);
+    row->key_bytes = static_cast<std::uint16_t>(id.key.size());
+    row->hits = 0;
+    row->database = static_cast<std::uint32_t>(id.database) & 3U;
+    row->live = 1;
+    if (!id.key.empty()) std::memcpy(row->data(), id.key.data(), id.key.size());
+    fill(*row, value);
+    point_to(*row);
+  }
+
+  /// Gives the row a slot of its bucket; the least used one where all are taken.
+  void point_to(CachedRow& row) {
+    Bucket& bucket = this->bucket(row.hash);
+    std::size_t chosen = kSlots;
+    std::uint32_t least = ~0U;
+    for (std::size_t at = 0; at < kSlots; ++at) {
+      if (bucket.slots[at] == 0) {
+        chosen = at;
+        break;
+      }
+    }
+    if (chosen == kSlots) {
+      for (std::size_t i = 0; i < kSlots && least != 0; ++i) {
+        const std::size_t at = (i + (row.hash >> 8)) % kSlots;
+        const CachedRow* other = row_at(bucket.slots[at]);
+        const std::uint32_t use = other->hits * 2 + (in_small(other) ? 0U : 1U);
+        if (use < least) {
+          least = use;
+          chosen = at;
+        }
+      }
+      row_at(bucket.slots[chosen])->live = 0;
+      --counters.rows;
+      ++counters.evicted;
+    }
+    bucket.set(chosen, Bucket::make(offset_of(row), row.hash));
+    ++counters.rows;
+  }
+
+  /// Takes the row out of the index; its memory stays with its ring.
+  void forget(CachedRow& row) {
+    Bucket& bucket = this->bucket(row.hash);
+    const std::uint32_t slot = Bucket::make(offset_of(row), row.hash);
+    const auto found = std::ranges::find(bucket.slots, slot);
+    FLATKV_ASSERT(found != bucket.slots.end());
+    bucket.set(static_cast<std::size_t>(found - bucket.slots.begin()), 0);
+    row.live = 0;
+    --counters.rows;
+  }
+
+  void make_room(RowRing& ring, std::size_t bytes) {
+    if (&ring == &small_) {
+      while (!small_.fits(bytes)) pass_on();
+      return;
+    }
+    // Rows that were hit go round again, but one insert does not pay for a whole round of them.
+    int second_chances = 32;
+    while (!main_.fits(bytes)) {
+      CachedRow* row = main_.oldest();
+      if (row == nullptr) continue;  // only the rest before the end was left
+      if (row->live != 0 && row->hits != 0 && second_chances-- > 0) {
+        --row->hits;
+        move_oldest(main_);
+        continue;
+      }
+      if (row->live != 0) evict(*row);
+      main_.drop_oldest();
+    }
+  }
+
+  /// The oldest row of the small queue leaves it: for the main one if it was hit, or if that has
+  /// room anyway; else it is gone, and remembered as a ghost.
+  void pass_on() {
+    CachedRow* row = small_.oldest();
+    if (row == nullptr) return;  // only the rest before the end was left
+    if (row->live == 0) return small_.drop_oldest();
+    if (row->hits != 0 || main_.fits(row->bytes())) {
+      make_room(main_, row->bytes());
+      row->hits = 0;
+      return move_oldest(small_);
+    }
+    ghosts_[pick(row->hash, ghosts_.size())] = ghost_of(row->hash);
+    evict(*row);
+    small_.drop_oldest();
+  }
+
+  void evict(CachedRow& row) {
+    forget(row);
+    ++counters.evicted;
+  }
+
+  /// To the head of the main queue. From main itself the row may overlap its new place.
+  void move_oldest(RowRing& from) {
+    CachedRow* row = from.oldest();
+    const std::size_t bytes = row->bytes();
+    forget(*row);
+    from.drop_oldest();
+    if (!main_.fits(bytes)) {  // where the ring wraps; the row is lost
+      ++counters.evicted;
+      return;
+    }
+    CachedRow* moved = main_.take(bytes);
+    std::memmove(static_cast<void*>(moved), static_cast<const void*>(row), bytes);
+    moved->live = 1;
+    point_to(*moved);
+  }
+
+  std::span<std::uint16_t> ghosts_;
+  RowRing main_;
+  RowRing small_;
+  std::size_t largest_ = 0;
+};
+
+/// Rings of a shard must be within reach of a slot's 25 bits of units.
+constexpr std::size_t kMostShardBytes = std::size_t{64} << 20;
+constexpr std::size_t kUsualShards = 64;
+
+std::size_t shards_for(std::size_t bytes) {
+  if (bytes < kFewestBytes) return 0;
+  const std::size_t by_size = std::bit_floor(std::max<std::size_t>(bytes >> 20, 1));
+  if (by_size <= kUsualShards) return by_size;
+  return std::max(kUsualShards, std::bit_ceil(bytes / kMostShardBytes));
+}
+
+}  // namespace
+
+struct RowCache::Impl {
+  explicit Impl(std::size_t bytes);
+
+  Shard& shard(std::uint64_t hash) const {
+    return shards[static_cast<std::size_t>((hash >> 52) * count >> 12)];
+  }
+  std::atomic<std::int64_t>& version(Database database) {
+    return versions[static_cast<std::size_t>(database)];
+  }
+
+  std::size_t count;
+  std::size_t memory = 0;
+  Pages buckets;
+  Pages ghosts;
+  Pages rows;
+  std::unique_ptr<Shard[]> shards;
+  std::array<std::atomic<std::int64_t>, kDatabases> versions{};
+};
+
+RowCache::Impl::Impl(std::size_t bytes) : count(shards_for(bytes)) {
+  if (count == 0) return;
+  const std::size_t own = bytes / count - sizeof(Shard);
+  const std::size_t typical = kTypicalRow + sizeof(Bucket) / kRowsPerBucket + sizeof(std::uint16_t);
+  const std::size_t bucket_count = own / typical / kRowsPerBucket;
+  const std::size_t ghost_count = own / typical / 32 * 32;
+  const std::size_t ring =
+      (own - bucket_count * sizeof(Bucket) - ghost_count * sizeof(std::uint16_t)) / 64 * 64;
+  shards = std::make_unique<Shard[]>(count);
+  buckets = allocate_pages(count * bucket_count * sizeof(Bucket));
+  ghosts = allocate_pages(count * ghost_count * sizeof(std::uint16_t));
+  rows = allocate_pages(count * ring);
+  auto* bucket = reinterpret_cast<Bucket*>(buckets.get());
+  auto* ghost = reinterpret_cast<std::uint16_t*>(ghosts.get());
+  for (std::size_t i = 0; i < count; ++i) {
+    shards[i].set_up({bucket + i * bucket_count, bucket_count},
+                     {ghost + i * ghost_count, ghost_count}, {rows.get() + i * ring, ring});
+  }
+  memory = count * (sizeof(Shard) + bucket_count * sizeof(Bucket) +
+                    ghost_count * sizeof(std::uint16_t) + ring);
+}
+
+RowCache::RowCache(std::size_t bytes) : impl_(std::make_unique<Impl>(bytes)) {}
+
+RowCache::~RowCache() = default;
+
+void RowCache::prefetch(Database database, std::uint64_t hash) const noexcept {
+  if (impl_->count == 0) return;
+  const std::uint64_t place = place_hash(database, hash);
+  __builtin_prefetch(&impl_->shard(place).bucket(place));
+}
+
+void RowCache::prefetch_row(Database database, std::uint64_t hash) const noexcept {
+  if (impl_->count == 0) return;
+  const std::uint64_t place = place_hash(database, hash);
+  const Shard& shard = impl_->shard(place);
+  Bucket& bucket = shard.bucket(place);
+  const std::uint32_t found = bucket.candidates(place);
+  if (found == 0) return;
+  const std::uint32_t slot = bucket.peek(static_cast<std::size_t>(std::countr_zero(found)));
+  if (slot == 0) return;  // taken away in between
+  const std::uint8_t* row = shard.row_memory(slot);
+  __builtin_prefetch(row);
+  __builtin_prefetch(row + 64);
+  __builtin_prefetch(row + kTypicalRow - 8);  // a typical row often ends in a third line
+}
+
+Lookup RowCache::find(Database database, ByteView key, std::uint64_t hash, std::int64_t version,
+                      Arena& arena) {
+  if (impl_->count == 0) return {};
+  const RowId id{database, key, place_hash(database, hash)};
+  Shard& shard = impl_->shard(id.hash);
+  const std::lock_guard lock(shard.mutex);
+  CachedRow* row = shard.find(id);
+  // After the row was found: a flush that has replaced it has raised its version before.
+  if (row == nullptr || impl_->version(database).load(std::memory_order_acquire) > version) {
+    ++shard.counters.misses;
+    return {};
+  }
+  ++shard.counters.hits;
+  if (row->hits < CachedRow::kMostHits) ++row->hits;
+  if (row->present == 0) return {Presence::absent, {}};
+  return {Presence::present, arena.copy(row->value())};
+}
+
+void RowCache::insert(Database database, ByteView key, std::uint64_t hash, std::int64_t version,
+                      std::optional<ByteView> value) {
+  if (impl_->count == 0) return;
+  const RowId id{database, key, place_hash(database, hash)};
+  Shard& shard = impl_->shard(id.hash);
+  const std::lock_guard lock(shard.mutex);
+  if (impl_->version(database).load(std::memory_order_acquire) > version) {
+    ++shard.counters.refused;
+    return;
+  }
+  if (shard.find(id) == nullptr) shard.add(id, value);
+}
+
+void RowCache::flushed(Database database, const RowBuffer& rows, std::int64_t version) {
+  if (impl_->count == 0) return;
+  FLATKV_ASSERT(version >= impl_->version(database).load());
+  impl_->version(database).store(version);
+  std::array<RowBuffer::Newest, 64> group;
+  for (std::size_t from = 0;;) {
+    const std::size_t got = rows.newest(from, group);
+    if (got == 0) return;
+    from += got;
+    for (std::size_t i = 0; i < got; ++i) prefetch(database, group[i].hash);
+    for (std::size_t i = 0; i < got; ++i) prefetch_row(database, group[i].hash);
+    for (std::size_t i = 0; i < got; ++i) {
+      const RowBuffer::Row& row = group[i].row;
+      const RowId id{database, row.key, place_hash(database, group[i].hash)};
+      Shard& shard = impl_->shard(id.hash);
+      const std::lock_guard lock(shard.mutex);
+      shard.replace(id, row.remove ? std::nullopt : std::optional(row.value));
+    }
+  }
+}
+
+void RowCache::clear() {
+  for (std::size_t i = 0; i < impl_->count; ++i) {
+    const std::lock_guard lock(impl_->shards[i].mutex);
+    impl_->shards[i].clear();
+  }
+}
+
+void RowCache::start(Database database, std::int64_t version) {
+  impl_->version(database).store(version);
+}
+
+RowCache::Counters RowCache::counters() const {
+  Counters sum;
+  for (std::size_t i = 0; i < impl_->count; ++i) {
+    Shard& shard = impl_->shards[i];
+    const std::lock_guard lock(shard.mutex);
+    sum.rows += shard.counters.rows;
+    sum.hits += shard.counters.hits;
+    sum.misses += shard.counters.misses;
+    sum.inserted += shard.counters.inserted;
+    sum.evicted += shard.counters.evicted;
+    sum.refused += shard.counters.refused;
+  }
+  return sum;
+}
+
+std::size_t RowCache::memory() const noexcept { return impl_->memory; }
+
+}  // namespace flatkv::engine
