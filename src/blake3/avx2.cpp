@@ -77,7 +77,7 @@ alignas(64) constexpr std::uint8_t kMasks[64] = {
 #define FLATKV_CLOBBERS                                                                    \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-#include "blake3/avx2_core.inc"
+#include "blake3/avx2_core.gen"
 #include "blake3/lanes.inc"
 
 }  // namespace

@@ -64,7 +64,7 @@ constexpr std::uint8_t kMasks[1] = {0};
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", \
       "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", \
       "xmm31"
-#include "blake3/avx512_core.inc"
+#include "blake3/avx512_core.gen"
 #include "blake3/lanes.inc"
 
 }  // namespace
