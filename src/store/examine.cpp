@@ -167,7 +167,10 @@ class Examiner {
   Status judge_log() {
     const bool behind = !found_.reached || *found_.reached < found_.durable;
     if (!behind && !damaged()) return {};
-    if (damaged() && found_.log->damage->valid_above && needed_for_replay()) {
+    // A page that was never synced may be lost below one that was written back on its own
+    // (`process` and `group`): a hole above D is a lost suffix, not damage, and is cut below.
+    if (damaged() && found_.log->damage->valid_above && needed_for_replay() &&
+        found_.log->damage->version <= found_.durable) {
       const changelog::Break& bad = *found_.log->damage;
       return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason +
                                              "; ways out: `flatkv rollback STORE " +

@@ -98,11 +98,28 @@ class Opener {
   }
 
   Status carry_log_and_snapshots(GenerationBuilder& builder, const Examination& found) {
-    FLATKV_TRY(builder.carry_log(found.generation, *found.log, *found.reached));
+    FLATKV_ASSIGN(const changelog::Survey log, log_to_carry(found));
+    FLATKV_TRY(builder.carry_log(found.generation, log, *found.reached));
     for (const auto& snapshot : found.snapshots) {
       if (snapshot.manifest) FLATKV_TRY(builder.carry_snapshot(snapshot));
     }
     return {};
+  }
+
+  /// The walk that decided began at the databases; the snapshots that are carried need the log from
+  /// the oldest of them, as far as it is still whole from there.
+  Result<changelog::Survey> log_to_carry(const Examination& found) const {
+    for (const auto& snapshot : found.snapshots) {
+      if (!snapshot.manifest) continue;
+      changelog::SurveyOptions options;
+      options.store = found.manifest.store;
+      options.from_version = snapshot.version;
+      FLATKV_ASSIGN(auto longer,
+                    changelog::survey(*environment_.files, layout::changelog_path(found.generation),
+                                      options));
+      if (longer && longer->tip.version == *found.reached) return *std::move(longer);
+    }
+    return *found.log;
   }
 
   /// All databases are at D and agree; only the log's end is gone.
