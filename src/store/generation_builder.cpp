@@ -45,22 +45,29 @@ Status GenerationBuilder::carry_database(Database which, const std::string& from
   return {};
 }
 
-Status GenerationBuilder::create_database(Database which,
-                                          const std::function<Status(engine::TableWriter&)>& fill) {
+engine::DbOptions GenerationBuilder::database_options(Database which) const {
   engine::DbOptions options;
   options.path = layout::database_path(layout::working_path(path_), which);
   options.which = which;
   options.env = environment_.rocks;
   options.background_compaction = false;
+  return options;
+}
+
+Status GenerationBuilder::create_database(Database which,
+                                          const std::function<Status(engine::TableWriter&)>& fill,
+                                          const std::vector<std::string>& tables) {
+  const engine::DbOptions options = database_options(which);
   FLATKV_ASSIGN(const auto db, engine::Db::open(options, engine::Db::Mode::create));
   FLATKV_FAILPOINT("generation.database_created");
   if (fill) {
-    const std::string table =
-        fs::join(layout::flush_path(path_), std::string(to_string(which)) + ".sst");
-    FLATKV_ASSIGN(auto writer, engine::TableWriter::create(options, table));
+    const std::string name = std::string(to_string(which)) + ".sst";
+    std::vector<std::string> all = {fs::join(layout::flush_path(path_), name)};
+    FLATKV_ASSIGN(auto writer, engine::TableWriter::create(options, all.front()));
     FLATKV_TRY(fill(writer));
     FLATKV_TRY(writer.finish());
-    FLATKV_TRY(db->ingest({table}));
+    all.insert(all.end(), tables.begin(), tables.end());
+    FLATKV_TRY(db->ingest(all));
     FLATKV_FAILPOINT("generation.database_filled");
   }
   return files_->sync_directory(options.path);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "changelog/survey.hpp"
 #include "layout/generation.hpp"
@@ -26,8 +27,12 @@ class GenerationBuilder {
   /// Links a closed database into `working/`.
   Status carry_database(Database which, const std::string& from);
   /// A new database in `working/`, with one table that `fill` writes; empty without `fill`.
+  /// `tables` are finished ones with rows, in key order, and come in by the same atomic step.
   Status create_database(Database which,
-                         const std::function<Status(engine::TableWriter&)>& fill = {});
+                         const std::function<Status(engine::TableWriter&)>& fill = {},
+                         const std::vector<std::string>& tables = {});
+  /// What a database in `working/` is opened with.
+  engine::DbOptions database_options(Database which) const;
   /// The log of another generation, cut after `until`.
   Status carry_log(const std::string& generation, const changelog::Survey& survey,
                    std::int64_t until);

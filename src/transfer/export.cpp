@@ -1,0 +1,117 @@
+#include "base/failpoint.hpp"
+#include "fs/files.hpp"
+#include "layout/generation.hpp"
+#include "transfer/file_io.hpp"
+#include "transfer/stream_writer.hpp"
+
+namespace flatkv {
+namespace {
+
+constexpr std::uint64_t kRowsBetweenChecks = 4096;
+
+StreamSummary summary_of(const ReadView& view, AccountRows account_rows) {
+  StreamSummary summary;
+  summary.version = view.version();
+  summary.account_rows = account_rows;
+  summary.roots = view.roots();
+  for (const Database database : layout::kDataDatabases) {
+    summary.stats[static_cast<std::size_t>(database)] = view.stats(database);
+  }
+  return summary;
+}
+
+class Exporter {
+ public:
+  Exporter(const ReadView& view, ByteSink& sink, const TransferOptions& options)
+      : view_(view), options_(options), writer_(sink) {}
+
+  Status run(AccountRows account_rows) {
+    transfer::StreamHeader header;
+    header.summary = summary_of(view_, account_rows);
+    total_ = header.summary.rows();
+    for (const Database database : layout::kDataDatabases) {
+      header.hashes[static_cast<std::size_t>(database)] = view_.hash(database);
+    }
+    FLATKV_TRY(writer_.begin(header));
+    for (const Database database : layout::kDataDatabases) FLATKV_TRY(write_rows(database));
+    if (options_.progress) options_.progress(rows_, total_);
+    return writer_.finish();
+  }
+
+ private:
+  Status write_rows(Database database) {
+    const std::uint64_t before = rows_;
+    FLATKV_ASSIGN(RowIterator rows, view_.iterate(database));
+    for (; rows.valid(); rows.next()) {
+      FLATKV_TRY(writer_.row(database, rows.key(), rows.value()));
+      if (++rows_ % kRowsBetweenChecks == 0) FLATKV_TRY(look_up());
+    }
+    FLATKV_TRY(rows.status());  // the end of a scan is not always the end of the rows (32)
+    if (rows_ - before != view_.stats(database).rows) {
+      return fail(ErrorCode::corruption, "a full scan finds " + std::to_string(rows_ - before) +
+                                             " rows, the store says " +
+                                             std::to_string(view_.stats(database).rows))
+          .database(database)
+          .version(view_.version());
+    }
+    return {};
+  }
+
+  Status look_up() {
+    if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+      return fail(ErrorCode::cancelled, "the export was cancelled");
+    }
+    if (options_.progress) options_.progress(rows_, total_);
+    return {};
+  }
+
+  const ReadView& view_;
+  const TransferOptions& options_;
+  transfer::StreamWriter writer_;
+  std::uint64_t rows_ = 0;
+  std::uint64_t total_ = 0;
+};
+
+Status write_file(fs::FileSystem& files, const ReadView& view, AccountRows account_rows,
+                  const std::string& path, const TransferOptions& options) {
+  FLATKV_ASSIGN(const auto file, files.create(path));
+  transfer::FileSink raw(*file);
+  if (path.ends_with(".zst-tmp")) {
+    ZstdSink compressed(raw);
+    FLATKV_TRY(export_state(view, account_rows, compressed, options));
+    FLATKV_TRY(compressed.finish());
+  } else {
+    FLATKV_TRY(export_state(view, account_rows, raw, options));
+  }
+  FLATKV_FAILPOINT("export.written");
+  return file->sync();
+}
+
+}  // namespace
+
+std::uint64_t StreamSummary::rows() const noexcept {
+  std::uint64_t total = 0;
+  for (const DatabaseStats& own : stats) total += own.rows;
+  return total;
+}
+
+Status export_state(const ReadView& view, AccountRows account_rows, ByteSink& sink,
+                    const TransferOptions& options) {
+  return Exporter(view, sink, options).run(account_rows);
+}
+
+Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& path,
+                      const TransferOptions& options) {
+  fs::FileSystem& files = fs::posix();
+  const std::string unfinished = path + "-tmp";
+  FLATKV_TRY(fs::remove_tree(files, unfinished));
+  Status written = write_file(files, view, account_rows, unfinished, options);
+  if (written) written = files.rename(unfinished, path);
+  if (!written) {
+    static_cast<void>(fs::remove_tree(files, unfinished));
+    return written;
+  }
+  return files.sync_directory(fs::parent(path));
+}
+
+}  // namespace flatkv

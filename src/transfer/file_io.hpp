@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "flatkv/transfer.hpp"
+#include "fs/file_system.hpp"
+
+namespace flatkv::transfer {
+
+/// Whether a file name asks for compression.
+bool is_compressed(const std::string& path);
+
+/// Bytes of a file; decompressed if the name ends in `.zst`.
+Result<std::unique_ptr<ByteSource>> open_source(fs::FileSystem& files, const std::string& path);
+
+/// Appends to a file that is being written.
+class FileSink : public ByteSink {
+ public:
+  explicit FileSink(fs::AppendFile& file) : file_(file) {}
+  Status write(ByteView bytes) override { return file_.append({&bytes, 1}); }
+
+ private:
+  fs::AppendFile& file_;
+};
+
+}  // namespace flatkv::transfer

@@ -1,0 +1,89 @@
+#include "layout/manifest.hpp"
+#include "transfer/file_io.hpp"
+#include "transfer/row_hasher.hpp"
+#include "transfer/row_import.hpp"
+#include "transfer/row_rules.hpp"
+#include "transfer/stream_pass.hpp"
+
+namespace flatkv {
+
+struct Importer::Impl {
+  explicit Impl(std::unique_ptr<transfer::RowImport> begun)
+      : import(std::move(begun)), rules(import->account_rows()) {}
+  std::unique_ptr<transfer::RowImport> import;  ///< null when it is over
+  transfer::RowRules rules;
+  transfer::RowHasher hasher;
+};
+
+Result<Importer> Importer::begin(const std::string& path, const ImportOptions& options) {
+  FLATKV_ASSIGN(auto import, transfer::RowImport::begin(path, options));
+  return Importer(std::make_unique<Impl>(std::move(import)));
+}
+
+Importer::Importer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Importer::Importer(Importer&&) noexcept = default;
+Importer& Importer::operator=(Importer&&) noexcept = default;
+Importer::~Importer() = default;
+
+Status Importer::add(std::span<const ImportRow> rows) {
+  if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
+  Status added;
+  for (const ImportRow& row : rows) {
+    if (added = impl_->rules.check(row); !added) break;
+  }
+  if (added) {
+    impl_->hasher.begin(rows);
+    added = impl_->import->write(rows);
+    impl_->hasher.hashes();  // it reads what the caller lent
+  }
+  // A part of the rows may be in: nothing can be made of them any more (trap 27).
+  if (!added) abort();
+  return added;
+}
+
+Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) {
+  if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
+  const auto import = std::move(impl_->import);
+  if (version < 0) {
+    return fail(ErrorCode::invalid_argument, "a version is at least 0").version(version);
+  }
+  const std::array<LtHash, 4>& hashes = impl_->hasher.hashes();
+  const Roots roots = layout::roots_of(hashes);
+  FLATKV_TRY(transfer::compare_trusted(roots, trusted));
+  FLATKV_TRY(import->finish(version, hashes, impl_->rules.counted()));
+  return roots;
+}
+
+void Importer::abort() {
+  if (impl_) impl_->import.reset();
+}
+
+Status Importer::close() {
+  abort();
+  return {};
+}
+
+Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
+                                    const ImportOptions& options, const TrustedRoots& trusted,
+                                    const TransferOptions& transfer) {
+  std::unique_ptr<transfer::RowImport> import;
+  const auto started = [&](const transfer::StreamHeader& header) -> Status {
+    ImportOptions own = options;
+    own.account_rows = header.summary.account_rows;
+    FLATKV_ASSIGN(import, transfer::RowImport::begin(path, own));
+    return {};
+  };
+  const auto use = [&](std::span<const ImportRow> rows) { return import->write(rows); };
+  FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, transfer, started, use));
+  FLATKV_TRY(import->finish(header.summary.version, header.hashes, header.summary.stats));
+  return header.summary;
+}
+
+Result<StreamSummary> import_file(const std::string& file, const std::string& path,
+                                  const ImportOptions& options, const TrustedRoots& trusted,
+                                  const TransferOptions& transfer) {
+  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
+  return import_stream(*source, path, options, trusted, transfer);
+}
+
+}  // namespace flatkv

@@ -1,0 +1,44 @@
+#include "transfer/row_hasher.hpp"
+
+#include "base/error.hpp"
+
+namespace flatkv::transfer {
+
+void RowHasher::begin(std::span<const ImportRow> rows) {
+  tasks_.wait();
+  for (auto& changes : changes_) changes.clear();
+  for (const ImportRow& row : rows) {
+    changes_[static_cast<std::size_t>(row.database)].push_back({row.key, {}, row.value});
+  }
+  tasks_.run([this] {
+    std::array<lthash::Job, 4> jobs;
+    for (std::size_t i = 0; i < 4; ++i) jobs[i] = {changes_[i], &hashes_[i]};
+    lthash::accumulate_parallel(jobs);
+  });
+}
+
+const std::array<LtHash, 4>& RowHasher::hashes() {
+  tasks_.wait();
+  return hashes_;
+}
+
+Status compare_trusted(const Roots& roots, const TrustedRoots& trusted) {
+  const auto differs = [](std::string_view name, const Digest& found, const Digest& expected) {
+    return fail(ErrorCode::corruption, "the rows have the " + std::string(name) + " " +
+                                           to_hex(found) + ", trusted is " + to_hex(expected));
+  };
+  if (trusted.root && roots.root != *trusted.root)
+    return differs("root", roots.root, *trusted.root);
+  if (!trusted.roots) return {};
+  const Roots& line = *trusted.roots;
+  if (roots.account != line.account)
+    return differs("account checksum", roots.account, line.account);
+  if (roots.code != line.code) return differs("code checksum", roots.code, line.code);
+  if (roots.storage != line.storage)
+    return differs("storage checksum", roots.storage, line.storage);
+  if (roots.legacy != line.legacy) return differs("legacy checksum", roots.legacy, line.legacy);
+  if (roots.root != line.root) return differs("root", roots.root, line.root);
+  return {};
+}
+
+}  // namespace flatkv::transfer

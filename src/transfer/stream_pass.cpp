@@ -1,0 +1,78 @@
+#include "transfer/stream_pass.hpp"
+
+#include "layout/manifest.hpp"
+#include "transfer/file_io.hpp"
+#include "transfer/row_hasher.hpp"
+
+namespace flatkv {
+namespace transfer {
+namespace {
+
+Status compare_hashes(const StreamHeader& header, const std::array<LtHash, 4>& found) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (found[i] == header.hashes[i]) continue;
+    return fail(ErrorCode::corruption, "the rows have the checksum " + to_hex(found[i].checksum()) +
+                                           ", the header says " +
+                                           to_hex(header.hashes[i].checksum()))
+        .database(static_cast<Database>(i))
+        .version(header.summary.version);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted,
+                                 const TransferOptions& options,
+                                 const std::function<Status(const StreamHeader&)>& started,
+                                 const std::function<Status(std::span<const ImportRow>)>& use) {
+  FLATKV_ASSIGN(StreamReader reader, StreamReader::open(source));
+  const StreamHeader& header = reader.header();
+  if (layout::roots_of(header.hashes) != header.summary.roots) {
+    return fail(ErrorCode::corruption, "the header's hashes and its roots line differ");
+  }
+  // Before any work: a stream of another state is told at once.
+  FLATKV_TRY(compare_trusted(header.summary.roots, trusted));
+  if (started) FLATKV_TRY(started(header));
+
+  std::uint64_t rows = 0;
+  FLATKV_ASSIGN(Chunk chunk, reader.next());
+  RowHasher hasher;  // after the chunk: it is done with the rows before they go
+  while (!chunk.rows.empty()) {
+    if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) {
+      return fail(ErrorCode::cancelled, "cancelled");
+    }
+    hasher.begin(chunk.rows);
+    if (use) FLATKV_TRY(use(chunk.rows));
+    rows += chunk.rows.size();
+    if (options.progress) options.progress(rows, header.summary.rows());
+    auto next = reader.next();
+    hasher.hashes();
+    if (!next) return std::unexpected(std::move(next).error());
+    chunk = *std::move(next);
+  }
+  FLATKV_TRY(compare_hashes(header, hasher.hashes()));
+  return header;
+}
+
+}  // namespace transfer
+
+Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trusted,
+                                   const TransferOptions& options) {
+  FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, options, {}, {}));
+  return header.summary;
+}
+
+Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted,
+                                 const TransferOptions& options) {
+  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), path));
+  auto checked = check_stream(*source, trusted, options);
+  if (!checked && checked.error().path.empty()) {
+    Error error = std::move(checked).error();
+    error.path = path;
+    return std::unexpected(std::move(error));
+  }
+  return checked;
+}
+
+}  // namespace flatkv

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "transfer/row_rules.hpp"
+#include "transfer/stream_format.hpp"
+
+namespace flatkv::transfer {
+
+/// Rows of one chunk and the bytes they lie in.
+struct Chunk {
+  Bytes payload;
+  std::vector<ImportRow> rows;
+};
+
+/// Reads a stream from an untrusted source and checks all that can be checked on the way: digests,
+/// indices, lengths, order, the form of every row, and at the end the counts and that nothing
+/// follows. What the rows hash to is for the caller. Memory: one chunk.
+class StreamReader {
+ public:
+  static Result<StreamReader> open(ByteSource& source);
+
+  const StreamHeader& header() const noexcept { return header_; }
+
+  /// The next chunk; one without rows after the footer was found right.
+  Result<Chunk> next();
+
+ private:
+  explicit StreamReader(ByteSource& source) : source_(&source) {}
+  /// Fills all of `into`, or says where the stream ended.
+  Status read_exactly(std::span<std::uint8_t> into);
+  Status read_footer(const FrameBytes& bytes, const Footer& footer);
+  Status read_payload(std::uint32_t bytes, Bytes& payload);
+  Status split_rows(const ChunkHeader& header, Chunk& chunk);
+  Failure bad(std::string message) const;
+
+  ByteSource* source_;
+  StreamHeader header_;
+  Digest previous_{};
+  std::uint64_t offset_ = 0;
+  std::uint64_t chunks_ = 0;
+  std::uint64_t rows_read_ = 0;
+  bool done_ = false;
+  std::optional<RowRules> rules_;
+};
+
+}  // namespace flatkv::transfer

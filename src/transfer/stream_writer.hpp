@@ -1,0 +1,27 @@
+#pragma once
+
+#include "transfer/stream_format.hpp"
+
+namespace flatkv::transfer {
+
+/// Writes a stream: header, rows in stream order, `finish`. Memory: one chunk.
+class StreamWriter {
+ public:
+  explicit StreamWriter(ByteSink& sink) : sink_(sink) {}
+
+  Status begin(const StreamHeader& header);
+  Status row(Database database, ByteView key, ByteView value);
+  /// Without it the stream has no footer and no reader accepts it.
+  Status finish();
+
+ private:
+  Status close_chunk();
+
+  ByteSink& sink_;
+  Digest previous_{};
+  ChunkHeader chunk_;
+  Bytes payload_;
+  std::uint64_t rows_ = 0;
+};
+
+}  // namespace flatkv::transfer
