@@ -1,5 +1,7 @@
 #include "store/core.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -18,16 +20,34 @@ std::uint64_t since(Clock::time_point start) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
+/// A quarter of memory up to 4 GiB; taken from the system only as it fills.
+std::uint64_t automatic_cache_bytes() {
+  constexpr std::uint64_t kMost = 4ULL << 30;
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page_bytes = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page_bytes <= 0) return kMost / 16;
+  return std::min(kMost,
+                  static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) / 4);
+}
+
+std::unique_ptr<engine::RowCache> make_cache(std::uint64_t bytes) {
+  if (bytes == Options::kAutoCache) bytes = automatic_cache_bytes();
+  return bytes == 0 ? nullptr : std::make_unique<engine::RowCache>(bytes);
+}
+
 }  // namespace
 
 Core::Core(CoreSetup setup)
     : setup_(std::move(setup)),
       logger_(setup_.options.log),
+      cache_(make_cache(setup_.options.row_cache)),
+      old_values_(cache_.get()),
       published_(setup_.state),
       pending_(setup_.manifest.account_rows, old_values_),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
   for (std::size_t i = 0; i < 4; ++i) {
     frozen_versions_[i] = setup_.state->databases[i].stats.version;
+    if (cache_) cache_->start(static_cast<Database>(i), frozen_versions_[i]);
   }
   frozen_at_ = setup_.state->version;
   pending_.begin(std::move(setup_.state));
@@ -38,7 +58,10 @@ Core::Core(CoreSetup setup)
   flusher.fault = setup_.fault.get();
   flusher.level0_limit = setup_.options.level0_limit;
   flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
-  flusher.before_publish = [this](Database, const std::shared_ptr<const engine::RowBuffer>& rows) {
+  flusher.before_publish = [this](Database database,
+                                  const std::shared_ptr<const engine::RowBuffer>& rows,
+                                  std::int64_t version) {
+    if (cache_) cache_->flushed(database, *rows, version);
     const std::lock_guard lock(dropped_mutex_);
     dropped_.push_back(rows);
   };
@@ -298,6 +321,12 @@ StoreMetrics Core::metrics() const {
     for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
   }
   metrics.view_memory = view_memory();
+  if (cache_) {
+    const engine::RowCache::Counters counters = cache_->counters();
+    metrics.cache_memory = cache_->memory();
+    metrics.cache_hits = counters.hits;
+    metrics.cache_misses = counters.misses;
+  }
   metrics.ignored_change_sets = ignored_ + pending_.ignored();
   return metrics;
 }

@@ -94,6 +94,7 @@ class Core {
 
   CoreSetup setup_;
   Logger logger_;
+  std::unique_ptr<engine::RowCache> cache_;  ///< null: off
   OldValues old_values_;
   Published published_;
   Pending pending_;

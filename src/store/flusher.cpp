@@ -117,7 +117,7 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
   FLATKV_FAILPOINT("flush.ingested");
 
   FLATKV_ASSIGN(auto snapshot, db->snapshot());
-  if (setup_.before_publish) setup_.before_publish(database, part.rows);
+  if (setup_.before_publish) setup_.before_publish(database, part.rows, batch.version);
   setup_.published->update([&](State& state) {
     DbState& own = state.of(database);
     // Buffers leave in the order they were frozen: this one is the oldest.

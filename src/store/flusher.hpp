@@ -46,7 +46,8 @@ class Flusher {
     std::uint64_t level0_limit = 0;
     std::uint64_t pending_compaction_limit = 0;
     /// Told of every flushed data database before the state without its buffer is published.
-    std::function<void(Database, const std::shared_ptr<const engine::RowBuffer>&)> before_publish;
+    std::function<void(Database, const std::shared_ptr<const engine::RowBuffer>&, std::int64_t)>
+        before_publish;
   };
   explicit Flusher(Setup setup);
   ~Flusher();  ///< finishes nothing: batches that have not begun are dropped

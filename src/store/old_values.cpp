@@ -9,8 +9,9 @@
 namespace flatkv::store {
 namespace {
 
-// Rows between the prefetch of a key's index slot and the look at it: far enough for a cache miss.
-constexpr std::size_t kPrefetchDistance = 16;
+// Rows whose cache misses are taken together: more than the core's outstanding loads, fewer than
+// what its first-level cache holds.
+constexpr std::size_t kGroup = 32;
 
 std::uint64_t order_prefix(ByteView key) noexcept {
   std::array<std::uint8_t, 8> first{};
@@ -29,25 +30,43 @@ engine::Lookup find_in_buffers(const DbState& db, const PendingRow& row, std::in
 
 }  // namespace
 
+/// Three passes over a group, each with the memory that the pass before it asked for: places in the
+/// indices, rows, and then the look itself.
+void OldValues::look_in_memory(const State& state, Database database, std::span<PendingRow> rows,
+                               engine::Arena& arena) {
+  const DbState& db = state.of(database);
+  for (std::size_t begin = 0; begin < rows.size(); begin += kGroup) {
+    const auto group = rows.subspan(begin, std::min(kGroup, rows.size() - begin));
+    for (const PendingRow& row : group) {
+      db.active->prefetch(row.hash);
+      for (const auto& frozen : db.frozen) frozen->prefetch(row.hash);
+      if (cache_ != nullptr) cache_->prefetch(database, row.hash);
+    }
+    for (const PendingRow& row : group) {
+      db.active->prefetch_row(row.hash);
+      for (const auto& frozen : db.frozen) frozen->prefetch_row(row.hash);
+      if (cache_ != nullptr) cache_->prefetch_row(database, row.hash);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      PendingRow& row = group[i];
+      engine::Lookup found = find_in_buffers(db, row, state.version);
+      if (found.presence == engine::Presence::unknown && cache_ != nullptr) {
+        found = cache_->find(database, row.key, row.hash, state.version, arena);
+      }
+      if (found.presence == engine::Presence::unknown) {
+        missing_.push_back({order_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
+        continue;
+      }
+      row.had_old = found.presence == engine::Presence::present;
+      row.old_value = row.had_old ? found.value : ByteView{};
+    }
+  }
+}
+
 Status OldValues::read(const State& state, Database database, std::span<PendingRow> rows,
                        engine::Arena& arena) {
-  const DbState& db = state.of(database);
   missing_.clear();
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i + kPrefetchDistance < rows.size()) {
-      const std::uint64_t ahead = rows[i + kPrefetchDistance].hash;
-      db.active->prefetch(ahead);
-      for (const auto& frozen : db.frozen) frozen->prefetch(ahead);
-    }
-    PendingRow& row = rows[i];
-    const engine::Lookup found = find_in_buffers(db, row, state.version);
-    if (found.presence == engine::Presence::unknown) {
-      missing_.push_back({order_prefix(row.key), static_cast<std::uint32_t>(i)});
-      continue;
-    }
-    row.had_old = found.presence == engine::Presence::present;
-    row.old_value = row.had_old ? found.value : ByteView{};
-  }
+  look_in_memory(state, database, rows, arena);
   if (missing_.empty()) return {};
 
   std::ranges::sort(missing_, [&](const Missing& a, const Missing& b) {
@@ -57,11 +76,14 @@ Status OldValues::read(const State& state, Database database, std::span<PendingR
   keys_.clear();
   for (const Missing& missing : missing_) keys_.push_back(rows[missing.row].key);
   values_.assign(keys_.size(), std::nullopt);
-  FLATKV_TRY(db.snapshot->multi_get(keys_, arena, values_));
+  FLATKV_TRY(state.of(database).snapshot->multi_get(keys_, arena, values_));
   for (std::size_t i = 0; i < missing_.size(); ++i) {
     PendingRow& row = rows[missing_[i].row];
     row.had_old = values_[i].has_value();
     row.old_value = values_[i].value_or(ByteView{});
+    if (cache_ != nullptr) {
+      cache_->insert(database, row.key, row.hash, state.version, values_[i]);
+    }
   }
   return {};
 }
