@@ -138,9 +138,10 @@ class ReadOnlyStore {
   Roots working_roots() const;
   void discard();
 
- private:
   struct Impl;
   explicit ReadOnlyStore(std::unique_ptr<Impl> impl);
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

@@ -149,6 +149,12 @@ class CommitStore {
   /// a valid one: nothing to do.
   Status snapshot();
 
+  /// Goes back to an older version, as flatkv::rollback does (history.hpp), without letting go of
+  /// the lock; to the current one: only drops the pending block, which every rollback drops. Views
+  /// go on reading what they were taken of. After a refusal (`version_mismatch`, naming what can be
+  /// reached) or a failed build nothing has changed; after a failed swap the store has failed.
+  Status rollback(std::int64_t version);
+
   /// Full scan of the committed state against its hashes and counts. Differences are in the report,
   /// not an error.
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;

@@ -113,6 +113,7 @@ class Inspector {
   Inspector(fs::FileSystem& files, const std::string& store) : files_(files) {
     environment_.files = &files;
     place_.store = store;
+    place_.held = true;
   }
 
   Result<StoreInfo> run() {

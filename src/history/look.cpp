@@ -72,7 +72,7 @@ Result<std::optional<changelog::Survey>> survey_log(fs::FileSystem& files, const
   changelog::SurveyOptions options;
   options.store = store;
   options.from_version = from;
-  const bool live = is_locked(files, place.store);
+  const bool live = !place.held && is_locked(files, place.store);
   options.check_last_payloads = !live && !closed_cleanly(files, place);
   for (int attempt = 1;; ++attempt) {
     auto found = changelog::survey(files, layout::changelog_path(place.generation), options);

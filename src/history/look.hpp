@@ -18,6 +18,7 @@ struct Place {
   layout::StoreSurvey survey;
   layout::Choice choice;
   std::string generation;  ///< path
+  bool held = false;       ///< by the caller's lock: nobody writes
 };
 Result<Place> find_place(fs::FileSystem& files, const std::string& store);
 
@@ -30,10 +31,12 @@ inline constexpr int kLooks = 3;
 bool may_have_moved(const Error& error);
 
 /// Calls `look(place)` until it succeeded on a generation that is still the live one, at most
-/// kLooks times. A failure that stays is returned as it is.
+/// kLooks times. A failure that stays is returned as it is. `checked`: `look` sees itself that the
+/// generation was the live one when it had all it needs.
 template <std::invocable<const Place&> Look>
 std::invoke_result_t<Look, const Place&> look_at_store(fs::FileSystem& files,
-                                                       const std::string& store, Look look) {
+                                                       const std::string& store, Look look,
+                                                       bool checked = false) {
   for (int attempt = 1;; ++attempt) {
     auto place = find_place(files, store);
     if (!place) {
@@ -44,6 +47,7 @@ std::invoke_result_t<Look, const Place&> look_at_store(fs::FileSystem& files,
     }
     auto result = look(*place);
     if (!result && (attempt == kLooks || !may_have_moved(result.error()))) return result;
+    if (result && checked) return result;
     const auto same = still_there(files, *place);
     if (result && same && *same) return result;
     if (attempt == kLooks) {

@@ -14,15 +14,20 @@ Result<CommitStore> open_commit_store(const Environment& environment, const std:
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
   FLATKV_ASSIGN(Opened opened, open_store(environment, resolved, options));
   auto impl = std::make_unique<CommitStore::Impl>();
-  impl->log_lookup = std::make_unique<LogLookup>(
-      *environment.files, layout::changelog_path(opened.core->setup().lifetime->generation()),
-      opened.core->setup().manifest.store);
-  impl->core = std::move(opened.core);
-  impl->report = std::move(opened.report);
+  impl->replace(std::move(opened));
   return CommitStore(std::move(impl));
 }
 
 }  // namespace store
+
+void CommitStore::Impl::replace(store::Opened opened) {
+  const store::CoreSetup& setup = opened.core->setup();
+  log_lookup = std::make_unique<store::LogLookup>(
+      *setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
+      setup.manifest.store);
+  core = std::move(opened.core);
+  report = std::move(opened.report);
+}
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {
   return store::create_store({}, path, options);

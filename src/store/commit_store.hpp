@@ -15,6 +15,9 @@ struct CommitStore::Impl {
   std::unique_ptr<store::Core> core;
   OpenReport report;
   std::unique_ptr<store::LogLookup> log_lookup;
+
+  /// Goes on with another core; the old one's views live on.
+  void replace(store::Opened opened);
 };
 
 namespace store {

@@ -62,6 +62,14 @@ class Core {
   /// Flushes at the current version and checkpoints before any later flush; waits for the result.
   Status snapshot();
 
+  /// Waits until nothing runs in the background any more; nothing starts before the next commit.
+  Status quiesce();
+  /// Another generation took this one's place: background work stops now, nothing more is written,
+  /// and the directory goes with the last view. Reads go on.
+  void retire();
+  /// Poisons the store.
+  void poison(Error error) { setup_.fault->set(std::move(error)); }
+
   /// Everything to disk; leaves CLEAN behind unless something failed. Once.
   Status close();
 

@@ -122,6 +122,21 @@ Status Core::snapshot() {
   return future.get();
 }
 
+Status Core::quiesce() {
+  FLATKV_TRY(check_usable());
+  return flusher_->wait_idle();
+}
+
+void Core::retire() {
+  if (closed_) return;
+  closed_ = true;
+  pending_.begin(published_.load());
+  group_sync_.reset();
+  flusher_.reset();
+  for (const auto& database : setup_.lifetime->databases()) database->stop_background();
+  setup_.lifetime->remove_at_end();
+}
+
 Status Core::close() {
   if (closed_) return {};
   closed_ = true;

@@ -39,8 +39,10 @@ class Lifetime {
 
   /// Every sync, flush and close succeeded: leave CLEAN behind at the end.
   void leave_clean(changelog::CleanMark mark);
-  /// Another generation took this one's place (or it is a clone): remove it at the end.
+  /// Another generation took this one's place: remove it at the end.
   void remove_at_end();
+  /// It is a clone, held by this lock until it is removed at the end.
+  void remove_clone_at_end(std::unique_ptr<fs::DirLock> lock);
 
  private:
   Environment environment_;
@@ -50,6 +52,7 @@ class Lifetime {
   std::mutex mutex_;
   std::optional<changelog::CleanMark> clean_;
   bool remove_ = false;
+  std::unique_ptr<fs::DirLock> clone_lock_;
 };
 
 }  // namespace flatkv::store

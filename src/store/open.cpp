@@ -31,11 +31,18 @@ Status write_backfill(const std::string& directory, engine::Db& database, Databa
 
 class Opener {
  public:
-  Opener(const Environment& environment, const std::string& store, const Options& options)
-      : environment_(environment), store_(store), options_(options), logger_(options.log) {}
+  /// `lock`: held already, by somebody with views that may be of older generations.
+  Opener(const Environment& environment, const std::string& store, const Options& options,
+         std::shared_ptr<layout::StoreLock> lock = nullptr)
+      : environment_(environment),
+        store_(store),
+        options_(options),
+        logger_(options.log),
+        lock_(std::move(lock)),
+        spare_others_(lock_ != nullptr) {}
 
   Result<Opened> run() {
-    FLATKV_TRY(lock_or_create());
+    if (!lock_) FLATKV_TRY(lock_or_create());
     // Each round may put one next generation in place; then everything is looked at again.
     for (int round = 0; round < 4; ++round) {
       Examination found;
@@ -157,9 +164,11 @@ class Opener {
     if (found.choice.current_missing) {
       FLATKV_TRY(layout::swap_current(files, store_, found.choice.name));
     }
-    for (const auto& name :
-         layout::remove_leftovers(files, store_, found.survey, found.choice.name)) {
-      logger_.warning("could not be removed: " + name);
+    if (!spare_others_) {
+      for (const auto& name :
+           layout::remove_leftovers(files, store_, found.survey, found.choice.name)) {
+        logger_.warning("could not be removed: " + name);
+      }
     }
     for (const auto& name : layout::remove_unfinished(files, found.generation)) {
       logger_.warning("could not be removed: " + name);
@@ -215,6 +224,7 @@ class Opener {
   const Options& options_;
   Logger logger_;
   std::shared_ptr<layout::StoreLock> lock_;
+  bool spare_others_ = false;
   OpenReport report_;
 };
 
@@ -225,10 +235,15 @@ Result<Opened> open_store(const Environment& environment, const std::string& sto
   return Opener(environment, store, options).run();
 }
 
+Result<Opened> open_locked(const Environment& environment, const std::string& store,
+                           const Options& options, std::shared_ptr<layout::StoreLock> lock) {
+  return Opener(environment, store, options, std::move(lock)).run();
+}
+
 Result<std::unique_ptr<Core>> start_core(const Environment& environment, const Options& options,
                                          const std::string& store, const std::string& directory,
                                          const layout::Manifest& manifest, const CopyFinding& copy,
-                                         std::shared_ptr<layout::StoreLock> lock) {
+                                         std::shared_ptr<layout::StoreLock> lock, bool compaction) {
   FLATKV_TRY(fs::ensure_directory(*environment.files, layout::flush_path(directory)));
   auto fault = std::make_shared<Fault>();
   const auto block_cache = rocksdb::NewLRUCache(options.block_cache);
@@ -239,6 +254,7 @@ Result<std::unique_ptr<Core>> start_core(const Environment& environment, const O
     db.which = which;
     db.env = environment.rocks;
     db.block_cache = block_cache;
+    db.background_compaction = compaction;
     db.on_background_error = [fault](const Error& error) { fault->set(error); };
     FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
                   engine::Db::open(db, engine::Db::Mode::read_write));
@@ -286,12 +302,17 @@ Result<std::int64_t> replay_log(const Environment& environment, Core& core,
   FLATKV_ASSIGN(auto reader,
                 changelog::Reader::open(*environment.files, layout::changelog_path(generation),
                                         survey, core.setup().manifest.store, from + 1, true));
+  return replay_records(core, reader, layout::changelog_path(generation), until);
+}
+
+Result<std::int64_t> replay_records(Core& core, changelog::Reader& reader,
+                                    const std::string& directory, std::int64_t until) {
   std::int64_t replayed = 0;
   while (core.state()->version < until) {
     FLATKV_ASSIGN(auto record, reader.next());
     if (!record) {
       return fail(ErrorCode::log_gap, "the changelog ends before the version that replay needs")
-          .path(layout::changelog_path(generation))
+          .path(directory)
           .version(core.state()->version + 1);
     }
     FLATKV_TRY(core.replay_block(record->header, std::move(record->payload)));

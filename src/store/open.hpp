@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "changelog/reader.hpp"
 #include "store/core.hpp"
 #include "store/examine.hpp"
 
@@ -17,18 +18,29 @@ struct Opened {
 Result<Opened> open_store(const Environment& environment, const std::string& store,
                           const Options& options);
 
+/// The same for a caller that holds the lock and may have views of older generations open: those
+/// are left alone.
+Result<Opened> open_locked(const Environment& environment, const std::string& store,
+                           const Options& options, std::shared_ptr<layout::StoreLock> lock);
+
 /// Opens the databases of a copy for writing and starts a core on them, each database at the
 /// version that phase 1 found. Also what rollback, clones and repair replay on. `directory` is the
 /// generation (or clone) whose `working/` and `flush/` are used.
 Result<std::unique_ptr<Core>> start_core(const Environment& environment, const Options& options,
                                          const std::string& store, const std::string& directory,
                                          const layout::Manifest& manifest, const CopyFinding& copy,
-                                         std::shared_ptr<layout::StoreLock> lock);
+                                         std::shared_ptr<layout::StoreLock> lock,
+                                         bool compaction = true);
 
 /// Replays records up to and including `until` from a surveyed log of `generation` (step 9).
 /// Returns how many.
 Result<std::int64_t> replay_log(const Environment& environment, Core& core,
                                 const std::string& generation, const changelog::Survey& survey,
                                 std::int64_t until);
+
+/// The same with a reader that stands before the version to be replayed next; `directory` is its
+/// log's, for messages.
+Result<std::int64_t> replay_records(Core& core, changelog::Reader& reader,
+                                    const std::string& directory, std::int64_t until);
 
 }  // namespace flatkv::store

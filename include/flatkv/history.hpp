@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "flatkv/error.hpp"
+#include "flatkv/options.hpp"
+
+// Going back to an older version.
+namespace flatkv {
+
+struct RollbackOptions {
+  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed
+  std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
+  std::uint32_t threads = 0;                  ///< 0 is one per core
+  LogCallback log{};
+};
+
+/// Takes a store that nobody has open back to `version`, also one that does not open. The version
+/// must have a valid snapshot at or below it and an unbroken log from there, or a valid snapshot of
+/// its own. What lies above it is gone for good. A crash at any moment leaves the old tip or
+/// `version`; durable on return. At the version where the store would open: nothing to do.
+///
+/// Errors, nothing changed: version_mismatch (not reachable; the message names what is), not_found,
+/// locked, corruption, import_incomplete, format_too_new, io, no_space, permission. An error of the
+/// last step, the swap itself, leaves the one or the other.
+Status rollback(const std::string& store, std::int64_t version,
+                const RollbackOptions& options = {});
+
+}  // namespace flatkv

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flatkv/history.hpp"
+#include "history/look.hpp"
+#include "store/environment.hpp"
+#include "store/generation_builder.hpp"
+#include "store/open.hpp"
+
+namespace flatkv::history {
+
+/// flatkv::rollback on a given environment.
+Status rollback_store(const store::Environment& environment, const std::string& store,
+                      std::int64_t version, const RollbackOptions& options);
+
+/// The next generation of a store at an older version (spec §7). The caller holds the lock, and
+/// nothing changes the live generation meanwhile.
+class Rollback {
+ public:
+  /// `options` are those of the core that replays.
+  Rollback(const store::Environment& environment, Place place,
+           std::shared_ptr<layout::StoreLock> lock, Options options)
+      : environment_(environment),
+        files_(*environment.files),
+        place_(std::move(place)),
+        lock_(std::move(lock)),
+        options_(std::move(options)) {}
+
+  /// Decides how; every refusal comes from here, before anything is changed.
+  Status plan(std::int64_t version);
+  /// Builds all of it under a -tmp name and proves it. After an error only that is left, and it is
+  /// removed.
+  Status build();
+  /// The commit point. After an error it is not known which generation is live.
+  Status publish();
+
+ private:
+  Status choose_source();
+  void choose_log();
+  Status refuse() const;
+  Status fill();
+  Status carry_log();
+  Status carry_snapshots();
+  Status replay();
+  Status prove(const store::CopyFinding& copy, const store::KnownRoots& known) const;
+
+  const store::Environment& environment_;
+  fs::FileSystem& files_;
+  Place place_;
+  std::shared_ptr<layout::StoreLock> lock_;
+  Options options_;
+
+  std::int64_t version_ = 0;
+  layout::Manifest manifest_;
+  std::vector<layout::SnapshotEntry> snapshots_;
+  std::vector<Reach> reach_;
+  std::optional<Error> log_problem_;
+  std::size_t source_ = 0;                  ///< index into reach_
+  std::optional<changelog::Survey> carry_;  ///< the log that goes over; nothing: a new one
+  std::optional<store::GenerationBuilder> builder_;
+};
+
+}  // namespace flatkv::history
