@@ -14,7 +14,6 @@ namespace {
 using V = __m256i;
 constexpr std::size_t kLanes = 8;
 constexpr std::size_t kFewest = 4;
-constexpr auto compress = compress_portable;
 
 inline V load(const void* from) { return _mm256_load_si256(static_cast<const V*>(from)); }
 inline V load_unaligned(const void* from) {
@@ -78,12 +77,13 @@ alignas(64) constexpr std::uint8_t kMasks[64] = {
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 #include "blake3/avx2_core.gen"
+#include "blake3/rows.inc"
+// after it, for compress
 #include "blake3/lanes.inc"
 
 }  // namespace
 
-const Backend kAvx2 = {Kernel::avx2, kWide,     compress, output_portable,
-                       hash_many,    add_terms, settle};
+const Backend kAvx2 = {Kernel::avx2, kWide, compress, output, hash_many, add_terms, settle};
 
 }  // namespace flatkv::blake3
 

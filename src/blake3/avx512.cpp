@@ -14,7 +14,6 @@ namespace {
 using V = __m512i;
 constexpr std::size_t kLanes = 16;
 constexpr std::size_t kFewest = 5;
-constexpr auto compress = compress_portable;
 
 inline V load(const void* from) { return _mm512_load_si512(from); }
 inline V load_unaligned(const void* from) { return _mm512_loadu_si512(from); }
@@ -65,12 +64,13 @@ constexpr std::uint8_t kMasks[1] = {0};
       "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", \
       "xmm31"
 #include "blake3/avx512_core.gen"
+#include "blake3/rows.inc"
+// after it, for compress
 #include "blake3/lanes.inc"
 
 }  // namespace
 
-const Backend kAvx512 = {Kernel::avx512, kWide,     compress, output_portable,
-                         hash_many,      add_terms, settle};
+const Backend kAvx512 = {Kernel::avx512, kWide, compress, output, hash_many, add_terms, settle};
 
 }  // namespace flatkv::blake3
 

@@ -19,8 +19,6 @@ constexpr std::size_t kChunkBytes = 1024;
 /// Words of an accumulator: the 2048 bytes of extended output that make one element.
 constexpr std::size_t kElementWords = 512;
 constexpr std::size_t kElementBlocks = 32;
-/// What is added and what is subtracted are summed apart, so that both take the same code.
-constexpr std::size_t kAccumulatorWords = 2 * kElementWords;
 /// Most inputs that `Backend::hash_many` works on side by side.
 constexpr std::size_t kMaxLanes = 32;
 
@@ -69,12 +67,15 @@ struct Backend {
                     std::uint64_t counter, bool increment, std::uint32_t flags, std::uint32_t first,
                     std::uint32_t last, std::uint32_t (*cvs)[8]);
 
-  /// Adds the 2048-byte outputs of `count` terms, as 16-bit limbs, to `accumulator`
-  /// (kAccumulatorWords words, 64-byte aligned, zero at first, in an order of the kernel's own).
-  void (*add_terms)(const Term* terms, std::size_t count, std::uint32_t* accumulator);
+  /// Adds the 2048-byte outputs of `count` terms, as 16-bit limbs, to `plus` or, of those to be
+  /// subtracted, to `minus`: kElementWords words each, 64-byte aligned, in an order of the kernel's
+  /// own. Apart, because then both take the same code; `minus` is touched only if a term needs it.
+  void (*add_terms)(const Term* terms, std::size_t count, std::uint32_t* plus,
+                    std::uint32_t* minus);
 
-  /// Adds an accumulator, put into the natural order, to 1024 limbs (64-byte aligned).
-  void (*settle)(const std::uint32_t* accumulator, std::uint16_t* limbs);
+  /// Puts such a sum into the natural order and adds it to, or subtracts it from, 1024 limbs
+  /// (64-byte aligned).
+  void (*settle)(const std::uint32_t* sum, bool subtract, std::uint16_t* limbs);
 };
 
 /// Single blocks have no lanes to fill: kernels without a better way share these.

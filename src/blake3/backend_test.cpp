@@ -86,17 +86,19 @@ TEST_P(Operations, AddTermsOfEveryCountAndSign) {
     for (std::size_t i = 0; i < count; ++i) {
       terms.push_back({random_root(blocks.data() + i * 64 + i % 64), random_() % 2 == 0});
     }
-    alignas(64) std::uint32_t a[kAccumulatorWords] = {};
-    alignas(64) std::uint32_t b[kAccumulatorWords] = {};
-    mine_.add_terms(terms.data(), count, a);
-    reference_.add_terms(terms.data(), count, b);
+    alignas(64) std::uint32_t a[2][kElementWords] = {};
+    alignas(64) std::uint32_t b[2][kElementWords] = {};
+    mine_.add_terms(terms.data(), count, a[0], a[1]);
+    reference_.add_terms(terms.data(), count, b[0], b[1]);
     alignas(64) std::uint16_t limbs_a[1024];
     alignas(64) std::uint16_t limbs_b[1024];
     for (std::size_t i = 0; i < 1024; ++i) {
       limbs_a[i] = limbs_b[i] = static_cast<std::uint16_t>(random_());
     }
-    mine_.settle(a, limbs_a);
-    reference_.settle(b, limbs_b);
+    for (const bool subtract : {false, true}) {
+      mine_.settle(a[subtract ? 1 : 0], subtract, limbs_a);
+      reference_.settle(b[subtract ? 1 : 0], subtract, limbs_b);
+    }
     ASSERT_EQ(0, std::memcmp(limbs_a, limbs_b, sizeof limbs_a)) << count;
   }
 }
@@ -106,11 +108,11 @@ TEST_P(Operations, ATermIsItsOutputAddedLimbByLimb) {
   const Bytes block = random_bytes(64);
   for (const bool subtract : {false, true}) {
     const Term term = {random_root(block.data()), subtract};
-    alignas(64) std::uint32_t sum[kAccumulatorWords] = {};
-    mine_.add_terms(&term, 1, sum);
+    alignas(64) std::uint32_t sum[kElementWords] = {};
+    mine_.add_terms(&term, 1, subtract ? nullptr : sum, subtract ? sum : nullptr);
     alignas(64) std::uint16_t limbs[1024];
     for (std::size_t i = 0; i < 1024; ++i) limbs[i] = static_cast<std::uint16_t>(61 * i);
-    mine_.settle(sum, limbs);
+    mine_.settle(sum, subtract, limbs);
     for (std::size_t i = 0; i < kElementBlocks; ++i) {
       std::uint16_t out[32];
       reference_.output(term.root, i, reinterpret_cast<std::uint8_t*>(out));

@@ -67,8 +67,8 @@ TEST(Kernel, TheOrderOfTheAccumulatorProvesWhichCodeRan) {
   term.root.block_bytes = 64;
   term.root.flags = kChunkStart | kChunkEnd;
 
-  alignas(64) std::uint32_t natural[kAccumulatorWords] = {};
-  backend(Kernel::portable).add_terms(&term, 1, natural);
+  alignas(64) std::uint32_t natural[kElementWords] = {};
+  backend(Kernel::portable).add_terms(&term, 1, natural, nullptr);
   for (const auto kernel : kernels()) {
     SCOPED_TRACE(to_string(kernel));
     std::size_t lanes = 0;
@@ -87,9 +87,9 @@ TEST(Kernel, TheOrderOfTheAccumulatorProvesWhichCodeRan) {
         lanes = 16;
         break;
     }
-    alignas(64) std::uint32_t sum[kAccumulatorWords] = {};
+    alignas(64) std::uint32_t sum[kElementWords] = {};
     const WithKernel with(kernel);
-    backend().add_terms(&term, 1, sum);
+    backend().add_terms(&term, 1, sum, nullptr);
     for (std::size_t i = 0; i < kElementWords; ++i) {
       const std::size_t lane = i % lanes;
       const std::size_t word = i / lanes % 16;
@@ -106,9 +106,9 @@ class KernelDeathTest : public testing::Test {
     (void)::setenv("FLATKV_KERNEL", value, 1);
     const auto status = environment_kernel();
     // Hashing must still work, whatever was asked for: nothing may raise SIGILL.
-    alignas(64) std::uint32_t sum[kAccumulatorWords] = {};
+    alignas(64) std::uint32_t sum[kElementWords] = {};
     alignas(64) std::uint16_t limbs[1024] = {};
-    backend().settle(sum, limbs);
+    backend().settle(sum, false, limbs);
     if (status) return current() == parse_kernel(value).value_or(detect()) ? 0 : 99;
     return 1 + static_cast<int>(status.error().code);
   }

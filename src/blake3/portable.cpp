@@ -116,11 +116,6 @@ Word add_limbs(Word a, Word b) {
   return ((a & ~kTop) + (b & ~kTop)) ^ ((a ^ b) & kTop);
 }
 
-Word subtract_limbs(Word a, Word b) {
-  constexpr Word kTop = 0x8000'8000;
-  return ((a | kTop) - (b & ~kTop)) ^ ((a ^ ~b) & kTop);
-}
-
 // The output blocks of a root differ in nothing but the counter, which enters at word 12: three of
 // the first four mixing steps are the same for all of them.
 void add_term(const Root& root, Word* sum) {
@@ -150,17 +145,19 @@ void add_term(const Root& root, Word* sum) {
   }
 }
 
-void add_terms(const Term* terms, std::size_t count, Word* accumulator) {
+void add_terms(const Term* terms, std::size_t count, Word* plus, Word* minus) {
   for (std::size_t i = 0; i < count; ++i) {
-    add_term(terms[i].root, accumulator + (terms[i].subtract ? kElementWords : 0));
+    add_term(terms[i].root, terms[i].subtract ? minus : plus);
   }
 }
 
-void settle(const Word* accumulator, std::uint16_t* limbs) {
+void settle(const Word* sum, bool subtract, std::uint16_t* limbs) {
+  const int sign = subtract ? -1 : 1;
   for (std::size_t i = 0; i < kElementWords; ++i) {
-    const Word net = subtract_limbs(accumulator[i], accumulator[i + kElementWords]);
-    limbs[2 * i] = static_cast<std::uint16_t>(limbs[2 * i] + net);
-    limbs[2 * i + 1] = static_cast<std::uint16_t>(limbs[2 * i + 1] + (net >> 16));
+    const auto low = static_cast<std::uint16_t>(sum[i]);
+    const auto high = static_cast<std::uint16_t>(sum[i] >> 16);
+    limbs[2 * i] = static_cast<std::uint16_t>(limbs[2 * i] + sign * low);
+    limbs[2 * i + 1] = static_cast<std::uint16_t>(limbs[2 * i + 1] + sign * high);
   }
 }
 

@@ -14,7 +14,6 @@ namespace {
 using V = __m128i;
 constexpr std::size_t kLanes = 4;
 constexpr std::size_t kFewest = 3;
-constexpr auto compress = compress_portable;
 
 inline V load(const void* from) { return _mm_load_si128(static_cast<const V*>(from)); }
 inline V load_unaligned(const void* from) {
@@ -58,13 +57,14 @@ alignas(64) constexpr std::uint8_t kMasks[32] = {
 #define FLATKV_CLOBBERS                                                                    \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#include "blake3/rows.inc"
+// after it, for compress
 #include "blake3/lanes.inc"
 #include "blake3/sse41_core.gen"
 
 }  // namespace
 
-const Backend kSse41 = {Kernel::sse41, kWide,     compress, output_portable,
-                        hash_many,     add_terms, settle};
+const Backend kSse41 = {Kernel::sse41, kWide, compress, output, hash_many, add_terms, settle};
 
 }  // namespace flatkv::blake3
 

@@ -17,8 +17,9 @@ using blake3::kMaxLanes;
 void Collector::begin(const blake3::Backend& backend) noexcept {
   backend_ = &backend;
   batch_ = std::clamp<std::size_t>(backend.lanes, 4, kMaxLanes);
-  for (auto& group : groups_) group.count = 0;
-  std::memset(sum_, 0, sizeof sum_);
+  std::memset(counts_, 0, sizeof counts_);
+  added_ = false;
+  subtracted_ = false;
 }
 
 std::uint8_t* Collector::slot(std::size_t blocks, std::size_t index) noexcept {
@@ -34,7 +35,8 @@ void Collector::add(ByteView key, ByteView value, bool subtract) noexcept {
 
   const std::size_t blocks = (size + kBlockBytes - 1) / kBlockBytes;
   Group& group = groups_[blocks];
-  std::uint8_t* to = slot(blocks, group.count);
+  const std::size_t index = counts_[blocks];
+  std::uint8_t* to = slot(blocks, index);
   std::uint8_t* last_block = to + (blocks - 1) * kBlockBytes;
   std::memset(last_block, 0, kBlockBytes);
   store_le(to, static_cast<std::uint32_t>(key.size()));
@@ -43,10 +45,9 @@ void Collector::add(ByteView key, ByteView value, bool subtract) noexcept {
   to += key.size();
   store_le(to, static_cast<std::uint32_t>(value.size()));
   std::memcpy(to + 4, value.data(), value.size());
-  group.last_block_bytes[group.count] =
-      static_cast<std::uint32_t>(size - (blocks - 1) * kBlockBytes);
-  group.subtract[group.count] = subtract;
-  if (++group.count == batch_) hash_group(blocks);
+  group.last_block_bytes[index] = static_cast<std::uint32_t>(size - (blocks - 1) * kBlockBytes);
+  group.subtract[index] = subtract;
+  if (++counts_[blocks] == batch_) hash_group(blocks);
 }
 
 void Collector::add_large(ByteView key, ByteView value, bool subtract) noexcept {
@@ -70,13 +71,22 @@ void Collector::add_large(ByteView key, ByteView value, bool subtract) noexcept 
         .find_root(*backend_, root);
   }
   const blake3::Term term = {root.root, subtract};
-  backend_->add_terms(&term, 1, sum_);
+  add_terms(&term, 1);
+}
+
+void Collector::add_terms(const blake3::Term* terms, std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    bool& used = terms[i].subtract ? subtracted_ : added_;
+    if (!used) std::memset(terms[i].subtract ? minus_ : plus_, 0, sizeof plus_);
+    used = true;
+  }
+  backend_->add_terms(terms, count, plus_, minus_);
 }
 
 void Collector::hash_group(std::size_t blocks) noexcept {
   Group& group = groups_[blocks];
-  const std::size_t count = group.count;
-  group.count = 0;
+  const std::size_t count = counts_[blocks];
+  counts_[blocks] = 0;
   if (count == 0) return;
 
   std::uint32_t cvs[kMaxLanes][8];
@@ -95,12 +105,13 @@ void Collector::hash_group(std::size_t blocks) noexcept {
     root.flags = blake3::kChunkEnd | (blocks == 1 ? blake3::kChunkStart : blake3::kNone);
     terms[i].subtract = group.subtract[i];
   }
-  backend_->add_terms(terms, count, sum_);
+  add_terms(terms, count);
 }
 
 void Collector::finish(LtHash& to) noexcept {
   for (std::size_t blocks = 1; blocks <= kMostBlocks; ++blocks) hash_group(blocks);
-  backend_->settle(sum_, to.limbs().data());
+  if (added_) backend_->settle(plus_, false, to.limbs().data());
+  if (subtracted_) backend_->settle(minus_, true, to.limbs().data());
 }
 
 }  // namespace flatkv::lthash

@@ -27,19 +27,24 @@ class Collector {
       blake3::kMaxLanes * blake3::kBlockBytes * kMostBlocks * (kMostBlocks + 1) / 2;
 
   struct Group {
-    std::size_t count;
     std::uint32_t last_block_bytes[blake3::kMaxLanes];
     bool subtract[blake3::kMaxLanes];
   };
 
   std::uint8_t* slot(std::size_t blocks, std::size_t index) noexcept;
   void add_large(ByteView key, ByteView value, bool subtract) noexcept;
+  void add_terms(const blake3::Term* terms, std::size_t count) noexcept;
   void hash_group(std::size_t blocks) noexcept;
 
   const blake3::Backend* backend_ = nullptr;
   std::size_t batch_ = 1;
+  // Whether the sums are in use, and so cleared.
+  bool added_ = false;
+  bool subtracted_ = false;
+  std::uint8_t counts_[kMostBlocks + 1];
   Group groups_[kMostBlocks + 1];
-  alignas(64) std::uint32_t sum_[blake3::kAccumulatorWords];
+  alignas(64) std::uint32_t plus_[blake3::kElementWords];
+  alignas(64) std::uint32_t minus_[blake3::kElementWords];
   alignas(64) std::uint8_t slots_[kSlotBytes];
 };
 
