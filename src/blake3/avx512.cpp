@@ -63,10 +63,13 @@ constexpr std::uint8_t kMasks[1] = {0};
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", \
       "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", \
       "xmm31"
+
+// In this order: the last uses what the others define.
+// clang-format off
 #include "blake3/avx512_core.gen"
 #include "blake3/rows.inc"
-// after it, for compress
 #include "blake3/lanes.inc"
+// clang-format on
 
 }  // namespace
 

@@ -57,10 +57,13 @@ alignas(64) constexpr std::uint8_t kMasks[32] = {
 #define FLATKV_CLOBBERS                                                                    \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-#include "blake3/rows.inc"
-// after it, for compress
-#include "blake3/lanes.inc"
+
+// In this order: the last uses what the others define.
+// clang-format off
 #include "blake3/sse41_core.gen"
+#include "blake3/rows.inc"
+#include "blake3/lanes.inc"
+// clang-format on
 
 }  // namespace
 
