@@ -49,7 +49,7 @@ inline void transpose(V* rows) {
 }
 
 // Byte orders that rotate each word by 16 and by 8.
-alignas(64) constexpr std::uint8_t kMasks[32] = {
+[[maybe_unused]] alignas(64) constexpr std::uint8_t kMasks[32] = {
     2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8,  9, 14, 15, 12, 13,
     1, 2, 3, 0, 5, 6, 7, 4, 9,  10, 11, 8, 13, 14, 15, 12,
 };
