@@ -130,6 +130,7 @@ class ReadOnlyStore {
 
   std::int64_t version() const noexcept;
   const Roots& roots() const noexcept;
+  AccountRows account_rows() const noexcept;
   ReadView view() const;
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 

@@ -278,6 +278,9 @@ Result<ReadOnlyStore> ReadOnlyStore::open(const std::string& store,
 
 std::int64_t ReadOnlyStore::version() const noexcept { return impl_->core->state()->version; }
 const Roots& ReadOnlyStore::roots() const noexcept { return impl_->roots; }
+AccountRows ReadOnlyStore::account_rows() const noexcept {
+  return impl_->core->setup().manifest.account_rows;
+}
 ReadView ReadOnlyStore::view() const { return store::make_view(impl_->core->state()); }
 
 Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const {

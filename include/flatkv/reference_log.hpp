@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "flatkv/error.hpp"
+#include "flatkv/store.hpp"
+#include "flatkv/transfer.hpp"
+
+namespace flatkv {
+
+struct ReferenceLogOptions {
+  /// Take 21-byte keys that begin with 0x21 for balances, as this store does. The node that wrote
+  /// the log did not, so its own roots were others: without this such a log is refused.
+  bool balances = false;
+  const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks
+  std::function<void(std::int64_t version, std::int64_t last)> progress;
+};
+
+struct ReferenceLogReport {
+  std::int64_t last = 0;            ///< last version of the log
+  std::int64_t committed = 0;       ///< blocks committed now
+  std::int64_t held = 0;            ///< blocks that the store had already
+  std::uint64_t skipped_sets = 0;   ///< without a name and without pairs
+  std::uint64_t skipped_pairs = 0;  ///< with an empty key
+  std::optional<std::string> torn;  ///< an unfinished last entry: where
+};
+
+/// Replays the log directory of a Sei FlatKV node (spec §5) on `store`, going on where that stands:
+/// segments "%020d" or "%020d.zst" of `uvarint length ‖ ChangelogEntry`. The whole log is read and
+/// checked before the first block is committed. Errors: `log_gap` (it does not begin at 1, or an
+/// entry is missing), `corruption` (path and offset), `unsupported` (balances), `version_mismatch`
+/// (a held block differs), and those of apply and commit.
+Result<ReferenceLogReport> import_reference_log(const std::string& directory, CommitStore& store,
+                                                const ReferenceLogOptions& options = {});
+
+}  // namespace flatkv

@@ -1,0 +1,78 @@
+#include "flatkv/inspect.hpp"
+#include "flatkv/reference_log.hpp"
+#include "transfer/reference_log.hpp"
+
+namespace flatkv {
+namespace {
+
+using transfer::ReferenceEntry;
+using transfer::ReferenceLog;
+
+Status cancelled(const ReferenceLogOptions& options) {
+  if (options.cancel == nullptr || !options.cancel->load(std::memory_order_relaxed)) return {};
+  return fail(ErrorCode::cancelled, "cancelled");
+}
+
+/// The first pass: all of it is there and means here what it meant there.
+Result<ReferenceLogReport> examine_log(const std::string& directory,
+                                       const ReferenceLogOptions& options) {
+  ReferenceLogReport report;
+  FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+  while (true) {
+    FLATKV_TRY(cancelled(options));
+    FLATKV_ASSIGN(const auto entry, log.next());
+    if (!entry) break;
+    if (entry->has_balances && !options.balances) {
+      return fail(ErrorCode::unsupported,
+                  "the log holds 21-byte keys with 0x21, balances here and something else where it "
+                  "was written: its roots would be others (--balances takes them)")
+          .path(directory)
+          .version(entry->version);
+    }
+    report.last = entry->version;
+    report.skipped_sets += entry->skipped_sets;
+    report.skipped_pairs += entry->skipped_pairs;
+  }
+  report.torn = log.torn();
+  return report;
+}
+
+/// A held block must be the one that the store's log has, where it still has it.
+Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
+  FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
+  if (!record || record->payload_digest == block_digest(entry.version, entry.change_sets))
+    return {};
+  return fail(ErrorCode::version_mismatch,
+              "the store holds another block of this version: the log is of another chain")
+      .version(entry.version);
+}
+
+}  // namespace
+
+Result<ReferenceLogReport> import_reference_log(const std::string& directory, CommitStore& store,
+                                                const ReferenceLogOptions& options) {
+  FLATKV_ASSIGN(ReferenceLogReport report, examine_log(directory, options));
+  if (store.initial_version() != 1) {
+    return fail(ErrorCode::version_mismatch, "the log begins at version 1, the store at " +
+                                                 std::to_string(store.initial_version()))
+        .path(directory);
+  }
+  FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+  while (true) {
+    FLATKV_TRY(cancelled(options));
+    FLATKV_ASSIGN(const auto entry, log.next());
+    if (!entry || entry->version > report.last) break;
+    if (options.progress) options.progress(entry->version, report.last);
+    if (entry->version <= store.version()) {
+      FLATKV_TRY(compare_held(store, *entry));
+      ++report.held;
+      continue;
+    }
+    FLATKV_TRY(store.apply(entry->change_sets));
+    FLATKV_TRY(store.commit(entry->version));
+    ++report.committed;
+  }
+  return report;
+}
+
+}  // namespace flatkv
