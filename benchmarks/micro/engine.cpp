@@ -164,7 +164,7 @@ void find_in_cache(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBlock));
   state.counters["missed"] =
-      static_cast<double>(unknown) / static_cast<double>(state.iterations() * kBlock);
+      static_cast<double>(unknown) / (static_cast<double>(state.iterations()) * kBlock);
   state.counters["bytes/row"] = static_cast<double>(cache.memory()) / static_cast<double>(count);
 }
 BENCHMARK(find_in_cache)->Arg(1'000'000)->Arg(4'000'000);
