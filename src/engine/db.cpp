@@ -90,7 +90,7 @@ void Listener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb:
   latch(rocks_error(*status, to_string(reason), path_, which_), true);
 }
 
-void Listener::latch(Error error, bool report) {
+void Listener::latch(const Error& error, bool report) {
   {
     const std::lock_guard lock(mutex_);
     if (error_) return;

@@ -32,7 +32,7 @@ class Listener : public rocksdb::EventListener {
   }
 
   /// Keeps the first error; reports it if it comes from the background.
-  void latch(Error error, bool report);
+  void latch(const Error& error, bool report);
   std::optional<Error> error() const;
   std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
 

@@ -50,10 +50,10 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
 rocksdb::Env* environment(const DbOptions& options) {
   if (options.env != nullptr) return options.env;
   // Never destroyed: RocksDB's threads may outlive static objects.
-  static rocksdb::Env* const kPrivate =
+  static rocksdb::Env* const private_env =
       rocksdb::NewCompositeEnv(std::make_shared<PrivateFileSystem>(rocksdb::FileSystem::Default()))
           .release();
-  return kPrivate;
+  return private_env;
 }
 
 }  // namespace flatkv::engine

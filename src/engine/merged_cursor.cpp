@@ -172,7 +172,7 @@ class MergedCursor final : public Cursor {
 
 std::unique_ptr<Cursor> merged_cursor(std::vector<RowBuffer::Row> overlay,
                                       std::vector<BufferLayer> layers,
-                                      std::shared_ptr<const Snapshot> snapshot,
+                                      const std::shared_ptr<const Snapshot>& snapshot,
                                       const Bounds& bounds) {
   std::vector<RowLayer> rows;
   rows.reserve(layers.size() + 1);

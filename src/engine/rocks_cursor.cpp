@@ -86,7 +86,7 @@ bool Bounds::empty() const noexcept {
 }
 
 std::unique_ptr<Cursor> rocks_cursor(std::shared_ptr<const Snapshot> snapshot, rocksdb::DB& rocks,
-                                     rocksdb::ReadOptions read, const Bounds& bounds) {
+                                     const rocksdb::ReadOptions& read, const Bounds& bounds) {
   return std::make_unique<RocksCursor>(std::move(snapshot), rocks, read, bounds);
 }
 

@@ -10,6 +10,6 @@ namespace flatkv::engine {
 
 /// A cursor over the rows of `rocks` as `read` says; keeps `snapshot` until it goes.
 std::unique_ptr<Cursor> rocks_cursor(std::shared_ptr<const Snapshot> snapshot, rocksdb::DB& rocks,
-                                     rocksdb::ReadOptions read, const Bounds& bounds);
+                                     const rocksdb::ReadOptions& read, const Bounds& bounds);
 
 }  // namespace flatkv::engine

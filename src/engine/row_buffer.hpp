@@ -95,7 +95,7 @@ struct BufferLayer {
 /// Without a snapshot there is nothing below the layers.
 std::unique_ptr<Cursor> merged_cursor(std::vector<RowBuffer::Row> overlay,
                                       std::vector<BufferLayer> layers,
-                                      std::shared_ptr<const Snapshot> snapshot,
+                                      const std::shared_ptr<const Snapshot>& snapshot,
                                       const Bounds& bounds);
 
 }  // namespace flatkv::engine

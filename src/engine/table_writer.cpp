@@ -17,8 +17,8 @@ std::string meta_hash_key(Database database) {
 }
 
 struct TableWriter::Impl {
-  Impl(const DbOptions& db_options, std::string path_)
-      : path(std::move(path_)),
+  Impl(const DbOptions& db_options, std::string table_path)
+      : path(std::move(table_path)),
         which(db_options.which),
         options(rocks_options(db_options)),
         // The page cache keeps what was written: it is read again by the next blocks and soon by a
@@ -32,10 +32,10 @@ struct TableWriter::Impl {
     if (status.ok()) return {};
     return std::unexpected(rocks_error(status, doing, path, which));
   }
-  const rocksdb::Slice& stored(char tag, ByteView key) {
+  const rocksdb::Slice& stored(char tag, ByteView name) {
     text.assign(1, tag);
-    text += as_chars(key);
-    return slice_ = text;
+    text += as_chars(name);
+    return key = text;
   }
 
   const std::string path;
@@ -43,7 +43,7 @@ struct TableWriter::Impl {
   const rocksdb::Options options;
   rocksdb::SstFileWriter writer;
   std::string text;
-  rocksdb::Slice slice_;
+  rocksdb::Slice key;
   std::uint64_t entries = 0;
   bool finished = false;
 };
