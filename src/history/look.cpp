@@ -95,14 +95,16 @@ Result<std::optional<changelog::Survey>> survey_whole_log(fs::FileSystem& files,
 
 Status end_is_sound(const Place& place, const changelog::Survey& survey) {
   const std::string directory = layout::changelog_path(place.generation);
-  if (survey.damage && survey.damage->valid_above) {
+  // What no record says was durable may be lost with a hole in it: an end as well.
+  const bool behind = survey.synced > survey.tip.version;
+  if (behind && survey.damage && survey.damage->valid_above) {
     const changelog::Break& bad = *survey.damage;
     return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason)
         .path(fs::join(directory, bad.segment))
         .version(bad.version)
         .offset(bad.offset);
   }
-  if (survey.synced > survey.tip.version) {
+  if (behind) {
     return fail(ErrorCode::log_behind, "the changelog reaches version " +
                                            std::to_string(survey.tip.version) +
                                            ", but its records say that version " +

@@ -69,7 +69,8 @@ Result<std::optional<changelog::Survey>> survey_log(fs::FileSystem& files, const
 Result<std::optional<changelog::Survey>> survey_whole_log(fs::FileSystem& files, const Place& place,
                                                           const layout::StoreId& store);
 
-/// Whether the walk ended where the log does. `corruption`: valid records lie above a bad one;
+/// Whether the walk ended where the log does. `corruption`: valid records lie above a bad one that
+/// was durable;
 /// `log_behind`: records say that more was durable. A torn or unfinished last record is an end.
 Status end_is_sound(const Place& place, const changelog::Survey& survey);
 
