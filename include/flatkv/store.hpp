@@ -166,8 +166,10 @@ class CommitStore {
   StoreMetrics metrics() const;
   CommitTimings last_timings() const noexcept;
 
-  /// Syncs the log, flushes, stops background work; the first error of these. The lock is let go
-  /// when the last view is gone. Pending writes are dropped. A second close does nothing.
+  /// Syncs the log, flushes, stops background work, and lets go of the databases and the lock, or
+  /// leaves that to the last view; the first error of these. Pending writes are dropped. The handle
+  /// still tells versions and roots; everything else on it is `store_failed`. A second close does
+  /// nothing.
   Status close();
 
   struct Impl;

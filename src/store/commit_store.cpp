@@ -67,12 +67,15 @@ Result<Roots> CommitStore::commit(std::int64_t version) { return impl_->core->co
 void CommitStore::discard() { impl_->core->discard(); }
 
 Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
+  FLATKV_TRY(impl_->core->check_readable());
   return store::read_external(*impl_->core->state(), &impl_->core->pending(), external_key);
 }
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
+  FLATKV_TRY(impl_->core->check_readable());
   return store::read_account(*impl_->core->state(), &impl_->core->pending(), address);
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
+  FLATKV_TRY(impl_->core->check_readable());
   return store::iterate(impl_->core->state(), &impl_->core->pending(), database, range);
 }
 
@@ -92,6 +95,7 @@ Status CommitStore::flush() { return impl_->core->flush(false); }
 Status CommitStore::snapshot() { return impl_->core->snapshot(); }
 
 Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
+  FLATKV_TRY(impl_->core->check_readable());
   FLATKV_TRY(impl_->core->fault().check());
   return store::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
 }

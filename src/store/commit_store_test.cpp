@@ -132,6 +132,24 @@ TEST(CommitStore, CloseWithAViewOpenKeepsTheLock) {
   EXPECT_TRUE(again.open_report().clean);
 }
 
+TEST(CommitStore, CloseLetsGoOfTheLockAndOfReads) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  const Roots roots = must(Block().slot(1, 1, 1).commit(store));
+  must(store.close());
+  const CommitStore again = must(CommitStore::open(dir / "s"));
+  EXPECT_TRUE(again.open_report().clean);
+  EXPECT_EQ(store.version(), 1);
+  EXPECT_EQ(store.committed_roots(), roots);
+  EXPECT_FALSE(store.get(Block::slot_key(1, 1)));
+  EXPECT_FALSE(store.view());
+  EXPECT_FALSE(store.verify());
+  EXPECT_FALSE(store.iterate(Database::storage));
+  EXPECT_FALSE(store.flush());
+  EXPECT_FALSE(store.snapshot());
+  EXPECT_EQ(store.metrics().buffer_memory, 0U);
+}
+
 TEST(CommitStore, IteratesThroughPendingWritesBothWays) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");

@@ -85,8 +85,13 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   }
 }
 
-Status Core::check_usable() const {
+Status Core::check_readable() const {
   if (closed_) return fail(ErrorCode::store_failed, "the store is closed").path(setup_.store);
+  return {};
+}
+
+Status Core::check_usable() const {
+  FLATKV_TRY(check_readable());
   return setup_.fault->check();
 }
 
@@ -270,7 +275,9 @@ Result<std::shared_ptr<const State>> Core::view_state() const {
                                          std::to_string(setup_.options.max_view_bytes))
         .path(setup_.store);
   }
-  return published_.load();
+  auto state = published_.load();
+  if (!state->lifetime) FLATKV_TRY(check_readable());  // closed since, by another thread
+  return state;
 }
 
 std::uint64_t Core::view_memory() const {
@@ -306,19 +313,19 @@ Status Core::wait_durable(std::int64_t version) {
 
 StoreMetrics Core::metrics() const {
   StoreMetrics metrics;
-  if (flusher_) {
+  metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
+  if (!closed_) {
     metrics.flushes = flusher_->flushes();
     metrics.flush_nanoseconds = flusher_->nanoseconds();
     metrics.flushed_bytes = flusher_->bytes();
-  }
-  metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
-  for (const auto& database : setup_.lifetime->databases()) {
-    metrics.compaction_bytes += database->compaction_bytes_written();
-  }
-  const auto current = published_.load();
-  for (const DbState& database : current->databases) {
-    metrics.buffer_memory += database.active->memory();
-    for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
+    const auto current = published_.load();
+    for (const auto& database : current->lifetime->databases()) {
+      metrics.compaction_bytes += database->compaction_bytes_written();
+    }
+    for (const DbState& database : current->databases) {
+      metrics.buffer_memory += database.active->memory();
+      for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
+    }
   }
   metrics.view_memory = view_memory();
   if (cache_) {

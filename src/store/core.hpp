@@ -54,6 +54,8 @@ class Core {
   Status replay_block(const changelog::RecordHeader& header, Bytes payload);
 
   std::shared_ptr<const State> state() const { return published_.load(); }
+  /// `store_failed` on a closed handle, which has let go of everything that could be read.
+  Status check_readable() const;
   /// As `state`, for a view: refused with `no_space` above max_view_bytes.
   Result<std::shared_ptr<const State>> view_state() const;
 
@@ -99,6 +101,7 @@ class Core {
   void freeze_for_snapshot(std::function<void(Status)> done);
   Status flush_all(bool urgent);
   bool all_frozen() const;
+  Status let_go();
 
   CoreSetup setup_;
   Logger logger_;
@@ -118,7 +121,7 @@ class Core {
   mutable std::vector<std::weak_ptr<const engine::RowBuffer>> dropped_;
   std::uint64_t ignored_ = 0;
   CommitTimings timings_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
   std::unique_ptr<Flusher> flusher_;  // last: its thread uses everything above
 };
 

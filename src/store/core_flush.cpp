@@ -135,6 +135,22 @@ void Core::retire() {
   flusher_.reset();
   for (const auto& database : setup_.lifetime->databases()) database->stop_background();
   setup_.lifetime->remove_at_end();
+  static_cast<void>(let_go());
+}
+
+/// What is left knows version, roots and hashes and holds nothing: views alone keep the databases.
+Status Core::let_go() {
+  published_.update([](State& state) {
+    state.lifetime.reset();
+    for (DbState& own : state.databases) {
+      own.active.reset();
+      own.frozen.clear();
+      own.snapshot.reset();
+    }
+  });
+  pending_.begin(published_.load());
+  const std::shared_ptr<Lifetime> last = std::move(setup_.lifetime);
+  return last.use_count() == 1 ? last->end() : Status{};
 }
 
 Status Core::close() {
@@ -160,7 +176,8 @@ Status Core::close() {
                                   .bytes = tip.end_offset,
                                   .roots = current->roots});
   }
-  return done;
+  Status ended = let_go();
+  return done ? ended : done;
 }
 
 }  // namespace flatkv::store

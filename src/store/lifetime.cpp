@@ -10,19 +10,27 @@ std::string name_of(const std::string& path) { return path.substr(path.rfind('/'
 
 }  // namespace
 
-Lifetime::~Lifetime() {
+// Without CLEAN the next open only does more work, and what was not removed is removed by it: a
+// failure that nobody can be told of loses nothing.
+Lifetime::~Lifetime() { static_cast<void>(end()); }
+
+Status Lifetime::end() {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return {};
+  ended_ = true;
   for (auto& database : databases_) database.reset();
   auto& files = *environment_.files;
-  // Nobody is left to be told of a failure here; without CLEAN the next open only does more work,
-  // and what was not removed is removed by it.
+  Status done;
   if (clone_lock_) {
-    static_cast<void>(fs::remove_tree(files, generation_));
+    done = fs::remove_tree(files, generation_);
+    clone_lock_.reset();
   } else if (remove_) {
-    static_cast<void>(
-        layout::remove_generation(files, fs::parent(generation_), name_of(generation_)));
+    done = layout::remove_generation(files, fs::parent(generation_), name_of(generation_));
   } else if (clean_) {
-    static_cast<void>(changelog::write_clean(files, generation_, *clean_));
+    done = changelog::write_clean(files, generation_, *clean_);
   }
+  lock_.reset();
+  return done;
 }
 
 void Lifetime::leave_clean(changelog::CleanMark mark) {

@@ -37,6 +37,10 @@ class Lifetime {
   const Databases& databases() const noexcept { return databases_; }
   const std::shared_ptr<layout::StoreLock>& lock() const noexcept { return lock_; }
 
+  /// Closes the databases, leaves or removes what is to be left or removed, lets go of the lock.
+  /// The destructor's work, for a caller that is the last holder and wants to know how it went.
+  Status end();
+
   /// Every sync, flush and close succeeded: leave CLEAN behind at the end.
   void leave_clean(changelog::CleanMark mark);
   /// Another generation took this one's place: remove it at the end.
@@ -53,6 +57,7 @@ class Lifetime {
   std::optional<changelog::CleanMark> clean_;
   bool remove_ = false;
   std::unique_ptr<fs::DirLock> clone_lock_;
+  bool ended_ = false;
 };
 
 }  // namespace flatkv::store
