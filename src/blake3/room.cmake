@@ -14,6 +14,8 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       APPEND PROPERTY COMPILE_OPTIONS -Wno-uninitialized)
   endif()
 endif()
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/blake3/neon.cpp
+  PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>")
 if(TARGET blake3_test)
   target_link_libraries(blake3_test PRIVATE nlohmann_json::nlohmann_json)
 endif()
