@@ -24,7 +24,8 @@ class Examiner {
     if (found_.clean_believed) return {};
     FLATKV_TRY(judge_log());
     if (found_.plan != Plan::open) return {};
-    return judge_copy();
+    FLATKV_TRY(judge_copy());
+    return found_.plan == Plan::open ? Status{} : widen_log();
   }
 
  private:
@@ -43,9 +44,27 @@ class Examiner {
       found_.notes.push_back("CURRENT is missing or bad; the only complete generation, " +
                              found_.choice.name + ", is used");
     }
+    FLATKV_TRY(refuse_links());
     FLATKV_ASSIGN(found_.snapshots, layout::list_snapshots(files_, found_.generation, false));
     FLATKV_TRY(layout::check_directories(files_, found_.generation));
     FLATKV_ASSIGN(found_.manifest, layout::read_manifest(files_, found_.generation));
+    return {};
+  }
+
+  /// Nothing inside a store is reached through a symbolic link, and none passes for a missing
+  /// piece.
+  Status refuse_links() {
+    const std::string working = layout::working_path(found_.generation);
+    std::vector<std::string> all = {changelog(), layout::flush_path(found_.generation), working};
+    FLATKV_ASSIGN(const bool there, fs::exists(files_, working, fs::FileType::directory));
+    if (there) {
+      for (const Database which : layout::kAllDatabases) {
+        all.push_back(layout::database_path(working, which));
+      }
+    }
+    for (const std::string& path : all) {
+      FLATKV_TRY(fs::exists(files_, path, fs::FileType::directory));
+    }
     return {};
   }
 
@@ -240,6 +259,24 @@ class Examiner {
       return {};
     }
     return choose_rebuild(gap);
+  }
+
+  /// A next generation carries the log from the oldest snapshot that leads to W; the walk so far
+  /// began where replay of the working copy does.
+  Status widen_log() {
+    if (!found_.log) return {};
+    for (const SnapshotEntry& snapshot : found_.snapshots) {
+      if (!snapshot.manifest) continue;
+      changelog::SurveyOptions options;
+      options.store = found_.manifest.store;
+      options.from_version = snapshot.version;
+      FLATKV_ASSIGN(auto walk, changelog::survey(files_, changelog(), options));
+      if (!walk || walk->tip.version != *found_.reached) continue;
+      if (walk->base.version > snapshot.version) continue;
+      found_.log = std::move(walk);
+      return {};
+    }
+    return {};
   }
 
   Status choose_rebuild(bool gap) {

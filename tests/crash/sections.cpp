@@ -98,6 +98,8 @@ void make_skewed(const std::string& store) {
   }
   remove_clean(store);
   append_file(segments(store).back(), text("half a record"));
+  write_file(live_generation(store) + "/changelog/00000000000000000999.log-tmp", {});
+  write_file(live_generation(store) + "/flush/storage-00000000000000000999.sst", text("half"));
 }
 
 const std::vector<Section>& sections() {
@@ -147,6 +149,13 @@ const std::vector<Section>& sections() {
        [](const std::string& store) {
          remove_tree(live_generation(store) + "/changelog");
          remove_clean(store);
+       },
+       go_on},
+      {"leftovers",
+       [](const std::string& store) {
+         for (const char* name : {"gen-00000099", "gen-00000098-rebuild-tmp", "readonly-1-0"}) {
+           stdfs::create_directories(store + "/" + name + "/working");
+         }
        },
        go_on},
       {"lost CURRENT", [](const std::string& store) { stdfs::remove(store + "/CURRENT"); }, go_on},

@@ -13,6 +13,7 @@ struct Prepared {
   std::string closed = directory.path("closed");
   std::string killed = directory.path("killed");
   std::string older = directory.path("older");
+  std::string older_killed = directory.path("older-killed");
   std::string other = directory.path("other");
   std::vector<State> states;  ///< the model at every version
 

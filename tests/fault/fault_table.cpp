@@ -13,6 +13,7 @@ namespace {
 
 std::string other_store;
 std::string older_store;
+std::string older_killed_store;
 
 using enum Outcome;
 using enum ErrorCode;
@@ -369,13 +370,14 @@ void log_files(std::vector<Fault>& to) {
                 },
                 refused,
                 {log_behind, log_gap}});
-  to.push_back({"W8",
-                "log of an older backup, databases as of the kill",
-                Start::killed,
-                put_older_log,
-                recovered,
-                {},
-                kMiddle});
+  to.push_back(
+      {"W8",
+       "log of an older backup, databases as of the kill",
+       Start::killed,
+       [](const std::string& store) { copy_tree(changelog(older_killed_store), changelog(store)); },
+       recovered,
+       {},
+       kMiddle});
   for (const std::uint32_t length : {0xffffffffU, 1U << 30, (1U << 30) + 1, 1U << 20}) {
     to.push_back({"W9",
                   "record of " + std::to_string(length) + " bytes that are not there",
@@ -566,6 +568,9 @@ const std::vector<Fault>& fault_table() {
 }
 
 void set_other_store(const std::string& path) { other_store = path; }
-void set_older_store(const std::string& path) { older_store = path; }
+void set_older_stores(const std::string& of_closed, const std::string& of_killed) {
+  older_store = of_closed;
+  older_killed_store = of_killed;
+}
 
 }  // namespace flatkv::test

@@ -38,7 +38,7 @@ const std::vector<Fault>& fault_table();
 
 /// Where the other store for swaps lies: the same blocks under another id.
 void set_other_store(const std::string& path);
-/// Where older copies of the closed store lie: at version kMiddle.
-void set_older_store(const std::string& path);
+/// Where copies at version kMiddle lie, of the closed and of the killed store.
+void set_older_stores(const std::string& of_closed, const std::string& of_killed);
 
 }  // namespace flatkv::test
