@@ -24,8 +24,7 @@ class Examiner {
     if (found_.clean_believed) return {};
     FLATKV_TRY(judge_log());
     if (found_.plan != Plan::open) return {};
-    FLATKV_TRY(judge_copy());
-    return found_.plan == Plan::open ? Status{} : widen_log();
+    return judge_copy();
   }
 
  private:
@@ -259,24 +258,6 @@ class Examiner {
       return {};
     }
     return choose_rebuild(gap);
-  }
-
-  /// A next generation carries the log from the oldest snapshot that leads to W; the walk so far
-  /// began where replay of the working copy does.
-  Status widen_log() {
-    if (!found_.log) return {};
-    for (const SnapshotEntry& snapshot : found_.snapshots) {
-      if (!snapshot.manifest) continue;
-      changelog::SurveyOptions options;
-      options.store = found_.manifest.store;
-      options.from_version = snapshot.version;
-      FLATKV_ASSIGN(auto walk, changelog::survey(files_, changelog(), options));
-      if (!walk || walk->tip.version != *found_.reached) continue;
-      if (walk->base.version > snapshot.version) continue;
-      found_.log = std::move(walk);
-      return {};
-    }
-    return {};
   }
 
   Status choose_rebuild(bool gap) {

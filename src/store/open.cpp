@@ -108,9 +108,20 @@ class Opener {
     FLATKV_ASSIGN(const changelog::Survey log, log_to_carry(found));
     FLATKV_TRY(builder.carry_log(found.generation, log, *found.reached));
     for (const auto& snapshot : found.snapshots) {
-      if (snapshot.manifest) FLATKV_TRY(builder.carry_snapshot(snapshot));
+      if (is_whole(snapshot)) FLATKV_TRY(builder.carry_snapshot(snapshot));
     }
     return {};
+  }
+
+  /// A snapshot that lost a file is worth nothing, and must not stand in the way of a recovery.
+  bool is_whole(const layout::SnapshotEntry& snapshot) const {
+    if (!snapshot.manifest) return false;
+    const Status whole =
+        layout::check_snapshot_files(*environment_.files, snapshot.path, *snapshot.manifest);
+    if (!whole) {
+      logger_.warning("snapshot left behind: " + snapshot.path + ": " + whole.error().to_string());
+    }
+    return whole.has_value();
   }
 
   /// The walk that decided began at the databases; the snapshots that are carried need the log from
@@ -151,7 +162,7 @@ class Opener {
     }
     FLATKV_TRY(builder.new_log({found.durable, request.chain}));
     for (const auto& snapshot : found.snapshots) {
-      if (snapshot.manifest && snapshot.version < found.durable) {
+      if (snapshot.version < found.durable && is_whole(snapshot)) {
         FLATKV_TRY(builder.carry_snapshot(snapshot));
       }
     }
