@@ -1,5 +1,7 @@
 #include "store/group_sync.hpp"
 
+#include <limits>
+
 namespace flatkv::store {
 
 GroupSync::GroupSync(changelog::Writer& log, Fault& fault,
@@ -8,6 +10,7 @@ GroupSync::GroupSync(changelog::Writer& log, Fault& fault,
       fault_(fault),
       on_durable_(std::move(on_durable)),
       appended_(log.synced()),
+      told_(appended_),
       thread_([this] { run(); }) {}
 
 GroupSync::~GroupSync() {
@@ -36,14 +39,19 @@ Status GroupSync::wait(std::int64_t version) {
 void GroupSync::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [&] { return stop_ || (appended_ > log_.synced() && !fault_.failed()); });
-    if (stop_) return;
+    // Compared with what was told, not with what is durable: a flush or a new segment syncs the log
+    // too, and whoever waits here has to hear of it.
+    wake_.wait(lock, [&] { return stop_ || appended_ > told_; });
+    if (appended_ <= told_) return;
     lock.unlock();
-    Status done = log_.sync();
+    Status done = fault_.check();
+    if (done) done = log_.sync();
     const std::int64_t durable = log_.synced();
-    if (!done) fault_.set(std::move(done).error());
-    if (on_durable_ && !fault_.failed()) on_durable_(durable);
+    if (!done) fault_.set(done.error());
+    if (done && on_durable_) on_durable_(durable);
     lock.lock();
+    // After a failure nothing more is synced; those who wait look at the fault.
+    told_ = done ? durable : std::numeric_limits<std::int64_t>::max();
     synced_.notify_all();
   }
 }

@@ -32,6 +32,7 @@ class GroupSync {
   std::condition_variable wake_;
   std::condition_variable synced_;
   std::int64_t appended_;
+  std::int64_t told_;  ///< highest durable version that waiting threads and the callback heard of
   bool stop_ = false;
   std::thread thread_;
 };

@@ -245,9 +245,13 @@ TEST_F(Failure, Trap43_ReplayThatIsInterruptedMovesNothingBackwards) {
 }
 
 TEST_F(Failure, FailedSnapshotFailsNoCommit) {
-  const std::vector<const char*> sites = {"snapshot.begun", "snapshot.checkpointed",
-                                          "engine.checkpoint.file", "snapshot.sealed",
-                                          "snapshot.before_rename"};
+  const std::vector<const char*> sites = {"snapshot.begun",
+                                          "snapshot.checkpointed",
+                                          "engine.checkpoint.file",
+                                          "engine.checkpoint.synced",
+                                          "layout.snapshot.before_manifest",
+                                          "layout.snapshot.before_sync",
+                                          "layout.snapshot.before_rename"};
   open();
   for (const char* site : sites) {
     SCOPED_TRACE(site);
