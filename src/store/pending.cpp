@@ -38,6 +38,7 @@ void Pending::begin(std::shared_ptr<const State> state) {
   accounts_.clear();
   chunks_.clear();
   payload_bytes_ = 0;
+  ignored_ = 0;
   arena_.clear();
   for (std::size_t i = 0; i < 4; ++i) working_[i] = *state->databases[i].hash;
   roots_ = state->roots;
