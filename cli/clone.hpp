@@ -1,0 +1,19 @@
+#pragma once
+
+#include "flatkv/inspect.hpp"
+#include "verb.hpp"
+
+namespace flatkv::cli {
+
+/// `--at N` and `--scratch DIR` of the verbs that read a clone.
+struct ReadFrom {
+  std::string store;
+  std::optional<std::int64_t> at;
+  std::string scratch;
+};
+void read_arguments(CLI::App& verb, ReadFrom& from, bool with_at = true);
+
+/// A private clone; what is wrong with the store is the error.
+Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context);
+
+}  // namespace flatkv::cli

@@ -1,0 +1,94 @@
+#include "info_json.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array<Database, 4> kRowDatabases = {Database::account, Database::code,
+                                                   Database::storage, Database::legacy};
+
+template <class T>
+Json optional(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+/// Paths can hold any bytes; JSON cannot.
+std::string printable(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json text(const std::string& any) { return Json::parse(printable(any)); }
+
+}  // namespace
+
+Json to_json(const Roots& roots) {
+  return {{"root", to_hex(roots.root)},
+          {"account", to_hex(roots.account)},
+          {"code", to_hex(roots.code)},
+          {"storage", to_hex(roots.storage)},
+          {"legacy", to_hex(roots.legacy)}};
+}
+
+Json to_json(const Error& error) {
+  Json json = {{"code", to_string(error.code)}, {"message", text(error.message)}};
+  if (!error.path.empty()) json["path"] = text(error.path);
+  if (error.database) json["database"] = to_string(*error.database);
+  if (error.version) json["version"] = *error.version;
+  if (error.offset) json["offset"] = *error.offset;
+  return json;
+}
+
+Json to_json(const DatabaseStats& stats) {
+  return {{"rows", stats.rows}, {"key_bytes", stats.key_bytes}, {"value_bytes", stats.value_bytes}};
+}
+
+Json to_json(const SnapshotInfo& snapshot) {
+  Json json = {
+      {"version", snapshot.version}, {"path", text(snapshot.path)}, {"valid", !snapshot.problem}};
+  if (snapshot.problem) {
+    json["problem"] = to_json(*snapshot.problem);
+    return json;
+  }
+  json["bytes"] = snapshot.bytes;
+  if (snapshot.roots) json["roots"] = to_json(*snapshot.roots);
+  for (std::size_t i = 0; i < kRowDatabases.size(); ++i) {
+    json["databases"][std::string(to_string(kRowDatabases[i]))] = to_json(snapshot.stats[i]);
+  }
+  return json;
+}
+
+Json to_json(const StoreInfo& info) {
+  Json json = {{"generation", info.generation},
+               {"format", info.format},
+               {"store_id", info.store_id},
+               {"account_rows", info.account_rows == AccountRows::keep ? "keep" : "prune_empty"},
+               {"initial_version", info.initial_version},
+               {"version", optional(info.version)}};
+  json["roots"] = info.roots ? to_json(*info.roots) : Json(nullptr);
+  json["locked"] = info.locked;
+  json["closed_cleanly"] = info.clean;
+  json["databases_from_snapshot"] = info.databases_from_snapshot;
+  json["databases"] = Json::object();
+  for (const auto& database : info.databases) {
+    Json entry = {{"flushed_version", optional(database.version)}};
+    if (database.database != Database::metadata) entry.update(to_json(database.stats));
+    entry["bytes"] = database.bytes;
+    if (database.problem) entry["problem"] = to_json(*database.problem);
+    json["databases"][std::string(to_string(database.database))] = std::move(entry);
+  }
+  json["snapshots"] = Json::array();
+  for (const auto& snapshot : info.snapshots) json["snapshots"].push_back(to_json(snapshot));
+  json["log"] = nullptr;
+  if (info.log) {
+    json["log"] = {{"base", info.log->base}, {"last", info.log->last}, {"bytes", info.log->bytes}};
+  }
+  json["opens"] = info.problems.empty();
+  json["problems"] = Json::array();
+  for (const Error& problem : info.problems) json["problems"].push_back(to_json(problem));
+  json["remedies"] = Json::array();
+  for (const auto& remedy : info.remedies) json["remedies"].push_back(text(remedy));
+  return json;
+}
+
+}  // namespace flatkv::cli

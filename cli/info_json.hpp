@@ -1,0 +1,15 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "flatkv/inspect.hpp"
+
+namespace flatkv::cli {
+
+nlohmann::ordered_json to_json(const Roots& roots);
+nlohmann::ordered_json to_json(const Error& error);
+nlohmann::ordered_json to_json(const DatabaseStats& stats);
+nlohmann::ordered_json to_json(const SnapshotInfo& snapshot);
+nlohmann::ordered_json to_json(const StoreInfo& info);
+
+}  // namespace flatkv::cli

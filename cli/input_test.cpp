@@ -1,0 +1,137 @@
+#include "input.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "output.hpp"
+#include "test_support.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+std::vector<std::string> lines_of(Source& source, std::size_t max = LineReader::kMaxLine) {
+  std::vector<std::string> lines;
+  LineReader reader(source, max);
+  while (true) {
+    auto line = reader.next();
+    if (!line) {
+      lines.push_back("error: " + line.error().message);
+      return lines;
+    }
+    if (!*line) return lines;
+    lines.emplace_back(**line);
+  }
+}
+
+std::string all_of(Source& source) {
+  std::string text;
+  std::array<char, 1000> buffer{};
+  while (true) {
+    auto got = source.read(buffer);
+    if (!got) return "error: " + got.error().message;
+    if (*got == 0) return text;
+    text.append(buffer.data(), *got);
+  }
+}
+
+std::string compressed(const std::string& text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
+  return out;
+}
+
+TEST(LineReader, SplitsWhereverThePiecesEnd) {
+  const std::string text = "one\n\ntwo\r\nthree, longer than a piece\nlast without end";
+  const std::vector<std::string> want = {"one", "", "two\r", "three, longer than a piece",
+                                         "last without end"};
+  for (std::size_t piece = 1; piece < 60; ++piece) {
+    TextSource source(text, piece);
+    EXPECT_EQ(lines_of(source), want) << piece;
+  }
+  TextSource empty("");
+  EXPECT_TRUE(lines_of(empty).empty());
+  TextSource ended("a\n");
+  EXPECT_EQ(lines_of(ended), std::vector<std::string>{"a"});
+}
+
+TEST(LineReader, GrowsForALongLine) {
+  const std::string longest(3'000'000, 'x');
+  TextSource source("a\n" + longest + "\nb\n", 100'000);
+  EXPECT_EQ(lines_of(source), (std::vector<std::string>{"a", longest, "b"}));
+}
+
+TEST(LineReader, RefusesALineAboveTheLimit) {
+  TextSource small("abc\nabcd\n");
+  EXPECT_EQ(lines_of(small, 3),
+            (std::vector<std::string>{"abc", "error: line 2 is longer than 3 bytes"}));
+  TextSource endless(std::string(10'000'000, 'x'), 1'000'000);
+  EXPECT_EQ(lines_of(endless, 1'000'000),
+            std::vector<std::string>{"error: line 1 is longer than 1000000 bytes"});
+}
+
+TEST(ZstdSource, ReadsFramesInARow) {
+  const std::string text = std::string(100'000, 'a') + "end";
+  TextSource source(compressed(text) + compressed("") + compressed("more"), 11);
+  ZstdSource zstd(source);
+  EXPECT_EQ(all_of(zstd), text + "more");
+}
+
+TEST(ZstdSource, EveryTruncationIsNoticed) {
+  const std::string whole = compressed("some text, some text, and some more text");
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    TextSource source(whole.substr(0, length));
+    ZstdSource zstd(source);
+    const std::string found = all_of(zstd);
+    EXPECT_TRUE(found.starts_with("error: ")) << length << ": " << found;
+  }
+}
+
+TEST(ZstdSource, GarbageIsNoticed) {
+  TextSource plain("{\"version\":1}");
+  ZstdSource zstd(plain);
+  EXPECT_TRUE(all_of(zstd).starts_with("error: the compressed data is damaged"));
+  TextSource after(compressed("good") + "garbage");
+  ZstdSource tail(after);
+  EXPECT_TRUE(all_of(tail).starts_with("error: "));
+}
+
+TEST(FileSource, MissingFilesAndDirectoriesAreWrongUse) {
+  EXPECT_EQ(FileSource::open("/nonexistent/file", nullptr).error().exit, ExitCode::usage);
+  EXPECT_EQ(FileSource::open("/", nullptr).error().exit, ExitCode::usage);
+}
+
+TEST(Output, CompressedFilesAreReadableAfterEachFlush) {
+  const std::string path = testing::TempDir() + "cli_output_test.zst";
+  auto output = Output::open(path);
+  ASSERT_TRUE(output);
+  ASSERT_TRUE((*output)->write("first\n"));
+  ASSERT_TRUE((*output)->flush());
+  {
+    auto input = Input::open(path, nullptr);
+    ASSERT_TRUE(input);
+    std::array<char, 100> buffer{};
+    auto got = (*input)->read(buffer);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(std::string_view(buffer.data(), *got), "first\n");
+  }
+  ASSERT_TRUE((*output)->write("second\n"));
+  ASSERT_TRUE((*output)->close());
+  auto input = Input::open(path, nullptr);
+  ASSERT_TRUE(input);
+  EXPECT_EQ(all_of(**input), "first\nsecond\n");
+  ::unlink(path.c_str());
+}
+
+TEST(Output, AFullDiskIsAnErrorOfTheSystem) {
+  if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
+  auto output = Output::open("/dev/full");
+  ASSERT_TRUE(output);
+  ASSERT_TRUE((*output)->write("x"));
+  const auto closed = (*output)->close();
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().exit, ExitCode::failed);
+}
+
+}  // namespace
+}  // namespace flatkv::cli

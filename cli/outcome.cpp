@@ -1,0 +1,76 @@
+#include "outcome.hpp"
+
+namespace flatkv::cli {
+
+ExitCode exit_code(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+      return ExitCode::usage;
+    case ErrorCode::not_found:  // of a store or file: a row that is absent is not an error
+    case ErrorCode::locked:
+    case ErrorCode::corruption:
+    case ErrorCode::log_gap:
+    case ErrorCode::log_behind:
+    case ErrorCode::version_mismatch:
+    case ErrorCode::format_too_new:
+    case ErrorCode::foreign_store:
+    case ErrorCode::import_incomplete:
+    case ErrorCode::unsupported:
+      return ExitCode::refused;
+    case ErrorCode::cancelled:
+      return ExitCode::interrupted;
+    case ErrorCode::store_failed:
+    case ErrorCode::io:
+    case ErrorCode::no_space:
+    case ErrorCode::permission:
+      break;
+  }
+  return ExitCode::failed;
+}
+
+std::string advice(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+      return "see the --help of this verb";
+    case ErrorCode::not_found:
+      return "check the path; `flatkv init STORE` or `flatkv apply STORE FILE --create` makes a "
+             "store";
+    case ErrorCode::locked:
+      return "wait for the process that has the store open, or stop it; reading verbs work beside "
+             "it";
+    case ErrorCode::corruption:
+    case ErrorCode::log_gap:
+    case ErrorCode::log_behind:
+      return "`flatkv info STORE` says what was found and which commands could help; keep a copy "
+             "of the store before you try them";
+    case ErrorCode::version_mismatch:
+      return "`flatkv info STORE` shows the versions that snapshots and log reach";
+    case ErrorCode::format_too_new:
+      return "use the newer FlatKV that wrote this store";
+    case ErrorCode::foreign_store:
+      return "check that these files belong together: a part of another store is among them";
+    case ErrorCode::import_incomplete:
+      return "run the import again, or remove the directory";
+    case ErrorCode::store_failed:
+      return "look for the first error, mend its cause (often the disk), and run this again: the "
+             "store recovers when it is opened";
+    case ErrorCode::io:
+      return "check the disk and the system's log, then run this again";
+    case ErrorCode::no_space:
+      return "free some space on that file system, then run this again";
+    case ErrorCode::permission:
+      return "run this as the owner of the store, or give yourself access";
+    case ErrorCode::cancelled:
+      return "run this again to go on";
+    case ErrorCode::unsupported:
+      break;
+  }
+  return {};
+}
+
+Trouble::Trouble(const Error& error)
+    : exit(exit_code(error.code)),
+      message(error.to_string()),
+      advice(flatkv::cli::advice(error.code)) {}
+
+}  // namespace flatkv::cli

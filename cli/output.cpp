@@ -1,0 +1,111 @@
+#include "output.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+constexpr std::size_t kBuffer = std::size_t{1} << 16;
+
+}  // namespace
+
+Output::Output(int descriptor, std::string name, bool compressed)
+    : descriptor_(descriptor), name_(std::move(name)) {
+  if (!compressed) return;
+  context_ = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
+  compressed_.resize(ZSTD_CStreamOutSize());
+}
+
+Output::~Output() {
+  ZSTD_freeCCtx(context_);
+  if (descriptor_ > STDERR_FILENO) ::close(descriptor_);
+}
+
+std::unique_ptr<Output> Output::standard() {
+  return std::unique_ptr<Output>(new Output(STDOUT_FILENO, "standard output", false));
+}
+
+Outcome<std::unique_ptr<Output>> Output::open(const std::string& path) {
+  if (path == "-") return standard();
+  // Appending writes of whole lines: a kill between two of them leaves whole lines.
+  const int descriptor =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor < 0) {
+    Trouble trouble(fail_errno(errno, "cannot create the output file", path).error());
+    if (errno == ENOENT || errno == ENOTDIR || errno == EISDIR) trouble.exit = ExitCode::usage;
+    trouble.advice = "check the path of the output file";
+    return std::unexpected(std::move(trouble));
+  }
+  return std::unique_ptr<Output>(new Output(descriptor, path, path.ends_with(".zst")));
+}
+
+Outcome<void> Output::put(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(descriptor_, text.data(), text.size());
+    if (put < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) {  // somebody made our standard output non-blocking
+        pollfd wait{.fd = descriptor_, .events = POLLOUT, .revents = 0};
+        static_cast<void>(::poll(&wait, 1, -1));
+        continue;
+      }
+      return std::unexpected(Trouble(fail_errno(errno, "cannot write", name_).error()));
+    }
+    text.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+Outcome<void> Output::compress(ZSTD_EndDirective how) {
+  ZSTD_inBuffer in{buffer_.data(), buffer_.size(), 0};
+  while (true) {
+    ZSTD_outBuffer out{compressed_.data(), compressed_.size(), 0};
+    const std::size_t left = ZSTD_compressStream2(context_, &out, &in, how);
+    if (ZSTD_isError(left) != 0) {
+      return trouble(ExitCode::failed, name_ + ": " + ZSTD_getErrorName(left));
+    }
+    FLATKV_TRY(put({compressed_.data(), out.pos}));
+    if (how == ZSTD_e_continue ? in.pos == in.size : left == 0) break;
+  }
+  buffer_.clear();
+  return {};
+}
+
+Outcome<void> Output::write(std::string_view text) {
+  buffer_ += text;
+  if (buffer_.size() < kBuffer) return {};
+  if (context_ != nullptr) return compress(ZSTD_e_continue);
+  return flush();
+}
+
+Outcome<void> Output::flush() {
+  if (context_ != nullptr) return compress(ZSTD_e_flush);
+  const std::string taken = std::move(buffer_);  // nothing is written twice, whatever happens
+  buffer_.clear();
+  return put(taken);
+}
+
+Outcome<void> Output::close() {
+  if (descriptor_ < 0) return {};
+  if (context_ != nullptr) {
+    FLATKV_TRY(compress(ZSTD_e_end));
+  } else {
+    FLATKV_TRY(flush());
+  }
+  const int descriptor = descriptor_;
+  if (descriptor <= STDERR_FILENO) return {};
+  descriptor_ = -1;
+  if (::close(descriptor) != 0) {
+    return std::unexpected(Trouble(fail_errno(errno, "cannot close", name_).error()));
+  }
+  return {};
+}
+
+}  // namespace flatkv::cli

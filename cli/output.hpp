@@ -1,0 +1,42 @@
+#pragma once
+
+#include <zstd.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "outcome.hpp"
+
+namespace flatkv::cli {
+
+/// A file or standard output ("-") written in order, compressed where the name ends in ".zst".
+/// Errors, a closed pipe among them, come from `write` or at the latest from `close`. One thread.
+class Output {
+ public:
+  /// Makes the file anew.
+  static Outcome<std::unique_ptr<Output>> open(const std::string& path);
+  static std::unique_ptr<Output> standard();
+  ~Output();
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+
+  Outcome<void> write(std::string_view text);
+  /// Everything so far is in the hands of the system, and readable.
+  Outcome<void> flush();
+  Outcome<void> close();
+
+ private:
+  Output(int descriptor, std::string name, bool compressed);
+  Outcome<void> put(std::string_view text);
+  Outcome<void> compress(ZSTD_EndDirective how);
+
+  int descriptor_;
+  std::string name_;
+  ZSTD_CCtx* context_ = nullptr;
+  std::string buffer_;
+  std::vector<char> compressed_;
+};
+
+}  // namespace flatkv::cli

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "change_line.hpp"
+#include "input.hpp"
+
+namespace flatkv::cli {
+
+enum class Format : std::uint8_t { jsonl, pb };
+
+/// Reads, decompresses and parses a file of change sets on a thread of its own, some way ahead of
+/// the store. Memory is bounded, but for a single line larger than the bound.
+class ChangeInput {
+ public:
+  /// Wrong use if there is no such file. `interrupts` must outlive it.
+  static Outcome<std::unique_ptr<ChangeInput>> open(const std::string& path, Format format,
+                                                    const Interrupts& interrupts);
+  ~ChangeInput();
+  ChangeInput(const ChangeInput&) = delete;
+  ChangeInput& operator=(const ChangeInput&) = delete;
+
+  /// The next line, nothing at the end, or why there is none: after that nothing comes any more.
+  Outcome<std::optional<ChangeLine>> next();
+  /// The line that `next` will give, left where it is.
+  Outcome<const ChangeLine*> peek();
+
+  std::string place(std::uint64_t number) const { return reader_->place(number); }
+  const FileSource& file() const noexcept { return input_->file(); }
+
+ private:
+  using Item = Outcome<std::optional<ChangeLine>>;
+
+  ChangeInput(std::unique_ptr<Input> input, Format format);
+  void read_all();
+  const Item& front(std::unique_lock<std::mutex>& lock);
+
+  static constexpr std::uint64_t kMaxQueued = std::uint64_t{64} << 20;
+
+  std::unique_ptr<Input> input_;
+  std::unique_ptr<ChangeReader> reader_;
+  std::mutex mutex_;
+  std::condition_variable filled_;
+  std::condition_variable drained_;
+  std::deque<Item> queue_;  // ends with one that is not a line
+  std::uint64_t queued_ = 0;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace flatkv::cli

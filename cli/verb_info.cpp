@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "info_json.hpp"
+#include "progress.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct InfoOptions {
+  std::string store;
+};
+
+std::string version_text(const std::optional<std::int64_t>& version) {
+  return version ? std::to_string(*version) : "unknown";
+}
+
+std::string databases_text(const StoreInfo& info) {
+  std::string text = info.databases_from_snapshot
+                         ? "databases        (a writer has the store: figures of the newest "
+                           "snapshot)\n"
+                         : "databases\n";
+  for (const auto& database : info.databases) {
+    text += fmt::format("  {:<9} flushed at {:>10}  ", to_string(database.database),
+                        version_text(database.version));
+    if (database.database != Database::metadata) {
+      text += fmt::format("{:>12} rows {:>10} keys {:>10} values ", database.stats.rows,
+                          human_bytes(database.stats.key_bytes),
+                          human_bytes(database.stats.value_bytes));
+    }
+    text += fmt::format("{:>10} on disk\n", human_bytes(database.bytes));
+    if (database.problem) text += "    " + database.problem->to_string() + "\n";
+  }
+  return text;
+}
+
+std::string for_people(const StoreInfo& info) {
+  std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
+                                 info.format, info.store_id);
+  text += fmt::format("account rows     {}\n",
+                      info.account_rows == AccountRows::keep ? "keep" : "prune_empty");
+  text += fmt::format("first version    {}\n", info.initial_version);
+  text += fmt::format("committed        {}\n", version_text(info.version));
+  if (info.roots) text += "root             " + to_hex(info.roots->root) + "\n";
+  text += fmt::format("state            {}{}\n", info.locked ? "open in a process, " : "",
+                      info.clean ? "closed cleanly" : "not closed cleanly");
+  text += databases_text(info);
+  if (info.log && info.log->last > info.log->base) {
+    text += fmt::format("log              versions {} to {}, {}\n", info.log->base + 1,
+                        info.log->last, human_bytes(info.log->bytes));
+  } else if (info.log) {
+    text += fmt::format("log              empty, base {}, {}\n", info.log->base,
+                        human_bytes(info.log->bytes));
+  }
+  text += fmt::format("snapshots        {}\n", info.snapshots.size());
+  for (const auto& snapshot : info.snapshots) {
+    text += fmt::format("  {:>12}  {}\n", snapshot.version,
+                        snapshot.problem ? "not valid: " + snapshot.problem->to_string()
+                                         : human_bytes(snapshot.bytes));
+  }
+  return text;
+}
+
+Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
+  FLATKV_ASSIGN(const StoreInfo info, inspect(options.store));
+  FLATKV_TRY(context.out.write(context.json ? to_json(info).dump() + "\n" : for_people(info)));
+  if (info.problems.empty()) return ExitCode::done;
+  FLATKV_TRY(context.out.flush());
+  for (const Error& problem : info.problems) {
+    context.console.error({ExitCode::refused, problem.to_string()});
+  }
+  for (const std::string& remedy : info.remedies) context.console.note("could help: " + remedy);
+  return ExitCode::refused;
+}
+
+}  // namespace
+
+void add_info(Registry& verbs) {
+  verbs.add<InfoOptions>(
+      "info",
+      "Shows what a store is and where it stands; of one that does not open: what was found, what "
+      "was expected and which commands could help (exit 3)",
+      "flatkv info ./state --json",
+      [](CLI::App& verb, InfoOptions& options) { store_argument(verb, options.store); }, run);
+}
+
+}  // namespace flatkv::cli

@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "clone.hpp"
+#include "info_json.hpp"
+#include "progress.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct VerifyArguments {
+  ReadFrom from;
+  std::uint64_t rate = 0;
+  std::string database;
+};
+
+nlohmann::ordered_json to_json(const DatabaseVerdict& verdict) {
+  return {{"good", verdict.good()},
+          {"expected", to_hex(verdict.expected)},
+          {"found", to_hex(verdict.found)},
+          {"expected_stats", cli::to_json(verdict.expected_stats)},
+          {"found_stats", cli::to_json(verdict.found_stats)}};
+}
+
+nlohmann::ordered_json to_json(const VerifyReport& report) {
+  nlohmann::ordered_json json = {{"version", report.version},
+                                 {"good", report.good()},
+                                 {"sum_good", report.sum_good},
+                                 {"proved", "snapshot and log"}};
+  json["roots"] = cli::to_json(report.roots);
+  json["databases"] = nlohmann::ordered_json::object();
+  for (const auto& verdict : report.databases) {
+    json["databases"][std::string(to_string(verdict.database))] = to_json(verdict);
+  }
+  return json;
+}
+
+std::string for_people(const VerifyReport& report, double seconds) {
+  std::string text = fmt::format(
+      "version {}: full scan of a private copy, which proves snapshot "
+      "and log\n",
+      report.version);
+  std::uint64_t rows = 0;
+  for (const DatabaseVerdict& verdict : report.databases) {
+    rows += verdict.found_stats.rows;
+    text += fmt::format("  {:<9} {:>12} rows  {}  {}\n", to_string(verdict.database),
+                        verdict.found_stats.rows, to_hex(verdict.found),
+                        verdict.good() ? "good" : "DIFFERS");
+    if (verdict.expected != verdict.found) {
+      text += fmt::format("    hash expected {}\n", to_hex(verdict.expected));
+    }
+    if (verdict.expected_stats != verdict.found_stats) {
+      const auto& want = verdict.expected_stats;
+      const auto& got = verdict.found_stats;
+      text += fmt::format("    expected {} rows, {} key bytes, {} value bytes; found {}, {}, {}\n",
+                          want.rows, want.key_bytes, want.value_bytes, got.rows, got.key_bytes,
+                          got.value_bytes);
+    }
+  }
+  if (!report.sum_good) text += "  the four hashes do not add up to the root\n";
+  text += fmt::format("  root      {:>12} rows  {}  {}  in {:.1f} s\n", rows,
+                      to_hex(report.roots.root), report.good() ? "good" : "DIFFERS", seconds);
+  return text;
+}
+
+Trouble differs(const VerifyReport& report) {
+  std::string names;
+  for (const DatabaseVerdict& verdict : report.databases) {
+    if (verdict.good()) continue;
+    if (!names.empty()) names += ", ";
+    names += to_string(verdict.database);
+  }
+  if (!report.sum_good)
+    names += names.empty() ? "the sum of the hashes" : ", the sum of the hashes";
+  return {ExitCode::no, fmt::format("version {} does not verify: {}", report.version, names),
+          "keep a copy of the store; `flatkv info STORE` says which commands could help"};
+}
+
+Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
+  FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
+  Progress progress(context.console, "verify");
+  VerifyOptions options;
+  options.rows_per_second = arguments.rate;
+  options.cancel = &context.interrupts.flag();
+  if (!arguments.database.empty()) options.database = database_named(arguments.database);
+  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+    progress.update("", rows, rows, total);
+  };
+  FLATKV_ASSIGN(const VerifyReport report, store.verify(options));
+  context.console.end_progress();
+  FLATKV_TRY(context.out.write(context.json ? to_json(report).dump() + "\n"
+                                            : for_people(report, progress.seconds())));
+  if (report.good()) return ExitCode::done;
+  FLATKV_TRY(context.out.flush());
+  return std::unexpected(differs(report));
+}
+
+}  // namespace
+
+void add_verify(Registry& verbs) {
+  verbs.add<VerifyArguments>(
+      "verify",
+      "Hashes every row again and compares with what the commits kept up; exit 1 names the "
+      "databases that differ",
+      "flatkv verify ./state --rate 200000",
+      [](CLI::App& verb, VerifyArguments& arguments) {
+        read_arguments(verb, arguments.from);
+        verb.add_option("--rate", arguments.rate, "At most so many rows a second; 0 is no limit")
+            ->type_name("ROWS_PER_S")
+            ->check(whole_number())
+            ->capture_default_str();
+        database_option(verb, arguments.database,
+                        "Only this database: account, code, storage or legacy (default: all)");
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

@@ -1,0 +1,87 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "clone.hpp"
+#include "read_ahead.hpp"
+#include "roots_file.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct WhatIfArguments {
+  ReadFrom from;
+  std::string file;
+  std::string format = "jsonl";
+};
+
+std::string place(const ChangeInput& input, const ChangeLine& line) {
+  return fmt::format("{}, version {}", input.place(line.number), line.version);
+}
+
+Outcome<void> apply_line(ReadOnlyStore& store, const ChangeInput& input, const ChangeLine& line,
+                         Output& out) {
+  if (const Status applied = store.apply(line.sets); !applied) {
+    Trouble why(applied.error());
+    if (applied.error().code == ErrorCode::invalid_argument) why.exit = ExitCode::refused;
+    why.message = place(input, line) + ": " + why.message;
+    return std::unexpected(std::move(why));
+  }
+  FLATKV_TRY(out.write(roots_line(line.version, store.working_roots())));
+  return out.flush();
+}
+
+Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
+  const Format format = arguments.format == "pb" ? Format::pb : Format::jsonl;
+  FLATKV_ASSIGN(const auto input, ChangeInput::open(arguments.file, format, context.interrupts));
+  FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context));
+  const std::int64_t next = store.version() + 1;
+  context.console.note(fmt::format("on top of version {}; nothing is committed", store.version()));
+  std::uint64_t applied = 0;
+  std::uint64_t held = 0;
+  while (true) {
+    if (context.interrupts.requested()) {
+      return std::unexpected(interrupted(context.interrupts, "between two lines"));
+    }
+    FLATKV_ASSIGN(const auto line, input->next());
+    if (!line) break;
+    if (line->version < next) {
+      ++held;
+      continue;
+    }
+    if (line->version > next && applied > 0) break;
+    if (line->version > next) {
+      return trouble(ExitCode::refused, fmt::format("{}: the next version of the store is {}",
+                                                    place(*input, *line), next));
+    }
+    FLATKV_TRY(apply_line(store, *input, *line, context.out));
+    ++applied;
+  }
+  if (applied == 0 && held > 0) {
+    return trouble(ExitCode::refused,
+                   fmt::format("the file has no line of version {}, the next of the store", next));
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_what_if(Registry& verbs) {
+  verbs.add<WhatIfArguments>(
+      "what-if",
+      "Applies the lines of the next version to a private copy, prints a roots line after each, "
+      "and commits nothing. Lines of other versions are left out",
+      "flatkv what-if ./state proposal.jsonl",
+      [](CLI::App& verb, WhatIfArguments& arguments) {
+        read_arguments(verb, arguments.from, false);
+        verb.add_option("FILE", arguments.file,
+                        "Change sets; - is standard input, *.zst is decompressed")
+            ->required();
+        verb.add_option("--format", arguments.format, "jsonl, or pb: length-prefixed protobuf")
+            ->check(CLI::IsMember({"jsonl", "pb"}))
+            ->capture_default_str();
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "verb.hpp"
+
+namespace flatkv::cli {
+
+// One function for each verb, in a file of its own.
+void add_init(Registry& verbs);
+void add_apply(Registry& verbs);
+void add_what_if(Registry& verbs);
+void add_root(Registry& verbs);
+void add_info(Registry& verbs);
+void add_get(Registry& verbs);
+void add_rows(Registry& verbs);
+void add_log(Registry& verbs);
+void add_verify(Registry& verbs);
+void add_snapshot(Registry& verbs);
+void add_snapshots(Registry& verbs);
+
+/// All of them, in the order of the help.
+void add_verbs(Registry& verbs);
+
+}  // namespace flatkv::cli
