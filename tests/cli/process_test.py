@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Interrupts, kills, closed pipes and full disks: what a process can meet, and what is left behind."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+from support import *
+
+
+class Process(Case):
+    def start(self, *more, roots="-"):
+        """`apply` that reads a pipe and writes a roots line for every block."""
+        return subprocess.Popen(
+            [FLATKV, "apply", self.store, "-", "--create", "--durability", "process", "--roots", roots, *more],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def acknowledged(self, process) -> int:
+        return json.loads(process.stdout.readline())["version"]
+
+    def feed(self, process, text):
+        process.stdin.write(text.encode())
+        process.stdin.flush()
+
+    def finish(self, process) -> Result:
+        out, err = process.communicate(timeout=120)
+        return Result(subprocess.CompletedProcess([], process.returncode, out.decode(), err.decode()))
+
+    def interrupted(self, number: int, code: int):
+        process = self.start()
+        self.feed(process, blocks(1, 4))  # 4 is not known to be complete
+        while self.acknowledged(process) != 3:
+            pass
+        process.send_signal(number)  # while it waits for more
+        result = self.finish(process)
+        self.assertEqual(result.exit, code, result)
+        self.assertIn("after version 3", result.err)
+        self.assertEqual(self.version(), 3)
+        info = json.loads(self.run_ok("info", self.store, "--json").out)
+        self.assertTrue(info["closed_cleanly"])
+        self.apply(blocks(1, 6))
+        self.assertEqual(self.version(), 6)
+
+    def test_sigint_stops_between_blocks(self):
+        self.interrupted(signal.SIGINT, 130)
+
+    def test_sigterm_stops_between_blocks(self):
+        self.interrupted(signal.SIGTERM, 143)
+
+    def test_sigint_in_the_middle_of_work(self):
+        file = self.file(blocks(1, 4000, rows=20))
+        process = subprocess.Popen([FLATKV, "apply", self.store, file, "--create", "--durability", "process",
+                                    "--roots", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.acknowledged(process)
+        process.send_signal(signal.SIGINT)
+        result = self.finish(process)
+        if result.exit != 0:  # a fast machine may have been done already
+            self.assertEqual(result.exit, 130, result)
+            self.assertLess(self.version(), 4000)
+            self.assertGreaterEqual(self.version(), 1)
+        self.run_ok("apply", self.store, file, "--durability", "process")
+        self.assertEqual(self.version(), 4000)
+
+    def test_killed_at_random_it_ends_at_the_same_root(self):
+        seed = int(os.environ.get("FLATKV_SEED", random.SystemRandom().randrange(1 << 32)))
+        print(f"seed {seed}", flush=True)
+        generator = random.Random(seed)
+        text = "".join(
+            line(version, *((slot_key(generator.randrange(400)),
+                             None if generator.random() < 0.2 else f"{generator.randrange(1 << 60):064x}")
+                            for _ in range(30)))
+            for version in range(1, 1201))
+        file = self.file(text)
+        model = self.folder / "model"
+        out = self.folder / "model.roots"
+        self.run_ok("apply", model, file, "--create", "--durability", "process", "--roots", out)
+        want = json_lines(out.read_text())
+        killed = 0
+        before = 0
+        roots = self.folder / "roots"
+        for round_number in range(200):
+            durability = generator.choice(["process", "process", "sync"])
+            process = subprocess.Popen(
+                [FLATKV, "apply", self.store, file, "--create", "--durability", durability, "--write-buffer",
+                 "65536", "--roots", roots, "--until", str(min(1200, before + generator.randrange(20, 300)))],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                process.wait(generator.random() * 0.3)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                killed += 1
+            err = process.stderr.read().decode()
+            process.wait()
+            process.stderr.close()
+            self.assertIn(process.returncode, (0, -signal.SIGKILL), err)
+            acknowledged = json_lines(roots.read_text()) if roots.exists() else []
+            if round_number % 10 == 9 and self.store.exists():
+                state = flatkv("root", self.store)
+                if state.exit == 0:
+                    before = json.loads(state.out)["version"]
+            if acknowledged:
+                self.assertEqual(acknowledged, want[:len(acknowledged)])  # whole lines, right ones
+                before = max(before, len(acknowledged))
+            if before >= 1200 and killed >= 10:
+                break
+        self.assertGreaterEqual(killed, 5, "nothing was ever killed")
+        self.run_ok("apply", self.store, file, "--create", "--durability", "process")
+        self.assertEqual(self.root_line(), want[-1])
+        self.run_ok("verify", self.store)
+
+    def test_locked_names_the_holder(self):
+        process = self.start()
+        self.feed(process, blocks(1, 2))
+        self.acknowledged(process)
+        result = self.apply(blocks(1, 3), code=REFUSED, says="locked")
+        self.assertIn(str(process.pid), result.err)
+        process.stdin.close()
+        process.stdin = None
+        self.assertEqual(self.finish(process).exit, 0)
+
+    def test_full_disks_and_closed_pipes_are_failures_of_the_system(self):
+        self.apply(blocks(1, 300, rows=10))
+        for arguments in (["rows", self.store], ["root", self.store], ["log", self.store], ["--version"],
+                          ["--help"], ["info", self.store, "--json"], ["rows", "--help"]):
+            if arguments[0] == "rows" and not has("rows"):
+                continue
+            with open("/dev/full", "w") as full:
+                process = subprocess.run([FLATKV, *arguments], stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual(process.returncode, FAILED, (arguments, process.stderr))
+            read, write = os.pipe()
+            os.close(read)
+            process = subprocess.run([FLATKV, *arguments], stdout=write, stderr=subprocess.PIPE)
+            os.close(write)
+            self.assertEqual(process.returncode, FAILED, (arguments, process.stderr))
+
+    def test_a_closed_pipe_for_roots_stops_after_a_commit(self):
+        read, write = os.pipe()
+        os.close(read)
+        process = subprocess.run([FLATKV, "apply", self.store, self.file(blocks(1, 9)), "--create", "--roots",
+                                  "-"], stdout=write, stderr=subprocess.PIPE)
+        os.close(write)
+        self.assertEqual(process.returncode, FAILED, process.stderr)
+        self.assertEqual(self.version(), 1)
+        self.apply(blocks(1, 9))
+
+    def test_no_permission(self):
+        if os.geteuid() == 0:
+            self.skipTest("root may do everything")
+        file = self.file(blocks(1, 2))
+        file.chmod(0)
+        self.run_exit(FAILED, "apply", self.store, file, "--create", says="permission")
+
+    def test_the_kernel_can_be_forced_and_a_wrong_one_is_refused(self):
+        file = self.file(blocks(1, 50))
+        self.run_ok("apply", self.store, file, "--create")
+        portable = self.folder / "portable"
+        self.run_ok("apply", portable, file, "--create", env={"FLATKV_KERNEL": "portable"})
+        self.assertEqual(self.root_line(), json.loads(self.run_ok("root", portable).out))
+        self.run_exit(USAGE, "root", self.store, env={"FLATKV_KERNEL": "abacus"}, says="abacus")
+        self.assertIn("portable", flatkv("--version", env={"FLATKV_KERNEL": "portable"}).out)
+
+    def test_version_and_help(self):
+        version = self.run_ok("--version").out
+        for word in ("flatkv", "commit", "RocksDB", "kernel"):
+            self.assertIn(word, version)
+        top = self.run_ok("--help").out
+        for verb in ("init", "apply", "what-if", "root", "info", "get", "rows", "log", "verify", "snapshot",
+                     "snapshots"):
+            if not has(verb):
+                continue
+            self.assertIn(verb, top)
+            text = self.run_ok(verb, "--help").out
+            self.assertIn("Example:", text)
+            self.assertIn(f"flatkv {verb}", text)
+
+    def test_wrong_use(self):
+        for arguments in ([], ["nonsense"], ["apply"], ["apply", "x"], ["root"], ["root", "a", "b"],
+                          ["root", "x", "--at", "-1"], ["root", "x", "--at", "99999999999999999999"],
+                          ["root", "x", "--at", "z"], ["rows", "x", "--prefix", "00"],
+                          ["rows", "x", "--db", "metadata"], ["rows", "x", "--db", "code", "--prefix", "0"],
+                          ["rows", "x", "--limit", "-1"], ["init", "x", "--account-rows", "some"],
+                          ["init", "x", "--initial-version", "0"],
+                          ["init", "x", "--initial-version", str(2 ** 63 - 1)], ["get", "x"],
+                          ["get", "x", "zz"], ["get", "x", ""], ["get", "x", "00", "--account", "00"],
+                          ["get", "x", "--account", "00"], ["get", "x", "--storage", "00"],
+                          ["get", "x", "--storage", "aa" * 20, "00"], ["apply", "x", "-", "--format", "xml"],
+                          ["apply", "x", "-", "--durability", "group"], ["apply", "x", "-", "--until", "0"],
+                          ["apply", "x", "/nonexistent"], ["apply", "x", "/"], ["verify", "x", "--rate", "a"],
+                          ["--json"], ["root", "x", "--colour"]):
+            with self.subTest(arguments):
+                result = self.run_exit(USAGE, *arguments)
+                self.assertEqual(result.out, "")
+        self.assertFalse((pathlib.Path.cwd() / "x").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
