@@ -9,7 +9,8 @@
 namespace flatkv::history {
 namespace {
 
-/// A record that was being written while we looked can seem to be damage below valid records.
+/// A record that was being written while we looked can seem to be damage below valid records, and
+/// segments can go. Cheap to look at again, so more often than the choice of what to read.
 constexpr int kLooksAtLiveEnd = 10;
 
 /// CLEAN says that the log ends with the last byte of its last segment, which was synced.
@@ -61,6 +62,16 @@ bool may_have_moved(const Error& error) {
          error.code == ErrorCode::version_mismatch;
 }
 
+Error kept_moving(const Place& place, Error last) {
+  if (last.code != ErrorCode::not_found || !last.path.starts_with(place.generation)) return last;
+  return fail(ErrorCode::locked,
+              "what was chosen to read was pruned or replaced again and again "
+              "by the process that has the store; last: " +
+                  last.to_string())
+      .path(place.store)
+      .error();
+}
+
 bool is_locked(fs::FileSystem& files, const std::string& store) {
   const auto lock = files.lock_directory(store);
   return !lock && lock.error().code == ErrorCode::locked;
@@ -76,8 +87,12 @@ Result<std::optional<changelog::Survey>> survey_log(fs::FileSystem& files, const
   options.check_last_payloads = !live && !closed_cleanly(files, place);
   for (int attempt = 1;; ++attempt) {
     auto found = changelog::survey(files, layout::changelog_path(place.generation), options);
-    if (!found || !*found || !live || attempt == kLooksAtLiveEnd) return found;
-    if (end_is_sound(place, **found)) return found;
+    if (!live || attempt == kLooksAtLiveEnd) return found;
+    if (!found) {
+      if (found.error().code != ErrorCode::not_found) return found;
+      continue;  // pruned between the listing and the look into it
+    }
+    if (!*found || end_is_sound(place, **found)) return found;
   }
 }
 

@@ -25,10 +25,17 @@ Result<Place> find_place(fs::FileSystem& files, const std::string& store);
 /// Whether CURRENT still leads there.
 Result<bool> still_there(fs::FileSystem& files, const Place& place);
 
+/// Whether a process has the store open for writing (or is looking at it at this moment).
+bool is_locked(fs::FileSystem& files, const std::string& store);
+
 inline constexpr int kLooks = 3;
 
 /// Whether looking again may help: what was there a moment ago may have been pruned or replaced.
 bool may_have_moved(const Error& error);
+
+/// What is said of a failure that stayed: that something is missing of a store whose writer prunes
+/// is not damage.
+Error kept_moving(const Place& place, Error last);
 
 /// Calls `look(place)` until it succeeded on a generation that is still the live one, at most
 /// kLooks times. A failure that stays is returned as it is. `checked`: `look` sees itself that the
@@ -46,7 +53,11 @@ std::invoke_result_t<Look, const Place&> look_at_store(fs::FileSystem& files,
       continue;
     }
     auto result = look(*place);
-    if (!result && (attempt == kLooks || !may_have_moved(result.error()))) return result;
+    if (!result && !may_have_moved(result.error())) return result;
+    if (!result && attempt == kLooks) {
+      if (!is_locked(files, place->store)) return result;
+      return std::unexpected(kept_moving(*place, std::move(result).error()));
+    }
     if (result && checked) return result;
     const auto same = still_there(files, *place);
     if (result && same && *same) return result;
@@ -56,9 +67,6 @@ std::invoke_result_t<Look, const Place&> look_at_store(fs::FileSystem& files,
     }
   }
 }
-
-/// Whether a process has the store open for writing (or is looking at it at this moment).
-bool is_locked(fs::FileSystem& files, const std::string& store);
 
 /// The generation's log from the segment that holds `from` on. The end of an unclean log is checked
 /// with its payloads, unless a writer has it: what it wrote is in the page cache.
