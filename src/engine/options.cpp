@@ -44,8 +44,9 @@ rocksdb::BlockBasedTableOptions table_options(const DbOptions& options) {
 void choose_shape(rocksdb::Options& rocks) {
   rocks.compaction_style = rocksdb::kCompactionStyleLevel;
   // Every flush is a level-0 file that spans the whole key space, so each compaction of level 0
-  // rewrites the base level: fewer of them, into a larger base. (Four million writes in 32 flushes:
-  // 2.0 bytes written per byte flushed; 3.3 with a trigger of 4, for reads 0.3 us faster.)
+  // rewrites the base level: fewer of them, into a larger base. (All sizes a quarter, four levels,
+  // six million writes in 32 flushes: 2.0 bytes written per byte flushed; 3.3 with a trigger of 4,
+  // for absent keys 2.0 instead of 2.2 us.)
   rocks.level0_file_num_compaction_trigger = 8;
   rocks.max_bytes_for_level_base = std::uint64_t{1} << 30;
   rocks.target_file_size_base = std::uint64_t{64} << 20;
