@@ -16,6 +16,11 @@ void add_log(Registry& verbs);
 void add_verify(Registry& verbs);
 void add_snapshot(Registry& verbs);
 void add_snapshots(Registry& verbs);
+void add_rollback(Registry& verbs);
+void add_export(Registry& verbs);
+void add_check(Registry& verbs);
+void add_import(Registry& verbs);
+void add_import_log(Registry& verbs);
 
 /// All of them, in the order of the help.
 void add_verbs(Registry& verbs);

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "console.hpp"
+#include "flatkv/transfer.hpp"
+#include "input.hpp"
+#include "outcome.hpp"
+
+namespace flatkv::cli {
+
+/// `--root R`.
+CLI::Option* root_option(CLI::App& verb, std::string& into);
+
+/// R: a root in hex, a roots line "{…}", or a file with one. A lone root is taken with a warning:
+/// it does not prove in which database a row lies (spec §3). Empty: nothing is trusted.
+Outcome<TrustedRoots> trusted_roots(const std::string& text, Console& console);
+
+/// A file or standard input ("-") as the library reads streams; `.zst` is decompressed. What went
+/// wrong with the input itself is kept for `trouble`.
+class StreamInput : public ByteSource {
+ public:
+  static Outcome<std::unique_ptr<StreamInput>> open(const std::string& path,
+                                                    const Interrupts& interrupts);
+  Result<std::size_t> read(std::span<std::uint8_t> into) override;
+
+  /// The error of a stream operation for people: the input's own trouble where there was one.
+  Trouble explain(const Error& error) const;
+
+ private:
+  explicit StreamInput(std::unique_ptr<Input> input) : input_(std::move(input)) {}
+  std::unique_ptr<Input> input_;
+  std::optional<Trouble> trouble_;
+};
+
+}  // namespace flatkv::cli

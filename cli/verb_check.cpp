@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "info_json.hpp"
+#include "progress.hpp"
+#include "trusted.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct CheckArguments {
+  std::string file;
+  std::string root;
+};
+
+Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
+  FLATKV_ASSIGN(const TrustedRoots trusted, trusted_roots(arguments.root, context.console));
+  FLATKV_ASSIGN(const auto input, StreamInput::open(arguments.file, context.interrupts));
+  Progress progress(context.console, "check");
+  TransferOptions options;
+  options.cancel = &context.interrupts.flag();
+  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+    progress.update("", rows, rows, total);
+  };
+  const auto checked = check_stream(*input, trusted, options);
+  context.console.end_progress();
+  if (!checked) {
+    Trouble refused = input->explain(checked.error());
+    // The stream is what was asked about: that it is not right is the answer.
+    if (checked.error().code == ErrorCode::corruption) refused.exit = ExitCode::no;
+    return std::unexpected(std::move(refused));
+  }
+  if (context.json) {
+    nlohmann::ordered_json answer = {{"version", checked->version}, {"rows", checked->rows()}};
+    answer["roots"] = to_json(checked->roots);
+    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+  } else {
+    FLATKV_TRY(context.out.write(fmt::format("version {}: {} rows, root {}, in {:.1f} s\n",
+                                             checked->version, checked->rows(),
+                                             to_hex(checked->roots.root), progress.seconds())));
+    if (arguments.root.empty()) {
+      context.console.note("compare the root with one that you trust: --root");
+    }
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_check(Registry& verbs) {
+  verbs.add<CheckArguments>(
+      "check", "Verifies an exported state without a store: every row is hashed again",
+      "flatkv check state.flatkv.zst --root roots.json",
+      [](CLI::App& verb, CheckArguments& arguments) {
+        verb.add_option("file", arguments.file, "The stream: `-` is standard input")
+            ->type_name("FILE")
+            ->required();
+        root_option(verb, arguments.root);
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

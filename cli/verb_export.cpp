@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "clone.hpp"
+#include "flatkv/transfer.hpp"
+#include "info_json.hpp"
+#include "progress.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct ExportArguments {
+  ReadFrom from;
+  std::string file;
+};
+
+/// Standard output as the library writes streams.
+class StandardSink : public ByteSink {
+ public:
+  explicit StandardSink(Output& out) : out_(out) {}
+  Status write(ByteView bytes) override {
+    auto written = out_.write(as_chars(bytes));
+    if (written) return {};
+    trouble = std::move(written).error();
+    return fail(ErrorCode::io, trouble->message);
+  }
+  std::optional<Trouble> trouble;
+
+ private:
+  Output& out_;
+};
+
+Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
+  FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
+  const ReadView view = store.view();
+  Progress progress(context.console, "export");
+  TransferOptions options;
+  options.cancel = &context.interrupts.flag();
+  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+    progress.update("", rows, rows, total);
+  };
+  if (arguments.file == "-") {
+    StandardSink sink(context.out);
+    const Status done = export_state(view, store.account_rows(), sink, options);
+    if (!done) return std::unexpected(sink.trouble ? *sink.trouble : Trouble(done.error()));
+    return ExitCode::done;
+  }
+  FLATKV_TRY(export_to_file(view, store.account_rows(), arguments.file, options));
+  context.console.end_progress();
+  if (context.json) {
+    nlohmann::ordered_json answer = {{"version", view.version()}, {"file", arguments.file}};
+    answer["roots"] = to_json(view.roots());
+    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+  } else {
+    FLATKV_TRY(context.out.write(fmt::format(
+        "version {} with root {} written to {} in {:.1f} s\n  `flatkv check {}` verifies it "
+        "anywhere; hand over the roots line with it:\n  `flatkv root STORE --at {} --json`\n",
+        view.version(), to_hex(view.roots().root), arguments.file, progress.seconds(),
+        arguments.file, view.version())));
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_export(Registry& verbs) {
+  verbs.add<ExportArguments>(
+      "export",
+      "Writes the whole state at one version as a stream that anyone can check; equal states give "
+      "equal bytes",
+      "flatkv export ./state state.flatkv.zst --at 1000000",
+      [](CLI::App& verb, ExportArguments& arguments) {
+        read_arguments(verb, arguments.from);
+        verb.add_option("file", arguments.file,
+                        "Where to: `-` is standard output, `.zst` compresses")
+            ->type_name("FILE")
+            ->required();
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

@@ -1,0 +1,72 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "info_json.hpp"
+#include "progress.hpp"
+#include "trusted.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct ImportArguments {
+  std::string file;
+  std::string store;
+  std::string root;
+  bool force = false;
+};
+
+Outcome<ExitCode> run(const ImportArguments& arguments, Context& context) {
+  FLATKV_ASSIGN(const TrustedRoots trusted, trusted_roots(arguments.root, context.console));
+  FLATKV_ASSIGN(const auto input, StreamInput::open(arguments.file, context.interrupts));
+  Progress progress(context.console, "import");
+  TransferOptions transfer;
+  transfer.cancel = &context.interrupts.flag();
+  transfer.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+    progress.update("", rows, rows, total);
+  };
+  ImportOptions options;
+  options.force = arguments.force;
+  options.log = context.log();
+  const auto imported = import_stream(*input, arguments.store, options, trusted, transfer);
+  context.console.end_progress();
+  if (!imported) {
+    Trouble refused = input->explain(imported.error());
+    if (imported.error().code == ErrorCode::invalid_argument) refused.exit = ExitCode::refused;
+    return std::unexpected(std::move(refused));
+  }
+  if (context.json) {
+    nlohmann::ordered_json answer = {{"version", imported->version}, {"rows", imported->rows()}};
+    answer["roots"] = to_json(imported->roots);
+    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+  } else {
+    FLATKV_TRY(context.out.write(fmt::format(
+        "{} now holds version {}: {} rows, root {}, in {:.1f} s\n", arguments.store,
+        imported->version, imported->rows(), to_hex(imported->roots.root), progress.seconds())));
+    if (arguments.root.empty()) {
+      context.console.note("compare the roots line with one that you trust: --root");
+    }
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_import(Registry& verbs) {
+  verbs.add<ImportArguments>(
+      "import",
+      "Makes a store from an exported state; everything is checked before it takes a place",
+      "flatkv import state.flatkv.zst ./state --root roots.json",
+      [](CLI::App& verb, ImportArguments& arguments) {
+        verb.add_option("file", arguments.file, "The stream: `-` is standard input")
+            ->type_name("FILE")
+            ->required();
+        store_argument(verb, arguments.store);
+        root_option(verb, arguments.root);
+        verb.add_flag("--force", arguments.force,
+                      "Replace the store that is there; it stands until the import is complete");
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "flatkv/reference_log.hpp"
+#include "info_json.hpp"
+#include "progress.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct ImportLogArguments {
+  std::string directory;
+  std::string store;
+  bool create = false;
+  bool balances = false;
+};
+
+Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
+  Options options;
+  options.create_if_missing = arguments.create;
+  options.log = context.log();
+  // The reference's log stays where it is: what a power cut loses is replayed again.
+  options.durability = Durability::process;
+  FLATKV_ASSIGN(CommitStore store, open_writable(arguments.store, options, context));
+  Progress progress(context.console, "import-log");
+  ReferenceLogOptions log;
+  log.balances = arguments.balances;
+  log.cancel = &context.interrupts.flag();
+  log.progress = [&progress](std::int64_t version, std::int64_t last) {
+    progress.update("blocks", static_cast<std::uint64_t>(version),
+                    static_cast<std::uint64_t>(version), static_cast<std::uint64_t>(last));
+  };
+  auto report = import_reference_log(arguments.directory, store, log);
+  context.console.end_progress();
+  const std::int64_t version = store.version();
+  const Roots roots = store.committed_roots();
+  const Status closed = store.close();
+  if (!report) return std::unexpected(Trouble(report.error()));
+  FLATKV_TRY(closed);
+  if (report->torn) context.console.warning("the log ends inside an entry: " + *report->torn);
+  if (context.json) {
+    nlohmann::ordered_json answer = {{"version", version},
+                                     {"committed", report->committed},
+                                     {"held", report->held},
+                                     {"skipped_sets", report->skipped_sets},
+                                     {"skipped_pairs", report->skipped_pairs}};
+    answer["roots"] = to_json(roots);
+    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+  } else {
+    FLATKV_TRY(context.out.write(fmt::format(
+        "version {}: {} blocks committed, {} held, {} empty sets and {} pairs without a key "
+        "skipped; root {}\n",
+        version, report->committed, report->held, report->skipped_sets, report->skipped_pairs,
+        to_hex(roots.root))));
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_import_log(Registry& verbs) {
+  verbs.add<ImportLogArguments>(
+      "import-log",
+      "Replays the log directory of a Sei FlatKV node; the whole log is checked before the first "
+      "block is committed",
+      "flatkv import-log ./sei/changelog ./state --create",
+      [](CLI::App& verb, ImportLogArguments& arguments) {
+        verb.add_option("directory", arguments.directory, "The log's directory")
+            ->type_name("DIR")
+            ->required();
+        store_argument(verb, arguments.store);
+        verb.add_flag("--create", arguments.create, "Create the store if there is none");
+        verb.add_flag("--balances", arguments.balances,
+                      "Take 21-byte keys with 0x21 for balances: the roots will be others than "
+                      "the node's own");
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

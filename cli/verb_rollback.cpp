@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "flatkv/history.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct RollbackArguments {
+  std::string store;
+  std::optional<std::int64_t> version;
+};
+
+Outcome<ExitCode> run(const RollbackArguments& arguments, Context& context) {
+  RollbackOptions options;
+  options.log = context.log();
+  FLATKV_TRY(rollback(arguments.store, *arguments.version, options));
+  if (context.json) {
+    const nlohmann::ordered_json answer = {{"version", *arguments.version}};
+    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+  } else {
+    FLATKV_TRY(context.out.write(
+        fmt::format("{} is at version {}\n", arguments.store, *arguments.version)));
+  }
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_rollback(Registry& verbs) {
+  verbs.add<RollbackArguments>(
+      "rollback",
+      "Goes back to an older version; what lies above it is gone for good. Also for a store that "
+      "does not open",
+      "flatkv rollback ./state 15000020",
+      [](CLI::App& verb, RollbackArguments& arguments) {
+        store_argument(verb, arguments.store);
+        version_option(verb, "version", arguments.version, "The version to go back to")->required();
+      },
+      run);
+}
+
+}  // namespace flatkv::cli
