@@ -3,6 +3,17 @@
 namespace flatkv::store {
 
 Result<std::optional<LogRecord>> LogLookup::find(std::int64_t version) {
+  // Pruning, on the flusher's thread, may remove a segment that was there when the log was listed.
+  constexpr int kTries = 3;
+  for (int attempt = 1;; ++attempt) {
+    auto found = look(version);
+    if (found || found.error().code != ErrorCode::not_found || attempt == kTries) return found;
+    survey_.reset();
+    reader_.reset();
+  }
+}
+
+Result<std::optional<LogRecord>> LogLookup::look(std::int64_t version) {
   if (!survey_ || version > survey_->tip.version || version <= survey_->base.version) {
     changelog::SurveyOptions options;
     options.store = store_;

@@ -20,6 +20,8 @@ class LogLookup {
   Result<std::optional<LogRecord>> find(std::int64_t version);
 
  private:
+  Result<std::optional<LogRecord>> look(std::int64_t version);
+
   fs::FileSystem& files_;
   std::string directory_;
   changelog::StoreId store_;

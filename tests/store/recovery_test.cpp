@@ -343,6 +343,26 @@ TEST_F(Recovery, UnusableWorkingCopyIsRebuiltFromTheNewestSnapshot) {
   EXPECT_FALSE(stdfs::exists(old));
 }
 
+TEST_F(Recovery, LogRecordOfAPrunedVersionIsNoneNotAnError) {
+  options_.snapshot_keep = 0;
+  reopen();
+  blocks(20);
+  const auto before = store_->log_record(1);  // the log is looked at while it has all
+  ASSERT_OK(before);
+  ASSERT_TRUE(before->has_value());
+  ASSERT_OK(store_->snapshot());
+  blocks(1);
+  for (std::int64_t version = 20; version >= 1; --version) {
+    const auto record = store_->log_record(version);
+    ASSERT_OK(record);
+    EXPECT_TRUE(!*record || (*record)->version == version);
+  }
+  const auto pruned = store_->log_record(3);
+  ASSERT_OK(pruned);
+  EXPECT_FALSE(pruned->has_value());
+  ASSERT_TRUE(store_->log_record(21)->has_value());
+}
+
 TEST_F(Recovery, InitialVersionCounts) {
   close();
   remove_tree(path());

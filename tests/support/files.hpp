@@ -13,8 +13,8 @@ namespace flatkv::test {
 
 namespace stdfs = std::filesystem;
 
-/// A directory of its own under $FLATKV_TEST_DIR, $TMPDIR or /tmp, removed with all in it. Kept
-/// when FLATKV_KEEP is set.
+/// A directory of its own under $FLATKV_TEST_DIR, $TMPDIR, /dev/shm (with room enough) or /tmp,
+/// removed with all in it. Kept when FLATKV_KEEP is set.
 class TempDir {
  public:
   TempDir();
