@@ -18,6 +18,7 @@ Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context) 
   options.at = from.at;
   options.scratch = from.scratch;
   options.log = context.log();
+  options.cancel = &context.interrupts.flag();
   return ReadOnlyStore::open(from.store, options);
 }
 

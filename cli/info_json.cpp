@@ -86,6 +86,8 @@ Json to_json(const StoreInfo& info) {
   json["opens"] = info.problems.empty();
   json["problems"] = Json::array();
   for (const Error& problem : info.problems) json["problems"].push_back(to_json(problem));
+  json["notes"] = Json::array();
+  for (const auto& note : info.notes) json["notes"].push_back(text(note));
   json["remedies"] = Json::array();
   for (const auto& remedy : info.remedies) json["remedies"].push_back(text(remedy));
   return json;

@@ -65,6 +65,7 @@ std::string for_people(const StoreInfo& info) {
 Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
   FLATKV_ASSIGN(const StoreInfo info, inspect(options.store));
   FLATKV_TRY(context.out.write(context.json ? to_json(info).dump() + "\n" : for_people(info)));
+  for (const std::string& note : info.notes) context.console.note("an open would mend: " + note);
   if (info.problems.empty()) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
   for (const Error& problem : info.problems) {

@@ -17,6 +17,7 @@ struct RollbackArguments {
 Outcome<ExitCode> run(const RollbackArguments& arguments, Context& context) {
   RollbackOptions options;
   options.log = context.log();
+  options.cancel = &context.interrupts.flag();
   FLATKV_TRY(rollback(arguments.store, *arguments.version, options));
   if (context.json) {
     const nlohmann::ordered_json answer = {{"version", *arguments.version}};

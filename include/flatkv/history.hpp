@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -13,6 +14,7 @@ struct RollbackOptions {
   std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed
   std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
   std::uint32_t threads = 0;                  ///< 0 is one per core
+  const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks until the swap
   LogCallback log{};
 };
 
@@ -22,8 +24,8 @@ struct RollbackOptions {
 /// `version`; durable on return. At the version where the store would open: nothing to do.
 ///
 /// Errors, nothing changed: version_mismatch (not reachable; the message names what is), not_found,
-/// locked, corruption, import_incomplete, format_too_new, io, no_space, permission. An error of the
-/// last step, the swap itself, leaves the one or the other.
+/// locked, corruption, import_incomplete, format_too_new, io, no_space, permission, cancelled. An
+/// error of the last step, the swap itself, leaves the one or the other.
 Status rollback(const std::string& store, std::int64_t version,
                 const RollbackOptions& options = {});
 

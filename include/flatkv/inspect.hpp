@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -114,6 +115,7 @@ struct ReadOnlyOptions {
   std::uint64_t block_cache = 64ULL << 20;
   std::uint64_t write_buffer = 128ULL << 20;
   std::uint32_t threads = 0;
+  const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks that are replayed
   LogCallback log;
 };
 

@@ -11,6 +11,7 @@
 #include "fs/files.hpp"
 #include "history/clone_directory.hpp"
 #include "history/look.hpp"
+#include "history/replay.hpp"
 #include "store/examine.hpp"
 #include "store/open.hpp"
 #include "store/reads.hpp"
@@ -220,7 +221,8 @@ class Cloner {
                                                 manifest, source.copy, nullptr, false));
     impl->core->setup().lifetime->remove_clone_at_end(std::move(clone).hand_on());
     if (source.reader) {
-      FLATKV_TRY(store::replay_records(*impl->core, *source.reader, changelog(), source.version));
+      FLATKV_TRY(
+          replay_until(*impl->core, *source.reader, changelog(), source.version, options_.cancel));
     }
     const auto state = impl->core->state();
     impl->roots = state->roots;

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "blake3/kernel.hpp"
 #include "fs/files.hpp"
+#include "history/replay.hpp"
 #include "store/commit_store.hpp"
 
 namespace flatkv {
@@ -135,8 +136,11 @@ Status Rollback::replay() {
     FLATKV_ASSIGN(auto core, store::start_core(environment_, replay_options(options_), place_.store,
                                                builder_->path(), manifest_, copy, lock_, false));
     if (reach_[source_].version < version_) {
-      FLATKV_TRY(store::replay_log(environment_, *core, place_.generation, *reach_[source_].log,
-                                   version_));
+      const std::string log = layout::changelog_path(place_.generation);
+      FLATKV_ASSIGN(auto reader,
+                    changelog::Reader::open(files_, log, *reach_[source_].log, manifest_.store,
+                                            reach_[source_].version + 1, true));
+      FLATKV_TRY(replay_until(*core, reader, log, version_, cancel_));
     }
     FLATKV_FAILPOINT("rollback.replayed");
     FLATKV_TRY(core->flush(true));
@@ -197,7 +201,7 @@ Status rollback_store(const store::Environment& environment, const std::string& 
   options.threads = given.threads;
   options.log = given.log;
   const std::string old = place.choice.name;
-  Rollback rollback(environment, std::move(place), lock, std::move(options));
+  Rollback rollback(environment, std::move(place), lock, std::move(options), given.cancel);
   FLATKV_TRY(rollback.plan(version));
   FLATKV_TRY(rollback.build());
   FLATKV_TRY(rollback.publish());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,12 +23,14 @@ class Rollback {
  public:
   /// `options` are those of the core that replays.
   Rollback(const store::Environment& environment, Place place,
-           std::shared_ptr<layout::StoreLock> lock, Options options)
+           std::shared_ptr<layout::StoreLock> lock, Options options,
+           const std::atomic<bool>* cancel = nullptr)
       : environment_(environment),
         files_(*environment.files),
         place_(std::move(place)),
         lock_(std::move(lock)),
-        options_(std::move(options)) {}
+        options_(std::move(options)),
+        cancel_(cancel) {}
 
   /// Decides how; every refusal comes from here, before anything is changed.
   Status plan(std::int64_t version);
@@ -52,6 +55,7 @@ class Rollback {
   Place place_;
   std::shared_ptr<layout::StoreLock> lock_;
   Options options_;
+  const std::atomic<bool>* cancel_;
 
   std::int64_t version_ = 0;
   layout::Manifest manifest_;

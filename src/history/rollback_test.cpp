@@ -121,6 +121,23 @@ TEST(Rollback, Trap17_WhatCannotBeReachedIsRefusedBeforeAnythingChanges) {
   expect_verified(store);
 }
 
+TEST(Rollback, CancelledLeavesNothingBehind) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  const std::string before = tree_digest(path);
+  const std::atomic<bool> cancel = true;
+  RollbackOptions options;
+  options.cancel = &cancel;
+  EXPECT_EQ(rollback(path, 15, options).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(tree_digest(path), before);
+  ReadOnlyOptions read;
+  read.at = 15;
+  read.cancel = &cancel;
+  EXPECT_EQ(ReadOnlyStore::open(path, read).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(tree_digest(path), before);
+}
+
 TEST(Rollback, ToWhereTheStoreIsChangesNothing) {
   TempDir dir;
   const std::string path = dir / "s";

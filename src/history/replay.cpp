@@ -1,0 +1,24 @@
+#include "history/replay.hpp"
+
+#include <algorithm>
+
+#include "store/open.hpp"
+
+namespace flatkv::history {
+
+Status replay_until(store::Core& core, changelog::Reader& reader, const std::string& directory,
+                    std::int64_t until, const std::atomic<bool>* cancel) {
+  constexpr std::int64_t kBetweenLooks = 16;
+  while (core.state()->version < until) {
+    if (cancel != nullptr && cancel->load()) {
+      return fail(ErrorCode::cancelled, "stopped before a block was replayed")
+          .path(directory)
+          .version(core.state()->version + 1);
+    }
+    const std::int64_t next = std::min(until, core.state()->version + kBetweenLooks);
+    FLATKV_TRY(store::replay_records(core, reader, directory, next));
+  }
+  return {};
+}
+
+}  // namespace flatkv::history

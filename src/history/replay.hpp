@@ -1,0 +1,15 @@
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "changelog/reader.hpp"
+#include "store/core.hpp"
+
+namespace flatkv::history {
+
+/// Replays up to `until`, looking at `cancel` (may be null) now and then: `cancelled`.
+Status replay_until(store::Core& core, changelog::Reader& reader, const std::string& directory,
+                    std::int64_t until, const std::atomic<bool>* cancel);
+
+}  // namespace flatkv::history
