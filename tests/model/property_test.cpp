@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "flatkv/inspect.hpp"
+#include "flatkv/transfer.hpp"
 #include "support/checks.hpp"
 #include "support/files.hpp"
 #include "support/model.hpp"
@@ -17,6 +19,12 @@ namespace flatkv::test {
 namespace {
 
 constexpr std::uint64_t kStepsOfARun = 300;
+
+/// Operations that may be refused, and how often they were not.
+std::map<std::string, int>& done_counts() {
+  static std::map<std::string, int> counts;
+  return counts;
+}
 
 template <class T>
 T any_of(Random& random, std::initializer_list<T> values) {
@@ -90,6 +98,9 @@ class RandomRun {
                                          {"verify", 2, &RandomRun::verify},
                                          {"reopen", 2, &RandomRun::reopen},
                                          {"log", 3, &RandomRun::log},
+                                         {"rollback", 1, &RandomRun::rollback},
+                                         {"read_only", 1, &RandomRun::read_only},
+                                         {"round_trip", 1, &RandomRun::round_trip},
                                          {"wait", 2, &RandomRun::wait}};
     std::uint64_t total = 0;
     for (const Operation& operation : kAll) total += operation.weight;
@@ -130,6 +141,7 @@ class RandomRun {
     ASSERT_TRUE(same_roots(*roots, model_.committed().roots()));
     ASSERT_FALSE(store_->has_pending());
     roots_[model_.version()] = *roots;
+    states_[model_.version()] = model_.committed();
   }
 
   void discard() {
@@ -317,6 +329,72 @@ class RandomRun {
     ASSERT_TRUE(same_roots((*record)->roots, at->second));
   }
 
+  /// A version that was committed, the current one among them.
+  std::int64_t some_version() {
+    const std::int64_t first = options_.create.initial_version - 1;
+    return first + static_cast<std::int64_t>(
+                       below(random_, static_cast<std::uint64_t>(model_.version() - first) + 1));
+  }
+
+  const State& state_at(std::int64_t version) {
+    const auto found = states_.find(version);
+    return found == states_.end() ? nothing_ : found->second;
+  }
+
+  void rollback() {
+    const std::int64_t target = some_version();
+    const Status done = store_->rollback(target);
+    if (!done) {  // pruned, or below an import's base
+      ASSERT_TRUE(fails(done, ErrorCode::version_mismatch)) << "to " << target;
+      return;
+    }
+    ++done_counts()[target == model_.version() ? "rollback to the tip" : "rollback"];
+    model_.go_back(state_at(target));
+    roots_.erase(roots_.upper_bound(target), roots_.end());
+    states_.erase(states_.upper_bound(target), states_.end());
+    ASSERT_FALSE(store_->has_pending());
+    ASSERT_TRUE(store_is(*store_, model_.committed()));
+  }
+
+  void read_only() {
+    ReadOnlyOptions options;
+    options.at = some_version();
+    options.block_cache = 8 << 20;
+    options.write_buffer = options_.write_buffer;
+    const auto clone = ReadOnlyStore::open(directory_.path("store"), options);
+    if (!clone) {
+      ASSERT_TRUE(fails(clone, ErrorCode::version_mismatch)) << "at " << *options.at;
+      return;
+    }
+    ++done_counts()["read-only"];
+    ASSERT_EQ(clone->version(), *options.at);
+    ASSERT_TRUE(view_is(clone->view(), state_at(*options.at)));
+  }
+
+  /// Export, check, import elsewhere; the next block on the imported store is the same as here.
+  void round_trip() {
+    const std::string file = directory_.path("state");
+    const auto view = store_->view();
+    ASSERT_OK(view);
+    ASSERT_OK(export_to_file(*view, store_->account_rows(), file));
+    TrustedRoots trusted;
+    trusted.roots = model_.committed().roots();
+    ASSERT_OK(check_file(file, trusted));
+    ImportOptions import;
+    import.force = true;
+    const std::string other = directory_.path("imported");
+    ASSERT_OK(import_file(file, other, import, trusted));
+    Result<CommitStore> opened = CommitStore::open(other, options_);
+    ASSERT_OK(opened);
+    ASSERT_TRUE(store_is(*opened, model_.committed()));
+    const std::vector<Changes> applies = {random_changes(random_, pools_, 15)};
+    Model next = model_;
+    next.discard();
+    ASSERT_TRUE(commit_both(*opened, next, applies));
+    ASSERT_OK(opened->close());
+    ++done_counts()["round trip"];
+  }
+
   void wait() {
     ASSERT_OK(store_->wait_durable(store_->version()));
     ASSERT_EQ(store_->durable_version(), store_->version());
@@ -342,6 +420,8 @@ class RandomRun {
   std::optional<CommitStore> store_;
   std::vector<std::pair<ReadView, State>> views_;
   std::map<std::int64_t, Roots> roots_;
+  std::map<std::int64_t, State> states_;
+  State nothing_ = model_.committed();  ///< before the first block
   std::deque<std::string> history_;
 };
 
@@ -358,6 +438,12 @@ TEST(Property, RandomOperationsAgreeWithTheModel) {
     }
   }
   std::cout << steps << " steps from FLATKV_SEED=" << first << "\n";
+  for (const auto& [what, count] : done_counts())
+    std::cout << "  " << what << ": " << count << "\n";
+  if (steps < 4'000) return;
+  for (const char* what : {"rollback", "read-only", "round trip"}) {
+    EXPECT_GT(done_counts()[what], 0) << what << " was never done";
+  }
 }
 
 }  // namespace

@@ -202,6 +202,11 @@ void Model::commit() {
   committed_ = working_;
 }
 
+void Model::go_back(const State& state) {
+  committed_ = state;
+  working_ = state;
+}
+
 void Model::discard() { working_ = committed_; }
 
 }  // namespace flatkv::test

@@ -63,6 +63,8 @@ class Model {
   bool apply(std::span<const NamedChangeSet> change_sets);
   void commit();
   void discard();
+  /// As if the blocks above had never been.
+  void go_back(const State& state);
 
   const State& committed() const { return committed_; }
   const State& working() const { return working_; }
