@@ -35,7 +35,7 @@ std::expected<std::size_t, HexFault> decode_hex(std::string_view text, std::uint
     const std::uint8_t high = digit(text[2 * i]);
     const std::uint8_t low = digit(text[2 * i + 1]);
     wrong |= static_cast<std::uint8_t>(high | low);
-    out[i] = static_cast<std::uint8_t>((high << 4U) | (low & 0x0fU));
+    out[i] = static_cast<std::uint8_t>((unsigned{high} << 4U) | (low & 0x0fU));
   }
   const bool odd = text.size() % 2 != 0;
   if (odd) wrong |= digit(text.back());

@@ -35,6 +35,8 @@ Interrupts::Interrupts() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), impl_(
 
 Interrupts::~Interrupts() {
   done_ = true;
+  // Blocked in every thread: it ends a wait for signals there, not a thread.
+  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
   pthread_kill(impl_->thread.native_handle(), SIGTERM);
   impl_->thread.join();
   delete impl_;

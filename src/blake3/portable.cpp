@@ -29,20 +29,20 @@ struct State {
 
 template <int kRound>
 [[gnu::always_inline]] inline void diagonals(State& s, const Word* m) {
-  constexpr const auto& order = kSchedule[kRound];
-  mix(s, 0, 5, 10, 15, m[order[8]], m[order[9]]);
-  mix(s, 1, 6, 11, 12, m[order[10]], m[order[11]]);
-  mix(s, 2, 7, 8, 13, m[order[12]], m[order[13]]);
-  mix(s, 3, 4, 9, 14, m[order[14]], m[order[15]]);
+  constexpr const auto& kOrder = kSchedule[kRound];
+  mix(s, 0, 5, 10, 15, m[kOrder[8]], m[kOrder[9]]);
+  mix(s, 1, 6, 11, 12, m[kOrder[10]], m[kOrder[11]]);
+  mix(s, 2, 7, 8, 13, m[kOrder[12]], m[kOrder[13]]);
+  mix(s, 3, 4, 9, 14, m[kOrder[14]], m[kOrder[15]]);
 }
 
 template <int kRound>
 [[gnu::always_inline]] inline void round(State& s, const Word* m) {
-  constexpr const auto& order = kSchedule[kRound];
-  mix(s, 0, 4, 8, 12, m[order[0]], m[order[1]]);
-  mix(s, 1, 5, 9, 13, m[order[2]], m[order[3]]);
-  mix(s, 2, 6, 10, 14, m[order[4]], m[order[5]]);
-  mix(s, 3, 7, 11, 15, m[order[6]], m[order[7]]);
+  constexpr const auto& kOrder = kSchedule[kRound];
+  mix(s, 0, 4, 8, 12, m[kOrder[0]], m[kOrder[1]]);
+  mix(s, 1, 5, 9, 13, m[kOrder[2]], m[kOrder[3]]);
+  mix(s, 2, 6, 10, 14, m[kOrder[4]], m[kOrder[5]]);
+  mix(s, 3, 7, 11, 15, m[kOrder[6]], m[kOrder[7]]);
   diagonals<kRound>(s, m);
 }
 
