@@ -294,6 +294,7 @@ TEST_F(Metadata, VerifyFindsARowTooManyAndARowTooFew) {
   const auto& rows = model_.committed().rows[2];
   edit("storage", {{row_key(rows.begin()->first), {}}});
   open();
+  ASSERT_TRUE(store_->open_report().clean) << "the damage is gone";
   const auto report = store_->verify();
   ASSERT_OK(report);
   EXPECT_FALSE(report->good());

@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
+#include <rocksdb/utilities/options_util.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -28,17 +29,23 @@ Bytes tagged(std::uint8_t tag, ByteView name) {
   return key;
 }
 
-std::unique_ptr<rocksdb::DB> open(const std::string& directory, bool write) {
-  rocksdb::Options options;
+/// The options the database was last opened with: others could leave something that the store then
+/// cannot open, which is not the damage wanted.
+rocksdb::Options options_of(const std::string& directory) {
+  rocksdb::DBOptions database;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  check(rocksdb::LoadLatestOptions(rocksdb::ConfigOptions(), directory, &database, &families));
+  rocksdb::Options options(database, families.at(0).options);
   options.create_if_missing = false;
   options.disable_auto_compactions = true;
-  options.max_open_files = -1;
+  return options;
+}
+
+std::unique_ptr<rocksdb::DB> open(const std::string& directory, bool write) {
+  const rocksdb::Options options = options_of(directory);
   rocksdb::DB* db = nullptr;
-  if (write) {
-    check(rocksdb::DB::Open(options, directory, &db));
-  } else {
-    check(rocksdb::DB::OpenForReadOnly(options, directory, &db));
-  }
+  check(write ? rocksdb::DB::Open(options, directory, &db)
+              : rocksdb::DB::OpenForReadOnly(options, directory, &db));
   return std::unique_ptr<rocksdb::DB>(db);
 }
 
@@ -53,7 +60,7 @@ void tamper(const std::string& directory, std::vector<Edit> edits) {
             [](const Edit& a, const Edit& b) { return compare(a.key, b.key) < 0; });
   const std::string table = directory + "-tamper.sst";
   {
-    rocksdb::SstFileWriter writer{rocksdb::EnvOptions(), rocksdb::Options()};
+    rocksdb::SstFileWriter writer{rocksdb::EnvOptions(), options_of(directory)};
     check(writer.Open(table));
     for (const Edit& edit : edits) {
       check(edit.value ? writer.Put(slice(edit.key), slice(*edit.value))
