@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""export, check, import and import-log: round trips, forgeries, interruptions, kills."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+from support import *
+
+
+class Transfer(Case):
+    def setUp(self):
+        super().setUp()
+        self.stream = self.folder / "state.flatkv"
+        self.other = self.folder / "other"
+
+    def line_of(self, store, *more) -> dict:
+        return json.loads(self.run_ok("root", store, *more).out)
+
+    def test_mainnet_travels_and_goes_on(self):
+        lines = text_of(MAINNET).splitlines(keepends=True)
+        self.apply("".join(lines[:21]))
+        self.run_ok("export", self.store, self.stream)
+        compressed = self.folder / "state.flatkv.zst"
+        self.run_ok("export", self.store, compressed)
+        self.assertLess(compressed.stat().st_size, self.stream.stat().st_size)
+        roots = self.file(json.dumps(self.root_line()), "roots.json")
+        for root in (roots, roots.read_text(), self.root_line()["root"]):
+            self.run_ok("check", compressed, "--root", root)
+        checked = json.loads(self.run_ok("check", self.stream, "--json").out)
+        self.assertEqual(checked["version"], 21)
+        self.run_ok("import", compressed, self.other, "--root", roots)
+        self.assertEqual(self.line_of(self.other), self.root_line())
+        self.run_ok("verify", self.other)
+        self.run_ok("export", self.other, self.folder / "again")
+        self.assertEqual((self.folder / "again").read_bytes(), self.stream.read_bytes())
+        rest = self.file("".join(lines[21:]), "rest.jsonl")
+        for store in (self.store, self.other):
+            self.run_ok("apply", store, rest)
+        self.assertEqual(self.line_of(self.other), self.root_line())
+        self.assertEqual(self.root_line(), roots_of("mainnet")[-1])
+
+    def test_an_older_version_and_a_pipe(self):
+        self.apply(blocks(1, 30))
+        self.run_ok("export", self.store, self.stream, "--at", 12)
+        piped = subprocess.run([FLATKV, "export", self.store, "-", "--at", "12"], capture_output=True, check=True)
+        self.assertEqual(piped.stdout, self.stream.read_bytes())
+        self.run_ok("import", "-", self.other, stdin=piped.stdout)
+        self.assertEqual(self.line_of(self.other), self.root_line("--at", 12))
+        self.run_exit(REFUSED, "root", self.other, "--at", 11)
+        self.run_exit(REFUSED, "rollback", self.other, 11)
+
+    def test_a_lone_root_is_warned_about(self):
+        self.apply(blocks(1, 3))
+        self.run_ok("export", self.store, self.stream)
+        self.run_exit(DONE, "check", self.stream, "--root", self.root_line()["root"], says="in which database")
+
+    def test_what_is_not_trusted_is_refused(self):
+        self.apply(blocks(1, 3))
+        self.run_ok("export", self.store, self.stream)
+        wrong = self.root_line()
+        wrong["storage"] = "00" * 32
+        for root in (json.dumps(wrong), "ab" * 32):
+            self.run_exit(NO, "check", self.stream, "--root", root)
+            self.run_exit(REFUSED, "import", self.stream, self.other, "--root", root)
+        self.run_exit(USAGE, "check", self.stream, "--root", "{}")
+        self.run_exit(REFUSED, "info", self.other)
+
+    def test_damaged_streams(self):
+        self.apply(blocks(1, 40, rows=40))
+        self.run_ok("export", self.store, self.stream)
+        good = self.stream.read_bytes()
+        chance = random.Random(7)
+        for _ in range(40):
+            bad = bytearray(good)
+            at = chance.randrange(len(bad))
+            bad[at] ^= 1 << chance.randrange(8)
+            damaged = self.file(bytes(bad), "damaged")
+            self.assertNotEqual(flatkv("check", damaged).exit, DONE, f"byte {at}")
+            self.assertNotEqual(flatkv("import", damaged, self.other).exit, DONE, f"byte {at}")
+            cut = self.file(good[:at], "cut")
+            self.assertEqual(flatkv("check", cut).exit, NO, f"cut at {at}")
+            self.assertEqual(flatkv("import", cut, self.other).exit, REFUSED, f"cut at {at}")
+        self.run_exit(NO, "check", self.file(good + b"x", "longer"))
+        self.run_exit(NO, "check", self.file(b"garbage" * 5000, "garbage"))
+        self.assertNotEqual(flatkv("check", self.folder / "missing").exit, DONE)
+        self.run_exit(REFUSED, "info", self.other)
+
+    def test_force_replaces_and_nothing_else_does(self):
+        self.apply(blocks(1, 5))
+        self.run_ok("export", self.store, self.stream)
+        self.run_ok("apply", self.other, self.file(blocks(1, 9, salt=3)), "--create")
+        before = self.line_of(self.other)
+        self.run_exit(REFUSED, "import", self.stream, self.other, says="--force")
+        self.assertEqual(self.line_of(self.other), before)
+        self.run_ok("import", self.stream, self.other, "--force")
+        self.assertEqual(self.line_of(self.other), self.root_line())
+        self.run_ok("verify", self.other)
+        self.assertEqual(len(list(self.other.glob("gen-*"))), 1)
+
+    def test_killed_at_any_moment(self):
+        self.apply(blocks(1, 300, rows=200))
+        self.run_ok("export", self.store, self.stream)
+        imported = self.root_line()
+        old = self.file(blocks(1, 4, salt=9))
+        chance = random.Random(11)
+        started = time.monotonic()
+        self.run_ok("import", self.stream, self.folder / "timed")
+        whole = time.monotonic() - started
+        outcomes = {"old": 0, "new": 0, "incomplete": 0, "nothing": 0}
+        for attempt in range(24):
+            shutil.rmtree(self.other, True)
+            over = attempt % 2 == 0
+            if over:
+                self.run_ok("apply", self.other, old, "--create", "--durability", "process")
+                before = self.line_of(self.other)
+            process = subprocess.Popen([FLATKV, "import", self.stream, self.other, "--force"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(chance.random() * whole * 1.2)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            result = flatkv("root", self.other)
+            if result.exit == DONE:
+                found = json.loads(result.out)
+                self.assertIn(found, [imported] + ([before] if over else []))
+                outcomes["new" if found == imported else "old"] += 1
+                self.run_ok("verify", self.other)
+            else:
+                self.assertFalse(over, result)
+                self.assertEqual(result.exit, REFUSED, result)
+                outcomes["incomplete" if "import" in result.err else "nothing"] += 1
+            self.run_ok("import", self.stream, self.other, "--force")
+            self.assertEqual(self.line_of(self.other), imported)
+            self.run_ok("verify", self.other)
+        print("killed imports:", outcomes)
+        self.assertGreater(outcomes["old"] + outcomes["incomplete"], 0)
+
+    def test_interrupted(self):
+        self.apply(blocks(1, 300, rows=200))
+        process = subprocess.Popen([FLATKV, "import", "-", self.other], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.run_exit(REFUSED, "root", self.other)
+
+    def test_the_reference_log(self):
+        log = GOLDEN / "reference-changelog-accounts"
+        self.run_exit(REFUSED, "import-log", log, self.store)
+        report = json.loads(self.run_ok("import-log", log, self.store, "--create", "--json").out)
+        self.assertEqual(report["committed"], 200)
+        self.assertEqual(self.root_line(), roots_of("accounts")[-1])
+        self.assertEqual(json.loads(self.run_ok("import-log", log, self.store, "--json").out)["held"], 200)
+        self.run_ok("verify", self.store)
+        self.run_exit(REFUSED, "import-log", self.folder, self.store)
+
+
+if __name__ == "__main__":
+    unittest.main()
