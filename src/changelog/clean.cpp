@@ -35,7 +35,7 @@ class Lines {
     const std::string_view text = value(name);
     std::from_chars(text.data(), text.data() + text.size(), into);
   }
-  void digest(std::string_view name, Digest& into) {
+  void bytes(std::string_view name, std::span<std::uint8_t> into) {
     const auto bytes = from_hex(value(name));
     if (bytes && bytes->size() == into.size()) std::ranges::copy(*bytes, into.begin());
   }
@@ -48,6 +48,7 @@ class Lines {
 
 Bytes encode(const CleanMark& mark) {
   std::string text{kTitle};
+  text += line("store", to_hex(mark.store));
   text += line("version", std::to_string(mark.version));
   text += line("digest", to_hex(mark.digest));
   text += line("segment", mark.segment);
@@ -66,15 +67,16 @@ Result<CleanMark> decode_clean_mark(ByteView bytes) {
   std::string_view text = as_chars(bytes);
   if (text.starts_with(kTitle)) {
     Lines lines(text.substr(kTitle.size()));
+    lines.bytes("store", mark.store);
     lines.number("version", mark.version);
-    lines.digest("digest", mark.digest);
+    lines.bytes("digest", mark.digest);
     mark.segment = lines.value("segment");
     lines.number("bytes", mark.bytes);
-    lines.digest("root", mark.roots.root);
-    lines.digest("account", mark.roots.account);
-    lines.digest("code", mark.roots.code);
-    lines.digest("storage", mark.roots.storage);
-    lines.digest("legacy", mark.roots.legacy);
+    lines.bytes("root", mark.roots.root);
+    lines.bytes("account", mark.roots.account);
+    lines.bytes("code", mark.roots.code);
+    lines.bytes("storage", mark.roots.storage);
+    lines.bytes("legacy", mark.roots.legacy);
   }
   // There is one way to write a mark: whatever was misread, another spelling and a wrong digest
   // included, gives other bytes.

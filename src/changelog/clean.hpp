@@ -13,6 +13,7 @@ struct CleanMark {
   std::string segment;      ///< last segment's name
   std::uint64_t bytes = 0;  ///< and its length
   Roots roots;              ///< of version, so that a clean open reads nothing of the log
+  StoreId store{};  ///< whose it is: replicas of one chain have segments alike in name and length
 };
 
 /// Text with a digest line of its own; specified in docs/formats.md.

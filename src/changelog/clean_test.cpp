@@ -6,11 +6,15 @@
 namespace flatkv::changelog::test {
 namespace {
 
-CleanMark mark() { return {200, filled(0xab), segment_name(1), 12345, roots_of(3)}; }
+CleanMark mark() {
+  CleanMark mark{200, filled(0xab), segment_name(1), 12345, roots_of(3)};
+  mark.store.fill(0xcd);
+  return mark;
+}
 
 bool same(const CleanMark& a, const CleanMark& b) {
   return a.version == b.version && a.digest == b.digest && a.segment == b.segment &&
-         a.bytes == b.bytes && a.roots == b.roots;
+         a.bytes == b.bytes && a.roots == b.roots && a.store == b.store;
 }
 
 std::string text(const Bytes& bytes) { return std::string(as_chars(bytes)); }
@@ -19,10 +23,10 @@ TEST(CleanMark, LinesAsSpecified) {
   const auto line = [](std::string_view name, unsigned byte) {
     return std::string(name) + " " + to_hex(filled(byte)) + "\n";
   };
-  std::string want = "flatkv-clean 1\nversion 200\n" + line("digest", 0xab) +
-                     "segment 00000000000000000001.log\nbytes 12345\n" + line("root", 24) +
-                     line("account", 25) + line("code", 26) + line("storage", 27) +
-                     line("legacy", 28);
+  std::string want = "flatkv-clean 1\nstore cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\nversion 200\n" +
+                     line("digest", 0xab) + "segment 00000000000000000001.log\nbytes 12345\n" +
+                     line("root", 24) + line("account", 25) + line("code", 26) +
+                     line("storage", 27) + line("legacy", 28);
   want += "blake3 " + to_hex(blake3::hash(as_bytes(want))) + "\n";
   EXPECT_EQ(text(encode(mark())), want);
   const auto back = decode_clean_mark(encode(mark()));

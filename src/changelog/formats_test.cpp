@@ -114,7 +114,8 @@ TEST_F(FormatsTest, WorkedExampleCanBeRead) {
 }
 
 TEST_F(FormatsTest, CleanOfTheExample) {
-  const CleanMark mark{tip_.version, tip_.digest, tip_.segment, tip_.end_offset, roots_};
+  const CleanMark mark{tip_.version,    tip_.digest, tip_.segment,
+                       tip_.end_offset, roots_,      kExampleStore};
   EXPECT_EQ(std::string(as_chars(encode(mark))), block("clean"));
 }
 

@@ -132,6 +132,42 @@ TEST(CommitStore, CloseWithAViewOpenKeepsTheLock) {
   EXPECT_TRUE(again.open_report().clean);
 }
 
+TEST(CommitStore, CleanOfAReplicaIsNotBelieved) {
+  const TempDir dir;
+  for (const char* name : {"a", "b"}) {
+    CommitStore store = open_new(dir / name);
+    must(Block().slot(1, 1, 1).commit(store));
+    must(store.close());
+  }
+  const std::string clean = "/gen-00000001/CLEAN";
+  std::filesystem::copy_file(dir / ("b" + clean), dir / ("a" + clean),
+                             std::filesystem::copy_options::overwrite_existing);
+  {
+    CommitStore store = must(CommitStore::open(dir / "a"));
+    EXPECT_FALSE(store.open_report().clean);
+    must(Block().slot(1, 2, 2).commit(store));
+  }
+  std::filesystem::remove(dir / ("a" + clean));
+  const CommitStore store = must(CommitStore::open(dir / "a"));
+  EXPECT_EQ(store.version(), 2);
+  expect_verified(store);
+}
+
+TEST(CommitStore, NoLinkInsideADatabaseIsFollowed) {
+  const TempDir dir;
+  {
+    CommitStore store = open_new(dir / "s");
+    must(Block().slot(1, 1, 1).commit(store));
+  }
+  const std::string current = dir / "s/gen-00000001/working/storage/CURRENT";
+  std::filesystem::rename(current, dir / "elsewhere");
+  std::filesystem::create_symlink(dir / "elsewhere", current);
+  const auto refused = CommitStore::open(dir / "s");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corruption);
+  EXPECT_EQ(refused.error().path, current);
+}
+
 TEST(CommitStore, CloseLetsGoOfTheLockAndOfReads) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");

@@ -174,7 +174,8 @@ Status Core::close() {
                                   .digest = current->chain,
                                   .segment = tip.segment,
                                   .bytes = tip.end_offset,
-                                  .roots = current->roots});
+                                  .roots = current->roots,
+                                  .store = setup_.manifest.store});
   }
   Status ended = let_go();
   return done ? ended : done;

@@ -62,13 +62,29 @@ class Examiner {
       }
     }
     for (const std::string& path : all) {
-      FLATKV_TRY(fs::exists(files_, path, fs::FileType::directory));
+      FLATKV_ASSIGN(const bool is_there, fs::exists(files_, path, fs::FileType::directory));
+      if (is_there) FLATKV_TRY(refuse_links_in(path));
+    }
+    return {};
+  }
+
+  Status refuse_links_in(const std::string& directory) {
+    FLATKV_ASSIGN(const auto entries, files_.list(directory));
+    for (const auto& entry : entries) {
+      if (entry.type == fs::FileType::file || entry.type == fs::FileType::directory) continue;
+      return fail(ErrorCode::corruption,
+                  "a symbolic link or device inside a store is never followed")
+          .path(fs::join(directory, entry.name));
     }
     return {};
   }
 
   Status look_at_clean() {
     FLATKV_ASSIGN(found_.clean, changelog::read_clean(files_, found_.generation));
+    if (found_.clean && found_.clean->store != found_.manifest.store) {
+      found_.notes.push_back("CLEAN is another store's and counts for nothing");
+      found_.clean.reset();
+    }
     return {};
   }
 
