@@ -112,7 +112,10 @@ class Surveyor {
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
     std::uint64_t offset = kSegmentHeaderBytes;
     while (offset < file.size()) {
-      FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, payload));
+      // Nobody replays what lies at or below from_version: rot there must not take away the whole
+      // records above it. Whoever reads it later is told.
+      const Payload needed = chain_.version >= options_.from_version ? payload : Payload::skip;
+      FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, needed));
       if (found.header) survey_.synced = std::max(survey_.synced, found.header->synced);
       if (!found.problem.empty()) {
         survey_.damage =

@@ -63,7 +63,8 @@ struct SurveyOptions {
   /// the oldest one if all are above.
   std::int64_t from_version = 0;
   /// Check payload digests too, of the segment in which the walk ends (the last one, if all is
-  /// well): needed after an unclean close. A bad payload ends the walk before its record.
+  /// well) and of versions above from_version: needed after an unclean close. A bad payload ends
+  /// the walk before its record.
   bool check_last_payloads = true;
 };
 

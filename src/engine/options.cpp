@@ -123,6 +123,8 @@ rocksdb::Options rocks_options(const DbOptions& options) {
   rocks.skip_stats_update_on_db_open = true;
   // One record per flush and compaction; bounded so that checkpoints copy little.
   rocks.max_manifest_file_size = std::uint64_t{16} << 20;
+  // The default sets 4 MiB aside on disk for each of the five databases.
+  rocks.manifest_preallocation_size = std::size_t{64} << 10;
   // Levels could not be ingested behind without reserving the last one for ever.
   rocks.allow_ingest_behind = false;
   rocks.db_host_id.clear();  // tables do not tell where they were made

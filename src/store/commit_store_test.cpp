@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 
 #include "base/failpoint.hpp"
 #include "store/test_store.hpp"
@@ -150,6 +151,32 @@ TEST(CommitStore, CleanOfAReplicaIsNotBelieved) {
   std::filesystem::remove(dir / ("a" + clean));
   const CommitStore store = must(CommitStore::open(dir / "a"));
   EXPECT_EQ(store.version(), 2);
+  expect_verified(store);
+}
+
+TEST(CommitStore, RotBelowTheDatabasesLosesNoLaterBlock) {
+  const TempDir dir;
+  Roots roots;
+  {
+    CommitStore store = open_new(dir / "live");
+    const Bytes marked(500, 0x77);
+    must(Block().set({0x99}, marked).commit(store));
+    for (unsigned i = 0; i < 4; ++i) must(Block().slot(1, i, i + 1).commit(store));
+    must(store.flush());
+    for (unsigned i = 0; i < 3; ++i) roots = must(Block().slot(2, i, i + 1).commit(store));
+    // What a crash at this moment leaves.
+    std::filesystem::copy(dir / "live", dir / "s", std::filesystem::copy_options::recursive);
+  }
+  const std::string log = dir / "s/gen-00000001/changelog/00000000000000000001.log";
+  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+  std::string text(std::filesystem::file_size(log), '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  file.seekp(static_cast<std::streamoff>(text.find(std::string(500, 0x77)) + 100));
+  file.put('x');
+  file.close();
+  const CommitStore store = must(CommitStore::open(dir / "s"));
+  EXPECT_EQ(store.version(), 8);
+  EXPECT_EQ(store.committed_roots(), roots);
   expect_verified(store);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <set>
 
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
@@ -63,17 +64,17 @@ class Examiner {
     }
     for (const std::string& path : all) {
       FLATKV_ASSIGN(const bool is_there, fs::exists(files_, path, fs::FileType::directory));
-      if (is_there) FLATKV_TRY(refuse_links_in(path));
+      if (is_there && path != working) FLATKV_TRY(refuse_all_but_files(path));
     }
     return {};
   }
 
-  Status refuse_links_in(const std::string& directory) {
+  Status refuse_all_but_files(const std::string& directory) {
     FLATKV_ASSIGN(const auto entries, files_.list(directory));
     for (const auto& entry : entries) {
-      if (entry.type == fs::FileType::file || entry.type == fs::FileType::directory) continue;
+      if (entry.type == fs::FileType::file) continue;
       return fail(ErrorCode::corruption,
-                  "a symbolic link or device inside a store is never followed")
+                  "not a file: no link is followed and nothing else belongs here")
           .path(fs::join(directory, entry.name));
     }
     return {};
@@ -250,13 +251,14 @@ class Examiner {
       message += " " + std::string(to_string(which)) + " is at " +
                  (own.problem ? std::string("?") : std::to_string(own.version));
     }
-    message += "; ways out:";
-    if (found_.reached)
-      message += " `flatkv rollback STORE " + std::to_string(*found_.reached) + "`";
+    std::set<std::int64_t> reachable;
+    if (found_.reached) reachable.insert(*found_.reached);
     for (const SnapshotEntry& snapshot : found_.snapshots) {
-      if (snapshot.manifest) {
-        message += " `flatkv rollback STORE " + std::to_string(snapshot.version) + "`";
-      }
+      if (snapshot.manifest) reachable.insert(snapshot.version);
+    }
+    message += "; ways out:";
+    for (const std::int64_t version : reachable) {
+      message += " `flatkv rollback STORE " + std::to_string(version) + "`";
     }
     return refuse(ErrorCode::log_behind, message).version(found_.durable);
   }
