@@ -52,11 +52,15 @@ Outcome<TrustedRoots> trusted_roots(const std::string& text, Console& console) {
 Outcome<std::unique_ptr<StreamInput>> StreamInput::open(const std::string& path,
                                                         const Interrupts& interrupts) {
   FLATKV_ASSIGN(auto input, Input::open(path, &interrupts));
-  return std::unique_ptr<StreamInput>(new StreamInput(std::move(input)));
+  return std::unique_ptr<StreamInput>(new StreamInput(std::move(input), interrupts));
 }
 
 Result<std::size_t> StreamInput::read(std::span<std::uint8_t> into) {
   auto got = input_->read({reinterpret_cast<char*>(into.data()), into.size()});
+  // An interrupt ends the wait for more as an end of the input would.
+  if (got && *got == 0 && interrupts_.requested()) {
+    return fail(ErrorCode::cancelled, "interrupted while reading the stream");
+  }
   if (got) return *got;
   trouble_ = std::move(got).error();
   return fail(ErrorCode::io, trouble_->message);

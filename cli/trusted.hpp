@@ -29,8 +29,10 @@ class StreamInput : public ByteSource {
   Trouble explain(const Error& error) const;
 
  private:
-  explicit StreamInput(std::unique_ptr<Input> input) : input_(std::move(input)) {}
+  StreamInput(std::unique_ptr<Input> input, const Interrupts& interrupts)
+      : input_(std::move(input)), interrupts_(interrupts) {}
   std::unique_ptr<Input> input_;
+  const Interrupts& interrupts_;
   std::optional<Trouble> trouble_;
 };
 
