@@ -87,7 +87,7 @@ Result<std::optional<Bytes>> split_point(const CursorFactory& cursors, ByteView 
   const auto cursor = cursors({to_bytes(low), upper});
   cursor->seek_to_last();
   for (int look = 0; look < kLooks && cursor->valid(); ++look) {
-    const std::optional<Bytes> half = middle(low, cursor->key());
+    std::optional<Bytes> half = middle(low, cursor->key());
     if (!half) break;
     if (has_rows(*cursor, *half, worth)) return half;
     FLATKV_TRY(cursor->status());

@@ -144,7 +144,7 @@ class Walk {
     next_split_ = kRowsBetweenSplits;
     FLATKV_ASSIGN(auto middle, split_point(cursors_, cursor_->key(), upper_, kRowsWorthGiving));
     if (!middle) return {};
-    ranges.give({*middle, std::move(upper_)});
+    ranges.give({middle, std::move(upper_)});
     upper_ = std::move(middle);
     upper_moved_ = true;
     return {};
