@@ -9,6 +9,7 @@
 #include "base/failpoint.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
+#include "store/examine.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -52,7 +53,6 @@ Core::Core(CoreSetup setup)
   frozen_at_ = setup_.state->version;
   pending_.begin(std::move(setup_.state));
   Flusher::Setup flusher;
-  flusher.environment = setup_.environment;
   flusher.lifetime = setup_.lifetime.get();
   flusher.published = &published_;
   flusher.fault = setup_.fault.get();
@@ -241,18 +241,14 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   }
   FLATKV_TRY(pending_.replay(std::move(payload), *entry, take));
   const Roots& roots = pending_.roots();
-  const std::array<std::pair<Digest, Digest>, 4> checksums = {{
-      {roots.account, header.roots.account},
-      {roots.code, header.roots.code},
-      {roots.storage, header.roots.storage},
-      {roots.legacy, header.roots.legacy},
-  }};
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (!take[i] || checksums[i].first == checksums[i].second) continue;
-    return fail(ErrorCode::corruption, "replay gives the checksum " + to_hex(checksums[i].first) +
-                                           ", the log's record has " + to_hex(checksums[i].second))
+  for (const Database database : layout::kDataDatabases) {
+    const Digest& found = checksum_of(roots, database);
+    const Digest& logged = checksum_of(header.roots, database);
+    if (!take[static_cast<std::size_t>(database)] || found == logged) continue;
+    return fail(ErrorCode::corruption, "replay gives the checksum " + to_hex(found) +
+                                           ", the log's record has " + to_hex(logged))
         .path(setup_.store)
-        .database(static_cast<Database>(i))
+        .database(database)
         .version(version);
   }
   if (level && roots.root != header.roots.root) {

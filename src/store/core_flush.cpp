@@ -49,7 +49,6 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
   FrozenBatch batch;
   published_.update([&](State& state) {
     batch.version = state.version;
-    batch.chain = state.chain;
     bool level = true;
     for (std::size_t i = 0; i < 4; ++i) {
       DbState& own = state.databases[i];

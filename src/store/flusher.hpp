@@ -19,7 +19,6 @@ namespace flatkv::store {
 /// Buffers frozen at one version with what is to be written beside their rows (spec §4).
 struct FrozenBatch {
   std::int64_t version = 0;
-  Digest chain{};
   struct Part {
     bool take = false;  ///< this database is behind `version` and gets a table
     std::shared_ptr<const engine::RowBuffer> rows;  ///< null where !take
@@ -39,7 +38,6 @@ struct FrozenBatch {
 class Flusher {
  public:
   struct Setup {
-    Environment environment;
     Lifetime* lifetime = nullptr;
     Published* published = nullptr;
     Fault* fault = nullptr;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
-#include "base/endian.hpp"
+#include "engine/row_sort.hpp"
 #include "store/pending.hpp"
 
 namespace flatkv::store {
@@ -12,21 +12,6 @@ namespace {
 // Rows whose cache misses are taken together: more than the core's outstanding loads, fewer than
 // what its first-level cache holds.
 constexpr std::size_t kGroup = 32;
-
-std::uint64_t order_prefix(ByteView key) noexcept {
-  std::array<std::uint8_t, 8> first{};
-  std::copy_n(key.begin(), std::min(key.size(), first.size()), first.begin());
-  return load_be<std::uint64_t>(first.data());
-}
-
-engine::Lookup find_in_buffers(const DbState& db, const PendingRow& row, std::int64_t version) {
-  engine::Lookup found = db.active->find(row.key, row.hash, version);
-  for (const auto& frozen : db.frozen) {
-    if (found.presence != engine::Presence::unknown) break;
-    found = frozen->find(row.key, row.hash, version);
-  }
-  return found;
-}
 
 }  // namespace
 
@@ -49,12 +34,12 @@ void OldValues::look_in_memory(const State& state, Database database, std::span<
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
       PendingRow& row = group[i];
-      engine::Lookup found = find_in_buffers(db, row, state.version);
+      engine::Lookup found = find_in_buffers(db, row.key, row.hash, state.version);
       if (found.presence == engine::Presence::unknown && cache_ != nullptr) {
         found = cache_->find(database, row.key, row.hash, state.version, arena);
       }
       if (found.presence == engine::Presence::unknown) {
-        missing_.push_back({order_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
+        missing_.push_back({engine::key_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
         continue;
       }
       row.had_old = found.presence == engine::Presence::present;

@@ -1,7 +1,5 @@
 #include "store/open.hpp"
 
-#include <rocksdb/cache.h>
-
 #include <algorithm>
 
 #include "base/failpoint.hpp"
@@ -257,7 +255,7 @@ Result<std::unique_ptr<Core>> start_core(const Environment& environment, const O
                                          std::shared_ptr<layout::StoreLock> lock, bool compaction) {
   FLATKV_TRY(fs::ensure_directory(*environment.files, layout::flush_path(directory)));
   auto fault = std::make_shared<Fault>();
-  const auto block_cache = rocksdb::NewLRUCache(options.block_cache);
+  const auto block_cache = engine::make_block_cache(options.block_cache);
   Databases databases;
   for (const Database which : layout::kAllDatabases) {
     engine::DbOptions db;

@@ -233,9 +233,7 @@ std::vector<engine::RowBuffer::Row> Pending::overlay(Database database,
                                                      const engine::Bounds& bounds) const {
   std::vector<engine::RowBuffer::Row> rows;
   for (const PendingRow& row : tables_[static_cast<std::size_t>(database)].rows) {
-    if (!row.changed()) continue;
-    if (bounds.lower && compare(row.key, *bounds.lower) < 0) continue;
-    if (bounds.upper && compare(row.key, *bounds.upper) >= 0) continue;
+    if (!row.changed() || !bounds.contains(row.key)) continue;
     rows.push_back({row.key, row.value, !row.has_value, !row.had_old});
   }
   std::ranges::sort(rows, [](const auto& a, const auto& b) { return compare(a.key, b.key) < 0; });

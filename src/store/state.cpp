@@ -4,14 +4,19 @@
 
 namespace flatkv::store {
 
+engine::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
+                               std::int64_t version) {
+  engine::Lookup found = database.active->find(key, hash, version);
+  for (const auto& frozen : database.frozen) {
+    if (found.presence != engine::Presence::unknown) break;
+    found = frozen->find(key, hash, version);
+  }
+  return found;
+}
+
 Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key) {
   const DbState& db = state.of(database);
-  const std::uint64_t hash = engine::key_hash(key);
-  engine::Lookup found = db.active->find(key, hash, state.version);
-  for (auto frozen = db.frozen.begin();
-       found.presence == engine::Presence::unknown && frozen != db.frozen.end(); ++frozen) {
-    found = (*frozen)->find(key, hash, state.version);
-  }
+  const engine::Lookup found = find_in_buffers(db, key, engine::key_hash(key), state.version);
   if (found.presence == engine::Presence::present) return to_bytes(found.value);
   if (found.presence == engine::Presence::absent) return std::nullopt;
   return db.snapshot->get(key);

@@ -61,6 +61,10 @@ class Published {
   std::shared_ptr<const State> current_;
 };
 
+/// What the buffers of a database know of a key at `version`, newest first. `hash` is its key_hash.
+engine::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
+                               std::int64_t version);
+
 /// A committed row as of `state`; nothing if absent.
 Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key);
 
