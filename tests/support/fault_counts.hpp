@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string_view>
+
+// What became of the faults that a test program made, for the published table (docs/recovery.md):
+// scripts/fault-counts adds up the lines that all of them print.
+namespace flatkv::test {
+
+/// What a fault came to (fault matrix): recovered, refused and nothing changed, derived data
+/// rebuilt and then recovered, the running store failed until reopened.
+enum class Came : char { recovered = 'R', refused = 'X', rebuilt = 'D', failed = 'F' };
+
+/// Counts one fault of a row of the matrix ("C2"). When the program ends it prints a line for each
+/// row and outcome: `FAULT C2 R 12`. Thread-safe.
+void count_fault(std::string_view row, Came came, unsigned times = 1);
+
+}  // namespace flatkv::test
