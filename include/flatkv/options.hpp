@@ -20,6 +20,13 @@ enum class Durability : std::uint8_t {
   group,    ///< as `process`, with at most `Options::group_blocks` blocks not yet durable
 };
 
+/// Verification of all rows, a slice at a time, beside the running store (scrub.hpp).
+enum class Scrub : std::uint8_t {
+  off,            ///< what an earlier handle remembered is left alone
+  by_hand,        ///< by `CommitStore::scrub`
+  in_background,  ///< on a thread of the store's own
+};
+
 enum class LogLevel : std::uint8_t { info, warning, error };
 
 /// Receives what the library has to say. May be called from any thread; must not call back into the
@@ -74,6 +81,12 @@ struct Options {
 
   /// Threads for hashing, scanning and imports; 0 is one per core.
   std::uint32_t threads = 0;
+
+  Scrub scrub = Scrub::off;
+  /// `in_background`: most rows that are read in a second; ≥ 1.
+  std::uint64_t scrub_rows_per_second = 20'000;
+  /// `in_background`: seconds from the end of a round to the next.
+  std::uint32_t scrub_pause_seconds = 60;
 
   LogCallback log{};
 };

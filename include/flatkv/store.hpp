@@ -16,36 +16,11 @@
 #include "flatkv/lthash.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
+#include "flatkv/scrub.hpp"
+#include "flatkv/verify.hpp"
 #include "flatkv/view.hpp"
 
 namespace flatkv {
-
-/// How a full scan is done.
-struct VerifyOptions {
-  std::uint32_t threads = 0;                  ///< 0: as the store's
-  std::uint64_t rows_per_second = 0;          ///< 0: no limit
-  const std::atomic<bool>* cancel = nullptr;  ///< looked at every few thousand rows
-  std::optional<Database> database;           ///< one database only
-  std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
-};
-
-/// What a full scan of one database found beside what the store says of it.
-struct DatabaseVerdict {
-  Database database = Database::account;
-  Digest expected{};
-  Digest found{};
-  DatabaseStats expected_stats;
-  DatabaseStats found_stats;
-  bool good() const { return expected == found && expected_stats == found_stats; }
-};
-
-struct VerifyReport {
-  std::int64_t version = 0;
-  Roots roots;  ///< as the store says
-  std::vector<DatabaseVerdict> databases;
-  bool sum_good = true;  ///< the four hashes add up to the global one
-  bool good() const;
-};
 
 /// What an open had to do or noticed.
 struct OpenReport {
@@ -155,9 +130,18 @@ class CommitStore {
   /// reached) or a failed build nothing has changed; after a failed swap the store has failed.
   Status rollback(std::int64_t version);
 
-  /// Full scan of the committed state against its hashes and counts. Differences are in the report,
-  /// not an error.
+  /// As flatkv::verify on the committed state, with the store's threads. Differences are in the
+  /// report, not an error; `store_failed` where the store has failed. Beside a writer in another
+  /// thread use flatkv::verify on a view.
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
+
+  /// Scrubs one slice: reads at most `max_rows` rows of the database that the scrub is in, never
+  /// beyond its end, and saves how far it is. Any thread, also beside the writer. Damage is a
+  /// finding in the status, not an error. Errors: `unsupported` (Options::scrub is off),
+  /// `store_failed`, `invalid_argument` (no rows).
+  Result<ScrubStatus> scrub(std::uint64_t max_rows);
+  /// How far the scrub is; nothing where Options::scrub is off. Any thread.
+  std::optional<ScrubStatus> scrub_status() const;
 
   /// The log's record of a version; nothing if the log does not keep it (pruned, or the base).
   Result<std::optional<LogRecord>> log_record(std::int64_t version) const;

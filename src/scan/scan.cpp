@@ -137,6 +137,15 @@ class Walk {
     return {};
   }
 
+  /// The key of the row after those of the last `fill`, which are gone then; nothing at the end.
+  Result<std::optional<Bytes>> next_key() {
+    if (at_borrowed_) cursor_->next();
+    at_borrowed_ = false;
+    if (at_row()) return to_bytes(cursor_->key());
+    FLATKV_TRY(cursor_->status());
+    return std::optional<Bytes>();
+  }
+
   /// Gives the upper part of what is left to whoever waits, if there is enough of it.
   Status share(RangeQueue& ranges) {
     if (since_split_ < next_split_ || !at_row()) return {};
@@ -171,6 +180,17 @@ class Walk {
   std::size_t since_split_ = 0;
   std::size_t next_split_ = kBatchRows;
 };
+
+Status stopped() { return fail(ErrorCode::cancelled, "the scan was stopped"); }
+
+void add_rows(std::span<const lthash::RowChange> rows, ScanResult& part) {
+  part.stats.rows += rows.size();
+  for (const lthash::RowChange& row : rows) {
+    part.stats.key_bytes += row.key.size();
+    part.stats.value_bytes += row.new_value.size();
+  }
+  lthash::accumulate(rows, part.hash);
+}
 
 Status Scan::scan_range(unsigned thread, engine::Bounds range) {
   Walk walk(cursors_, std::move(range));
@@ -208,9 +228,7 @@ Status Scan::pace(std::uint64_t rows) const {
 
 Status Scan::check_cancelled() const {
   const bool asked = options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
-  if (asked || stopped_.load(std::memory_order_relaxed)) {
-    return fail(ErrorCode::cancelled, "the scan was stopped");
-  }
+  if (asked || stopped_.load(std::memory_order_relaxed)) return stopped();
   return {};
 }
 
@@ -242,13 +260,7 @@ Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& op
   std::vector<ScanResult> parts(thread_count(options));
   FLATKV_TRY(scan_batches(cursors, options,
                           [&](unsigned thread, std::span<const lthash::RowChange> rows) -> Status {
-                            ScanResult& part = parts[thread];
-                            part.stats.rows += rows.size();
-                            for (const lthash::RowChange& row : rows) {
-                              part.stats.key_bytes += row.key.size();
-                              part.stats.value_bytes += row.new_value.size();
-                            }
-                            lthash::accumulate(rows, part.hash);
+                            add_rows(rows, parts[thread]);
                             return {};
                           }));
   ScanResult all;
@@ -259,6 +271,25 @@ Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& op
     all.stats.value_bytes += part.stats.value_bytes;
   }
   return all;
+}
+
+Result<SliceResult> scan_slice(const CursorFactory& cursors, const engine::Bounds& bounds,
+                               const SliceLimit& limit, const std::atomic<bool>* cancel) {
+  SliceResult slice;
+  const codec::Stats& done = slice.sum.stats;
+  Walk walk(cursors, bounds);
+  Batch batch;
+  while (done.rows < limit.rows && done.key_bytes + done.value_bytes <= limit.bytes) {
+    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+      FLATKV_TRY(stopped());
+    }
+    FLATKV_TRY(walk.fill(batch, static_cast<std::size_t>(
+                                    std::min<std::uint64_t>(kBatchRows, limit.rows - done.rows))));
+    if (batch.empty()) return slice;
+    add_rows(batch.rows(), slice.sum);
+  }
+  FLATKV_ASSIGN(slice.next, walk.next_key());
+  return slice;
 }
 
 Result<ScanResult> scan_snapshot(const std::shared_ptr<const engine::Snapshot>& snapshot,

@@ -51,6 +51,19 @@ struct ScanResult {
 /// Hash and stats of all rows.
 Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& options);
 
+/// A scan that goes only a part of the way.
+struct SliceLimit {
+  std::uint64_t rows = 0;   ///< at most so many, ≥ 1
+  std::uint64_t bytes = 0;  ///< stops after the batch in which keys and values exceed this
+};
+struct SliceResult {
+  ScanResult sum;
+  std::optional<Bytes> next;  ///< the first row's key that is not in it; nothing at the end
+};
+/// Hash and stats of the first rows within the bounds, on the calling thread; `cancel` may be null.
+Result<SliceResult> scan_slice(const CursorFactory& cursors, const engine::Bounds& bounds,
+                               const SliceLimit& limit, const std::atomic<bool>* cancel);
+
 /// The same of a database as it is on disk, without buffers.
 Result<ScanResult> scan_snapshot(const std::shared_ptr<const engine::Snapshot>& snapshot,
                                  const ScanOptions& options);

@@ -100,6 +100,21 @@ Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
   return store::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
 }
 
+Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
+  FLATKV_TRY(impl_->core->check_readable());
+  store::Scrubber* scrubber = impl_->core->scrubber();
+  if (scrubber == nullptr) {
+    return fail(ErrorCode::unsupported, "the store was opened without a scrub (Options::scrub)");
+  }
+  return scrubber->step_by_hand(max_rows);
+}
+
+std::optional<ScrubStatus> CommitStore::scrub_status() const {
+  const store::Scrubber* scrubber = impl_->core->scrubber();
+  if (scrubber == nullptr) return std::nullopt;
+  return scrubber->status();
+}
+
 Result<std::optional<LogRecord>> CommitStore::log_record(std::int64_t version) const {
   return impl_->log_lookup->find(version);
 }

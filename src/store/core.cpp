@@ -58,6 +58,9 @@ Core::Core(CoreSetup setup)
   flusher.fault = setup_.fault.get();
   flusher.level0_limit = setup_.options.level0_limit;
   flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
+  flusher.before_ingest = [this](Database database, std::int64_t version) {
+    if (scrubber_) scrubber_->before_ingest(database, version);
+  };
   flusher.before_publish = [this](Database database,
                                   const std::shared_ptr<const engine::RowBuffer>& rows,
                                   std::int64_t version) {
@@ -83,6 +86,18 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   if (setup_.options.durability == Durability::group) {
     group_sync_ = std::make_unique<GroupSync>(*log_, *setup_.fault, setup_.options.on_durable);
   }
+  if (scrubber_) scrubber_->start();
+}
+
+void Core::scrub_from(ScrubStart start) {
+  Scrubber::Setup scrub;
+  scrub.files = setup_.environment.files;
+  scrub.generation = setup_.lifetime->generation();
+  scrub.published = &published_;
+  scrub.fault = setup_.fault.get();
+  scrub.options = &setup_.options;
+  scrubber_ = std::make_unique<Scrubber>(std::move(scrub), std::move(start));
+  pending_.watch(&scrubber_->part());
 }
 
 Status Core::check_readable() const {
@@ -188,17 +203,7 @@ void Core::insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats)
                      .value = row.value,
                      .absent_below = !row.had_old},
                     version);
-      codec::Stats& own = stats[i];
-      if (row.had_old) {
-        --own.rows;
-        own.key_bytes -= row.key.size();
-        own.value_bytes -= row.old_value.size();
-      }
-      if (row.has_value) {
-        ++own.rows;
-        own.key_bytes += row.key.size();
-        own.value_bytes += row.value.size();
-      }
+      count_change(row, stats[i]);
     }
   }
 }
@@ -206,18 +211,26 @@ void Core::insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats)
 void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
                    const std::array<codec::Stats, 4>& stats) {
   const std::array<LtHash, 4>& hashes = pending_.hashes();
-  published_.update([&](State& state) {
-    state.version = version;
-    state.chain = chain;
-    state.roots = roots;
-    for (std::size_t i = 0; i < 4; ++i) {
-      DbState& own = state.databases[i];
-      if (own.stats.version > version) continue;  // replay: this database is ahead of the block
-      if (*own.hash != hashes[i]) own.hash = std::make_shared<const LtHash>(hashes[i]);
-      own.stats = stats[i];
-      own.stats.version = version;
-    }
-  });
+  const auto publish_state = [&] {
+    published_.update([&](State& state) {
+      state.version = version;
+      state.chain = chain;
+      state.roots = roots;
+      for (std::size_t i = 0; i < 4; ++i) {
+        DbState& own = state.databases[i];
+        if (own.stats.version > version) continue;  // replay: this database is ahead of the block
+        if (*own.hash != hashes[i]) own.hash = std::make_shared<const LtHash>(hashes[i]);
+        own.stats = stats[i];
+        own.stats.version = version;
+      }
+    });
+  };
+  if (scrubber_) {
+    scrubber_->part().commit(
+        version, [&](const auto& front) { return pending_.behind(front); }, publish_state);
+  } else {
+    publish_state();
+  }
   ignored_ += pending_.ignored();
   pending_.begin(published_.load());
 }

@@ -14,6 +14,7 @@
 #include "store/flusher.hpp"
 #include "store/group_sync.hpp"
 #include "store/pending.hpp"
+#include "store/scrubber.hpp"
 #include "store/state.hpp"
 
 namespace flatkv::store {
@@ -43,6 +44,11 @@ class Core {
 
   /// Attaches the log; before that the core replays (`replay_block`) or serves a clone.
   void start_logging(std::unique_ptr<changelog::Writer> log);
+
+  /// Scrubs this store from here on; before anything is replayed, since every block has to pass.
+  void scrub_from(ScrubStart start);
+  /// Null where it is not scrubbed.
+  Scrubber* scrubber() const noexcept { return scrubber_.get(); }
 
   Status apply(std::span<const NamedChangeSet> change_sets);
   Result<Roots> commit(std::int64_t version);
@@ -122,7 +128,8 @@ class Core {
   std::uint64_t ignored_ = 0;
   CommitTimings timings_;
   std::atomic<bool> closed_{false};
-  std::unique_ptr<Flusher> flusher_;  // last: its thread uses everything above
+  std::unique_ptr<Scrubber> scrubber_;  ///< null: not scrubbed
+  std::unique_ptr<Flusher> flusher_;    // last: its thread uses everything above
 };
 
 }  // namespace flatkv::store

@@ -129,6 +129,7 @@ Status Core::quiesce() {
 void Core::retire() {
   if (closed_) return;
   closed_ = true;
+  if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
   pending_.begin(published_.load());
   group_sync_.reset();
   flusher_.reset();
@@ -155,6 +156,7 @@ Status Core::let_go() {
 Status Core::close() {
   if (closed_) return {};
   closed_ = true;
+  if (scrubber_) scrubber_->stop();
   pending_.begin(published_.load());
   Status done = setup_.fault->first();
   if (done && log_) {
@@ -166,6 +168,7 @@ Status Core::close() {
   flusher_.reset();  // waits for a flush that runs
   for (const auto& database : setup_.lifetime->databases()) database->stop_background();
   if (done) done = setup_.fault->first();
+  if (done && log_ && scrubber_) scrubber_->save_at_close();
   if (done && log_) {
     const changelog::Tip tip = log_->tip();
     const auto current = published_.load();

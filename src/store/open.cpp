@@ -8,6 +8,7 @@
 #include "lthash/batch.hpp"
 #include "store/create.hpp"
 #include "store/generation_builder.hpp"
+#include "store/scrub_start.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -201,6 +202,7 @@ class Opener {
     for (std::size_t i = 0; i < 4; ++i) {
       if (found.copy.data[i].backfilled) report_.backfilled.push_back(static_cast<Database>(i));
     }
+    if (options_.scrub != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
     if (!found.clean_believed) {
       FLATKV_ASSIGN(report_.replayed_blocks,
                     replay_log(environment_, *core, found.generation, *found.log, tip.version));

@@ -40,6 +40,7 @@ void Pending::begin(std::shared_ptr<const State> state) {
   payload_bytes_ = 0;
   ignored_ = 0;
   arena_.clear();
+  fold_.begin();
   for (std::size_t i = 0; i < 4; ++i) working_[i] = *state->databases[i].hash;
   roots_ = state->roots;
   state_ = std::move(state);
@@ -206,23 +207,40 @@ const std::array<LtHash, 4>& Pending::hashes() {
 const Roots& Pending::roots() {
   if (std::ranges::all_of(dirty_, [](const auto& rows) { return rows.empty(); })) return roots_;
   const Stopwatch watch(hash_nanoseconds);
+  if (scrub_ != nullptr) fold_.follow(scrub_->front(), tables_);
   std::array<std::vector<lthash::RowChange>, 4> changes;
+  std::vector<lthash::RowChange> behind;
+  LtHash behind_hash;
   std::vector<lthash::Job> jobs;
   for (std::size_t i = 0; i < 4; ++i) {
     if (dirty_[i].empty()) continue;
+    const bool scrubbed = fold_.concerns(i);
     changes[i].reserve(dirty_[i].size());
     for (const std::uint32_t index : dirty_[i]) {
       PendingRow& row = tables_[i].rows[index];
-      if (!equal(row.mixed, row.value)) changes[i].push_back({row.key, row.mixed, row.value});
+      if (!equal(row.mixed, row.value)) {
+        auto& into = scrubbed && fold_.covers(row.key) ? behind : changes[i];
+        into.push_back({row.key, row.mixed, row.value});
+      }
       row.mixed = row.value;
       row.dirty = false;
     }
     dirty_[i].clear();
     jobs.push_back({changes[i], &working_[i]});
+    if (scrubbed) jobs.push_back({behind, &behind_hash});
   }
   lthash::accumulate_parallel(jobs);
+  if (!behind.empty()) {
+    working_[static_cast<std::size_t>(fold_.database())] += behind_hash;
+    fold_.add(behind_hash);
+  }
   roots_ = layout::roots_of(working_);
   return roots_;
+}
+
+ScrubChange Pending::behind(const std::shared_ptr<const ScrubFront>& front) {
+  fold_.follow(front, tables_);
+  return fold_.change(tables_);
 }
 
 const PendingRow* Pending::find(Database database, ByteView key) const {

@@ -14,41 +14,11 @@
 #include "flatkv/change_set.hpp"
 #include "flatkv/options.hpp"
 #include "store/old_values.hpp"
+#include "store/pending_table.hpp"
+#include "store/scrub_fold.hpp"
 #include "store/state.hpp"
 
 namespace flatkv::store {
-
-/// The net change of one key in the pending block. All views live in the block's arena or chunks.
-struct PendingRow {
-  ByteView key;
-  std::uint64_t hash = 0;
-  ByteView old_value;  ///< at the last commit
-  ByteView value;      ///< now
-  ByteView mixed;      ///< what the working hash holds of it
-  bool had_old = false;
-  bool has_value = false;
-  bool dirty = false;  ///< value differs (or may differ) from mixed
-
-  bool changed() const;
-};
-
-/// Rows of one database in the pending block, found by key.
-class PendingTable {
- public:
-  PendingRow* find(ByteView key, std::uint64_t hash);
-  const PendingRow* find(ByteView key, std::uint64_t hash) const;
-  /// Index of the row with that key, made if there is none.
-  std::uint32_t intern(ByteView key, std::uint64_t hash);
-  void truncate(std::size_t rows);  ///< forgets the rows interned last
-  void clear();
-
-  std::vector<PendingRow> rows;
-
- private:
-  void insert_index(std::uint32_t row);
-  void grow();
-  std::vector<std::uint32_t> index_;  ///< row + 1, 0 is free; power of two
-};
 
 /// The block that is being put together: staged writes, the log payload they make, the working
 /// hashes. One thread. `apply` is all or nothing.
@@ -74,6 +44,12 @@ class Pending {
   std::uint64_t ignored() const noexcept { return ignored_; }
   std::span<const Bytes> chunks() const noexcept { return chunks_; }
   const std::array<PendingTable, 4>& tables() const noexcept { return tables_; }
+
+  /// From now on the changes that fall behind the front of a scrub are summed apart. Between
+  /// blocks.
+  void watch(const ScrubPart* scrub) { scrub_ = scrub; }
+  /// What the block changes behind `front`; after `roots`.
+  ScrubChange behind(const std::shared_ptr<const ScrubFront>& front);
 
   /// What the block says of a row: nothing if it was not touched.
   const PendingRow* find(Database database, ByteView key) const;
@@ -111,6 +87,8 @@ class Pending {
   std::array<std::vector<std::uint32_t>, 4> dirty_;
   std::vector<Account> accounts_;  ///< decoded, beside the rows of the account table
   std::array<LtHash, 4> working_;
+  const ScrubPart* scrub_ = nullptr;
+  ScrubFold fold_;
   Roots roots_;
 };
 

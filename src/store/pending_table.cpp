@@ -1,14 +1,28 @@
+#include "store/pending_table.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <utility>
 
 #include "base/bytes.hpp"
-#include "store/pending.hpp"
 
 namespace flatkv::store {
 
 bool PendingRow::changed() const {
   return had_old != has_value || (has_value && !equal(old_value, value));
+}
+
+void count_change(const PendingRow& row, codec::Stats& stats) {
+  if (row.had_old) {
+    --stats.rows;
+    stats.key_bytes -= row.key.size();
+    stats.value_bytes -= row.old_value.size();
+  }
+  if (row.has_value) {
+    ++stats.rows;
+    stats.key_bytes += row.key.size();
+    stats.value_bytes += row.value.size();
+  }
 }
 
 PendingRow* PendingTable::find(ByteView key, std::uint64_t hash) {

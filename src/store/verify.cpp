@@ -39,24 +39,36 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const State>& state,
     auto scanned = scan::scan_rows(
         [&](const engine::Bounds& bounds) { return rows_of(state, database, bounds); },
         scan_options);
-    if (!scanned) {
-      Error error = std::move(scanned).error();
-      error.database = database;
-      return std::unexpected(std::move(error));
+    if (!scanned && scanned.error().code == ErrorCode::cancelled) {
+      return std::unexpected(std::move(scanned).error());
     }
-    before += scanned->stats.rows;
-    sum += scanned->hash;
-    report.databases.push_back(
-        {.database = database,
-         .expected = checksum_of(state->roots, database),
-         .found = scanned->hash.checksum(),
-         .expected_stats = {own.stats.rows, own.stats.key_bytes, own.stats.value_bytes},
-         .found_stats = {scanned->stats.rows, scanned->stats.key_bytes,
-                         scanned->stats.value_bytes}});
+    DatabaseVerdict verdict;
+    verdict.database = database;
+    verdict.expected = checksum_of(state->roots, database);
+    verdict.expected_stats = {own.stats.rows, own.stats.key_bytes, own.stats.value_bytes};
+    if (scanned) {
+      verdict.found = scanned->hash.checksum();
+      verdict.found_stats = {scanned->stats.rows, scanned->stats.key_bytes,
+                             scanned->stats.value_bytes};
+      sum += scanned->hash;
+      before += scanned->stats.rows;
+    } else {
+      // What cannot be read here says nothing about the others.
+      verdict.error = std::move(scanned).error();
+      verdict.error->database = database;
+      sum += *own.hash;
+      before += own.stats.rows;
+    }
+    report.databases.push_back(std::move(verdict));
   }
   if (!options.database) report.sum_good = sum.checksum() == state->roots.root;
   return report;
 }
 
 }  // namespace store
+
+Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options) {
+  return store::verify_state(view.impl().state, options, 0);
+}
+
 }  // namespace flatkv

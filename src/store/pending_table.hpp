@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "codec/local_meta.hpp"
+#include "flatkv/bytes.hpp"
+
+namespace flatkv::store {
+
+/// The net change of one key in the pending block. All views live in the block's arena or chunks.
+struct PendingRow {
+  ByteView key;
+  std::uint64_t hash = 0;
+  ByteView old_value;  ///< at the last commit
+  ByteView value;      ///< now
+  ByteView mixed;      ///< what the working hash holds of it
+  bool had_old = false;
+  bool has_value = false;
+  bool dirty = false;  ///< value differs (or may differ) from mixed
+
+  bool changed() const;
+};
+
+/// Takes a changed row into the counts of its database.
+void count_change(const PendingRow& row, codec::Stats& stats);
+
+/// Rows of one database in the pending block, found by key.
+class PendingTable {
+ public:
+  PendingRow* find(ByteView key, std::uint64_t hash);
+  const PendingRow* find(ByteView key, std::uint64_t hash) const;
+  /// Index of the row with that key, made if there is none.
+  std::uint32_t intern(ByteView key, std::uint64_t hash);
+  void truncate(std::size_t rows);  ///< forgets the rows interned last
+  void clear();
+
+  std::vector<PendingRow> rows;
+
+ private:
+  void insert_index(std::uint32_t row);
+  void grow();
+  std::vector<std::uint32_t> index_;  ///< row + 1, 0 is free; power of two
+};
+
+}  // namespace flatkv::store

@@ -1,0 +1,41 @@
+#include "store/scrub_fold.hpp"
+
+#include "base/bytes.hpp"
+#include "lthash/batch.hpp"
+
+namespace flatkv::store {
+
+void ScrubFold::begin() {
+  front_.reset();
+  hash_ = {};
+}
+
+void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
+                       const std::array<PendingTable, 4>& tables) {
+  if (front == front_) return;
+  // A front only moves up, unless it is that of another database or of another round.
+  const bool higher = front_ && front && front->database == front_->database && front_->before &&
+                      (!front->before || compare(*front_->before, *front->before) <= 0);
+  if (!higher) hash_ = {};
+  const auto had = higher ? std::move(front_) : nullptr;
+  front_ = std::move(front);
+  if (!front_) return;
+  std::vector<lthash::RowChange> between;
+  for (const PendingRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
+    if (equal(row.mixed, row.old_value) || !covers(row.key)) continue;
+    if (had && had->covers(row.key)) continue;
+    between.push_back({row.key, row.old_value, row.mixed});
+  }
+  lthash::accumulate(between, hash_);
+}
+
+ScrubChange ScrubFold::change(const std::array<PendingTable, 4>& tables) const {
+  ScrubChange change{hash_, {}};
+  if (!front_) return change;
+  for (const PendingRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
+    if (row.changed() && covers(row.key)) count_change(row, change.stats);
+  }
+  return change;
+}
+
+}  // namespace flatkv::store

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+
+#include "store/pending_table.hpp"
+#include "store/scrub_part.hpp"
+
+namespace flatkv::store {
+
+/// The pending block's share in the sum of a scrub: what the working hash took of the rows behind
+/// the front, kept up as they are hashed. One thread.
+class ScrubFold {
+ public:
+  /// A new block.
+  void begin();
+  /// Takes another front: rows between the old and the new are hashed, of the block alone. Null:
+  /// nothing is behind.
+  void follow(std::shared_ptr<const ScrubFront> front, const std::array<PendingTable, 4>& tables);
+  /// Whether rows of this database may be behind.
+  bool concerns(std::size_t database) const {
+    return front_ && static_cast<std::size_t>(front_->database) == database;
+  }
+  /// These three only where a database is concerned.
+  Database database() const { return front_->database; }
+  bool covers(ByteView key) const { return front_->covers(key); }
+  void add(const LtHash& change) { hash_ += change; }
+
+  /// Hash and counts; every row must have been hashed.
+  ScrubChange change(const std::array<PendingTable, 4>& tables) const;
+
+ private:
+  std::shared_ptr<const ScrubFront> front_;
+  LtHash hash_;
+};
+
+}  // namespace flatkv::store

@@ -1,0 +1,17 @@
+#include "store/scrub_part.hpp"
+
+#include "base/bytes.hpp"
+
+namespace flatkv::store {
+
+bool ScrubFront::covers(ByteView key) const { return !before || compare(key, *before) < 0; }
+
+ScrubChange& ScrubChange::operator+=(const ScrubChange& other) {
+  hash += other.hash;
+  stats.rows += other.stats.rows;
+  stats.key_bytes += other.stats.key_bytes;
+  stats.value_bytes += other.stats.value_bytes;
+  return *this;
+}
+
+}  // namespace flatkv::store
