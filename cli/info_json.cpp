@@ -58,6 +58,21 @@ Json to_json(const SnapshotInfo& snapshot) {
   return json;
 }
 
+Json to_json(const ScrubProgress& scrub) {
+  Json json = {{"round", scrub.round},
+               {"database", to_string(scrub.database)},
+               {"rows", scrub.rows},
+               {"version", scrub.version},
+               {"databases", Json::object()}};
+  for (const Database database : kRowDatabases) {
+    const auto& verdict = scrub.verdicts[static_cast<std::size_t>(database)];
+    if (!verdict) continue;
+    json["databases"][std::string(to_string(database))] = {
+        {"round", verdict->round}, {"version", verdict->version}, {"good", verdict->good}};
+  }
+  return json;
+}
+
 Json to_json(const StoreInfo& info) {
   Json json = {{"generation", info.generation},
                {"format", info.format},
@@ -83,6 +98,7 @@ Json to_json(const StoreInfo& info) {
   if (info.log) {
     json["log"] = {{"base", info.log->base}, {"last", info.log->last}, {"bytes", info.log->bytes}};
   }
+  json["scrub"] = info.scrub ? to_json(*info.scrub) : Json(nullptr);
   json["opens"] = info.problems.empty();
   json["problems"] = Json::array();
   for (const Error& problem : info.problems) json["problems"].push_back(to_json(problem));

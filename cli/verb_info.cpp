@@ -35,6 +35,19 @@ std::string databases_text(const StoreInfo& info) {
   return text;
 }
 
+std::string scrub_text(const ScrubProgress& scrub) {
+  std::string text = fmt::format("scrub            round {}, {} rows of {} behind at version {}\n",
+                                 scrub.round, scrub.rows, to_string(scrub.database), scrub.version);
+  for (const Database database :
+       {Database::account, Database::code, Database::storage, Database::legacy}) {
+    const auto& verdict = scrub.verdicts[static_cast<std::size_t>(database)];
+    if (!verdict) continue;
+    text += fmt::format("  {:<9} {} at version {}, round {}\n", to_string(database),
+                        verdict->good ? "good" : "NOT GOOD", verdict->version, verdict->round);
+  }
+  return text;
+}
+
 std::string for_people(const StoreInfo& info) {
   std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
                                  info.format, info.store_id);
@@ -59,6 +72,7 @@ std::string for_people(const StoreInfo& info) {
                         snapshot.problem ? "not valid: " + snapshot.problem->to_string()
                                          : human_bytes(snapshot.bytes));
   }
+  if (info.scrub) text += scrub_text(*info.scrub);
   return text;
 }
 

@@ -16,11 +16,15 @@ struct VerifyArguments {
 };
 
 nlohmann::ordered_json to_json(const DatabaseVerdict& verdict) {
-  return {{"good", verdict.good()},
-          {"expected", to_hex(verdict.expected)},
-          {"found", to_hex(verdict.found)},
-          {"expected_stats", cli::to_json(verdict.expected_stats)},
-          {"found_stats", cli::to_json(verdict.found_stats)}};
+  nlohmann::ordered_json json = {{"good", verdict.good()}, {"expected", to_hex(verdict.expected)}};
+  json["expected_stats"] = cli::to_json(verdict.expected_stats);
+  if (verdict.error) {
+    json["error"] = cli::to_json(*verdict.error);
+    return json;
+  }
+  json["found"] = to_hex(verdict.found);
+  json["found_stats"] = cli::to_json(verdict.found_stats);
+  return json;
 }
 
 nlohmann::ordered_json to_json(const VerifyReport& report) {
@@ -43,6 +47,11 @@ std::string for_people(const VerifyReport& report, double seconds) {
       report.version);
   std::uint64_t rows = 0;
   for (const DatabaseVerdict& verdict : report.databases) {
+    if (verdict.error) {
+      text += fmt::format("  {:<9} CANNOT BE READ\n    {}\n", to_string(verdict.database),
+                          verdict.error->to_string());
+      continue;
+    }
     rows += verdict.found_stats.rows;
     text += fmt::format("  {:<9} {:>12} rows  {}  {}\n", to_string(verdict.database),
                         verdict.found_stats.rows, to_hex(verdict.found),

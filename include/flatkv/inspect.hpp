@@ -94,6 +94,7 @@ struct StoreInfo {
   bool locked = false;
   bool clean = false;  ///< closed cleanly
   std::vector<SnapshotInfo> snapshots;
+  std::optional<ScrubProgress> scrub;  ///< as last saved; nothing without one, or a bad one
   std::vector<std::string> notes;  ///< what an open would mend or pass over, and report
   /// Empty for a store that would open. Otherwise what was found, what was expected.
   std::vector<Error> problems;

@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "fs/files.hpp"
 #include "history/look.hpp"
+#include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
 
 namespace flatkv {
@@ -63,6 +64,12 @@ void describe(const changelog::Survey& log, StoreInfo& info) {
   info.log = range;
 }
 
+/// Only progress: a bad one is the next open's to report.
+void describe_scrub(fs::FileSystem& files, const std::string& generation, StoreInfo& info) {
+  const auto mark = layout::read_scrub_mark(files, generation);
+  if (mark && *mark) info.scrub = (*mark)->progress;
+}
+
 /// A writer has the databases, so what is told of them is what the newest snapshot says.
 void describe_from_snapshot(const std::vector<SnapshotEntry>& snapshots, StoreInfo& info) {
   info.databases_from_snapshot = true;
@@ -104,6 +111,7 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const Place& plac
     if (!info.roots && snapshot.version == *info.version) info.roots = snapshot.roots;
   }
   describe_from_snapshot(snapshots, info);
+  describe_scrub(files, place.generation, info);
   return info;
 }
 
@@ -144,6 +152,7 @@ class Inspector {
     const auto log = history::survey_whole_log(files_, place_, manifest_->store);
     if (log && *log) describe(**log, info_);  // what is wrong with it, examine has said
     for (const Database which : layout::kAllDatabases) describe_database(which);
+    describe_scrub(files_, place_.generation, info_);
     return {};
   }
 

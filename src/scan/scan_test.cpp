@@ -337,6 +337,49 @@ TEST(Scan, AVisitorsErrorEndsIt) {
   EXPECT_EQ(status.error().code, ErrorCode::no_space);
 }
 
+TEST(Slice, SlicesAddUpToTheScan) {
+  Rows rows = uniform_rows(5'000);
+  rows[Bytes{7}] = Bytes(700'000, 1);  // too large to be copied
+  rows[Bytes{8, 8}] = {};
+  for (const std::uint64_t size : {1'000'000ULL, 5'002ULL, 5'001ULL, 1'024ULL, 77ULL}) {
+    ScanResult sum;
+    engine::Bounds bounds;
+    std::uint64_t slices = 0;
+    for (bool more = true; more; ++slices) {
+      const auto slice = scan_slice(over(rows), bounds, {size, 1ULL << 40}, nullptr);
+      ASSERT_TRUE(slice) << slice.error().to_string();
+      EXPECT_LE(slice->sum.stats.rows, size);
+      sum.hash += slice->sum.hash;
+      sum.stats.rows += slice->sum.stats.rows;
+      sum.stats.key_bytes += slice->sum.stats.key_bytes;
+      sum.stats.value_bytes += slice->sum.stats.value_bytes;
+      bounds.lower = slice->next;
+      more = slice->next.has_value();
+    }
+    const auto whole = scan_rows(over(rows), {});
+    EXPECT_EQ(sum.hash, whole->hash);
+    EXPECT_EQ(sum.stats, whole->stats);
+    EXPECT_EQ(slices, (rows.size() + size - 1) / size);
+  }
+}
+
+TEST(Slice, StopsAtItsBoundAndAfterItsBytes) {
+  const Rows rows = uniform_rows(5'000);
+  const Bytes upper = std::next(rows.begin(), 40)->first;
+  auto slice = scan_slice(over(rows), {std::nullopt, upper}, {1'000, 1ULL << 40}, nullptr);
+  ASSERT_TRUE(slice);
+  EXPECT_EQ(slice->sum.stats.rows, 40U);
+  EXPECT_FALSE(slice->next);
+  slice = scan_slice(over(rows), {}, {5'000, 60 * 1'100}, nullptr);
+  ASSERT_TRUE(slice);
+  EXPECT_EQ(slice->sum.stats.rows, 2'048U) << "a batch is at most 1024 rows";
+  EXPECT_EQ(*slice->next, std::next(rows.begin(), 2'048)->first);
+  const std::atomic<bool> cancel = true;
+  slice = scan_slice(over(rows), {}, {1, 1}, &cancel);
+  ASSERT_FALSE(slice);
+  EXPECT_EQ(slice.error().code, ErrorCode::cancelled);
+}
+
 TEST(Ranges, MiddleLiesBetween) {
   std::mt19937_64 random(1);
   std::size_t found = 0;

@@ -58,8 +58,8 @@ Core::Core(CoreSetup setup)
   flusher.fault = setup_.fault.get();
   flusher.level0_limit = setup_.options.level0_limit;
   flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
-  flusher.before_ingest = [this](Database database, std::int64_t version) {
-    if (scrubber_) scrubber_->before_ingest(database, version);
+  flusher.before_ingest = [this](std::int64_t version) {
+    if (scrubber_) scrubber_->before_ingest(version);
   };
   flusher.before_publish = [this](Database database,
                                   const std::shared_ptr<const engine::RowBuffer>& rows,

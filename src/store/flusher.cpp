@@ -113,7 +113,7 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());
   bytes_ += written;
   FLATKV_FAILPOINT("flush.table_written");
-  if (setup_.before_ingest) setup_.before_ingest(database, batch.version);
+  if (setup_.before_ingest) setup_.before_ingest(batch.version);
   FLATKV_TRY(ingest(database, path));
   FLATKV_FAILPOINT("flush.ingested");
 

@@ -43,8 +43,8 @@ class Flusher {
     Fault* fault = nullptr;
     std::uint64_t level0_limit = 0;
     std::uint64_t pending_compaction_limit = 0;
-    /// Told of every data database before its table is ingested at that version.
-    std::function<void(Database, std::int64_t)> before_ingest;
+    /// Called before every ingest into a data database, with its version.
+    std::function<void(std::int64_t)> before_ingest;
     /// Told of every flushed data database before the state without its buffer is published.
     std::function<void(Database, const std::shared_ptr<const engine::RowBuffer>&, std::int64_t)>
         before_publish;

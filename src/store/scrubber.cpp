@@ -64,18 +64,20 @@ Scrubber::Scrubber(Setup setup, ScrubStart start)
   held.version = setup_.published->load()->version;
   if (!start.mark) return;
   status_.progress = start.mark->progress;
+  saved_version_ = start.mark->progress.version;
   if (start.mark->before.empty()) return;
   status_.resumed = true;
   held.front = std::make_shared<const ScrubFront>(
       ScrubFront{start.mark->progress.database, std::move(start.mark->before)});
   held.sum = {start.mark->hash, start.mark->stats};
-  held.version = start.mark->progress.version;
-  saved_in_ = status_.progress.database;
-  saved_version_ = held.version;
+  held.version = saved_version_;
 }
 
 void Scrubber::start() {
-  saved_at_ = Clock::now();
+  {
+    const std::lock_guard lock(step_mutex_);
+    saved_at_ = Clock::now();
+  }
   if (setup_.options->scrub == Scrub::in_background) thread_ = std::thread([this] { run(); });
 }
 
@@ -243,17 +245,19 @@ void Scrubber::next_database() {
   if (round_ends) ++progress.round;
 }
 
-void Scrubber::before_ingest(Database database, std::int64_t version) {
+void Scrubber::before_ingest(std::int64_t version) {
   const std::lock_guard lock(step_mutex_);
-  if (status_.progress.database != database || !part_.front()) return;  // nothing to lose
-  if (saved_in_ == database && saved_version_ >= version) return;
-  save();
+  if (saved_version_ < version && has_something()) save();
 }
 
 void Scrubber::save_at_close() {
   const std::lock_guard lock(step_mutex_);
+  if (has_something()) save();
+}
+
+bool Scrubber::has_something() const {
   const auto any = [](const auto& verdict) { return verdict.has_value(); };
-  if (part_.front() || std::ranges::any_of(status_.progress.verdicts, any)) save();
+  return part_.front() || std::ranges::any_of(status_.progress.verdicts, any);
 }
 
 void Scrubber::save() {
@@ -274,7 +278,6 @@ void Scrubber::save() {
   saved_at_ = Clock::now();
   const Status written = write(mark);
   // After a failure either is on disk; the open tells by its version.
-  saved_in_ = mark.progress.database;
   saved_version_ = written ? mark.progress.version : -1;
   if (written) return;
   const std::lock_guard lock(status_mutex_);

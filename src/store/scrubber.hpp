@@ -53,8 +53,8 @@ class Scrubber {
   /// One slice of at most `max_rows` rows, within one database.
   Result<ScrubStatus> step_by_hand(std::uint64_t max_rows);
 
-  /// Brings SCRUB to `version` or above if it would otherwise not outlive this ingest.
-  void before_ingest(Database database, std::int64_t version);
+  /// Brings SCRUB to `version` or above, without which it would not outlive an ingest at it.
+  void before_ingest(std::int64_t version);
   void save_at_close();
 
   ScrubStatus status() const;
@@ -77,6 +77,7 @@ class Scrubber {
   void give_up(Error error);
   void record(const ScrubFinding& outcome);
   void next_database();
+  bool has_something() const;  ///< worth a file
   void save();
   Status write(const layout::ScrubMark& mark);
 
@@ -87,8 +88,7 @@ class Scrubber {
 
   std::mutex step_mutex_;  ///< one slice, or one save, at a time; never taken by a commit
   Clock::time_point saved_at_;
-  Database saved_in_ = Database::account;  ///< what SCRUB on disk is of
-  std::int64_t saved_version_ = -1;
+  std::int64_t saved_version_ = -1;  ///< of SCRUB on disk; -1: not known, or none
 
   mutable std::mutex status_mutex_;
   ScrubStatus status_;  ///< rows, version and fraction of its progress are filled in when asked

@@ -53,6 +53,12 @@ class Life {
   }
   Status flush() { return store_.flush(); }
   Status snapshot() { return store_.snapshot(); }
+  Status scrub(int slices) {
+    for (int i = 0; i < slices; ++i) {
+      if (auto done = store_.scrub(10); !done) return std::unexpected(done.error());
+    }
+    return {};
+  }
 
  private:
   CommitStore& store_;
@@ -128,6 +134,16 @@ const std::vector<Section>& sections() {
       {"automatic snapshots", [](const std::string&) {},
        [](Life& life) -> Status { return life.commits(9); },
        [](Options& options) { options.snapshot_interval = 4; }},
+      {"scrub", [](const std::string&) {},
+       [](Life& life) -> Status {
+         for (int i = 0; i < 3; ++i) {
+           if (auto done = life.scrub(4); !done) return done;
+           if (auto done = life.commits(2); !done) return done;
+           if (auto done = life.flush(); !done) return done;
+         }
+         return life.commits(1);
+       },
+       [](Options& options) { options.scrub = Scrub::by_hand; }},
       {"skew", make_skewed, go_on,
        [](Options& options) {
          options.write_buffer = 4 << 10;

@@ -1,0 +1,233 @@
+// Verify on a running store: what it names, that one database's damage does not hide the others,
+// and that it needs nobody to stop (spec §9; fault matrix V1, V2, S9; trap 40).
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "base/failpoint.hpp"
+#include "support/fault_counts.hpp"
+#include "support/store_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+class Verify : public StoreFixture {
+ protected:
+  static const DatabaseVerdict& of(const VerifyReport& report, Database database) {
+    return report.databases.at(static_cast<std::size_t>(database));
+  }
+  /// Only this database is not good.
+  static void expect_only(const VerifyReport& report, Database database) {
+    EXPECT_FALSE(report.good());
+    ASSERT_EQ(report.databases.size(), 4U);
+    for (const Database one : kData) {
+      EXPECT_EQ(of(report, one).good(), one != database) << to_string(one);
+    }
+  }
+  /// Enough rows for tables with many blocks, some of which are then damaged.
+  void damage_blocks(const std::vector<const char*>& databases) {
+    Random random(3);
+    Changes many;
+    for (std::uint64_t i = 0; i < 3000; ++i) {
+      Bytes value(64);
+      for (auto& byte : value) byte = static_cast<std::uint8_t>(random());
+      many.storage(address(1), slot(i), value).code(address(i), value);
+    }
+    block({many});
+    blocks(10);
+    close();
+    for (const char* name : databases) {
+      int damaged = 0;
+      for (const std::string& table : names(working(path(), name), "", ".sst")) {
+        Bytes content = read_file(working(path(), name) + "/" + table);
+        if (content.size() < 150'000) continue;
+        for (std::size_t at = 100'000; at < 100'100; ++at) content[at] ^= 0x10;
+        write_file(working(path(), name) + "/" + table, content);
+        ++damaged;
+      }
+      ASSERT_GT(damaged, 0) << name;
+    }
+    open();
+  }
+};
+
+TEST_F(Verify, V1_ARowChangedThroughRocksDbIsNamedWithBothChecksums) {
+  open();
+  blocks(40);
+  close();
+  image("good");
+  for (const Database database : kData) {
+    SCOPED_TRACE(to_string(database));
+    restore("good");
+    State damaged = model_.committed();
+    const auto index = static_cast<std::size_t>(database);
+    auto row = std::next(damaged.rows[index].begin(), 3);
+    Bytes value = row->second;
+    if (database == Database::account) {
+      value[30] ^= 1;  // still an account, of another balance
+    } else {
+      value.push_back(9);
+    }
+    tamper(working(path(), to_string(database)), {{row_key(row->first), value}});
+    row->second = value;
+    open();
+    const auto report = store_->verify();
+    ASSERT_OK(report);
+    expect_only(*report, database);
+    EXPECT_FALSE(report->sum_good);
+    const Roots by_scan = damaged.roots_by_scan();
+    const std::array<Digest, 4> found = {by_scan.account, by_scan.code, by_scan.storage,
+                                         by_scan.legacy};
+    const Roots stated = model_.committed().roots();
+    const std::array<Digest, 4> expected = {stated.account, stated.code, stated.storage,
+                                            stated.legacy};
+    EXPECT_EQ(of(*report, database).found, found[index]);
+    EXPECT_EQ(of(*report, database).expected, expected[index]);
+    EXPECT_NE(found[index], expected[index]);
+    EXPECT_EQ(report->version, 40);
+    if (!HasFailure()) count_fault("V1", Came::refused);
+    store_.reset();
+  }
+}
+
+TEST_F(Verify, CountsDifferThoughTheHashDoesNot) {
+  open();
+  blocks(20);
+  close();
+  tamper(working(path(), "legacy"), {{row_key(text("surplus")), Bytes()}});
+  open();
+  const auto report = store_->verify();
+  ASSERT_OK(report);
+  expect_only(*report, Database::legacy);
+  EXPECT_TRUE(report->sum_good);
+  const DatabaseVerdict& verdict = of(*report, Database::legacy);
+  EXPECT_EQ(verdict.expected, verdict.found);
+  EXPECT_EQ(verdict.expected_stats.rows + 1, verdict.found_stats.rows);
+  EXPECT_EQ(verdict.expected_stats.key_bytes + 7, verdict.found_stats.key_bytes);
+  EXPECT_EQ(verdict.expected_stats.value_bytes, verdict.found_stats.value_bytes);
+}
+
+TEST_F(Verify, S9_ADamagedBlockDoesNotHideTheOthers) {
+  open();
+  damage_blocks({"code"});
+  auto report = store_->verify();
+  ASSERT_OK(report);
+  expect_only(*report, Database::code);
+  ASSERT_TRUE(of(*report, Database::code).error);
+  EXPECT_EQ(of(*report, Database::code).error->code, ErrorCode::corruption);
+  EXPECT_EQ(of(*report, Database::code).error->database, Database::code);
+  EXPECT_TRUE(report->sum_good) << "of what could be read, and of what is known of the rest";
+  count_fault("S9", Came::refused);
+  // And a row of another one, so that both are told.
+  close();
+  const Rows& rows = model_.committed().rows[3];
+  tamper(working(path(), "legacy"), {{row_key(rows.begin()->first), text("changed")}});
+  open();
+  report = store_->verify();
+  ASSERT_OK(report);
+  EXPECT_TRUE(of(*report, Database::account).good());
+  EXPECT_TRUE(of(*report, Database::code).error);
+  EXPECT_TRUE(of(*report, Database::storage).good());
+  EXPECT_FALSE(of(*report, Database::legacy).good());
+  EXPECT_FALSE(of(*report, Database::legacy).error);
+  VerifyOptions one;
+  one.database = Database::storage;
+  const auto alone = store_->verify(one);
+  ASSERT_OK(alone);
+  EXPECT_TRUE(alone->good());
+  EXPECT_EQ(alone->databases.size(), 1U);
+}
+
+TEST_F(Verify, S9_EveryDatabaseThatCannotBeReadIsNamed) {
+  open();
+  damage_blocks({"code", "storage"});
+  const auto report = store_->verify();
+  ASSERT_OK(report);
+  EXPECT_TRUE(of(*report, Database::account).good());
+  EXPECT_TRUE(of(*report, Database::code).error);
+  EXPECT_TRUE(of(*report, Database::storage).error);
+  EXPECT_TRUE(of(*report, Database::legacy).good());
+}
+
+TEST_F(Verify, V2_PendingWritesAreNotInItAndAFailedStoreRefuses) {
+  open();
+  blocks(20);
+  ASSERT_OK(store_->apply(Changes().nonce(address(77), 5).set(text("pending"), text("x"))));
+  const auto report = store_->verify();
+  ASSERT_OK(report);
+  EXPECT_TRUE(report->good());
+  EXPECT_EQ(report->version, 20);
+  EXPECT_TRUE(same_roots(report->roots, model_.committed().roots()));
+  EXPECT_TRUE(store_->has_pending());
+  count_fault("V2", Came::recovered);
+#ifdef FLATKV_FAILPOINTS
+  const auto view = store_->view();
+  failpoint::arm("commit.appended", [] { return Status(fail(ErrorCode::io, "injected")); });
+  EXPECT_FALSE(store_->commit(21));
+  failpoint::disarm_all();
+  EXPECT_TRUE(fails(store_->verify(), ErrorCode::store_failed));
+  // What was committed can still be proved, by a view.
+  const auto still = verify(*view);
+  ASSERT_OK(still);
+  EXPECT_TRUE(still->good());
+  count_fault("V2", Came::failed);
+#endif
+}
+
+TEST_F(Verify, OfAViewWhileTheWriterGoesOn) {
+  options_.write_buffer = 32 << 10;
+  open();
+  blocks(30);
+  std::atomic<bool> stop{false};
+  std::atomic<int> proved{0};
+  std::atomic<int> wrong{0};
+  std::thread prover([&] {
+    while (!stop) {
+      const auto view = store_->view();
+      VerifyOptions options;
+      options.threads = 2;
+      const auto report = verify(*view, options);
+      if (!report || !report->good() || report->version != view->version()) ++wrong;
+      ++proved;
+    }
+  });
+  for (int i = 0; (i < 30 || proved < 5) && i < 3000; ++i) blocks(2);
+  stop = true;
+  prover.join();
+  EXPECT_GE(proved, 5);
+  EXPECT_EQ(wrong, 0);
+  check();
+}
+
+TEST_F(Verify, Trap40_ProgressRateAndCancelling) {
+  open();
+  blocks(40);
+  std::uint64_t rows = 0;
+  for (const Database database : kData) {
+    rows += model_.committed().rows[static_cast<std::size_t>(database)].size();
+  }
+  VerifyOptions options;
+  std::uint64_t last = 0;
+  options.progress = [&](std::uint64_t now, std::uint64_t total) {
+    EXPECT_GE(now, last);
+    EXPECT_EQ(total, rows);
+    last = now;
+  };
+  ASSERT_OK(store_->verify(options));
+  EXPECT_EQ(last, rows);
+  // Much slower than the test may take: it ends because it is told to.
+  std::atomic<bool> cancel{false};
+  options.progress = {};
+  options.rows_per_second = 1;
+  options.cancel = &cancel;
+  std::thread interrupter([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    cancel = true;
+  });
+  EXPECT_TRUE(fails(store_->verify(options), ErrorCode::cancelled));
+  interrupter.join();
+}
+
+}  // namespace
+}  // namespace flatkv::test
