@@ -142,7 +142,7 @@ TEST_F(ScrubRounds, BlocksWhileASliceIsRead) {
         },
         1, 0);
   }
-  const ScrubStatus now = finish_round(9, [&] {
+  const ScrubStatus now = finish_round(4, [&] {
     if (committed % 5 == 0) {
       ASSERT_OK(store_->flush());
     }
