@@ -95,7 +95,7 @@ struct StoreInfo {
   bool clean = false;  ///< closed cleanly
   std::vector<SnapshotInfo> snapshots;
   std::optional<ScrubProgress> scrub;  ///< as last saved; nothing without one, or a bad one
-  std::vector<std::string> notes;  ///< what an open would mend or pass over, and report
+  std::vector<std::string> notes;      ///< what an open would mend or pass over, and report
   /// Empty for a store that would open. Otherwise what was found, what was expected.
   std::vector<Error> problems;
   std::vector<std::string> remedies;  ///< commands that could help
