@@ -54,8 +54,11 @@ class Life {
   bool running() const;
   bool is_open() const { return store_.has_value(); }
   CommitStore& store() { return *store_; }
-  /// The store has failed: every write says so, and what was acknowledged is still read.
+  /// The store has failed: every write says so, and what was acknowledged is still read. `close`
+  /// looks too.
   void expect_failed_and_readable();
+  /// That was so, at least once.
+  bool has_failed() const { return has_failed_; }
   /// Nothing has failed: committed state and full scan are the oracle's.
   void expect_right();
   /// The first failure.
@@ -63,7 +66,6 @@ class Life {
 
   Progress progress() const;
   void begin(const std::string& phase);
-  void set_phase_prefix(std::string prefix) { prefix_ = std::move(prefix); }
 
  private:
   template <class Change>
@@ -78,10 +80,11 @@ class Life {
   Oracle& oracle_;
   Options options_;
   std::optional<CommitStore> store_;
+  std::uint64_t crashes_ = 0;  ///< of the disk, when the store was opened
+  bool has_failed_ = false;
   std::optional<Error> failure_;
   mutable std::mutex mutex_;
   Progress progress_;
-  std::string prefix_;
 };
 
 /// What became of a store.
