@@ -41,16 +41,21 @@ struct Progress {
 class Life {
  public:
   Life(SimDisk& disk, Oracle& oracle, Options options);
+  /// Before `open`: what was left by an earlier life is at one of these places.
+  void resume(const std::vector<Place>& allowed);
 
   void open();
   /// The next `count` blocks of the oracle's script, with all that must hold of each.
   void commits(int count);
   void flush();
   void snapshot();
-  void rollback(std::int64_t target);
+  /// False when it was refused or failed.
+  bool rollback(std::int64_t target);
   void close();
+  /// Nothing runs in the background any more, but for compactions.
+  void settle();
 
-  /// Open, and nothing has gone wrong that would fail it.
+  /// Open, on a machine that still runs, and nothing has gone wrong that would fail it.
   bool running() const;
   bool is_open() const { return store_.has_value(); }
   CommitStore& store() { return *store_; }
@@ -80,7 +85,7 @@ class Life {
   Oracle& oracle_;
   Options options_;
   std::optional<CommitStore> store_;
-  std::uint64_t crashes_ = 0;  ///< of the disk, when the store was opened
+  std::uint64_t crashes_;  ///< of the disk, when the store was opened
   bool has_failed_ = false;
   std::optional<Error> failure_;
   mutable std::mutex mutex_;
