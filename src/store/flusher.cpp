@@ -49,7 +49,14 @@ Status Flusher::wait_idle() {
 void Flusher::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stop_ || (!queue_.empty() && !setup_.fault->failed()); });
+    changed_.wait(lock, [&] {
+      if (stop_ || queue_.empty()) return stop_;
+      if (!setup_.fault->failed()) return true;
+      // Whoever set it (the sync of the group, RocksDB) woke nobody here, and nothing is taken from
+      // the queue any more: who waits for that has to hear of it.
+      changed_.notify_all();
+      return false;
+    });
     if (stop_) return;
     FrozenBatch batch = std::move(queue_.front());
     queue_.pop_front();

@@ -16,7 +16,7 @@ struct Importer::Impl {
 };
 
 Result<Importer> Importer::begin(const std::string& path, const ImportOptions& options) {
-  FLATKV_ASSIGN(auto import, transfer::RowImport::begin(path, options));
+  FLATKV_ASSIGN(auto import, transfer::RowImport::begin({}, path, options));
   return Importer(std::make_unique<Impl>(std::move(import)));
 }
 
@@ -70,7 +70,7 @@ Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
   const auto started = [&](const transfer::StreamHeader& header) -> Status {
     ImportOptions own = options;
     own.account_rows = header.summary.account_rows;
-    FLATKV_ASSIGN(import, transfer::RowImport::begin(path, own));
+    FLATKV_ASSIGN(import, transfer::RowImport::begin({}, path, own));
     return {};
   };
   const auto use = [&](std::span<const ImportRow> rows) { return import->write(rows); };

@@ -14,9 +14,10 @@ constexpr unsigned kLockWaitMs = 2000;
 
 }  // namespace
 
-RowImport::RowImport(std::string store, const layout::Manifest& manifest, layout::StoreLock lock,
-                     store::GenerationBuilder builder, LogCallback log)
-    : store_(std::move(store)),
+RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
+                     layout::StoreLock lock, store::GenerationBuilder builder, LogCallback log)
+    : files_(files),
+      store_(std::move(store)),
       manifest_(manifest),
       lock_(std::move(lock)),
       builder_(std::move(builder)),
@@ -25,12 +26,12 @@ RowImport::RowImport(std::string store, const layout::Manifest& manifest, layout
 RowImport::~RowImport() {
   for (Tables& own : tables_) own.current.reset();
   // What cannot be removed now is removed by the next import or writable open.
-  if (!finished_) static_cast<void>(fs::remove_tree(fs::posix(), builder_.path()));
+  if (!finished_) static_cast<void>(fs::remove_tree(files_, builder_.path()));
 }
 
-Result<std::unique_ptr<RowImport>> RowImport::begin(const std::string& path,
+Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& environment,
+                                                    const std::string& path,
                                                     const ImportOptions& options) {
-  const store::Environment environment;
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(files, path));
   FLATKV_TRY(fs::ensure_directory(files, store));
@@ -50,7 +51,7 @@ Result<std::unique_ptr<RowImport>> RowImport::begin(const std::string& path,
   FLATKV_ASSIGN(auto builder, store::GenerationBuilder::begin(environment, store, survey,
                                                               layout::Purpose::import, manifest));
   return std::unique_ptr<RowImport>(
-      new RowImport(store, manifest, std::move(lock), std::move(builder), options.log));
+      new RowImport(files, store, manifest, std::move(lock), std::move(builder), options.log));
 }
 
 Status RowImport::write(std::span<const ImportRow> rows) {
@@ -106,9 +107,8 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
   FLATKV_TRY(builder_.publish());
   finished_ = true;
   // The old generation is only in the way now; what stays is removed by the next writable open.
-  fs::FileSystem& files = fs::posix();
-  if (const auto survey = layout::survey_store(files, store_); survey && survey->current) {
-    for (const auto& left : layout::remove_leftovers(files, store_, *survey, *survey->current)) {
+  if (const auto survey = layout::survey_store(files_, store_); survey && survey->current) {
+    for (const auto& left : layout::remove_leftovers(files_, store_, *survey, *survey->current)) {
       logger_.warning("could not be removed: " + left);
     }
   }

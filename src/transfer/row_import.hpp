@@ -20,7 +20,8 @@ namespace flatkv::transfer {
 /// stands; what is built goes with this object. One thread; holds the store's lock.
 class RowImport {
  public:
-  static Result<std::unique_ptr<RowImport>> begin(const std::string& path,
+  static Result<std::unique_ptr<RowImport>> begin(const store::Environment& environment,
+                                                  const std::string& path,
                                                   const ImportOptions& options);
   ~RowImport();
   RowImport(const RowImport&) = delete;
@@ -34,8 +35,8 @@ class RowImport {
                 const std::array<DatabaseStats, 4>& stats);
 
  private:
-  RowImport(std::string store, const layout::Manifest& manifest, layout::StoreLock lock,
-            store::GenerationBuilder builder, LogCallback log);
+  RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
+            layout::StoreLock lock, store::GenerationBuilder builder, LogCallback log);
 
   struct Tables {
     std::vector<std::string> finished;
@@ -45,6 +46,7 @@ class RowImport {
   static Status close_table(Tables& tables);
   Status open_table(Database database, Tables& tables);
 
+  fs::FileSystem& files_;
   std::string store_;
   layout::Manifest manifest_;
   layout::StoreLock lock_;

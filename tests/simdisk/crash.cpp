@@ -221,6 +221,11 @@ void Disk::clear_faults() {
   faults_.clear();
 }
 
+void Disk::watch(std::function<void(Operation, const std::string&)> watcher) {
+  const std::lock_guard guard(mutex_);
+  watcher_ = std::move(watcher);
+}
+
 std::uint64_t Disk::injected() {
   const std::lock_guard guard(mutex_);
   return injected_;

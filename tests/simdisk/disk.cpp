@@ -19,6 +19,7 @@ InodePtr Disk::make_inode(bool directory) {
 }
 
 Disk::Verdict Disk::enter(Epoch epoch, Operation operation, std::string_view path) {
+  if (epoch == epoch_ && watcher_ && changes(operation)) watcher_(operation, std::string(path));
   if (epoch != epoch_) return {.error = EIO};
   ++counts_[static_cast<std::size_t>(operation)];
   if (changes(operation)) {

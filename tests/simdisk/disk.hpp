@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -148,6 +149,9 @@ class Disk {
   CrashReport last_crash();
   void inject(Fault fault);
   void clear_faults();
+  /// Called before every operation that changes something, on the thread that does it and with the
+  /// disk standing still; it may look at this disk, copy it, fail or crash it. Not copied.
+  void watch(std::function<void(Operation, const std::string&)> watcher);
   std::uint64_t injected();
   std::uint64_t changes_made();
   std::uint64_t count(Operation operation);
@@ -186,7 +190,7 @@ class Disk {
   void recount();
   std::vector<InodePtr> inodes() const;
 
-  mutable std::mutex mutex_;
+  mutable std::recursive_mutex mutex_;  ///< taken again by what a watcher does
   Epoch epoch_ = 1;
   InodePtr root_;
   std::vector<std::weak_ptr<Inode>> all_;
@@ -197,6 +201,7 @@ class Disk {
       moves_;  ///< unsynced renames between directories
   std::set<std::uint64_t> locked_;
   std::vector<Fault> faults_;
+  std::function<void(Operation, const std::string&)> watcher_;
   std::uint64_t injected_ = 0;
   std::array<std::uint64_t, kOperations> counts_{};
   std::uint64_t crash_in_ = 0;

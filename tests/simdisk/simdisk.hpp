@@ -63,6 +63,12 @@ class SimDisk {
   void set_capacity(std::uint64_t bytes) { disk_.set_capacity(bytes); }
   std::uint64_t used() { return disk_.used(); }
 
+  /// Called before every operation that changes something, while nothing else can reach the disk:
+  /// to clone it there, fill it, fail or crash it. An empty one ends it.
+  void watch(std::function<void(Operation, const std::string& path)> watcher) {
+    disk_.watch(std::move(watcher));
+  }
+
   // Counting.
   /// Operations that `changes` holds for, since the disk was made.
   std::uint64_t changes_made() { return disk_.changes_made(); }

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "simdisk/life.hpp"
+#include "simdisk/sites.hpp"
+
+namespace flatkv::simdisk {
+
+/// What a disk was just before one operation that changes it.
+struct Moment {
+  std::uint64_t n = 0;
+  Operation operation = Operation::create;
+  std::string path;
+  Progress progress;
+  std::unique_ptr<SimDisk> disk;
+
+  std::string name() const {
+    return "operation " + std::to_string(n) + ", " + std::string(to_string(operation)) + " " +
+           path + " in " + progress.phase;
+  }
+};
+
+/// Every moment of what `act` does on the disk.
+inline std::vector<Moment> moments_of(SimDisk& disk, const std::function<void()>& act) {
+  std::vector<Moment> moments;
+  disk.watch([&](Operation operation, const std::string& path) {
+    moments.push_back({moments.size() + 1, operation, path, {}, disk.clone()});
+  });
+  act();
+  disk.watch({});
+  return moments;
+}
+
+}  // namespace flatkv::simdisk

@@ -1,0 +1,212 @@
+// Crashes while recovering from a crash, up to five deep, and then a clean open (fault matrix R1,
+// W12, C5; SQLite's "compound failure"): it converges, and no database ever goes back.
+//
+//   FLATKV_NESTED=n   rounds (200), FLATKV_SEED=n the first seed: one round is a seed
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <ranges>
+
+#include "layout/generation.hpp"
+#include "simdisk/life.hpp"
+#include "store/commit_store.hpp"
+#include "store/metadata.hpp"
+#include "support/files.hpp"
+
+namespace flatkv::simdisk {
+namespace {
+
+using test::below;
+using test::Came;
+using test::count_fault;
+using test::one_in;
+using test::Random;
+
+constexpr int kDeepest = 5;
+
+/// A life that leaves much to recover: databases at different versions, several segments, a
+/// snapshot behind, no clean end.
+void script(Life& life) {
+  life.open();
+  life.commits(3);
+  life.snapshot();
+  life.commits(2);
+  life.flush();
+  life.commits(6);
+}
+
+struct Versions {
+  std::string generation;
+  std::array<std::int64_t, 5> at{};
+};
+
+/// Where the five databases stand; nothing if one does not open.
+std::optional<Versions> versions_of(SimDisk& disk) {
+  const auto survey = layout::survey_store(disk.files(), kStore);
+  if (!survey) return std::nullopt;
+  const auto choice = layout::choose_generation(kStore, *survey);
+  if (!choice) return std::nullopt;
+  Versions found{choice->name, {}};
+  const std::string working = layout::working_path(std::string(kStore) + "/" + choice->name);
+  for (const Database which : layout::kAllDatabases) {
+    engine::DbOptions options;
+    options.path = layout::database_path(working, which);
+    options.which = which;
+    options.env = disk.env();
+    const auto db = engine::Db::open(options, engine::Db::Mode::read_only);
+    if (!db) return std::nullopt;
+    const auto snapshot = (*db)->snapshot();
+    if (!snapshot) return std::nullopt;
+    std::int64_t& version = found.at[static_cast<std::size_t>(which)];
+    if (which == Database::metadata) {
+      const auto meta = store::read_global_meta(**snapshot);
+      version = meta && *meta ? (*meta)->version : -1;
+    } else {
+      const auto meta = store::read_data_meta(**snapshot);
+      if (!meta || !meta->local) return std::nullopt;
+      version = meta->local->version;
+    }
+  }
+  return found;
+}
+
+CrashMode any_mode(Random& random) {
+  constexpr std::array<CrashMode, 4> kModes = {CrashMode::process, CrashMode::keep_all,
+                                               CrashMode::drop_unsynced, CrashMode::random};
+  return kModes[below(random, kModes.size())];
+}
+
+class Nested {
+ public:
+  explicit Nested(std::uint64_t seed)
+      : random_(seed),
+        oracle_(7),
+        options_(sim_options(one_in(random_, 3) ? Durability::process : Durability::sync)) {
+    // So that replay flushes on its way, and more than one database moves in steps.
+    options_.max_lag_blocks = 2;
+  }
+
+  void run() {
+    SimDisk disk;
+    {
+      Options first = options_;
+      first.max_lag_blocks = 10'000;
+      Life life(disk, oracle_, first);
+      disk.crash_at(300 + below(random_, 600), any_mode(random_), random_());
+      script(life);
+      power_lost_ = disk.crashes() > 0 && disk.last_crash().mode != CrashMode::process;
+      progress_ = life.progress();
+      if (disk.crashes() == 0) crash(disk);
+    }
+    for (int depth = 0; depth < kDeepest; ++depth) {
+      look(disk);
+      const std::uint64_t crashes = disk.crashes();
+      disk.crash_at(1 + below(random_, one_in(random_, 2) ? 30 : 250), any_mode(random_),
+                    random_());
+      auto opened = store::open_commit_store(environment_of(disk), kStore, options_);
+      if (disk.crashes() > crashes) {
+        ++crashed_in_recovery_;
+        power_lost_ |= disk.last_crash().mode != CrashMode::process;
+      } else {
+        ASSERT_OK(opened);
+        // What it took over stays, whatever comes.
+        progress_.durable = progress_.acked = {progress_.acked.branch, opened->version()};
+        progress_.started = opened->version();
+        crash(disk);
+      }
+    }
+    look(disk);
+    Ending ending;
+    ASSERT_TRUE(recovers(disk, oracle_, options_, progress_.allowed(power_lost_), &ending, true));
+    count_fault(crashed_in_recovery_ > 0 ? "R1" : "W12", ending.came);
+  }
+  unsigned crashed_in_recovery() const { return crashed_in_recovery_; }
+
+ private:
+  void crash(SimDisk& disk) {
+    const CrashMode mode = any_mode(random_);
+    disk.crash(mode, random_());
+    power_lost_ |= mode != CrashMode::process;
+  }
+
+  /// After the power went, what is there is durable: from then on no database may go back, unless
+  /// another generation took the place of this one.
+  void look(SimDisk& disk) {
+    const auto now = versions_of(disk);
+    if (now && durable_ && now->generation == durable_->generation) {
+      for (std::size_t i = 0; i < 5; ++i) {
+        EXPECT_GE(now->at[i], durable_->at[i]) << "database " << i << " went back";
+      }
+    }
+    if (disk.crashes() > 0 && disk.last_crash().mode != CrashMode::process) durable_ = now;
+  }
+
+  Random random_;
+  Oracle oracle_;
+  Options options_;
+  Progress progress_;
+  bool power_lost_ = false;
+  std::optional<Versions> durable_;
+  unsigned crashed_in_recovery_ = 0;
+};
+
+TEST(StoreNested, CrashesWhileRecovering) {
+  const std::uint64_t rounds = test::environment("FLATKV_NESTED", 60);
+  const std::uint64_t first = test::environment("FLATKV_SEED", 4711);
+  unsigned nested = 0;
+  for (std::uint64_t seed = first; seed < first + rounds; ++seed) {
+    SCOPED_TRACE("again with FLATKV_NESTED=1 FLATKV_SEED=" + std::to_string(seed));
+    Nested round(seed);
+    round.run();
+    nested += round.crashed_in_recovery();
+    if (HasFailure()) return;
+  }
+  std::cout << rounds << " rounds, " << nested << " crashes within recoveries\n";
+  if (rounds >= 10) {
+    EXPECT_GT(nested, rounds) << "hardly a crash within a recovery";
+  }
+}
+
+/// The process ends with the log's tail only in memory; the next one takes the tail over, so the
+/// power may go at any step from then on: once the open has returned, the tail stays.
+TEST(StoreNested, ATailThatWasTakenOverStaysWhenThePowerGoes) {
+  Oracle oracle(11);
+  const Options options = sim_options(Durability::process);
+  SimDisk disk;
+  Life life(disk, oracle, options);
+  life.open();
+  life.commits(2);
+  life.flush();
+  life.commits(4);
+  const Place tip = life.progress().acked;
+  disk.crash(CrashMode::process);
+  life.close();
+
+  // At every operation of the open: before it returned, the tail may be lost or there.
+  std::vector<std::unique_ptr<SimDisk>> moments;
+  disk.watch([&](Operation, const std::string&) { moments.push_back(disk.clone()); });
+  {
+    auto opened = store::open_commit_store(environment_of(disk), kStore, options);
+    ASSERT_OK(opened);
+    EXPECT_EQ(opened->version(), tip.version);
+    disk.watch({});
+    for (const CrashMode mode : {CrashMode::drop_unsynced, CrashMode::random}) {
+      const auto after = disk.clone();
+      after->crash(mode, 3);
+      EXPECT_TRUE(recovers(*after, oracle, options, {tip}));
+      count_fault("C5", Came::recovered);
+    }
+  }
+  const std::vector<Place> allowed = life.progress().allowed(true);
+  ASSERT_GT(moments.size(), 20U);
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    SCOPED_TRACE("operation " + std::to_string(i) + " of the open");
+    moments[i]->crash(i % 2 == 0 ? CrashMode::drop_unsynced : CrashMode::random, i);
+    Ending ending;
+    ASSERT_TRUE(recovers(*moments[i], oracle, options, allowed, &ending));
+    count_fault("W12", ending.came);
+  }
+}
+
+}  // namespace
+}  // namespace flatkv::simdisk

@@ -1,0 +1,225 @@
+// Random operations on a store on the simulated disk, crashes and failures among them as ordinary
+// operations, compared with the oracle (fault matrix, section 4 item 5).
+//
+//   FLATKV_SIMDISK_STEPS=n   steps (1500), FLATKV_SEED=n the seed of the first run of 100
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <deque>
+#include <iostream>
+
+#include "simdisk/life.hpp"
+#include "support/files.hpp"
+
+namespace flatkv::simdisk {
+namespace {
+
+using test::below;
+using test::one_in;
+using test::Random;
+
+constexpr std::uint64_t kStepsOfARun = 100;
+
+/// What was done, and how often; an operation that is never done proves nothing.
+std::map<std::string, int>& done_counts() {
+  static std::map<std::string, int> counts;
+  return counts;
+}
+
+template <class T>
+T any_of(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + static_cast<std::ptrdiff_t>(below(random, values.size())));
+}
+
+Options random_options(Random& random) {
+  Options options = sim_options(
+      any_of(random, {Durability::sync, Durability::sync, Durability::process, Durability::group}));
+  options.group_blocks = any_of(random, {1U, 4U});
+  options.write_buffer = any_of<std::uint64_t>(random, {4 << 10, 1 << 20});
+  options.segment_bytes = any_of<std::uint64_t>(random, {1 << 10, 16 << 10, 1 << 20});
+  options.max_lag_blocks = any_of<std::uint64_t>(random, {2, 10'000});
+  options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 5});
+  options.snapshot_keep = any_of(random, {0U, 1U, 2U});
+  options.row_cache = any_of<std::uint64_t>(random, {0, 64 << 10});
+  return options;
+}
+
+/// One disk and the lives of the store on it.
+class RandomRun {
+ public:
+  explicit RandomRun(std::uint64_t seed)
+      : random_(seed), oracle_(seed % 8), options_(random_options(random_)) {
+    start({});
+  }
+
+  void go(std::uint64_t steps) {
+    for (std::uint64_t i = 0; i < steps && good(); ++i) step();
+    if (good()) {
+      life_->expect_right();
+      life_->close();
+      const auto allowed = life_->progress().allowed(false);
+      EXPECT_TRUE(recovers(disk_, oracle_, options_, allowed, nullptr, true));
+    }
+    if (good()) return;
+    std::cerr << "last steps:";
+    for (const std::string& name : history_) std::cerr << " " << name;
+    std::cerr << "\n";
+  }
+
+ private:
+  static bool good() { return !::testing::Test::HasFailure(); }
+
+  void step() {
+    struct Step {
+      const char* name;
+      std::uint64_t weight;
+      void (RandomRun::*act)();
+    };
+    static constexpr Step kAll[] = {
+        {"commits", 30, &RandomRun::commits},    {"flush", 6, &RandomRun::flush},
+        {"snapshot", 5, &RandomRun::snapshot},   {"rollback", 4, &RandomRun::rollback},
+        {"reopen", 4, &RandomRun::reopen},       {"check", 4, &RandomRun::check},
+        {"crash", 5, &RandomRun::crash},         {"crash-soon", 9, &RandomRun::crash_soon},
+        {"fail-soon", 5, &RandomRun::fail_soon}, {"full", 2, &RandomRun::full}};
+    std::uint64_t total = 0;
+    for (const Step& one : kAll) total += one.weight;
+    std::uint64_t at = below(random_, total);
+    const Step* chosen = std::begin(kAll);
+    while (at >= chosen->weight) at -= (chosen++)->weight;
+    history_.push_back(std::string(chosen->name) + "@" +
+                       std::to_string(life_->progress().acked.version));
+    if (history_.size() > 25) history_.pop_front();
+    SCOPED_TRACE(chosen->name);
+    (this->*chosen->act)();
+    look_after();
+  }
+
+  /// What the last step may have led to: a crash that came, a store that failed.
+  void look_after() {
+    life_->settle();
+    if (disk_.crashes() != crashes_) {
+      ++done_counts()[disk_.last_crash().mode == CrashMode::process ? "process ended"
+                                                                    : "power lost"];
+      start_again();
+    } else if (!life_->running()) {
+      ++done_counts()["store failed"];
+      life_->close();
+      disk_.crash(any_mode(), random_());
+      start_again();
+    }
+  }
+
+  /// The machine after a crash, or the next process: what is found is one of what may be.
+  void start_again() {
+    const bool power_lost = disk_.last_crash().mode != CrashMode::process;
+    Progress before = life_->progress();
+    life_->close();
+    disk_.clear_faults();
+    disk_.crash_at(0, CrashMode::process);
+    disk_.set_capacity(~std::uint64_t{0});
+    start(before.allowed(power_lost));
+  }
+
+  void start(const std::vector<Place>& allowed) {
+    crashes_ = disk_.crashes();
+    life_.emplace(disk_, oracle_, options_);
+    if (!allowed.empty()) life_->resume(allowed);
+    life_->open();
+    ASSERT_TRUE(life_->running()) << life_->failure()->to_string();
+    life_->expect_right();
+  }
+
+  CrashMode any_mode() {
+    return any_of(random_, {CrashMode::process, CrashMode::keep_all, CrashMode::drop_unsynced,
+                            CrashMode::random, CrashMode::random});
+  }
+
+  void commits() { life_->commits(1 + static_cast<int>(below(random_, 4))); }
+  void flush() { life_->flush(); }
+  void snapshot() { life_->snapshot(); }
+  void check() { life_->expect_right(); }
+
+  void rollback() {
+    const std::int64_t at = life_->progress().acked.version;
+    const auto back = static_cast<std::int64_t>(below(random_, 5));
+    if (at > back && back > 0 && life_->rollback(at - back)) ++done_counts()["rollback"];
+  }
+
+  void reopen() {
+    life_->close();
+    life_->open();
+    ++done_counts()["reopen"];
+  }
+
+  void crash() { disk_.crash(any_mode(), random_()); }
+
+  /// Something is under way when it comes.
+  void crash_soon() {
+    disk_.crash_at(1 + below(random_, one_in(random_, 2) ? 10 : 80), any_mode(), random_());
+    busy();
+  }
+
+  void fail_soon() {
+    Fault fault;
+    fault.error = any_of(random_, {EIO, ENOSPC});
+    fault.nth = static_cast<unsigned>(1 + below(random_, 60));
+    fault.times = any_of(random_, {1U, 0U});
+    fault.partial = one_in(random_, 2);
+    disk_.inject(fault);
+    busy();
+    disk_.clear_faults();
+  }
+
+  void full() {
+    disk_.set_capacity(disk_.used() + below(random_, 20'000));
+    busy();
+    disk_.set_capacity(~std::uint64_t{0});
+  }
+
+  void busy() {
+    commits();
+    switch (below(random_, 4)) {
+      case 0:
+        snapshot();
+        break;
+      case 1:
+        rollback();
+        break;
+      case 2:
+        life_->close();
+        life_->open();
+        break;
+      default:
+        flush();
+    }
+  }
+
+  Random random_;
+  Oracle oracle_;
+  Options options_;
+  SimDisk disk_;
+  std::uint64_t crashes_ = 0;
+  std::optional<Life> life_;
+  std::deque<std::string> history_;
+};
+
+TEST(StoreRandom, OperationsCrashesAndFailuresAgreeWithTheOracle) {
+  const std::uint64_t first = test::environment("FLATKV_SEED", 9'000);
+  const std::uint64_t steps = test::environment("FLATKV_SIMDISK_STEPS", 1'500);
+  for (std::uint64_t done = 0, seed = first; done < steps; done += kStepsOfARun, ++seed) {
+    SCOPED_TRACE("again with FLATKV_SEED=" + std::to_string(seed) + " FLATKV_SIMDISK_STEPS=100");
+    RandomRun(seed).go(std::min(kStepsOfARun, steps - done));
+    if (HasFailure()) return;
+  }
+  std::cout << steps << " steps from FLATKV_SEED=" << first << "\n";
+  for (const auto& [what, count] : done_counts()) {
+    std::cout << "  " << what << ": " << count << "\n";
+  }
+  if (steps < 1'000) return;
+  for (const char* what : {"process ended", "power lost", "store failed", "rollback", "reopen"}) {
+    EXPECT_GT(done_counts()[what], 3) << what;
+  }
+}
+
+}  // namespace
+}  // namespace flatkv::simdisk
