@@ -1,6 +1,7 @@
 // A process that repairs is killed, or a step of it fails, at every failpoint it passes: what is
 // left is the damaged generation as it was or the repaired one, whole, and repair can be run again
-// (fault matrix S11).
+// (fault matrix S11). FLATKV_FAILPOINT_HITS=0: every time, not one in four where nothing was
+// swapped.
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
@@ -79,6 +80,8 @@ class RepairCrash : public RepairFixture {
       // As it was, but for what is being built beside it.
       const auto as_it_was = tree_state(live_generation(base()));
       ASSERT_EQ(tree_difference(as_it_was, tree_state(live_generation(path()))), "");
+      // What follows is then always the same, but for what is left beside it.
+      if (old_ % 4 != 0 && environment("FLATKV_FAILPOINT_HITS", 1) == 1) return;
     }
     const auto again =
         stream_.empty() ? repair(path(), database_of(name_), repair_options())
