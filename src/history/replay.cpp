@@ -1,10 +1,18 @@
 #include "history/replay.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "store/open.hpp"
 
 namespace flatkv::history {
+
+Options replay_options(Options options) {
+  options.snapshot_interval = 0;
+  options.level0_limit = std::numeric_limits<std::uint32_t>::max();
+  options.pending_compaction_limit = std::numeric_limits<std::uint64_t>::max();
+  return options;
+}
 
 Status replay_until(store::Core& core, changelog::Reader& reader, const std::string& directory,
                     std::int64_t until, const std::atomic<bool>* cancel) {

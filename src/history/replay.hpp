@@ -8,6 +8,9 @@
 
 namespace flatkv::history {
 
+/// Of a core that only replays: it flushes for size alone, and leaves compaction to the next open.
+Options replay_options(Options options);
+
 /// Replays up to `until`, looking at `cancel` (may be null) now and then: `cancelled`.
 Status replay_until(store::Core& core, changelog::Reader& reader, const std::string& directory,
                     std::int64_t until, const std::atomic<bool>* cancel);

@@ -1,7 +1,6 @@
 #include "history/rollback.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <ranges>
 
 #include "base/failpoint.hpp"
@@ -16,14 +15,6 @@ namespace history {
 namespace {
 
 constexpr unsigned kLockWaitMs = 2000;
-
-/// A core that only replays: it flushes for size alone, and leaves compaction to the next open.
-Options replay_options(Options options) {
-  options.snapshot_interval = 0;
-  options.level0_limit = std::numeric_limits<std::uint32_t>::max();
-  options.pending_compaction_limit = std::numeric_limits<std::uint64_t>::max();
-  return options;
-}
 
 }  // namespace
 

@@ -80,6 +80,17 @@ class KnownRoots {
 Result<CopyFinding> examine_copy(const Environment& environment, const std::string& path,
                                  const KnownRoots& known);
 
+/// One database of a copy, opened read-only; `corruption` where it is missing.
+struct OpenDatabase {
+  std::shared_ptr<engine::Db> db;
+  std::shared_ptr<const engine::Snapshot> snapshot;
+};
+Result<OpenDatabase> open_read_only(const Environment& environment, const std::string& copy,
+                                    Database which);
+
+/// Whether a failure says something about the files rather than about the machine at this moment.
+bool is_damage(const Error& error);
+
 /// Digest of one database in a roots line.
 const Digest& checksum_of(const Roots& roots, Database database);
 

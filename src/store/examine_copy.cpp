@@ -8,36 +8,6 @@
 namespace flatkv::store {
 namespace {
 
-struct OpenDatabase {
-  std::shared_ptr<engine::Db> db;
-  std::shared_ptr<const engine::Snapshot> snapshot;
-};
-
-Result<OpenDatabase> open_read_only(const Environment& environment, const std::string& copy,
-                                    Database which) {
-  engine::DbOptions options;
-  options.path = layout::database_path(copy, which);
-  options.which = which;
-  options.env = environment.rocks;
-  FLATKV_ASSIGN(const bool there,
-                fs::exists(*environment.files, options.path, fs::FileType::directory));
-  if (!there) {
-    return fail(ErrorCode::corruption, "the database is missing")
-        .path(options.path)
-        .database(which);
-  }
-  OpenDatabase opened;
-  FLATKV_ASSIGN(opened.db, engine::Db::open(options, engine::Db::Mode::read_only));
-  FLATKV_ASSIGN(opened.snapshot, opened.db->snapshot());
-  return opened;
-}
-
-/// Whether a failure says something about the files rather than about the machine at this moment.
-bool is_damage(const Error& error) {
-  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found ||
-         error.code == ErrorCode::invalid_argument || error.code == ErrorCode::unsupported;
-}
-
 class CopyExaminer {
  public:
   CopyExaminer(const Environment& environment, std::string path, const KnownRoots& known)
@@ -228,6 +198,30 @@ class CopyExaminer {
 };
 
 }  // namespace
+
+Result<OpenDatabase> open_read_only(const Environment& environment, const std::string& copy,
+                                    Database which) {
+  engine::DbOptions options;
+  options.path = layout::database_path(copy, which);
+  options.which = which;
+  options.env = environment.rocks;
+  FLATKV_ASSIGN(const bool there,
+                fs::exists(*environment.files, options.path, fs::FileType::directory));
+  if (!there) {
+    return fail(ErrorCode::corruption, "the database is missing")
+        .path(options.path)
+        .database(which);
+  }
+  OpenDatabase opened;
+  FLATKV_ASSIGN(opened.db, engine::Db::open(options, engine::Db::Mode::read_only));
+  FLATKV_ASSIGN(opened.snapshot, opened.db->snapshot());
+  return opened;
+}
+
+bool is_damage(const Error& error) {
+  return error.code == ErrorCode::corruption || error.code == ErrorCode::not_found ||
+         error.code == ErrorCode::invalid_argument || error.code == ErrorCode::unsupported;
+}
 
 std::int64_t CopyFinding::lowest() const {
   return std::ranges::min_element(data, {}, &DataFinding::version)->version;

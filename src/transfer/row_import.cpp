@@ -8,8 +8,6 @@
 namespace flatkv::transfer {
 namespace {
 
-/// Tables are closed at this size, so that compaction has files of its usual size to work with.
-constexpr std::uint64_t kTableBytes = 64ULL << 20;
 constexpr unsigned kLockWaitMs = 2000;
 
 }  // namespace
@@ -21,10 +19,14 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
       manifest_(manifest),
       lock_(std::move(lock)),
       builder_(std::move(builder)),
-      logger_(std::move(log)) {}
+      logger_(std::move(log)) {
+  for (const Database which : layout::kDataDatabases) {
+    tables_.emplace_back(builder_.database_options(which), layout::flush_path(builder_.path()));
+  }
+}
 
 RowImport::~RowImport() {
-  for (Tables& own : tables_) own.current.reset();
+  tables_.clear();  // a file that is being written goes with its writer
   // What cannot be removed now is removed by the next import or writable open.
   if (!finished_) static_cast<void>(fs::remove_tree(files_, builder_.path()));
 }
@@ -56,28 +58,8 @@ Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& en
 
 Status RowImport::write(std::span<const ImportRow> rows) {
   for (const ImportRow& row : rows) {
-    Tables& own = tables_[static_cast<std::size_t>(row.database)];
-    if (own.current && own.current->bytes() >= kTableBytes) FLATKV_TRY(close_table(own));
-    if (!own.current) FLATKV_TRY(open_table(row.database, own));
-    FLATKV_TRY(own.current->put(row.key, row.value));
+    FLATKV_TRY(tables_[static_cast<std::size_t>(row.database)].put(row.key, row.value));
   }
-  return {};
-}
-
-Status RowImport::open_table(Database database, Tables& tables) {
-  tables.current_path = fs::join(layout::flush_path(builder_.path()),
-                                 std::string(to_string(database)) + "-rows-" +
-                                     std::to_string(tables.finished.size()) + ".sst");
-  FLATKV_ASSIGN(tables.current, engine::TableWriter::create(builder_.database_options(database),
-                                                            tables.current_path));
-  return {};
-}
-
-Status RowImport::close_table(Tables& tables) {
-  if (!tables.current) return {};
-  FLATKV_TRY(tables.current->finish());
-  tables.current.reset();
-  tables.finished.push_back(std::move(tables.current_path));
   return {};
 }
 
@@ -93,11 +75,11 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
   request.chain = changelog::base_digest(manifest_.store, version, layout::roots_of(hashes));
   for (const Database which : layout::kDataDatabases) {
     const auto i = static_cast<std::size_t>(which);
-    FLATKV_TRY(close_table(tables_[i]));
+    FLATKV_ASSIGN(const auto tables, tables_[i].finish());
     const auto fill = [&](engine::TableWriter& table) {
       return store::put_local_meta(table, version, hashes[i], request.state.stats[i]);
     };
-    FLATKV_TRY(builder_.create_database(which, fill, tables_[i].finished));
+    FLATKV_TRY(builder_.create_database(which, fill, tables));
   }
   FLATKV_TRY(builder_.create_database(Database::metadata, [&](engine::TableWriter& table) {
     return store::put_global_meta(table, version, hashes);

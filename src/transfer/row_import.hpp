@@ -2,16 +2,15 @@
 
 #include <array>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/log.hpp"
-#include "engine/table_writer.hpp"
 #include "flatkv/transfer.hpp"
 #include "layout/generation.hpp"
 #include "store/generation_builder.hpp"
+#include "transfer/row_tables.hpp"
 
 namespace flatkv::transfer {
 
@@ -38,21 +37,13 @@ class RowImport {
   RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
             layout::StoreLock lock, store::GenerationBuilder builder, LogCallback log);
 
-  struct Tables {
-    std::vector<std::string> finished;
-    std::optional<engine::TableWriter> current;
-    std::string current_path;
-  };
-  static Status close_table(Tables& tables);
-  Status open_table(Database database, Tables& tables);
-
   fs::FileSystem& files_;
   std::string store_;
   layout::Manifest manifest_;
   layout::StoreLock lock_;
   store::GenerationBuilder builder_;
   Logger logger_;
-  std::array<Tables, 4> tables_;
+  std::vector<RowTables> tables_;  ///< four
   bool finished_ = false;
 };
 

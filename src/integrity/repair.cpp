@@ -1,0 +1,60 @@
+#include "integrity/repair.hpp"
+
+#include "blake3/kernel.hpp"
+#include "transfer/file_io.hpp"
+
+namespace flatkv {
+namespace integrity {
+namespace {
+
+constexpr unsigned kLockWaitMs = 2000;
+
+}  // namespace
+
+Result<RepairReport> repair_store(const store::Environment& environment, const std::string& store,
+                                  Database which, const RepairOptions& options) {
+  FLATKV_TRY(blake3::environment_kernel());
+  if (which == Database::metadata && options.stream != nullptr) {
+    return fail(
+        ErrorCode::invalid_argument,
+        "a stream holds nothing for the metadata database, which is rebuilt from the others");
+  }
+  fs::FileSystem& files = *environment.files;
+  FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
+  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));
+  auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
+  Repair repair(environment, path, which, options, lock);
+  FLATKV_ASSIGN(const bool needed, repair.plan());
+  if (!needed) return std::move(repair.report());
+  FLATKV_TRY(repair.build());
+  FLATKV_TRY(repair.publish());
+  // It has happened; what is left of the old generation is only space.
+  if (Status removed = layout::remove_generation(files, path, repair.old_generation()); !removed) {
+    Logger(options.log)
+        .warning("the old generation could not be removed and goes at the next open: " +
+                 removed.error().to_string());
+  }
+  return std::move(repair.report());
+}
+
+}  // namespace integrity
+
+Result<RepairReport> repair(const std::string& store, Database database,
+                            const RepairOptions& options) {
+  return integrity::repair_store({}, store, database, options);
+}
+
+Result<RepairReport> repair_from_file(const std::string& store, Database database,
+                                      const std::string& file, RepairOptions options) {
+  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
+  options.stream = source.get();
+  auto repaired = repair(store, database, options);
+  if (!repaired && repaired.error().path.empty()) {
+    Error error = std::move(repaired).error();
+    error.path = file;
+    return std::unexpected(std::move(error));
+  }
+  return repaired;
+}
+
+}  // namespace flatkv

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "flatkv/repair.hpp"
+#include "history/look.hpp"
+#include "integrity/repair_look.hpp"
+#include "store/core.hpp"
+#include "store/generation_builder.hpp"
+#include "transfer/row_tables.hpp"
+#include "transfer/stream_format.hpp"
+
+namespace flatkv::integrity {
+
+/// flatkv::repair on a given environment.
+Result<RepairReport> repair_store(const store::Environment& environment, const std::string& store,
+                                  Database which, const RepairOptions& options);
+
+/// One repair: what is there (repair_plan.cpp), then the next generation (repair_build.cpp). The
+/// caller holds the lock, and nothing changes the live generation meanwhile.
+class Repair {
+ public:
+  Repair(const store::Environment& environment, const std::string& store, Database which,
+         const RepairOptions& options, std::shared_ptr<layout::StoreLock> lock);
+
+  /// Phase 1 and the full scans. Every refusal but those of the other databases and of a stream's
+  /// rows comes from here. False: the database verifies, nothing is to be done.
+  Result<bool> plan();
+  /// Builds all of it under a -tmp name and proves it. After an error only that is left, and it is
+  /// removed.
+  Status build();
+  /// The commit point. After an error it is not known which generation is live.
+  Status publish();
+
+  const std::string& old_generation() const noexcept { return place_.choice.name; }
+  RepairReport& report() noexcept { return report_; }
+
+ private:
+  // repair_plan.cpp
+  Status examine();
+  Status read_live();
+  Result<store::DataMeta> read_meta(Database which) const;
+  Error another_is_damaged(Error error) const;
+  Status find_log();
+  Status consider_walk(std::int64_t from);
+  Status check_durable() const;
+  Result<std::optional<Roots>> expected(std::int64_t version) const;
+  Result<bool> live_verifies();
+  Status judge_snapshots();
+  Status choose_snapshot();
+  Status no_source() const;
+
+  // repair_build.cpp
+  Status fill();
+  Status begin();
+  Status place_database();
+  Status read_stream();
+  Status check_stream(const transfer::StreamHeader& header);
+  Status carry_others();
+  Status carry_log_and_snapshots();
+  Result<store::CopyFinding> examine_built() const;
+  Status replay();
+  Status replay_blocks(store::Core& core);
+  Status prove();
+  Status check_local_metas(const store::CopyFinding& copy) const;
+
+  scan::ScanOptions scan_options(std::string what, std::uint64_t rows) const;
+  std::string working() const { return layout::working_path(place_.generation); }
+  std::string changelog() const { return layout::changelog_path(place_.generation); }
+  Failure refuse(ErrorCode code, std::string message) const;
+
+  const store::Environment& environment_;
+  fs::FileSystem& files_;
+  const std::string& store_;
+  Database which_;
+  const RepairOptions& options_;
+  Logger logger_;
+  std::shared_ptr<layout::StoreLock> lock_;
+
+  store::Examination found_;  ///< as far as phase 1 came
+  std::optional<Error> refusal_;
+  history::Place place_;
+  struct Live {
+    std::array<std::optional<store::DataMeta>, 4> data;  ///< those that can be read
+    std::optional<store::GlobalMeta> metadata;
+  };
+  Live live_;
+  std::optional<Error> missing_;  ///< another data database that says nothing
+  std::vector<history::Reach> reach_;
+  /// The walk over the log to its end that begins lowest.
+  std::optional<changelog::Survey> log_;
+  store::Examination known_by_;  ///< what KnownRoots look in
+  struct Judged {
+    std::size_t snapshot = 0;  ///< index into found snapshots
+    bool verifies = false;
+    bool log_leads_on = false;  ///< from it to the log's end
+    std::string why;            ///< it does not verify
+    bool shared = false;        ///< it has a table in common with the live database
+  };
+  std::vector<layout::SnapshotEntry> snapshots_;
+  std::vector<Judged> judged_;
+  std::optional<std::size_t> source_;  ///< index into snapshots_
+  std::optional<store::GenerationBuilder> builder_;
+  RepairReport report_;
+};
+
+}  // namespace flatkv::integrity

@@ -1,0 +1,284 @@
+// The next generation of a repair: built beside the live one, proven, swapped in.
+#include <algorithm>
+
+#include "base/failpoint.hpp"
+#include "changelog/reader.hpp"
+#include "fs/files.hpp"
+#include "history/replay.hpp"
+#include "integrity/repair.hpp"
+#include "store/open.hpp"
+#include "transfer/stream_pass.hpp"
+
+namespace flatkv::integrity {
+namespace {
+
+constexpr std::int64_t kBlocksBetweenReports = 64;
+
+}  // namespace
+
+Status Repair::build() {
+  FLATKV_FAILPOINT("repair.begin");
+  Status filled = fill();
+  // A -tmp directory is nothing to anybody, but it takes space until the next writable open.
+  if (!filled && builder_) static_cast<void>(fs::remove_tree(files_, builder_->path()));
+  return filled;
+}
+
+Status Repair::fill() {
+  FLATKV_TRY(place_database());
+  FLATKV_FAILPOINT("repair.database_placed");
+  FLATKV_TRY(carry_others());
+  FLATKV_FAILPOINT("repair.others_carried");
+  FLATKV_TRY(replay());
+  FLATKV_TRY(carry_log_and_snapshots());
+  FLATKV_FAILPOINT("repair.snapshots_carried");
+  FLATKV_TRY(prove());
+  FLATKV_FAILPOINT("repair.proven");
+  return {};
+}
+
+Status Repair::begin() {
+  if (place_.choice.current_missing) {
+    // Or a crash between rename and swap would leave two complete generations and no pointer.
+    FLATKV_TRY(layout::swap_current(files_, store_, place_.choice.name));
+  }
+  FLATKV_ASSIGN(builder_,
+                store::GenerationBuilder::begin(environment_, store_, place_.survey,
+                                                layout::Purpose::repair, found_.manifest));
+  FLATKV_FAILPOINT("repair.begun");
+  return {};
+}
+
+Status Repair::place_database() {
+  if (which_ != Database::metadata && options_.stream != nullptr) return read_stream();
+  FLATKV_TRY(begin());
+  if (which_ == Database::metadata) return builder_->create_database(which_);  // replay fills it
+  return builder_->carry_database(which_, layout::database_path(snapshots_[*source_].path, which_));
+}
+
+/// The stream is read to its end: only then its rows are proven to be those of its roots line.
+Status Repair::read_stream() {
+  TransferOptions transfer;
+  transfer.cancel = options_.cancel;
+  if (options_.progress) {
+    transfer.progress = [this](std::uint64_t rows, std::uint64_t total) {
+      options_.progress("stream", rows, total);
+    };
+  }
+  std::optional<transfer::RowTables> tables;
+  const auto started = [&](const transfer::StreamHeader& header) -> Status {
+    FLATKV_TRY(check_stream(header));
+    FLATKV_TRY(begin());
+    tables.emplace(builder_->database_options(which_), layout::flush_path(builder_->path()));
+    return {};
+  };
+  const auto use = [&](std::span<const ImportRow> rows) -> Status {
+    for (const ImportRow& row : rows) {
+      if (row.database == which_) FLATKV_TRY(tables->put(row.key, row.value));
+    }
+    return {};
+  };
+  FLATKV_ASSIGN(const auto header,
+                transfer::pass_stream(*options_.stream, {}, transfer, started, use));
+  FLATKV_ASSIGN(const auto files, tables->finish());
+  const auto i = static_cast<std::size_t>(which_);
+  const DatabaseStats& stats = header.summary.stats[i];
+  const auto fill = [&](engine::TableWriter& table) {
+    return store::put_local_meta(
+        table, header.summary.version, header.hashes[i],
+        {header.summary.version, stats.rows, stats.key_bytes, stats.value_bytes});
+  };
+  return builder_->create_database(which_, fill, files);
+}
+
+/// Before any of its rows: a state of this chain, from which the log leads on.
+Status Repair::check_stream(const transfer::StreamHeader& header) {
+  const StreamSummary& summary = header.summary;
+  if (summary.account_rows != found_.manifest.account_rows) {
+    return refuse(ErrorCode::foreign_store, "the stream is of a state with another --account-rows");
+  }
+  if (summary.version > log_->tip.version) {
+    return refuse(ErrorCode::version_mismatch,
+                  "the stream is of a later version than the store, which is at " +
+                      std::to_string(log_->tip.version))
+        .version(summary.version);
+  }
+  FLATKV_TRY(consider_walk(summary.version));
+  FLATKV_ASSIGN(const auto known, expected(summary.version));
+  // Without anything to compare with, the next record tells: its checksum is that of these rows and
+  // of one block more.
+  if (!known && summary.version == log_->tip.version) {
+    return refuse(ErrorCode::version_mismatch,
+                  "nothing here tells the roots of the stream's version, so it cannot be proven; "
+                  "take one of an earlier version")
+        .version(summary.version);
+  }
+  if (known && *known != summary.roots) {
+    return refuse(ErrorCode::foreign_store,
+                  "the stream is of another state: it has the root " + to_hex(summary.roots.root) +
+                      " and for this database the checksum " +
+                      to_hex(store::checksum_of(summary.roots, which_)) +
+                      ", the store had the root " + to_hex(known->root) + " and " +
+                      to_hex(store::checksum_of(*known, which_)))
+        .version(summary.version);
+  }
+  report_.source = RepairSource::stream;
+  report_.source_version = summary.version;
+  return {};
+}
+
+Status Repair::carry_others() {
+  for (const Database which : layout::kAllDatabases) {
+    if (which == which_) continue;
+    if (which == Database::metadata && !live_.metadata) {  // as an open would
+      FLATKV_TRY(builder_->create_database(which));
+      continue;
+    }
+    FLATKV_TRY(builder_->carry_database(which, layout::database_path(working(), which)));
+  }
+  return {};
+}
+
+/// The five as they are put together. What is wrong with the others is wrong in the live copy.
+Result<store::CopyFinding> Repair::examine_built() const {
+  const store::KnownRoots known(files_, known_by_);
+  auto copy = store::examine_copy(environment_, layout::working_path(builder_->path()), known);
+  if (copy && !copy->unusable) return copy;
+  Error error = copy ? *std::move(copy->unusable) : std::move(copy).error();
+  if (error.path.starts_with(builder_->path())) {
+    error.path = place_.generation + error.path.substr(builder_->path().size());
+  }
+  return std::unexpected(another_is_damaged(std::move(error)));
+}
+
+/// Brings all five to the log's end. A database that is there already is not written.
+Status Repair::replay() {
+  const std::string to = layout::working_path(builder_->path());
+  {
+    FLATKV_ASSIGN(const auto copy, examine_built());
+    if (which_ == Database::metadata) FLATKV_TRY(check_local_metas(copy));
+    FLATKV_TRY(consider_walk(copy.lowest()));
+    Options options;
+    options.block_cache = options_.block_cache;
+    options.write_buffer = options_.write_buffer;
+    options.threads = options_.threads;
+    options.row_cache = 0;
+    options.log = options_.log;
+    FLATKV_ASSIGN(const auto core,
+                  store::start_core(environment_, history::replay_options(std::move(options)),
+                                    store_, builder_->path(), found_.manifest, copy, lock_, false));
+    FLATKV_TRY(replay_blocks(*core));
+    FLATKV_FAILPOINT("repair.replayed");
+    FLATKV_TRY(core->flush(true));
+    FLATKV_FAILPOINT("repair.flushed");
+    FLATKV_TRY(core->close());
+  }
+  for (const Database which : layout::kAllDatabases) {
+    FLATKV_TRY(files_.sync_directory(layout::database_path(to, which)));
+  }
+  return {};
+}
+
+Status Repair::replay_blocks(store::Core& core) {
+  const std::int64_t last = log_->tip.version;
+  const std::int64_t first = core.state()->version;
+  if (first == last) return {};
+  FLATKV_ASSIGN(auto reader, changelog::Reader::open(files_, changelog(), *log_,
+                                                     found_.manifest.store, first + 1, true));
+  while (core.state()->version < last) {
+    const std::int64_t at = core.state()->version;
+    Status done = history::replay_until(
+        core, reader, changelog(), std::min(last, at + kBlocksBetweenReports), options_.cancel);
+    if (!done) {
+      Error error = std::move(done).error();
+      if (error.code == ErrorCode::corruption && error.database == which_ && error.version) {
+        // The record's hash was computed on rows that were damaged by then.
+        error.message +=
+            "; the blocks from there on were committed on the damaged rows: `flatkv rollback " +
+            store_ + " " + std::to_string(*error.version - 1) + "`";
+      }
+      return std::unexpected(std::move(error));
+    }
+    if (options_.progress) {
+      options_.progress("replay", static_cast<std::uint64_t>(core.state()->version - first),
+                        static_cast<std::uint64_t>(last - first));
+    }
+  }
+  return {};
+}
+
+/// The hashes of the metadata database are made of these, so each must be proven by something else.
+Status Repair::check_local_metas(const store::CopyFinding& copy) const {
+  const store::KnownRoots known(files_, known_by_);
+  for (const Database which : layout::kDataDatabases) {
+    const store::DataFinding& own = copy.data[static_cast<std::size_t>(which)];
+    FLATKV_ASSIGN(const auto roots, known.at(own.version));
+    if (roots && store::checksum_of(*roots, which) == own.hash.checksum()) continue;
+    return fail(ErrorCode::corruption,
+                "nothing confirms what the database says of itself: neither changelog nor snapshot "
+                "keeps its version")
+        .path(layout::database_path(working(), which))
+        .database(which)
+        .version(own.version);
+  }
+  return {};
+}
+
+Status Repair::carry_log_and_snapshots() {
+  FLATKV_TRY(builder_->carry_log(place_.generation, *log_, log_->tip.version));
+  FLATKV_FAILPOINT("repair.log_carried");
+  for (const Judged& one : judged_) {
+    if (one.verifies) FLATKV_TRY(builder_->carry_snapshot(snapshots_[one.snapshot]));
+  }
+  return {};
+}
+
+/// What lies on disk now, by a full scan of it, and not what was in memory; then the snapshot.
+Status Repair::prove() {
+  const std::string to = layout::working_path(builder_->path());
+  const std::int64_t version = log_->tip.version;
+  FLATKV_ASSIGN(const auto copy, examine_built());
+  const auto wrong = [&](std::string message) {
+    return fail(ErrorCode::corruption, std::move(message)).path(builder_->path()).version(version);
+  };
+  if (!copy.level_at(version) || !copy.metadata || copy.metadata->version != version) {
+    return wrong("the databases did not reach the version");
+  }
+  store::SnapshotRequest request;
+  request.manifest = found_.manifest;
+  request.chain = log_->tip.digest;
+  request.state.version = version;
+  for (std::size_t i = 0; i < 4; ++i) {
+    request.state.hashes[i] = copy.data[i].hash;
+    request.state.stats[i] = copy.data[i].stats;
+    request.state.stats[i].version = version;
+  }
+  FLATKV_ASSIGN(const auto wanted, expected(version));
+  if (!wanted) return wrong("nothing tells the roots of the version");
+  const Roots roots = layout::roots_of(request.state.hashes);
+  if (roots != *wanted) {
+    return wrong("the databases have the root " + to_hex(roots.root) +
+                 ", changelog, snapshot or metadata database has " + to_hex(wanted->root));
+  }
+  const std::uint64_t rows =
+      which_ == Database::metadata ? 0 : request.state.stats[static_cast<std::size_t>(which_)].rows;
+  FLATKV_ASSIGN(const Verdict verdict,
+                judge_database(
+                    environment_, to, which_,
+                    [&](std::int64_t) -> Result<std::optional<Roots>> { return *wanted; },
+                    scan_options(std::string(to_string(which_)) + " as rebuilt", rows)));
+  if (verdict.damage) return std::unexpected(*verdict.damage);
+  report_.checksum = verdict.checksum;
+  report_.version = version;
+  if (std::ranges::find(report_.kept_snapshots, version) != report_.kept_snapshots.end()) return {};
+  report_.kept_snapshots.push_back(version);
+  return builder_->add_snapshot(request);
+}
+
+Status Repair::publish() {
+  FLATKV_TRY(builder_->publish());
+  FLATKV_FAILPOINT("repair.published");
+  return {};
+}
+
+}  // namespace flatkv::integrity

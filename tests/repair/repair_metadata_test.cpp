@@ -1,0 +1,100 @@
+// The metadata database, rebuilt from what the four others say of themselves.
+#include "repair/repair_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+class RepairMetadata : public RepairFixture {
+ protected:
+  void edit(const std::string& name, std::size_t byte) {
+    Bytes value = peek(working(path(), "metadata"), meta_key(name)).value();
+    value.at(byte) ^= 1;
+    tamper(working(path(), "metadata"), {{meta_key(name), value}});
+  }
+};
+
+TEST_F(RepairMetadata, EachWrongValue) {
+  build();
+  copy_tree(path(), aside("good"));
+  for (const char* name : {"_meta/hash", "_meta/hash/account", "_meta/hash/code",
+                           "_meta/hash/storage", "_meta/hash/legacy"}) {
+    SCOPED_TRACE(name);
+    copy_tree(aside("good"), path());
+    edit(name, 7);
+    EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
+    // The four are right; each says so, and that the store does not open.
+    const auto account = repair(path(), Database::account, repair_options());
+    ASSERT_OK(account);
+    EXPECT_FALSE(account->repaired());
+    EXPECT_TRUE(account->refusal);
+    const auto done = repair(path(), Database::metadata, repair_options());
+    ASSERT_OK(done);
+    EXPECT_TRUE(done->repaired());
+    EXPECT_EQ(done->source, RepairSource::local_meta);
+    EXPECT_EQ(done->kept_snapshots, (std::vector<std::int64_t>{0, 10, 20}));
+    EXPECT_EQ(done->checksum, model_.committed().roots().root);
+    auto opened = CommitStore::open(path(), options_);
+    ASSERT_OK(opened);
+    EXPECT_TRUE(store_is(*opened, model_.committed()));
+    ASSERT_OK(opened->close());
+  }
+  count_fault("C15", Came::recovered, 5);
+}
+
+TEST_F(RepairMetadata, MissingOrWithoutAValue) {
+  build();
+  copy_tree(path(), aside("good"));
+  remove_tree(working(path(), "metadata"));
+  ASSERT_OK(repair(path(), Database::metadata, repair_options()));
+  EXPECT_TRUE(all_flushed_at(20));
+  for (const char* name : {"_meta/version", "_meta/hash", "_meta/hash/code"}) {
+    copy_tree(aside("good"), path());
+    tamper(working(path(), "metadata"), {{meta_key(name), std::nullopt}});
+    const auto done = repair(path(), Database::metadata, repair_options());
+    ASSERT_OK(done);
+    EXPECT_TRUE(done->repaired());
+    EXPECT_TRUE(all_flushed_at(20));
+  }
+  open();
+  check_and_go_on();
+  count_fault("C16", Came::recovered, 4);
+}
+
+TEST_F(RepairMetadata, AStrangers) {
+  build();
+  {
+    Options options = options_;
+    options.create_if_missing = true;
+    auto other = CommitStore::open(aside("other"), options);
+    ASSERT_OK(other);
+    Model model;
+    for (std::int64_t v = 1; v <= 20; ++v) {
+      ASSERT_TRUE(commit_both(*other, model, script_block(5, v)));
+    }
+    ASSERT_OK(other->close());
+  }
+  copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
+  EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
+  expect_repaired(Database::metadata, RepairSource::local_meta);
+}
+
+TEST_F(RepairMetadata, AnOldOneWithWrongHashesIsFound) {
+  build();
+  copy_tree(snapshots(path()).at(1) + "/metadata", working(path(), "metadata"));
+  remove_clean(path());
+  edit("_meta/hash/storage", 99);  // at version 10, where no database is: an open compares nothing
+  expect_repaired(Database::metadata, RepairSource::local_meta);
+}
+
+TEST_F(RepairMetadata, OnlyOfWhatSomethingConfirms) {
+  build();
+  Bytes local = peek(working(path(), "code"), meta_key("local")).value();
+  local[100] ^= 1;
+  tamper(working(path(), "code"), {{meta_key("local"), local}});
+  remove_tree(working(path(), "metadata"));
+  expect_refused(Database::metadata, ErrorCode::corruption, repair_options(),
+                 {"another database", "--db code"});
+}
+
+}  // namespace
+}  // namespace flatkv::test

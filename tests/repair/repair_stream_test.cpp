@@ -1,0 +1,167 @@
+// A database rebuilt from an exported state, and the streams that are none of this store's.
+#include "base/bytes.hpp"
+#include "repair/repair_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+class Source : public ByteSource {
+ public:
+  explicit Source(ByteView bytes) : rest_(bytes) {}
+  Result<std::size_t> read(std::span<std::uint8_t> into) override {
+    const std::size_t count = std::min({into.size(), rest_.size(), std::size_t{999}});
+    std::copy_n(rest_.begin(), count, into.begin());
+    rest_ = rest_.subspan(count);
+    return count;
+  }
+
+ private:
+  ByteView rest_;
+};
+
+class Sink : public ByteSink {
+ public:
+  Status write(ByteView more) override {
+    append(bytes, more);
+    return {};
+  }
+  Bytes bytes;
+};
+
+Bytes exported(const CommitStore& store) {
+  Sink sink;
+  const auto view = store.view();
+  EXPECT_OK(view);
+  EXPECT_OK(export_state(*view, store.account_rows(), sink));
+  return std::move(sink.bytes);
+}
+
+class RepairFromStream : public RepairFixture {
+ protected:
+  /// Snapshots at 10 and 20 that share every table of the first flush; exports at 8, 14 and 20.
+  void SetUp() override {
+    RepairFixture::SetUp();
+    options_.snapshot_keep = 1;
+    open();
+    blocks(8);
+    streams_[8] = exported(*store_);
+    blocks(2);
+    ASSERT_OK(store_->snapshot());
+    blocks(4);
+    streams_[14] = exported(*store_);
+    blocks(6);
+    ASSERT_OK(store_->snapshot());
+    streams_[20] = exported(*store_);
+    close();
+    ASSERT_EQ(snapshots(path()).size(), 2U);
+  }
+
+  void damage_all(Database database) {
+    for (const auto& [inode, file] : tables(snapshots(path()).front(), database)) {
+      flip_bit(file, 8 * (stdfs::file_size(file) / 4));
+    }
+    expect_refused(database, ErrorCode::corruption, repair_options(), {"hard links"});
+  }
+
+  Result<RepairReport> from(ByteView bytes, Database database = Database::storage) {
+    Source source(bytes);
+    RepairOptions options = repair_options();
+    options.stream = &source;
+    return repair(path(), database, options);
+  }
+
+  void refuses(ByteView bytes, ErrorCode code, const std::string& word) {
+    const auto before = tree_state(path());
+    const auto done = from(bytes);
+    EXPECT_TRUE(fails(done, code));
+    if (!done) {
+      EXPECT_NE(done.error().to_string().find(word), std::string::npos) << done.error().to_string();
+    }
+    EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+  }
+
+  std::map<std::int64_t, Bytes> streams_;
+};
+
+TEST_F(RepairFromStream, EachDatabaseFromEachVersionThatTheLogReaches) {
+  copy_tree(path(), aside("good"));
+  // copy_tree copies, so what follows damages one file at a time: the live one and each snapshot's.
+  for (const Database database : kData) {
+    for (const std::int64_t version : {14, 20}) {
+      SCOPED_TRACE(std::string(to_string(database)) + " from " + std::to_string(version));
+      copy_tree(aside("good"), path());
+      change_row(database);
+      for (const std::string& snapshot : snapshots(path())) {
+        const auto there = tables(snapshot, database);
+        flip_bit(there.begin()->second, 8 * (stdfs::file_size(there.begin()->second) / 4));
+      }
+      const auto done = from(streams_[version], database);
+      ASSERT_OK(done);
+      EXPECT_TRUE(done->repaired());
+      EXPECT_EQ(done->source, RepairSource::stream);
+      EXPECT_EQ(done->source_version, version);
+      EXPECT_EQ(done->kept_snapshots, std::vector<std::int64_t>{20});
+      EXPECT_EQ(done->dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
+      auto opened = CommitStore::open(path(), options_);
+      ASSERT_OK(opened);
+      EXPECT_TRUE(store_is(*opened, model_.committed()));
+      Model model = model_;
+      EXPECT_TRUE(commit_both(*opened, model, script_block(seed_, 21)));
+      ASSERT_OK(opened->close());
+    }
+  }
+  count_fault("S10", Came::recovered, 8);
+}
+
+TEST_F(RepairFromStream, WithHardLinksThatAreDamagedTogether) {
+  damage_all(Database::storage);
+  const auto file = aside("state.flatkv");
+  write_file(file, streams_[20]);
+  const auto done = repair_from_file(path(), Database::storage, file, repair_options());
+  ASSERT_OK(done);
+  EXPECT_EQ(done->dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
+  open();
+  check_and_go_on();
+}
+
+TEST_F(RepairFromStream, StreamsThatAreNotThisStates) {
+  change_row(Database::storage);
+  refuses(streams_[8], ErrorCode::log_gap, "does not lead on from version 8");
+  refuses(ByteView(streams_[20]).first(streams_[20].size() - 1), ErrorCode::corruption, "stream");
+  Bytes flipped = streams_[14];
+  flipped[flipped.size() / 2] ^= 4;
+  refuses(flipped, ErrorCode::corruption, "stream");
+  refuses(text("no stream at all"), ErrorCode::corruption, "stream");
+  refuses({}, ErrorCode::corruption, "stream");
+
+  const auto other_state = [&](std::uint64_t seed, std::int64_t version, AccountRows rows) {
+    Options options = options_;
+    options.create_if_missing = true;
+    options.create.account_rows = rows;
+    remove_tree(aside("other"));
+    auto other = CommitStore::open(aside("other"), options);
+    EXPECT_OK(other);
+    Model model(rows);
+    for (std::int64_t v = 1; v <= version; ++v) {
+      EXPECT_TRUE(commit_both(*other, model, script_block(seed, v)));
+    }
+    return exported(*other);
+  };
+  refuses(other_state(99, 20, AccountRows::keep), ErrorCode::foreign_store, "another state");
+  refuses(other_state(99, 14, AccountRows::keep), ErrorCode::foreign_store, "another state");
+  refuses(other_state(seed_, 21, AccountRows::keep), ErrorCode::version_mismatch, "later version");
+  refuses(other_state(seed_, 20, AccountRows::prune_empty), ErrorCode::foreign_store,
+          "account-rows");
+  // The same chain in another store will do: what is proven is the state, not its owner.
+  const auto done = from(other_state(seed_, 14, AccountRows::keep));
+  ASSERT_OK(done);
+  open();
+  check_and_go_on();
+}
+
+TEST_F(RepairFromStream, NotForMetadata) {
+  EXPECT_TRUE(fails(from(streams_[20], Database::metadata), ErrorCode::invalid_argument));
+}
+
+}  // namespace
+}  // namespace flatkv::test

@@ -1,0 +1,306 @@
+// One damaged database of a closed store: found, rebuilt from a snapshot and the log, proven; the
+// others carried over; or refused, and then nothing is changed.
+#include "flatkv/history.hpp"
+#include "repair/repair_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+class RepairOf : public RepairFixture, public ::testing::WithParamInterface<Database> {
+ protected:
+  Database which() const { return GetParam(); }
+
+  /// The store opens, a full scan names the database and no other.
+  void expect_only_verify_sees_it() {
+    auto opened = CommitStore::open(path(), options_);
+    ASSERT_OK(opened);
+    const auto report = opened->verify();
+    ASSERT_OK(report);
+    EXPECT_FALSE(report->good());
+    for (const DatabaseVerdict& verdict : report->databases) {
+      EXPECT_EQ(verdict.good(), verdict.database != which()) << to_string(verdict.database);
+    }
+    ASSERT_OK(opened->close());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, RepairOf, ::testing::ValuesIn(kData),
+                         [](const auto& one) { return std::string(to_string(one.param)); });
+
+TEST_P(RepairOf, AChangedRow) {
+  build();
+  change_row(which());
+  expect_only_verify_sees_it();
+  const RepairReport report = expect_repaired(which(), RepairSource::snapshot);
+  EXPECT_EQ(report.source_version, 10);
+  EXPECT_EQ(report.kept_snapshots, (std::vector<std::int64_t>{0, 10, 20}));
+  EXPECT_TRUE(report.dropped_snapshots.empty());
+  EXPECT_EQ(report.damage->database, which());
+  EXPECT_EQ(report.damage->version, 20);
+  count_fault("V1", Came::recovered);
+}
+
+TEST_P(RepairOf, AMissingRow) {
+  build();
+  drop_row(which());
+  expect_only_verify_sees_it();
+  expect_repaired(which(), RepairSource::snapshot);
+  count_fault("V1", Came::recovered);
+}
+
+TEST_P(RepairOf, ARowTooMany) {
+  build();
+  Bytes key = some_row(which()).first;
+  key.back() ^= 0x55;
+  tamper(working(path(), to_string(which())), {{row_key(key), bytes({1, 2, 3})}});
+  expect_repaired(which(), RepairSource::snapshot);
+  count_fault("V1", Came::recovered);
+}
+
+TEST_P(RepairOf, AFlippedByteOfATable) {
+  build();
+  // Only the live copy has the table of the last flush.
+  const auto in_snapshot = tables(snapshots(path()).back(), which());
+  std::string table;
+  for (const auto& [inode, file] : live_tables(which())) {
+    if (!in_snapshot.contains(inode)) table = file;
+  }
+  ASSERT_FALSE(table.empty());
+  copy_tree(path(), aside("good"));
+  const std::uint64_t size = stdfs::file_size(table);
+  int repaired = 0;
+  for (int part = 1; part < 8; ++part) {
+    SCOPED_TRACE(part);
+    // In place, and the store's hard links stay: the fixture's copy has none.
+    flip_bit(table, 8 * (size * static_cast<std::uint64_t>(part) / 8));
+    const auto done = repair(path(), which(), repair_options());
+    ASSERT_OK(done);
+    if (done->repaired()) {
+      ++repaired;
+      EXPECT_EQ(done->source_version, 10);
+      auto opened = CommitStore::open(path(), options_);
+      ASSERT_OK(opened);
+      EXPECT_TRUE(store_is(*opened, model_.committed()));
+      ASSERT_OK(opened->close());
+    }
+    copy_tree(aside("good"), path());
+  }
+  EXPECT_GT(repaired, 3);
+  count_fault("S9", Came::recovered, static_cast<unsigned>(repaired));
+}
+
+TEST_P(RepairOf, AMissingTableAndAMissingDirectory) {
+  build();
+  copy_tree(path(), aside("good"));
+  stdfs::remove(live_tables(which()).begin()->second);
+  expect_repaired(which(), RepairSource::snapshot);
+  const State tip = model_.committed();
+  copy_tree(aside("good"), path());
+  model_ = Model();
+  while (model_.version() < 20) {
+    for (const Changes& changes : script_block(seed_, model_.version() + 1)) model_.apply(changes);
+    model_.commit();
+  }
+  remove_tree(working(path(), to_string(which())));
+  expect_repaired(which(), RepairSource::snapshot);
+  EXPECT_EQ(model_.version(), tip.version);
+  count_fault("S14", Came::recovered, 2);
+}
+
+TEST_P(RepairOf, AStrangersLocalMeta) {
+  build();
+  Bytes local = peek(working(path(), to_string(which())), meta_key("local")).value();
+  local[100] ^= 1;
+  tamper(working(path(), to_string(which())), {{meta_key("local"), local}});
+  expect_repaired(which(), RepairSource::snapshot);
+  count_fault("S14", Came::recovered);
+}
+
+TEST_P(RepairOf, SnapshotsThatShareTheDamageGo) {
+  build(true);
+  // The table of the second flush: live and the snapshot at 20 have it, the one at 10 does not.
+  const auto in_older = tables(snapshots(path()).at(1), which());
+  std::string shared;
+  for (const auto& [inode, file] : tables(snapshots(path()).back(), which())) {
+    if (!in_older.contains(inode) && live_tables(which()).contains(inode)) shared = file;
+  }
+  ASSERT_FALSE(shared.empty());
+  flip_bit(shared, 8 * (stdfs::file_size(shared) / 4));
+  const RepairReport report = expect_repaired(which(), RepairSource::snapshot);
+  EXPECT_EQ(report.source_version, 10);
+  EXPECT_EQ(report.dropped_snapshots, std::vector<std::int64_t>{20});
+  EXPECT_EQ(report.kept_snapshots, (std::vector<std::int64_t>{0, 10, 20}));
+  count_fault("S10", Came::recovered);
+}
+
+TEST_P(RepairOf, NoSourceIsLeft) {
+  options_.snapshot_keep = 0;
+  build(true);
+  ASSERT_EQ(snapshots(path()).size(), 1U);
+  const auto in_snapshot = tables(snapshots(path()).front(), which());
+  ASSERT_FALSE(in_snapshot.empty());
+  for (const auto& [inode, file] : in_snapshot) flip_bit(file, 8 * (stdfs::file_size(file) / 4));
+  expect_refused(which(), ErrorCode::corruption, repair_options(),
+                 {"hard links", "--from STREAM", "snapshot-00000000000000000020", " to 20"});
+  count_fault("S10", Came::refused);
+}
+
+class Repair : public RepairFixture {};
+
+TEST_F(Repair, WhatVerifiesIsLeftAlone) {
+  build();
+  const auto before = tree_state(path());
+  for (const Database database : {Database::account, Database::code, Database::storage,
+                                  Database::legacy, Database::metadata}) {
+    const auto done = repair(path(), database, repair_options());
+    ASSERT_OK(done);
+    EXPECT_FALSE(done->repaired());
+    EXPECT_FALSE(done->refusal);
+    EXPECT_EQ(done->version, 20);
+    const Roots roots = model_.committed().roots();
+    if (database == Database::storage) {
+      EXPECT_EQ(done->checksum, roots.storage);
+    }
+    if (database == Database::metadata) {
+      EXPECT_EQ(done->checksum, roots.root);
+    }
+  }
+  EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+}
+
+TEST_F(Repair, AfterAKillEachIsBroughtToTheLogsEnd) {
+  open();
+  blocks(10);
+  ASSERT_OK(store_->snapshot());
+  blocks(10);
+  image("killed");
+  close();
+  restore("killed");  // flushed at 10, the log reaches 20
+  change_row(Database::storage);
+  const auto done = repair(path(), Database::storage, repair_options());
+  ASSERT_OK(done);
+  EXPECT_TRUE(done->repaired());
+  EXPECT_EQ(done->version, 20);
+  EXPECT_TRUE(all_flushed_at(20));
+  EXPECT_EQ(snapshots(path()).size(), 3U);
+  open();
+  check_and_go_on();
+}
+
+TEST_F(Repair, UnevenDatabases) {
+  build();
+  copy_tree(path(), aside("good"));
+  for (const char* behind : {"account", "metadata", "legacy"}) {
+    SCOPED_TRACE(behind);
+    copy_tree(aside("good"), path());
+    copy_tree(snapshots(path()).at(1) + "/" + behind, working(path(), behind));
+    remove_clean(path());
+    change_row(Database::storage);
+    const auto done = repair(path(), Database::storage, repair_options());
+    ASSERT_OK(done);
+    EXPECT_TRUE(done->repaired());
+    EXPECT_TRUE(all_flushed_at(20));
+    auto opened = CommitStore::open(path(), options_);
+    ASSERT_OK(opened);
+    EXPECT_TRUE(store_is(*opened, model_.committed()));
+    ASSERT_OK(opened->close());
+  }
+}
+
+TEST_F(Repair, TwoDamagedDatabasesOneAfterTheOther) {
+  build();
+  change_row(Database::account);
+  remove_tree(working(path(), "code"));
+  expect_refused(Database::account, ErrorCode::corruption, repair_options(),
+                 {"another database", "--db code"});
+  const auto code = repair(path(), Database::code, repair_options());
+  ASSERT_OK(code);
+  EXPECT_TRUE(code->repaired());
+  expect_repaired(Database::account, RepairSource::snapshot);
+}
+
+TEST_F(Repair, BlocksCommittedOnTheDamageAreNamed) {
+  build();
+  const auto [key, value] = some_row(Database::storage);
+  change_row(Database::storage);
+  open();
+  Changes overwrite;
+  Bytes external = bytes({3});
+  external.insert(external.end(), key.begin(), key.end());
+  overwrite.set(external, value);
+  ASSERT_OK(store_->apply(overwrite));
+  ASSERT_OK(store_->commit(21));  // the old element that it takes out never was in
+  close();
+  expect_refused(Database::storage, ErrorCode::corruption, repair_options(),
+                 {"committed on the damaged rows", "rollback", " 20`", "version 21"});
+  ASSERT_OK(rollback(path(), 20));
+  const auto done = repair(path(), Database::storage, repair_options());
+  ASSERT_OK(done);
+  EXPECT_FALSE(done->repaired()) << "going back rebuilt it from the snapshot";
+  open();
+  check_and_go_on();
+}
+
+TEST_F(Repair, ALogThatLacksDurableBlocks) {
+  build();
+  change_row(Database::account);
+  stdfs::remove(segments(path()).back());
+  remove_clean(path());
+  copy_tree(snapshots(path()).at(1) + "/code", working(path(), "code"));
+  expect_refused(Database::account, ErrorCode::log_behind, repair_options(), {"version 20"});
+  count_fault("C6", Came::refused);
+}
+
+TEST_F(Repair, AHoleInTheLogOnTheWay) {
+  build();
+  change_row(Database::account);
+  stdfs::remove(segments(path()).at(segments(path()).size() / 2));
+  for (const std::string& snapshot : snapshots(path())) {
+    if (snapshot.ends_with("20")) remove_tree(snapshot);
+  }
+  expect_refused(Database::account, ErrorCode::log_gap, repair_options(),
+                 {"does not lead on", "--from"});
+  count_fault("W6", Came::refused);
+}
+
+TEST_F(Repair, CancelledAtAnyMomentAndThenDone) {
+  build();
+  change_row(Database::storage);
+  const auto before = tree_state(path());
+  unsigned stops = 0;
+  for (unsigned after = 0;; ++after) {
+    std::atomic<bool> cancel = after == 0;
+    unsigned calls = 0;
+    RepairOptions options = repair_options();
+    options.cancel = &cancel;
+    options.progress = [&](std::string_view, std::uint64_t, std::uint64_t) {
+      if (++calls == after) cancel = true;
+    };
+    const auto done = repair(path(), Database::storage, options);
+    if (done) break;
+    ASSERT_TRUE(fails(done, ErrorCode::cancelled));
+    ASSERT_EQ(tree_difference(before, tree_state(path())), "");
+    ASSERT_LT(++stops, 1000U);
+  }
+  EXPECT_GT(stops, 2U);
+  open();
+  check_and_go_on();
+}
+
+TEST_F(Repair, NotUnderSomebodyElse) {
+  open();
+  blocks(3);
+  EXPECT_TRUE(fails(repair(path(), Database::code, repair_options()), ErrorCode::locked));
+  EXPECT_TRUE(
+      fails(repair(aside("nothing"), Database::code, repair_options()), ErrorCode::not_found));
+}
+
+TEST_F(Repair, AMissingCurrentIsWrittenFirst) {
+  build();
+  change_row(Database::legacy);
+  stdfs::remove(path() + "/CURRENT");
+  expect_repaired(Database::legacy, RepairSource::snapshot);
+}
+
+}  // namespace
+}  // namespace flatkv::test
