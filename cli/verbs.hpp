@@ -21,6 +21,7 @@ void add_export(Registry& verbs);
 void add_check(Registry& verbs);
 void add_import(Registry& verbs);
 void add_import_log(Registry& verbs);
+void add_bench(Registry& verbs);
 
 /// All of them, in the order of the help.
 void add_verbs(Registry& verbs);
