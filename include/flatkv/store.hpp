@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -38,11 +39,19 @@ struct CommitTimings {
   std::uint64_t route = 0, read = 0, hash = 0, log = 0, buffer = 0, publish = 0, wait = 0;
 };
 
+/// What was flushed of one database since the open: sorted, written, ingested, published.
+struct FlushMetrics {
+  std::uint64_t tables = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t nanoseconds = 0;
+};
+
 /// Counters since the open.
 struct StoreMetrics {
   std::uint64_t flushes = 0;
   std::uint64_t flush_nanoseconds = 0;
   std::uint64_t flushed_bytes = 0;
+  std::array<FlushMetrics, 5> flushed{};  ///< by Database
   std::uint64_t log_bytes = 0;
   std::uint64_t compaction_bytes = 0;
   std::uint64_t buffer_memory = 0;

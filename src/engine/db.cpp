@@ -179,6 +179,8 @@ Pressure Db::pressure() const {
   }
   impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kEstimatePendingCompactionBytes,
                                &pressure.pending_compaction_bytes);
+  impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kNumRunningCompactions,
+                               &pressure.running_compactions);
   return pressure;
 }
 

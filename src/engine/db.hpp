@@ -19,6 +19,7 @@ namespace flatkv::engine {
 struct Pressure {
   std::uint64_t level0_files = 0;
   std::uint64_t pending_compaction_bytes = 0;
+  std::uint64_t running_compactions = 0;
 };
 
 /// One RocksDB instance. Thread-safe. Never written but by `ingest` (spec §4). Closed when the last

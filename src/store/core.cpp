@@ -156,7 +156,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto buffer_start = Clock::now();
   std::array<codec::Stats, 4> stats;
   for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
-  insert_rows(version, stats);
+  insert_rows(*current, pending_.tables(), version, stats);
   timings_.buffer = since(buffer_start);
 
   const auto publish_start = Clock::now();
@@ -191,11 +191,11 @@ Status Core::write_record(std::int64_t version, const Roots& roots, Digest& chai
   return {};
 }
 
-void Core::insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats) {
-  const auto current = published_.load();
+void insert_rows(const State& state, const std::array<PendingTable, 4>& tables,
+                 std::int64_t version, std::array<codec::Stats, 4>& stats) {
   for (std::size_t i = 0; i < 4; ++i) {
-    engine::RowBuffer& buffer = *current->databases[i].active;
-    for (const PendingRow& row : pending_.tables()[i].rows) {
+    engine::RowBuffer& buffer = *state.databases[i].active;
+    for (const PendingRow& row : tables[i].rows) {
       if (!row.changed()) continue;
       buffer.insert({.key = row.key,
                      .hash = row.hash,
@@ -271,7 +271,7 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   FLATKV_FAILPOINT("replay.checked");
   std::array<codec::Stats, 4> stats;
   for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
-  insert_rows(version, stats);
+  insert_rows(*current, pending_.tables(), version, stats);
   publish(version, header.digest, Roots(roots), stats);
   return make_room();
 }
@@ -326,7 +326,11 @@ StoreMetrics Core::metrics() const {
   if (!closed_) {
     metrics.flushes = flusher_->flushes();
     metrics.flush_nanoseconds = flusher_->nanoseconds();
-    metrics.flushed_bytes = flusher_->bytes();
+    for (const Database database : layout::kAllDatabases) {
+      FlushMetrics& own = metrics.flushed[static_cast<std::size_t>(database)];
+      own = flusher_->flushed(database);
+      metrics.flushed_bytes += own.bytes;
+    }
     const auto current = published_.load();
     for (const auto& database : current->lifetime->databases()) {
       metrics.compaction_bytes += database->compaction_bytes_written();

@@ -32,6 +32,11 @@ struct CoreSetup {
   std::shared_ptr<Fault> fault;  ///< already wired to the databases' background errors
 };
 
+/// Moves the changed rows of a block into the active buffers of `state` as of `version`, and counts
+/// them in `stats`.
+void insert_rows(const State& state, const std::array<PendingTable, 4>& tables,
+                 std::int64_t version, std::array<codec::Stats, 4>& stats);
+
 /// The running store: pending block, published state, log, flusher. The write side belongs to one
 /// thread; `state` and `view_state` to any.
 ///
@@ -87,6 +92,8 @@ class Core {
   const CoreSetup& setup() const noexcept { return setup_; }
   const Fault& fault() const noexcept { return *setup_.fault; }
   changelog::Writer* log() const noexcept { return log_.get(); }
+  /// Whether something is on its way into the databases.
+  bool flushing() const { return flusher_ && flusher_->busy(); }
   StoreMetrics metrics() const;
   const CommitTimings& timings() const noexcept { return timings_; }
   /// Bytes of buffers that only views keep alive.
@@ -96,7 +103,6 @@ class Core {
   /// Neither failed nor closed; `store_failed` otherwise.
   Status check_usable() const;
   Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
-  void insert_rows(std::int64_t version, std::array<codec::Stats, 4>& stats);
   void publish(std::int64_t version, const Digest& chain, const Roots& roots,
                const std::array<codec::Stats, 4>& stats);
   bool flush_due() const;

@@ -8,6 +8,16 @@
 #include "store/metadata.hpp"
 
 namespace flatkv::store {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t since(Clock::time_point start) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+}  // namespace
 
 Flusher::Flusher(Setup setup) : setup_(std::move(setup)), thread_([this] { run(); }) {}
 
@@ -30,6 +40,11 @@ Status Flusher::wait_for_room() {
   changed_.wait(
       lock, [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen; });
   return setup_.fault->check();
+}
+
+bool Flusher::busy() const {
+  const std::lock_guard lock(mutex_);
+  return busy_ || !queue_.empty();
 }
 
 void Flusher::submit(FrozenBatch batch) {
@@ -62,15 +77,13 @@ void Flusher::run() {
     queue_.pop_front();
     busy_ = true;
     lock.unlock();
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     if (Status done = flush(batch); !done) {
       setup_.fault->set(std::move(done).error());
     } else if (batch.afterwards) {
       batch.afterwards();
     }
-    nanoseconds_ += static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                   std::chrono::steady_clock::now() - start)
-                                                   .count());
+    nanoseconds_ += since(start);
     ++flushes_;
     batch = {};  // buffers go before anybody is told that there is room
     lock.lock();
@@ -103,7 +116,20 @@ Status Flusher::ingest(Database database, const std::string& table) {
   return setup_.lifetime->database(database)->ingest({table});
 }
 
+void Flusher::count(Database database, std::uint64_t bytes, Clock::time_point start) noexcept {
+  Counters& own = counters_[static_cast<std::size_t>(database)];
+  ++own.tables;
+  own.bytes += bytes;
+  own.nanoseconds += since(start);
+}
+
+FlushMetrics Flusher::flushed(Database database) const {
+  const Counters& own = counters_[static_cast<std::size_t>(database)];
+  return {own.tables.load(), own.bytes.load(), own.nanoseconds.load()};
+}
+
 Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
+  const auto start = Clock::now();
   const auto& part = batch.parts[static_cast<std::size_t>(database)];
   const auto& db = setup_.lifetime->database(database);
   const std::string path =
@@ -118,7 +144,6 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
     }
   }
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());
-  bytes_ += written;
   FLATKV_FAILPOINT("flush.table_written");
   if (setup_.before_ingest) setup_.before_ingest(batch.version);
   FLATKV_TRY(ingest(database, path));
@@ -133,11 +158,13 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
     own.frozen.pop_back();
     own.snapshot = std::move(snapshot);
   });
+  count(database, written, start);
   FLATKV_FAILPOINT("flush.published");
   return {};
 }
 
 Status Flusher::flush_metadata(const FrozenBatch& batch) {
+  const auto start = Clock::now();
   const auto& db = setup_.lifetime->database(Database::metadata);
   const std::string path =
       layout::flush_table_path(setup_.lifetime->generation(), Database::metadata, batch.version);
@@ -146,9 +173,9 @@ Status Flusher::flush_metadata(const FrozenBatch& batch) {
   FLATKV_ASSIGN(auto table, engine::TableWriter::create(db->options(), path));
   FLATKV_TRY(put_global_meta(table, batch.version, hashes));
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());
-  bytes_ += written;
   FLATKV_FAILPOINT("flush.metadata_written");
   FLATKV_TRY(ingest(Database::metadata, path));
+  count(Database::metadata, written, start);
   FLATKV_FAILPOINT("flush.done");
   return {};
 }

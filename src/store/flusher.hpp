@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -11,6 +13,7 @@
 
 #include "base/log.hpp"
 #include "changelog/writer.hpp"
+#include "flatkv/store.hpp"
 #include "store/fault.hpp"
 #include "store/state.hpp"
 
@@ -64,9 +67,11 @@ class Flusher {
   /// Waits until all that was submitted is in the databases; the first failure otherwise.
   Status wait_idle();
 
+  /// Whether a batch is queued or running.
+  bool busy() const;
   std::uint64_t flushes() const noexcept { return flushes_.load(); }
   std::uint64_t nanoseconds() const noexcept { return nanoseconds_.load(); }
-  std::uint64_t bytes() const noexcept { return bytes_.load(); }
+  FlushMetrics flushed(Database database) const;
 
  private:
   void run();
@@ -74,6 +79,8 @@ class Flusher {
   Status flush_rows(const FrozenBatch& batch, Database database);
   Status flush_metadata(const FrozenBatch& batch);
   Status ingest(Database database, const std::string& table);
+  void count(Database database, std::uint64_t bytes,
+             std::chrono::steady_clock::time_point start) noexcept;
   void wait_for_compaction();
 
   Setup setup_;
@@ -85,7 +92,12 @@ class Flusher {
   bool stop_ = false;
   std::atomic<std::uint64_t> flushes_{0};
   std::atomic<std::uint64_t> nanoseconds_{0};
-  std::atomic<std::uint64_t> bytes_{0};
+  struct Counters {
+    std::atomic<std::uint64_t> tables{0};
+    std::atomic<std::uint64_t> bytes{0};
+    std::atomic<std::uint64_t> nanoseconds{0};
+  };
+  std::array<Counters, 5> counters_;
   std::thread thread_;
 };
 

@@ -115,9 +115,12 @@ Status Pending::replay(Bytes payload, const codec::ChangelogEntry& entry,
 Status Pending::stage(std::vector<Write>& writes) {
   std::array<std::size_t, 4> known{};
   for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
-  for (Write& write : writes) {
-    auto& table = tables_[static_cast<std::size_t>(write.database)];
-    write.row = table.intern(write.key, engine::key_hash(write.key));
+  {
+    const Stopwatch watch(route_nanoseconds);
+    for (Write& write : writes) {
+      auto& table = tables_[static_cast<std::size_t>(write.database)];
+      write.row = table.intern(write.key, engine::key_hash(write.key));
+    }
   }
 
   auto prepared = [&]() -> Status {
@@ -153,6 +156,7 @@ Status Pending::stage(std::vector<Write>& writes) {
     return prepared;
   }
 
+  const Stopwatch watch(route_nanoseconds);
   for (const Write& write : writes) {  // nothing from here on can fail
     if (write.database == Database::account) {
       write_account(write);

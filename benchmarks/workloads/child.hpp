@@ -1,0 +1,16 @@
+#pragma once
+
+#include <functional>
+
+#include "base/error.hpp"
+#include "workloads/state.hpp"
+
+namespace flatkv::bench {
+
+/// Runs `work` in a forked process and brings back its figures and its peak memory. The process
+/// ends as by kill -9 once `work` has returned: what that left open was never closed. A child that
+/// dies is an error; on an interrupt it is killed, and the answer is `cancelled`.
+Result<Step> run_child(const std::string& name, const std::atomic<bool>* cancel,
+                       const std::function<Result<Step>()>& work);
+
+}  // namespace flatkv::bench

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace flatkv::bench {
+
+/// What figures were measured on; no figure means anything without it.
+struct Machine {
+  std::string cpu;
+  unsigned cores = 0;
+  std::uint64_t memory = 0;  ///< bytes
+  std::string system;
+  std::string file_system;  ///< of the directory that was given
+  std::string date;         ///< UTC
+  double load = 0;          ///< of the minute before
+};
+Machine look_at_machine(const std::string& directory);
+
+/// Counters of this process, as the system keeps them.
+struct Usage {
+  std::uint64_t peak_memory = 0;  ///< bytes resident, at most, so far
+  std::uint64_t written = 0;      ///< bytes handed to devices
+  double processor_seconds = 0;   ///< of all threads
+};
+Usage usage();
+
+/// Involuntary context switches of the calling thread so far; cheap.
+std::uint64_t lost_the_core();
+
+}  // namespace flatkv::bench

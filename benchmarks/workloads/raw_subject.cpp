@@ -1,0 +1,209 @@
+#include <algorithm>
+
+#include "fs/file_system.hpp"
+#include "layout/generation.hpp"
+#include "store/core.hpp"
+#include "store/reads.hpp"
+#include "workloads/subject.hpp"
+
+namespace flatkv::bench {
+namespace {
+
+Result<store::Databases> open_databases(const std::string& generation, const Options& options) {
+  const auto block_cache = engine::make_block_cache(options.block_cache);
+  store::Databases databases;
+  for (const Database which : layout::kAllDatabases) {
+    engine::DbOptions db;
+    db.path = layout::database_path(layout::working_path(generation), which);
+    db.which = which;
+    db.block_cache = block_cache;
+    FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
+                  engine::Db::open(db, engine::Db::Mode::read_write));
+  }
+  return databases;
+}
+
+Result<std::shared_ptr<const store::State>> first_state(const std::string& path,
+                                                        const Options& options) {
+  auto& files = fs::posix();
+  FLATKV_TRY(CommitStore::create(path));
+  FLATKV_ASSIGN(auto lock, layout::StoreLock::take(files, path, 0));
+  FLATKV_ASSIGN(const auto survey, layout::survey_store(files, path));
+  FLATKV_ASSIGN(const auto choice, layout::choose_generation(path, survey));
+  const std::string generation = path + "/" + choice.name;
+  FLATKV_ASSIGN(auto databases, open_databases(generation, options));
+  auto state = std::make_shared<store::State>();
+  state->lifetime =
+      std::make_shared<store::Lifetime>(store::Environment{}, generation, databases,
+                                        std::make_shared<layout::StoreLock>(std::move(lock)));
+  for (std::size_t i = 0; i < 4; ++i) {
+    store::DbState& own = state->databases[i];
+    own.active = std::make_shared<engine::RowBuffer>();
+    FLATKV_ASSIGN(own.snapshot, databases[i]->snapshot());
+    own.hash = std::make_shared<const LtHash>();
+  }
+  return state;
+}
+
+}  // namespace
+
+struct RawSubject::Impl {
+  Impl(const Options& given, std::shared_ptr<const store::State> state)
+      : options(given),
+        cache(given.row_cache == 0 ? nullptr : std::make_unique<engine::RowCache>(given.row_cache)),
+        old_values(cache.get()),
+        published(std::move(state)),
+        pending(AccountRows::keep, old_values) {
+    store::Flusher::Setup setup;
+    setup.lifetime = published.load()->lifetime.get();
+    setup.published = &published;
+    setup.fault = &fault;
+    setup.level0_limit = options.level0_limit;
+    setup.pending_compaction_limit = options.pending_compaction_limit;
+    setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
+      if (cache) cache->flushed(database, *rows, version);
+    };
+    for (std::size_t i = 0; i < 4 && cache; ++i) cache->start(static_cast<Database>(i), 0);
+    flusher = std::make_unique<store::Flusher>(std::move(setup));
+  }
+
+  /// The row changes of the pending block, kept for the hash floor while the block is.
+  void keep_changes() {
+    for (std::size_t i = 0; i < 4; ++i) {
+      changes[i].clear();
+      for (const store::PendingRow& row : pending.tables()[i].rows) {
+        changes[i].push_back({row.key, row.old_value, row.value});
+      }
+    }
+  }
+  void publish();
+  void freeze();
+  bool full() const;
+
+  Options options;
+  store::Fault fault;
+  std::unique_ptr<engine::RowCache> cache;
+  store::OldValues old_values;
+  store::Published published;
+  store::Pending pending;
+  std::array<std::vector<lthash::RowChange>, 4> changes;
+  std::array<codec::Stats, 4> stats{};
+  std::int64_t frozen_at = 0;
+  std::unique_ptr<store::Flusher> flusher;
+};
+
+void RawSubject::Impl::publish() {
+  published.update([&](store::State& state) {
+    ++state.version;
+    for (std::size_t i = 0; i < 4; ++i) {
+      state.databases[i].stats = stats[i];
+      state.databases[i].stats.version = state.version;
+    }
+  });
+}
+
+bool RawSubject::Impl::full() const {
+  const auto current = published.load();
+  std::uint64_t bytes = 0;
+  for (const store::DbState& database : current->databases) bytes += database.active->memory();
+  return bytes >= options.write_buffer ||
+         static_cast<std::uint64_t>(current->version - frozen_at) >= options.max_lag_blocks;
+}
+
+void RawSubject::Impl::freeze() {
+  store::FrozenBatch batch;
+  published.update([&](store::State& state) {
+    batch.version = frozen_at = state.version;
+    for (std::size_t i = 0; i < 4; ++i) {
+      store::DbState& own = state.databases[i];
+      batch.parts[i] = {true, own.active, own.hash, own.stats};
+      own.frozen.insert(own.frozen.begin(), std::move(own.active));
+      own.active = std::make_shared<engine::RowBuffer>();
+    }
+    batch.metadata = true;
+  });
+  flusher->submit(std::move(batch));
+}
+
+RawSubject::RawSubject(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RawSubject::~RawSubject() = default;
+
+Result<std::unique_ptr<RawSubject>> RawSubject::create(const std::string& path,
+                                                       const Options& options) {
+  FLATKV_ASSIGN(auto state, first_state(path, options));
+  return std::unique_ptr<RawSubject>(
+      new RawSubject(std::make_unique<Impl>(options, std::move(state))));
+}
+
+Result<PhaseTimes> RawSubject::run(const Block& block) {
+  Impl& raw = *impl_;
+  PhaseTimes times{};
+  auto start = Clock::now();
+  // The pending block of the last run is kept until now for the hash floor.
+  raw.pending.begin(raw.published.load());
+  times.of(Phase::publish) = since(start);
+
+  start = Clock::now();
+  for (const ByteView key : block.reads) {
+    FLATKV_TRY(store::read_external(*raw.published.load(), &raw.pending, key));
+  }
+  times.of(Phase::lookup) = since(start);
+
+  const NamedChangeSet set{kEvmModule, block.writes};
+  FLATKV_TRY(raw.pending.apply({&set, 1}));
+  times.of(Phase::read) = raw.pending.read_nanoseconds;
+
+  start = Clock::now();
+  if (raw.full()) {
+    FLATKV_TRY(raw.flusher->wait_for_room());
+    raw.freeze();
+  }
+  times.of(Phase::wait) = since(start);
+  start = Clock::now();
+  const auto current = raw.published.load();
+  store::insert_rows(*current, raw.pending.tables(), current->version + 1, raw.stats);
+  times.of(Phase::buffer) = since(start);
+  start = Clock::now();
+  raw.publish();
+  times.of(Phase::publish) += since(start);
+  return times;
+}
+
+std::uint64_t RawSubject::hash_last() {
+  impl_->keep_changes();
+  std::array<LtHash, 4> sums;
+  std::vector<lthash::Job> jobs;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (!impl_->changes[i].empty()) jobs.push_back({impl_->changes[i], &sums[i]});
+  }
+  const auto start = Clock::now();
+  lthash::accumulate_parallel(jobs);
+  return since(start);
+}
+
+Status RawSubject::flush() {
+  if (impl_->published.load()->version != impl_->frozen_at) {
+    FLATKV_TRY(impl_->flusher->wait_for_room());
+    impl_->freeze();
+  }
+  return impl_->flusher->wait_idle();
+}
+
+Background RawSubject::background() const {
+  Background now;
+  now.flushing = impl_->flusher->busy();
+  now.compacting = std::ranges::any_of(
+      impl_->published.load()->lifetime->databases(),
+      [](const auto& database) { return database->pressure().running_compactions != 0; });
+  return now;
+}
+
+Status RawSubject::close() {
+  const Status flushed = flush();
+  for (const auto& database : impl_->published.load()->lifetime->databases()) {
+    database->stop_background();
+  }
+  return flushed;
+}
+
+}  // namespace flatkv::bench

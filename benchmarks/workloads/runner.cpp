@@ -1,0 +1,164 @@
+#include "workloads/runner.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace flatkv::bench {
+namespace {
+
+/// Blocks that one subject takes before the next one does: enough to be in its own caches again,
+/// few enough that the machine is the same for all.
+constexpr std::size_t kSlice = 16;
+constexpr std::chrono::seconds kLongestRest{300};
+
+class Runner {
+ public:
+  Runner(Workload& workload, const RunOptions& options) : workload_(workload), options_(options) {}
+
+  Result<RunReport> run() {
+    Status done = all();
+    for (Contender& contender : contenders_) {
+      const Status closed = contender.subject->close();
+      if (done && !closed) done = closed;
+    }
+    if (!done) return std::unexpected(std::move(done).error());
+    return std::move(report_);
+  }
+
+ private:
+  struct Contender {
+    Subject* subject;
+    Measured* measured;
+  };
+
+  Status all() {
+    FLATKV_TRY(open());
+    FLATKV_TRY(load());
+    for (const Contender& contender : contenders_) FLATKV_TRY(rest(*contender.subject));
+    FLATKV_TRY(blocks(options_.warm_up, false));
+    report_.before = store_->store().metrics();
+    report_.begin = usage();
+    FLATKV_TRY(blocks(options_.blocks, true));
+    report_.end = usage();
+    report_.after = store_->store().metrics();
+    report_.roots = store_->store().committed_roots();
+    return {};
+  }
+
+  Status open() {
+    FLATKV_ASSIGN(store_, StoreSubject::open(options_.directory + "/store", options_.store));
+    contenders_.push_back({store_.get(), &report_.store});
+    if (options_.floors) {
+      Options same = options_.store;
+      same.row_cache = store_->store().metrics().cache_memory;  // what "automatic" came to
+      FLATKV_ASSIGN(raw_, RawSubject::create(options_.directory + "/raw", same));
+      contenders_.push_back({raw_.get(), &report_.raw.emplace()});
+      report_.hash.emplace();
+    }
+    if (options_.rocksdb) {
+      FLATKV_ASSIGN(rocksdb_, make_rocksdb_subject(options_.directory + "/rocksdb"));
+      contenders_.push_back({rocksdb_.get(), &report_.rocksdb.emplace()});
+    }
+    return {};
+  }
+
+  Status load() {
+    Block block;
+    while (workload_.load(block)) {
+      FLATKV_TRY(check_cancelled());
+      for (const Contender& contender : contenders_) {
+        FLATKV_ASSIGN(const PhaseTimes times, contender.subject->run(block));
+        contender.measured->load_seconds += static_cast<double>(times.total()) * 1e-9;
+      }
+      report_.loaded_rows += block.writes.size();
+      tell("loading rows", report_.loaded_rows, workload_.rows());
+    }
+    return {};
+  }
+
+  /// Until nothing is flushed or compacted any more.
+  Status rest(Subject& subject) const {
+    FLATKV_TRY(subject.flush());
+    const auto start = Clock::now();
+    while (Clock::now() - start < kLongestRest) {
+      FLATKV_TRY(check_cancelled());
+      const Background now = subject.background();
+      if (!now.flushing && !now.compacting) return {};
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return {};
+  }
+
+  /// `count` blocks, or, where that is 0 and they are measured, for as long as was asked.
+  Status blocks(std::uint64_t count, bool measured) {
+    std::vector<Block> slice(kSlice);
+    std::uint64_t done = 0;
+    const auto enough = [&] {
+      if (count != 0 || !measured) return done >= count;
+      return report_.store.blocks.seconds() >= options_.seconds;
+    };
+    for (std::size_t round = 0; !enough(); ++round) {
+      const std::size_t size =
+          count == 0 ? kSlice
+                     : static_cast<std::size_t>(std::min<std::uint64_t>(kSlice, count - done));
+      for (std::size_t i = 0; i < size; ++i) workload_.next(slice[i]);
+      for (std::size_t i = 0; i < contenders_.size(); ++i) {
+        const Contender& turn = contenders_[(round + i) % contenders_.size()];
+        FLATKV_TRY(take(turn, {slice.data(), size}, measured));
+      }
+      for (std::size_t i = 0; measured && i < size; ++i) count_block(slice[i]);
+      done += size;
+      tell(measured ? "measuring blocks" : "warming up, blocks", done, count);
+    }
+    return {};
+  }
+
+  Status take(const Contender& contender, std::span<const Block> slice, bool measured) {
+    std::uint64_t switches = lost_the_core();
+    for (const Block& block : slice) {
+      FLATKV_TRY(check_cancelled());
+      FLATKV_ASSIGN(const PhaseTimes times, contender.subject->run(block));
+      PhaseTimes hashed{};
+      const bool is_raw = contender.subject == raw_.get();
+      if (is_raw) hashed.of(Phase::hash) = raw_->hash_last();
+      if (!measured) continue;
+      const std::uint64_t now = lost_the_core();
+      contender.measured->blocks.add(times, contender.subject->background(), now - switches);
+      switches = now;
+      if (is_raw) report_.hash->add(hashed);
+    }
+    return {};
+  }
+
+  void count_block(const Block& block) {
+    report_.writes += block.writes.size();
+    report_.reads += block.reads.size();
+    for (const KVPair& pair : block.writes) {
+      report_.payload_bytes += pair.key.size() + pair.value.size();
+    }
+  }
+
+  Status check_cancelled() const {
+    if (options_.cancel == nullptr || !options_.cancel->load()) return {};
+    return fail(ErrorCode::cancelled, "the benchmark was interrupted");
+  }
+  void tell(std::string_view what, std::uint64_t done, std::uint64_t total) const {
+    if (options_.progress) options_.progress(what, done, total);
+  }
+
+  Workload& workload_;
+  const RunOptions& options_;
+  RunReport report_;
+  std::unique_ptr<StoreSubject> store_;
+  std::unique_ptr<RawSubject> raw_;
+  std::unique_ptr<Subject> rocksdb_;
+  std::vector<Contender> contenders_;
+};
+
+}  // namespace
+
+Result<RunReport> run(Workload& workload, const RunOptions& options) {
+  return Runner(workload, options).run();
+}
+
+}  // namespace flatkv::bench

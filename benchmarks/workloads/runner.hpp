@@ -1,0 +1,54 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "workloads/machine.hpp"
+#include "workloads/series.hpp"
+#include "workloads/workload.hpp"
+
+namespace flatkv::bench {
+
+struct RunOptions {
+  std::string directory{};  ///< empty, and ours
+  Options store{};
+  std::uint64_t blocks = 0;   ///< measured; 0: as many as `seconds` take
+  double seconds = 10;        ///< of the store's own time
+  std::uint64_t warm_up = 0;  ///< blocks before that
+  bool floors = true;         ///< raw and hash beside the store
+  bool rocksdb = false;       ///< RocksDB as it comes, too
+  const std::atomic<bool>* cancel = nullptr;
+  /// Rows loaded of all, then blocks measured of all (or none known).
+  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
+};
+
+/// What was loaded or measured by one subject.
+struct Measured {
+  double load_seconds = 0;
+  Series blocks;
+};
+
+struct RunReport {
+  std::uint64_t loaded_rows = 0;
+  std::uint64_t writes = 0;  ///< of the measured blocks
+  std::uint64_t reads = 0;
+  std::uint64_t payload_bytes = 0;  ///< keys and values of those writes
+  Measured store;
+  std::optional<Measured> raw;
+  std::optional<Measured> rocksdb;
+  std::optional<Series> hash;  ///< each block's kernel time under Phase::hash
+  StoreMetrics before;         ///< the store's counters around the measured blocks
+  StoreMetrics after;
+  Usage begin;  ///< the process, around them; all subjects together
+  Usage end;
+  Roots roots;  ///< at the end: what the seed fixes
+};
+
+/// Loads the workload's rows into each subject, lets background work come to rest, then runs the
+/// blocks: some at a time through one subject after the other, in changing order. `cancelled`
+/// between blocks; everything is closed on return.
+Result<RunReport> run(Workload& workload, const RunOptions& options);
+
+}  // namespace flatkv::bench

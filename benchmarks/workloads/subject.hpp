@@ -1,0 +1,110 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "flatkv/options.hpp"
+#include "flatkv/store.hpp"
+#include "lthash/batch.hpp"
+#include "workloads/workload.hpp"
+
+namespace flatkv::bench {
+
+using Clock = std::chrono::steady_clock;
+
+inline std::uint64_t since(Clock::time_point start) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+/// Where a block's time goes; `lookup` is the workload's own reads, `other` what is left.
+enum class Phase : std::uint8_t {
+  lookup,
+  route,
+  read,
+  hash,
+  log,
+  buffer,
+  publish,
+  wait,
+  other,
+};
+inline constexpr std::size_t kPhases = 9;
+inline constexpr std::array<std::string_view, kPhases> kPhaseNames = {
+    "lookup", "route", "read", "hash", "log", "buffer", "publish", "wait", "other"};
+
+/// Nanoseconds by phase.
+struct PhaseTimes : std::array<std::uint64_t, kPhases> {
+  std::uint64_t& of(Phase phase) { return (*this)[static_cast<std::size_t>(phase)]; }
+  std::uint64_t of(Phase phase) const { return (*this)[static_cast<std::size_t>(phase)]; }
+  std::uint64_t total() const;
+};
+
+/// What goes on beside the commits.
+struct Background {
+  bool flushing = false;
+  bool compacting = false;
+};
+
+/// Something that takes blocks: the store, or one of the floors it is compared with.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  /// Takes a block and tells what it cost, without what made the block.
+  virtual Result<PhaseTimes> run(const Block& block) = 0;
+  /// Moves everything into the databases.
+  virtual Status flush() = 0;
+  virtual Background background() const = 0;
+  virtual Status close() = 0;
+};
+
+/// The store itself.
+class StoreSubject : public Subject {
+ public:
+  static Result<std::unique_ptr<StoreSubject>> open(const std::string& path, Options options);
+
+  Result<PhaseTimes> run(const Block& block) override;
+  Status flush() override { return store_.flush(); }
+  Background background() const override;
+  Status close() override { return store_.close(); }
+
+  CommitStore& store() noexcept { return store_; }
+
+ private:
+  explicit StoreSubject(CommitStore store) : store_(std::move(store)) {}
+  CommitStore store_;
+};
+
+/// The floor *raw*: the store's databases, write buffer, flush and row cache, and its reads and
+/// writes; no hash and no changelog. Routing is not counted. Keeps the last block's row changes.
+class RawSubject : public Subject {
+ public:
+  /// In a store that is made for it; `options.row_cache` in bytes.
+  static Result<std::unique_ptr<RawSubject>> create(const std::string& path,
+                                                    const Options& options);
+  ~RawSubject() override;
+
+  Result<PhaseTimes> run(const Block& block) override;
+  Status flush() override;
+  Background background() const override;
+  Status close() override;
+
+  /// The floor *hash*: the kernel alone on the elements of the last block; nanoseconds.
+  std::uint64_t hash_last();
+
+  struct Impl;
+
+ private:
+  explicit RawSubject(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// RocksDB as it comes, for scale: default options, one database, a sorted MultiGet of the old
+/// values and one batch a block; its log is off, since the other floor has none.
+Result<std::unique_ptr<Subject>> make_rocksdb_subject(const std::string& path);
+
+}  // namespace flatkv::bench

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "workloads/machine.hpp"
+#include "workloads/runner.hpp"
+#include "workloads/state.hpp"
+
+namespace flatkv::cli {
+
+/// What a benchmark was asked to do, beside its figures.
+struct BenchPlan {
+  std::string workload{};
+  bench::Shape shape{};
+  bench::Machine machine{};
+  std::string durability{};
+  std::uint64_t cache = 0;  ///< bytes, as it came out
+  std::uint64_t write_buffer = 0;
+};
+
+nlohmann::ordered_json to_json(const BenchPlan& plan, const bench::RunReport& report);
+nlohmann::ordered_json to_json(const BenchPlan& plan, const std::vector<bench::Step>& steps);
+
+/// Tables for people, made of the same JSON.
+std::string run_for_people(const nlohmann::ordered_json& report);
+std::string state_for_people(const nlohmann::ordered_json& report);
+
+}  // namespace flatkv::cli

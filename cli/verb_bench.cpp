@@ -1,0 +1,207 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "bench_directory.hpp"
+#include "bench_report.hpp"
+#include "lthash/batch.hpp"
+#include "progress.hpp"
+#include "read_ahead.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+constexpr const char* kMainnet = "mainnet";
+constexpr const char* kState = "state";
+
+struct BenchArguments {
+  std::string workload;
+  bench::Shape shape{.update_percent = 50};
+  std::uint64_t blocks = 0;
+  double seconds = 10;
+  std::uint64_t warm_up = 100;
+  std::string durability = "process";
+  std::uint64_t cache = Options::kAutoCache;
+  std::uint64_t write_buffer = Options{}.write_buffer;
+  std::uint32_t threads = 0;
+  std::uint64_t log_blocks = bench::StateOptions{}.log_blocks;
+  std::string directory;
+  std::string file = "examples/mainnet-15000001-30.jsonl.zst";
+  bool keep = false;
+  bool no_floors = false;
+  bool rocksdb = false;
+};
+
+Options store_options(const BenchArguments& arguments, const Context& context) {
+  Options options;
+  options.durability = arguments.durability == "sync"    ? Durability::sync
+                       : arguments.durability == "group" ? Durability::group
+                                                         : Durability::process;
+  options.row_cache = arguments.cache;
+  options.write_buffer = arguments.write_buffer;
+  options.threads = arguments.threads;
+  options.snapshot_interval = 0;
+  options.log = context.log();
+  return options;
+}
+
+/// The blocks of a file of change sets, one for each version.
+Outcome<std::vector<bench::Block>> recorded(const std::string& path, const Context& context) {
+  FLATKV_ASSIGN(const auto input, ChangeInput::open(path, Format::jsonl, context.interrupts));
+  std::vector<bench::Block> blocks;
+  std::int64_t version = 0;
+  while (true) {
+    FLATKV_ASSIGN(const auto line, input->next());
+    if (!line) break;
+    if (blocks.empty() || line->version != version) blocks.emplace_back();
+    version = line->version;
+    bench::Block& block = blocks.back();
+    const auto own = [&](ByteView bytes) {
+      const auto copy = block.bytes(bytes.size());
+      std::ranges::copy(bytes, copy.begin());
+      return ByteView(copy);
+    };
+    for (const NamedChangeSet& set : line->sets) {
+      if (set.name != kEvmModule) continue;
+      for (const KVPair& pair : set.pairs) {
+        block.writes.push_back({own(pair.key), own(pair.value), pair.remove});
+      }
+    }
+  }
+  if (blocks.size() < 2) {
+    return trouble(ExitCode::usage,
+                   path + " needs a first version, the state, and others, the blocks");
+  }
+  return blocks;
+}
+
+Outcome<std::unique_ptr<bench::Workload>> workload_of(BenchArguments& arguments,
+                                                      const Context& context) {
+  if (arguments.workload != kMainnet) {
+    return bench::make_workload(arguments.workload, arguments.shape);
+  }
+  FLATKV_ASSIGN(auto blocks, recorded(arguments.file, context));
+  const std::uint64_t each = blocks.size() - 1;
+  if (arguments.blocks == 0) arguments.blocks = each * 20;
+  const std::uint64_t all = arguments.blocks + arguments.warm_up;
+  auto workload = bench::replay(std::move(blocks), (all + each - 1) / each);
+  arguments.shape.rows = workload->rows();
+  return workload;
+}
+
+auto progress_of(Progress& progress) {
+  return [&progress](std::string_view what, std::uint64_t done, std::uint64_t total) {
+    progress.update(what, done, done,
+                    total == 0 ? std::nullopt : std::optional<std::uint64_t>(total));
+  };
+}
+
+Outcome<void> show(const nlohmann::ordered_json& report, bool of_state, Context& context) {
+  if (context.json) return context.out.write(report.dump() + "\n");
+  return context.out.write(of_state ? state_for_people(report) : run_for_people(report));
+}
+
+Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
+  arguments.shape =
+      bench::complete(arguments.workload == kState ? "slots" : arguments.workload, arguments.shape);
+  FLATKV_ASSIGN(const BenchDirectory directory,
+                BenchDirectory::make(arguments.directory, arguments.keep));
+  Progress progress(context.console, "bench");
+  BenchPlan plan{.workload = arguments.workload,
+                 .shape = arguments.shape,
+                 .machine = bench::look_at_machine(directory.path()),
+                 .durability = arguments.durability,
+                 .cache = arguments.cache,
+                 .write_buffer = arguments.write_buffer};
+  if (arguments.workload == kState) {
+    bench::StateOptions options{.directory = directory.path(),
+                                .shape = arguments.shape,
+                                .store = store_options(arguments, context),
+                                .log_blocks = arguments.log_blocks,
+                                .seconds = arguments.seconds,
+                                .cancel = &context.interrupts.flag(),
+                                .progress = progress_of(progress)};
+    if (arguments.blocks != 0) options.catch_up_blocks = arguments.blocks;
+    FLATKV_ASSIGN(const auto steps, bench::run_state(options));
+    context.console.end_progress();
+    FLATKV_TRY(show(to_json(plan, steps), true, context));
+    return ExitCode::done;
+  }
+  FLATKV_ASSIGN(const auto workload, workload_of(arguments, context));
+  if (arguments.threads != 0) lthash::set_threads(arguments.threads);
+  const bench::RunOptions options{.directory = directory.path(),
+                                  .store = store_options(arguments, context),
+                                  .blocks = arguments.blocks,
+                                  .seconds = arguments.seconds,
+                                  .warm_up = arguments.warm_up,
+                                  .floors = !arguments.no_floors,
+                                  .rocksdb = arguments.rocksdb,
+                                  .cancel = &context.interrupts.flag(),
+                                  .progress = progress_of(progress)};
+  FLATKV_ASSIGN(const bench::RunReport report, bench::run(*workload, options));
+  context.console.end_progress();
+  plan.shape = arguments.shape;
+  plan.cache = report.after.cache_memory;
+  FLATKV_TRY(show(to_json(plan, report), false, context));
+  return ExitCode::done;
+}
+
+void define(CLI::App& verb, BenchArguments& arguments) {
+  verb.add_option("WORKLOAD", arguments.workload,
+                  "mainnet, erc20, slots, constantinople, transfer: blocks; state: opening, "
+                  "snapshots, moving, checking")
+      ->required()
+      ->check(CLI::IsMember({kMainnet, "erc20", "slots", "constantinople", "transfer", kState}));
+  const auto number = [&](const char* name, auto& into, const char* what, const char* unit,
+                          std::uint64_t least) {
+    return verb.add_option(name, into, what)->type_name(unit)->check(whole_number(least));
+  };
+  number("--rows", arguments.shape.rows, "Rows loaded before anything is measured", "N", 1);
+  number("--writes", arguments.shape.writes, "Writes a block (erc20: transactions)", "N", 1);
+  verb.add_option("--updates", arguments.shape.update_percent,
+                  "slots: share of writes to rows that are there")
+      ->type_name("PERCENT")
+      ->check(whole_number(0, 100))
+      ->capture_default_str();
+  number("--blocks", arguments.blocks, "Blocks measured, instead of --seconds", "N", 1);
+  verb.add_option("--seconds", arguments.seconds, "Time measured, of the store's own blocks")
+      ->check(CLI::Range(0.01, 1e6))
+      ->capture_default_str();
+  number("--warm-up", arguments.warm_up, "Blocks before those", "N", 0)->capture_default_str();
+  number("--seed", arguments.shape.seed, "Fixes every byte", "N", 0)->capture_default_str();
+  verb.add_option("--durability", arguments.durability, "When a commit returns")
+      ->check(CLI::IsMember({"sync", "process", "group"}))
+      ->capture_default_str();
+  number("--cache", arguments.cache, "Row cache (default: a quarter of memory up to 4 GiB)",
+         "BYTES", 0);
+  number("--write-buffer", arguments.write_buffer, "Committed rows in memory before a flush",
+         "BYTES", 1)
+      ->capture_default_str();
+  verb.add_option("--threads", arguments.threads, "For hashing and scans; 0 is one per core")
+      ->check(whole_number(0, 1024))
+      ->capture_default_str();
+  number("--log-blocks", arguments.log_blocks, "state: small blocks in the log", "N", 1)
+      ->capture_default_str();
+  verb.add_option("--file", arguments.file, "mainnet: the recorded blocks")->capture_default_str();
+  verb.add_option("--dir", arguments.directory,
+                  "Where stores are made: an empty directory, or one of an earlier benchmark "
+                  "(default: a new one in the directory for temporary files)");
+  verb.add_flag("--keep", arguments.keep, "Leave the directory there");
+  verb.add_flag("--no-floors", arguments.no_floors, "The store alone, nothing beside it");
+  verb.add_flag("--rocksdb", arguments.rocksdb, "RocksDB as it comes beside it, for scale");
+}
+
+}  // namespace
+
+void add_bench(Registry& verbs) {
+  verbs.add<BenchArguments>(
+      "bench",
+      "Measures the store on this machine, in turn with what it is built on; makes stores of its "
+      "own and removes them",
+      "flatkv bench slots --rows 1000000 --writes 1000 --updates 50 --durability sync", define,
+      measure);
+}
+
+}  // namespace flatkv::cli
