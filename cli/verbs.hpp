@@ -22,6 +22,9 @@ void add_export(Registry& verbs);
 void add_check(Registry& verbs);
 void add_import(Registry& verbs);
 void add_import_log(Registry& verbs);
+void add_digest(Registry& verbs);
+void add_diff(Registry& verbs);
+void add_bisect(Registry& verbs);
 
 /// All of them, in the order of the help.
 void add_verbs(Registry& verbs);

@@ -175,6 +175,7 @@ class Walk {
 Status Scan::scan_range(unsigned thread, engine::Bounds range) {
   Walk walk(cursors_, std::move(range));
   Batch batch;
+  if (options_.range_begins) options_.range_begins(thread);
   for (;;) {
     FLATKV_TRY(check_cancelled());
     FLATKV_TRY(walk.fill(batch, batch_rows_));

@@ -28,6 +28,9 @@ struct ScanOptions {
   /// end. The number never falls.
   std::function<void(std::uint64_t rows)> progress;
   engine::Bounds bounds;  ///< only rows within; default all
+  /// Called by a thread before the first batch of a range. Until it is called again, that thread's
+  /// batches follow one another: no row lies between the last of one and the first of the next.
+  std::function<void(unsigned thread)> range_begins;
 };
 
 /// Threads that a scan with these options uses.

@@ -34,6 +34,8 @@ std::optional<Bytes> after_prefix(Bytes prefix) {
   return prefix;
 }
 
+}  // namespace
+
 engine::Bounds bounds_of(const RowRange& range) {
   engine::Bounds bounds;
   if (!range.prefix.empty()) {
@@ -48,8 +50,6 @@ engine::Bounds bounds_of(const RowRange& range) {
   }
   return bounds;
 }
-
-}  // namespace
 
 Result<std::optional<Bytes>> read_through(const State& state, const Pending* pending,
                                           Database database, ByteView internal_key) {

@@ -19,6 +19,9 @@ Result<std::optional<Account>> read_account(const State& state, const Pending* p
 Result<std::optional<Bytes>> read_through(const State& state, const Pending* pending,
                                           Database database, ByteView internal_key);
 
+/// The keys within all three limits of a range.
+engine::Bounds bounds_of(const RowRange& range);
+
 /// `invalid_argument` for the metadata database.
 Result<RowIterator> iterate(const std::shared_ptr<const State>& state, const Pending* pending,
                             Database database, const RowRange& range);

@@ -1,0 +1,180 @@
+// Where two logs part (spec §9).
+#include "flatkv/bisect.hpp"
+
+#include <algorithm>
+
+#include "fs/files.hpp"
+#include "history/look.hpp"
+#include "layout/manifest.hpp"
+#include "store/examine.hpp"
+
+namespace flatkv {
+namespace {
+
+/// One of the two logs, read in order.
+class Log {
+ public:
+  static Result<Log> open(const std::string& store) {
+    fs::FileSystem& files = fs::posix();
+    FLATKV_ASSIGN(const auto manifest,
+                  history::look_at_store(files, store, [&](const history::Place& place) {
+                    return layout::read_manifest(files, place.generation);
+                  }));
+    FLATKV_ASSIGN(const auto reader, LogReader::open(store, std::nullopt, false));
+    return Log(store, {manifest.account_rows, manifest.initial_version, reader.range()});
+  }
+
+  const Parting::Side& side() const noexcept { return side_; }
+  std::int64_t base() const noexcept { return side_.log.base; }
+  std::int64_t end() const noexcept { return side_.log.last; }
+
+  /// Nothing has been written yet.
+  bool base_is_empty() const noexcept { return base() == side_.initial_version - 1; }
+
+  /// The roots line of the version just before the first record; nothing if no snapshot keeps it.
+  Result<std::optional<Roots>> base_roots() const {
+    if (base_is_empty()) {
+      const Digest nothing = LtHash().checksum();
+      return Roots{nothing, nothing, nothing, nothing, nothing};
+    }
+    auto found = roots_at(store_, base());
+    if (found) return found->roots;
+    if (found.error().code == ErrorCode::version_mismatch) return std::optional<Roots>{};
+    return std::unexpected(std::move(found).error());
+  }
+
+  Status start(std::int64_t from) {
+    if (from > end()) return {};
+    FLATKV_ASSIGN(reader_, LogReader::open(store_, from, false));
+    return {};
+  }
+
+  Result<LogRecord> next(std::int64_t version) {
+    FLATKV_ASSIGN(const auto block, reader_->next());
+    if (!block || block->record.version != version) {
+      return fail(ErrorCode::corruption, "the log ends before its last record")
+          .path(store_)
+          .version(version);
+    }
+    return block->record;
+  }
+
+  /// What the end of the log is, once all of it was read: an end, or damage.
+  Status at_end() {
+    if (!reader_) return {};
+    FLATKV_TRY(reader_->next());
+    return {};
+  }
+
+ private:
+  Log(std::string store, Parting::Side side) : store_(std::move(store)), side_(side) {}
+
+  std::string store_;
+  Parting::Side side_;
+  std::optional<LogReader> reader_;
+};
+
+std::string range_of(const Log& log) {
+  if (log.end() == log.base()) return "none above " + std::to_string(log.base());
+  return std::to_string(log.base() + 1) + " to " + std::to_string(log.end());
+}
+
+class Search {
+ public:
+  Search(Log& a, Log& b, const BisectOptions& options) : a_(a), b_(b), options_(options) {
+    found_.sides = {a.side(), b.side()};
+  }
+
+  Result<Parting> run() {
+    const std::int64_t base = std::max(a_.base(), b_.base());
+    const std::int64_t last = std::min(a_.end(), b_.end());
+    FLATKV_ASSIGN(const bool base_known, compare_base(base, last));
+    if (found_.parted) return found_;
+    if (!base_known && base >= last) {
+      return fail(ErrorCode::version_mismatch, "the two logs have no version in common: one has " +
+                                                   range_of(a_) + ", the other " + range_of(b_));
+    }
+    if (!base_known) found_.first = base + 1;
+    found_.last = std::max(last, base);
+    FLATKV_TRY(a_.start(base + 1));
+    FLATKV_TRY(b_.start(base + 1));
+    FLATKV_TRY(compare_records(base + 1, last, base_known));
+    return found_;
+  }
+
+ private:
+  /// The lines of the version before the first record that both have. Whether they are known.
+  Result<bool> compare_base(std::int64_t base, std::int64_t last) {
+    FLATKV_ASSIGN(const auto a, line_at(a_, base));
+    FLATKV_ASSIGN(const auto b, line_at(b_, base));
+    if (base > last || !a || !b) return false;
+    found_.first = found_.last = base;
+    found_.roots = {*a, *b};
+    found_.parted = found_.older = *a != *b;
+    return true;
+  }
+
+  static Result<std::optional<Roots>> line_at(Log& log, std::int64_t version) {
+    if (version == log.base()) return log.base_roots();
+    if (version > log.end()) return std::optional<Roots>{};
+    FLATKV_TRY(log.start(version));
+    FLATKV_ASSIGN(const LogRecord record, log.next(version));
+    return record.roots;
+  }
+
+  Status compare_records(std::int64_t first, std::int64_t last, bool base_known) {
+    for (std::int64_t version = first; version <= last; ++version) {
+      if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+        return fail(ErrorCode::cancelled, "the comparison of the logs was stopped");
+      }
+      FLATKV_ASSIGN(const LogRecord a, a_.next(version));
+      FLATKV_ASSIGN(const LogRecord b, b_.next(version));
+      if (options_.progress) {
+        options_.progress(static_cast<std::uint64_t>(version - first + 1),
+                          static_cast<std::uint64_t>(last - first + 1));
+      }
+      found_.roots = {a.roots, b.roots};
+      found_.same_block =
+          a.payload_digest == b.payload_digest && a.payload_bytes == b.payload_bytes;
+      if (a.roots == b.roots) continue;
+      found_.last = version;
+      found_.parted = true;
+      found_.older = version == first && !base_known;
+      return {};
+    }
+    if (last == a_.end()) FLATKV_TRY(a_.at_end());
+    if (last == b_.end()) FLATKV_TRY(b_.at_end());
+    return {};
+  }
+
+  Log& a_;
+  Log& b_;
+  const BisectOptions& options_;
+  Parting found_;
+};
+
+}  // namespace
+
+std::vector<Database> Parting::databases() const {
+  std::vector<Database> differ;
+  for (const Database database : layout::kDataDatabases) {
+    if (store::checksum_of(roots[0], database) != store::checksum_of(roots[1], database)) {
+      differ.push_back(database);
+    }
+  }
+  return differ;
+}
+
+Result<Parting> find_parting(const std::string& a, const std::string& b,
+                             const BisectOptions& options) {
+  for (int look = 1;; ++look) {
+    FLATKV_ASSIGN(Log log_a, Log::open(a));
+    FLATKV_ASSIGN(Log log_b, Log::open(b));
+    auto found = Search(log_a, log_b, options).run();
+    // A writer may have pruned what was there when its log was opened first.
+    const bool again = !found && found.error().code == ErrorCode::log_gap;
+    if (!again || look == history::kLooks) return found;
+  }
+}
+
+}  // namespace flatkv

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "flatkv/digest.hpp"
+#include "integrity/digest_tree.hpp"
+
+namespace flatkv {
+
+struct StateDigest::Part::Tree {
+  integrity::Nodes nodes;
+};
+
+}  // namespace flatkv
