@@ -73,17 +73,31 @@ std::string for_people(const VerifyReport& report, double seconds) {
   return text;
 }
 
-Trouble differs(const VerifyReport& report) {
+Trouble differs(const VerifyReport& report, const std::string& store) {
   std::string names;
+  std::string repairs;
   for (const DatabaseVerdict& verdict : report.databases) {
     if (verdict.good()) continue;
-    if (!names.empty()) names += ", ";
-    names += to_string(verdict.database);
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", to_string(verdict.database));
+    repairs += fmt::format("{}`flatkv repair {} --db {}`", repairs.empty() ? "" : ", ", store,
+                           to_string(verdict.database));
   }
-  if (!report.sum_good)
+  if (!report.sum_good) {
     names += names.empty() ? "the sum of the hashes" : ", the sum of the hashes";
+    if (repairs.empty()) repairs = fmt::format("`flatkv repair {} --db metadata`", store);
+  }
   return {ExitCode::no, fmt::format("version {} does not verify: {}", report.version, names),
-          "keep a copy of the store; `flatkv info STORE` says which commands could help"};
+          fmt::format("keep a copy of the store, then {}", repairs)};
+}
+
+/// A database that cannot even be read to its end.
+Trouble unreadable(const Error& error, const std::string& store) {
+  Trouble refused(error);
+  if (error.code == ErrorCode::corruption && error.database) {
+    refused.advice = fmt::format("keep a copy of the store, then `flatkv repair {} --db {}`", store,
+                                 to_string(*error.database));
+  }
+  return refused;
 }
 
 Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
@@ -96,13 +110,15 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
   options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
-  FLATKV_ASSIGN(const VerifyReport report, store.verify(options));
+  const auto verified = store.verify(options);
   context.console.end_progress();
+  if (!verified) return std::unexpected(unreadable(verified.error(), arguments.from.store));
+  const VerifyReport& report = *verified;
   FLATKV_TRY(context.out.write(context.json ? to_json(report).dump() + "\n"
                                             : for_people(report, progress.seconds())));
   if (report.good()) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
-  return std::unexpected(differs(report));
+  return std::unexpected(differs(report, arguments.from.store));
 }
 
 }  // namespace

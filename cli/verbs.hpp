@@ -14,6 +14,7 @@ void add_get(Registry& verbs);
 void add_rows(Registry& verbs);
 void add_log(Registry& verbs);
 void add_verify(Registry& verbs);
+void add_repair(Registry& verbs);
 void add_snapshot(Registry& verbs);
 void add_snapshots(Registry& verbs);
 void add_rollback(Registry& verbs);

@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "fs/files.hpp"
 #include "history/look.hpp"
+#include "history/remedies.hpp"
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
 
@@ -132,7 +133,12 @@ class Inspector {
       FLATKV_TRY(describe_committed());
     } else {
       info_.problems.push_back(opens.error());
-      FLATKV_TRY(suggest(opens.error()));
+      FLATKV_ASSIGN(info_.remedies,
+                    history::remedies(files_, {.problem = opens.error(),
+                                               .place = place_,
+                                               .found = found_,
+                                               .manifest = manifest_ ? &*manifest_ : nullptr,
+                                               .snapshots = snapshots_}));
     }
     return std::move(info_);
   }
@@ -143,7 +149,9 @@ class Inspector {
     place_.choice = found_.choice;
     place_.generation = found_.generation;
     info_.generation = found_.choice.name;
-    FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, true));
+    // Where they cannot be listed, examine has said why.
+    auto snapshots = layout::list_snapshots(files_, place_.generation, true);
+    if (snapshots) snapshots_ = *std::move(snapshots);
     for (const SnapshotEntry& entry : snapshots_) info_.snapshots.push_back(describe(entry));
     manifest_ = layout::read_manifest(files_, place_.generation);
     if (!manifest_) return {};
@@ -210,74 +218,6 @@ class Inspector {
     return {};
   }
 
-  void remedy(std::string command) {
-    if (std::ranges::find(info_.remedies, command) == info_.remedies.end()) {
-      info_.remedies.push_back(std::move(command));
-    }
-  }
-
-  /// Commands that could help against a refusal of phase 1.
-  Status suggest(const Error& problem) {
-    const std::string& store = place_.store;
-    switch (problem.code) {
-      case ErrorCode::import_incomplete:
-        remedy("flatkv import FILE " + store);
-        return {};
-      case ErrorCode::format_too_new:
-        remedy("a newer flatkv");
-        return {};
-      case ErrorCode::foreign_store:
-        remedy("remove what belongs to another store: " + problem.path);
-        break;
-      case ErrorCode::corruption:
-      case ErrorCode::log_gap:
-      case ErrorCode::log_behind:
-        break;
-      default:
-        return {};  // the machine, not the store
-    }
-    if (found_.generation.empty() && found_.survey.generations.size() > 1) {
-      remedy("remove all of these but the right one, from " + store + ": " + generations());
-      return {};
-    }
-    if (problem.database) {
-      remedy("flatkv repair " + store + " --db " + std::string(to_string(*problem.database)));
-      remedy("flatkv repair " + store + " --db metadata");
-    }
-    if (!found_.generation.empty() && manifest_) FLATKV_TRY(suggest_rollbacks());
-    if (!found_.generation.empty() && !manifest_) suggest_manifest();
-    remedy("flatkv import FILE " + store + " --force");
-    return {};
-  }
-
-  std::string generations() const {
-    std::string text;
-    for (const auto& name : found_.survey.generations) text += (text.empty() ? "" : ", ") + name;
-    return text;
-  }
-
-  Status suggest_rollbacks() {
-    std::optional<Error> problem;
-    FLATKV_ASSIGN(const auto reach,
-                  history::find_reach(files_, place_, *manifest_, snapshots_, problem));
-    for (const auto& one : reach | std::views::reverse) {
-      remedy("flatkv rollback " + place_.store + " " + std::to_string(one.last));
-    }
-    for (const auto& one : reach | std::views::reverse) {
-      remedy("flatkv rollback " + place_.store + " " + std::to_string(one.version));
-    }
-    return {};
-  }
-
-  void suggest_manifest() {
-    for (const SnapshotEntry& entry : snapshots_) {
-      if (!entry.manifest) continue;
-      remedy("write " + fs::join(place_.generation, layout::kManifestFile) +
-             " again from the copy in " + fs::join(entry.path, layout::kSnapshotFile));
-      return;
-    }
-  }
-
   fs::FileSystem& files_;
   store::Environment environment_;
   Place place_;
@@ -303,10 +243,12 @@ Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) {
 Result<StoreInfo> inspect(const std::string& store) {
   fs::FileSystem& files = fs::posix();
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
-  FLATKV_ASSIGN(const auto survey, layout::survey_store(files, path));
-  if (const auto choice = layout::choose_generation(path, survey);
-      !choice && choice.error().code == ErrorCode::not_found) {
-    return std::unexpected(choice.error());
+  const auto survey = layout::survey_store(files, path);  // what is wrong with it, examine says
+  if (survey) {
+    const auto choice = layout::choose_generation(path, *survey);
+    if (!choice && choice.error().code == ErrorCode::not_found) {
+      return std::unexpected(choice.error());
+    }
   }
   // Held while one looks: a writer that opens meanwhile waits for it.
   const auto lock = files.lock_directory(path);

@@ -1,0 +1,171 @@
+// Everything that `open` refuses is explained, and nothing is changed by looking: what was found,
+// what was expected, and commands that could help; those that are ours are run, one by one.
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "fault/fault_fixture.hpp"
+#include "flatkv/history.hpp"
+#include "flatkv/inspect.hpp"
+#include "flatkv/repair.hpp"
+
+namespace flatkv::test {
+namespace {
+
+using ::testing::AssertionFailure;
+using ::testing::AssertionResult;
+using ::testing::AssertionSuccess;
+
+/// The store is one that the script made, at some version of it, and goes on.
+AssertionResult is_of_the_script(const std::string& store) {
+  auto opened = CommitStore::open(store, fault_options());
+  if (!opened) return AssertionFailure() << "still refused: " << opened.error().to_string();
+  Model model;
+  while (model.version() < opened->version()) {
+    for (const Changes& changes : script_block(kFaultSeed, model.version() + 1)) {
+      model.apply(changes);
+    }
+    model.commit();
+  }
+  if (auto same = store_is(*opened, model.committed()); !same) return same;
+  return commit_both(*opened, model, script_block(kFaultSeed, model.version() + 1));
+}
+
+std::optional<Database> database_of(std::string_view name) {
+  for (const Database database : {Database::account, Database::code, Database::storage,
+                                  Database::legacy, Database::metadata}) {
+    if (name == to_string(database)) return database;
+  }
+  return std::nullopt;
+}
+
+/// Does what a remedy says, if it is a command that needs nothing from elsewhere.
+std::optional<Status> follow(const std::string& remedy, const std::string& store) {
+  const std::string repair_it = "flatkv repair " + store + " --db ";
+  const std::string roll_back = "flatkv rollback " + store + " ";
+  if (remedy.starts_with(repair_it)) {
+    const auto database = database_of(remedy.substr(repair_it.size()));
+    if (!database) return std::nullopt;  // --from STREAM
+    const auto done = repair(store, *database);
+    if (!done) return Status(std::unexpected(done.error()));
+    return Status();
+  }
+  const std::string copy_manifest = "jq -j .manifest ";
+  if (remedy.starts_with(copy_manifest)) {  // jq need not be here
+    const std::size_t to = remedy.find(" > ");
+    const Bytes snapshot =
+        read_file(remedy.substr(copy_manifest.size(), to - copy_manifest.size()));
+    const auto json = nlohmann::json::parse(snapshot.begin(), snapshot.end());
+    write_file(remedy.substr(to + 3), as_bytes(json.at("manifest").get<std::string>()));
+    return Status();
+  }
+  if (remedy.starts_with(roll_back)) {
+    return rollback(store, std::stoll(remedy.substr(roll_back.size())));
+  }
+  return std::nullopt;
+}
+
+AssertionResult names_the_right_thing(const StoreInfo& info, const Error& refusal,
+                                      const std::string& store) {
+  if (info.problems.empty()) return AssertionFailure() << "no problem named";
+  const Error& problem = info.problems.front();
+  if (problem.code != refusal.code || problem.message != refusal.message) {
+    return AssertionFailure() << "open says " << refusal.to_string() << ", info says "
+                              << problem.to_string();
+  }
+  if (problem.message.empty() || problem.path.empty()) {
+    return AssertionFailure() << "neither what nor where: " << problem.to_string();
+  }
+  if (info.remedies.empty()) return AssertionFailure() << "no way out named";
+  for (const std::string& remedy : info.remedies) {
+    if (remedy.starts_with("flatkv ") && remedy.find(store) == std::string::npos) {
+      return AssertionFailure() << "a command without the store: " << remedy;
+    }
+  }
+  const auto offers = [&](const std::string& text) {
+    return std::ranges::any_of(info.remedies, [&](const std::string& remedy) {
+      return remedy.find(text) != std::string::npos;
+    });
+  };
+  if (problem.database &&
+      !offers("flatkv repair " + store + " --db " + std::string(to_string(*problem.database)))) {
+    return AssertionFailure() << "no repair of " << to_string(*problem.database);
+  }
+  if (problem.code == ErrorCode::log_behind && !offers("flatkv rollback " + store)) {
+    return AssertionFailure() << "no rollback";
+  }
+  if (problem.code == ErrorCode::format_too_new && !offers("newer flatkv")) {
+    return AssertionFailure() << "no newer program";
+  }
+  return AssertionSuccess();
+}
+
+/// Tries the remedies on copies. True if one of them brought the store back.
+bool one_helps(const StoreInfo& info, const std::string& store, const std::string& kept) {
+  for (const std::string& remedy : info.remedies) {
+    copy_tree(kept, store);
+    const auto done = follow(remedy, store);
+    if (!done) continue;
+    if (*done && is_of_the_script(store)) return true;
+  }
+  return false;
+}
+
+TEST(Doctor, EveryRefusalIsExplainedAndNothingChanged) {
+  TempDir directory;
+  const std::string store = directory.path("store");
+  int explained = 0;
+  int helped = 0;
+  std::string by_hand;
+  for (const Fault& fault : fault_table()) {
+    if (fault.outcome != Outcome::refused) continue;
+    SCOPED_TRACE(fault.id + " " + fault.what);
+    copy_tree(fault.start == Start::closed ? prepared().closed : prepared().killed, store);
+    remove_tree(store + "-moved");
+    fault.make(store);
+    const auto opened = CommitStore::open(store, fault_options());
+    ASSERT_FALSE(opened);
+    const auto before = tree_state(store);
+    const auto info = inspect(store);
+    ASSERT_OK(info);
+    EXPECT_EQ(tree_difference(before, tree_state(store)), "");
+    EXPECT_TRUE(names_the_right_thing(*info, opened.error(), store));
+    ++explained;
+    const std::string kept = directory.path("kept");
+    copy_tree(store, kept);
+    if (one_helps(*info, store, kept)) {
+      ++helped;
+    } else {
+      by_hand += "  " + fault.id + " " + fault.what + ": " + info->remedies.front() + "\n";
+    }
+  }
+  std::cout << explained << " refusals explained; " << helped
+            << " ended by a command that was named, the others need something else:\n"
+            << by_hand;
+  EXPECT_GE(explained, 25);
+  EXPECT_GE(helped, 20);
+}
+
+/// What no table of faults has: a file in a store's place, a newer CURRENT, an import cut off.
+TEST(Doctor, WhatIsNoStoreAnyMore) {
+  TempDir directory;
+  const std::string store = directory.path("store");
+  copy_tree(prepared().closed, store);
+  const std::string name = stdfs::path(live_generation(store)).filename();
+  stdfs::rename(store + "/" + name, store + "/" + name + "-import-tmp");
+  stdfs::remove(store + "/CURRENT");
+  auto info = inspect(store);
+  ASSERT_OK(info);
+  EXPECT_EQ(info->problems.at(0).code, ErrorCode::import_incomplete);
+  EXPECT_EQ(info->remedies.at(0), "flatkv import FILE " + store);
+
+  copy_tree(prepared().closed, store);
+  remove_tree(live_generation(store));
+  info = inspect(store);
+  ASSERT_OK(info);
+  EXPECT_EQ(info->problems.at(0).code, ErrorCode::corruption);
+  EXPECT_EQ(info->remedies.at(0), "flatkv import FILE " + store + " --force");
+}
+
+}  // namespace
+}  // namespace flatkv::test
