@@ -145,9 +145,10 @@ class CommitStore {
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 
   /// Scrubs one slice: reads at most `max_rows` rows of the database that the scrub is in, never
-  /// beyond its end, and saves how far it is. Any thread, also beside the writer. Damage is a
+  /// beyond its end, and saves how far it is. Any thread, also beside the writer, but not beside
+  /// `rollback`. At most 65 536 rows or 32 MiB at once, since a flush waits for it. Damage is a
   /// finding in the status, not an error. Errors: `unsupported` (Options::scrub is off),
-  /// `store_failed`, `invalid_argument` (no rows).
+  /// `store_failed`, `cancelled` (the store is being closed), `invalid_argument` (no rows).
   Result<ScrubStatus> scrub(std::uint64_t max_rows);
   /// How far the scrub is; nothing where Options::scrub is off. Any thread.
   std::optional<ScrubStatus> scrub_status() const;
