@@ -79,10 +79,22 @@ function(flatkv_register name)
     list(APPEND _labels nightly)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${_labels}" TIMEOUT ${FLATKV_TEST_TIMEOUT} SKIP_RETURN_CODE 77)
+  # What it counts of the fault matrix, for scripts/fault-counts.
+  set_property(GLOBAL APPEND PROPERTY FLATKV_TEST_NAMES ${name})
+  set(_environment "FLATKV_FAULT_COUNTS=${CMAKE_BINARY_DIR}/fault-counts/${name}")
   if(FLATKV_SANITIZE)
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT
-      "UBSAN_OPTIONS=print_stacktrace=1;ASAN_OPTIONS=detect_stack_use_after_return=1")
+    list(APPEND _environment
+      UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1)
   endif()
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${_environment}")
+endfunction()
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fault-counts)
+
+# tests.txt: the names of all tests, one a line.
+function(flatkv_list_tests)
+  get_property(_names GLOBAL PROPERTY FLATKV_TEST_NAMES)
+  list(JOIN _names "\n" _lines)
+  file(WRITE ${CMAKE_BINARY_DIR}/tests.txt "${_lines}\n")
 endfunction()
 
 # Tests of sanitized trees have names of their own, since scripts/test runs both kinds together.

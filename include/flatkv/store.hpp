@@ -72,7 +72,9 @@ struct LogRecord {
 
 /// A state commitment store. One thread writes (apply, commit, discard and the reads on this
 /// handle); `view` may be called from any thread, and views may be read from any thread. After any
-/// error with code `store_failed` the handle only serves reads; close it and open it again.
+/// error with code `store_failed` the handle only serves reads; close it and open it again. That
+/// goes for memory that runs out, too: apply, commit, flush and snapshot then return `no_space`,
+/// the working roots and hashes throw std::bad_alloc, and the store has failed.
 class CommitStore {
  public:
   /// Makes an empty store at `path` (which must not hold one). Durable on return.

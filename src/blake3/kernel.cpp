@@ -144,4 +144,10 @@ const Backend& backend(Kernel kernel) noexcept {
   return *compiled(kernel);
 }
 
+#ifdef FLATKV_FAILPOINTS
+void use_for_test(const Backend* backend) noexcept {
+  g_current.store(backend, std::memory_order_release);
+}
+#endif
+
 }  // namespace flatkv::blake3

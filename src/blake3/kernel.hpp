@@ -36,4 +36,10 @@ Status environment_kernel();
 const Backend& backend() noexcept;
 const Backend& backend(Kernel kernel) noexcept;
 
+#ifdef FLATKV_FAILPOINTS
+/// Puts these operations, which must outlive their use, in the place of the current kernel's: for
+/// tests of what becomes of a kernel that errs. Null: the kernel of before the first `select`.
+void use_for_test(const Backend* backend) noexcept;
+#endif
+
 }  // namespace flatkv::blake3

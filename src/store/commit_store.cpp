@@ -1,5 +1,7 @@
 #include "store/commit_store.hpp"
 
+#include <new>
+
 #include "blake3/kernel.hpp"
 #include "store/create.hpp"
 #include "store/reads.hpp"
@@ -19,6 +21,41 @@ Result<CommitStore> open_commit_store(const Environment& environment, const std:
 }
 
 }  // namespace store
+
+namespace {
+
+/// An allocation failed in the middle of a step of the writer's, and nobody knows how far that
+/// came: the pending block is dropped and the store poisoned. Allocates nothing: the text is short
+/// enough.
+Error out_of_memory(store::Core& core) {
+  core.discard();
+  core.poison(fail(ErrorCode::no_space, "out of memory").error());
+  return fail(ErrorCode::no_space, "out of memory").error();
+}
+
+/// A step of the writer's that gives a Result. The library throws nothing but std::bad_alloc; the
+/// store must not go on from half a step because somebody caught it.
+template <class Step>
+auto or_fail(store::Core& core, Step step) -> decltype(step()) {
+  try {
+    return step();
+  } catch (const std::bad_alloc&) {
+    return std::unexpected(out_of_memory(core));
+  }
+}
+
+/// The same for one that has no error to give.
+template <class Step>
+auto or_throw(store::Core& core, Step step) -> decltype(step()) {
+  try {
+    return step();
+  } catch (const std::bad_alloc&) {
+    static_cast<void>(out_of_memory(core));
+    throw;
+  }
+}
+
+}  // namespace
 
 void CommitStore::Impl::replace(store::Opened opened) {
   const store::CoreSetup& setup = opened.core->setup();
@@ -43,15 +80,19 @@ CommitStore& CommitStore::operator=(CommitStore&&) noexcept = default;
 CommitStore::~CommitStore() = default;
 
 Status CommitStore::apply(std::span<const NamedChangeSet> change_sets) {
-  return impl_->core->apply(change_sets);
+  return or_fail(*impl_->core, [&] { return impl_->core->apply(change_sets); });
 }
 
-Digest CommitStore::root_hash() const { return impl_->core->pending().roots().root; }
-Roots CommitStore::working_roots() const { return impl_->core->pending().roots(); }
+Digest CommitStore::root_hash() const { return working_roots().root; }
+Roots CommitStore::working_roots() const {
+  return or_throw(*impl_->core, [&] { return Roots(impl_->core->pending().roots()); });
+}
 Roots CommitStore::committed_roots() const { return impl_->core->state()->roots; }
 
 LtHash CommitStore::working_hash(Database database) const {
-  return impl_->core->pending().hashes().at(static_cast<std::size_t>(database));
+  return or_throw(*impl_->core, [&] {
+    return LtHash(impl_->core->pending().hashes().at(static_cast<std::size_t>(database)));
+  });
 }
 
 std::int64_t CommitStore::version() const noexcept { return impl_->core->state()->version; }
@@ -63,7 +104,9 @@ AccountRows CommitStore::account_rows() const noexcept {
 }
 bool CommitStore::has_pending() const noexcept { return !impl_->core->pending().empty(); }
 
-Result<Roots> CommitStore::commit(std::int64_t version) { return impl_->core->commit(version); }
+Result<Roots> CommitStore::commit(std::int64_t version) {
+  return or_fail(*impl_->core, [&] { return impl_->core->commit(version); });
+}
 void CommitStore::discard() { impl_->core->discard(); }
 
 Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
@@ -91,8 +134,12 @@ Status CommitStore::wait_durable(std::int64_t version) {
   return impl_->core->wait_durable(version);
 }
 
-Status CommitStore::flush() { return impl_->core->flush(false); }
-Status CommitStore::snapshot() { return impl_->core->snapshot(); }
+Status CommitStore::flush() {
+  return or_fail(*impl_->core, [&] { return impl_->core->flush(false); });
+}
+Status CommitStore::snapshot() {
+  return or_fail(*impl_->core, [&] { return impl_->core->snapshot(); });
+}
 
 Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
   FLATKV_TRY(impl_->core->check_readable());

@@ -252,7 +252,11 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
     take[i] = current->databases[i].stats.version < version;
     level = level && current->databases[i].stats.version <= version;
   }
-  FLATKV_TRY(pending_.replay(std::move(payload), *entry, take));
+  if (Status staged = pending_.replay(std::move(payload), *entry, take); !staged) {
+    // What no caller could have given was not logged either.
+    if (staged.error().code != ErrorCode::invalid_argument) return staged;
+    return damaged("the logged block is not valid: " + staged.error().message);
+  }
   const Roots& roots = pending_.roots();
   for (const Database database : layout::kDataDatabases) {
     const Digest& found = checksum_of(roots, database);

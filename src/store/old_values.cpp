@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/failpoint.hpp"
 #include "engine/row_sort.hpp"
 #include "store/pending.hpp"
 
@@ -62,6 +63,7 @@ Status OldValues::read(const State& state, Database database, std::span<PendingR
   for (const Missing& missing : missing_) keys_.push_back(rows[missing.row].key);
   values_.assign(keys_.size(), std::nullopt);
   FLATKV_TRY(state.of(database).snapshot->multi_get(keys_, arena, values_));
+  FLATKV_FAILPOINT("apply.values_read");
   for (std::size_t i = 0; i < missing_.size(); ++i) {
     PendingRow& row = rows[missing_[i].row];
     row.had_old = values_[i].has_value();

@@ -15,7 +15,9 @@
 #include "crash/sections.hpp"
 #include "support/checks.hpp"
 #include "support/child.hpp"
+#include "support/fault_counts.hpp"
 #include "support/files.hpp"
+#include "support/tamper.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -58,6 +60,55 @@ const std::map<std::string, const char*> kElsewhere = {
      "a segment above a torn one is not left by a kill: the one before is synced first; tested in "
      "the room"},
 };
+
+/// The rows of the fault matrix that a kill, and an error, at the sites of this name are of.
+struct Rows {
+  const char* sites;
+  std::vector<const char*> killed;
+  std::vector<const char*> failed;
+  Came error = Came::recovered;  ///< of a child that an error ended, before its store was reopened
+};
+const std::vector<Rows> kRows = {
+    {"commit.begin", {"C1"}, {}},
+    {"changelog.append.before", {"C1"}, {"C3"}, Came::failed},
+    {"changelog.append.after", {"C7"}, {"C3"}, Came::failed},
+    {"commit.appended", {"C7"}, {"C3"}, Came::failed},
+    {"changelog.sync.", {"C7"}, {"C4"}, Came::failed},
+    {"commit.durable", {"C7", "C17"}, {"C4"}, Came::failed},
+    {"flush.", {"C8"}, {"C9"}, Came::failed},
+    {"flush.ingested", {"C17"}, {}},
+    {"flush.published", {"C17"}, {}},
+    {"engine.table.", {"C8"}, {"C9"}, Came::failed},
+    {"engine.ingest.", {"C8"}, {"C9"}, Came::failed},
+    {"snapshot.begun", {"S1"}, {"S2"}},
+    {"snapshot.checkpointed", {"S1"}, {"S2"}},
+    {"engine.checkpoint.", {"S1"}, {"S2"}},
+    {"layout.snapshot.before_manifest", {"S1", "S3"}, {"S2", "S3"}},
+    {"layout.snapshot.before_sync", {"S1"}, {"S2"}},
+    {"layout.snapshot.before_rename", {"S1"}, {"S2"}},
+    {"layout.snapshot.after_rename", {"S1"}, {"S2"}},
+    {"layout.snapshot.before_remove", {"S15"}, {"S15"}},
+    {"snapshot.pruned", {"S15", "S16"}, {"S15"}},
+    {"changelog.prune.", {"S15", "S16"}, {"S15"}},
+    {"changelog.reseal.", {"W12"}, {}},
+    {"generation.", {"S11"}, {}},
+    {"engine.clone.", {"S11"}, {}},
+    {"changelog.clone.", {"S11"}, {}},
+    {"layout.publish.", {"S11"}, {}},
+    {"layout.cleanup.", {"S11"}, {}},
+    {"layout.swap.", {"S11", "S12"}, {}},
+    {"open.", {"R1"}, {}},
+    {"replay.", {"R1"}, {}},
+};
+
+void count_rows(std::string_view site, bool killed, bool stopped) {
+  for (const Rows& rows : kRows) {
+    if (!site.starts_with(rows.sites)) continue;
+    for (const char* row : killed ? rows.killed : rows.failed) {
+      count_fault(row, !killed && stopped ? rows.error : Came::recovered);
+    }
+  }
+}
 
 class FailpointCrash : public ::testing::Test {
  protected:
@@ -136,10 +187,25 @@ class FailpointCrash : public ::testing::Test {
           ++outcomes_[site].failed;
           if (WEXITSTATUS(status) == 0) ++outcomes_[site].survived;
         }
+        if (site.starts_with("flush.")) look_at_metadata();
         check();
         if (HasFatalFailure()) return;
+        const bool killed = std::string_view(action) == "kill";
+        count_rows(site, killed, !killed && WEXITSTATUS(status) != 0);
+        if (metadata_behind_) count_fault("C12", Came::recovered);
+        metadata_behind_ = false;
       }
     }
+  }
+
+  /// C12: stopped when all four were flushed and the metadata database was not.
+  void look_at_metadata() {
+    std::set<std::int64_t> data;
+    for (const char* name : {"account", "code", "storage", "legacy"}) {
+      data.insert(flushed_version(working(store(), name)).value_or(-1));
+    }
+    const auto metadata = flushed_version(working(store(), "metadata"), true);
+    metadata_behind_ = data.size() == 1 && metadata && *metadata < *data.begin();
   }
 
   struct Outcome {
@@ -153,6 +219,7 @@ class FailpointCrash : public ::testing::Test {
   std::int64_t acknowledged_ = 0;
   std::int64_t started_ = 0;
   unsigned turn_ = 0;
+  bool metadata_behind_ = false;
   std::map<std::string, Outcome> outcomes_;
 };
 TempDir* FailpointCrash::shared_ = nullptr;

@@ -9,6 +9,7 @@
 
 #include "base/failpoint.hpp"
 #include "support/child.hpp"
+#include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -98,11 +99,18 @@ class Kill : public ::testing::Test {
       }
       acknowledged_ = std::max(acknowledged_, *version);
     }
-    if (page_.open == 0) ++counts_["killed while opening"];
-    if (page_.started > page_.acknowledged) ++counts_["killed in a commit"];
+    came("killed", "K3");
+    if (page_.open == 0) came("killed while opening", "R1");
+    if (page_.started > page_.acknowledged) came("killed in a commit", "C1");
     const bool table = !names(live_generation(path()) + "/flush", "", ".sst").empty();
-    if (page_.flushing != 0 || table) ++counts_["killed in a flush"];
+    if (page_.flushing != 0 || table) came("killed in a flush", "C8");
     if (table) ++counts_["  with a table on its way"];
+  }
+
+  /// Something that this round is to recover from, and its row of the fault matrix.
+  void came(const std::string& what, const char* row) {
+    ++counts_[what];
+    rows_.emplace_back(row);
   }
 
   void look_at_databases() {
@@ -138,6 +146,8 @@ class Kill : public ::testing::Test {
     ASSERT_TRUE(commit_both(*store, model_, script_block(kScript, model_.version() + 1, kPools)));
     acknowledged_ = model_.version();
     ASSERT_OK(store->close());
+    for (const std::string& row : rows_) count_fault(row, Came::recovered);
+    rows_.clear();
   }
 
   TempDir directory_;
@@ -145,6 +155,7 @@ class Kill : public ::testing::Test {
   Model model_;
   std::int64_t acknowledged_ = 0;
   std::map<std::string, std::uint64_t> counts_;
+  std::vector<std::string> rows_;
 };
 
 TEST_F(Kill, Trap37_EveryAcknowledgedBlockSurvives) {

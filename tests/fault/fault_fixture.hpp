@@ -23,6 +23,10 @@ const Prepared& prepared();
 
 Options fault_options();
 
+/// Of a `tree_difference`, what is not the databases' own doing: a refusal by the replay comes
+/// after they were opened, and may come after blocks that were right were flushed.
+std::string beyond_replay(const std::string& difference);
+
 /// Opens a store with a fault in it; the outcome must be this one.
 ::testing::AssertionResult comes_to(const std::string& store, const Fault& fault);
 

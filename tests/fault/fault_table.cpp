@@ -1,153 +1,17 @@
 #include "fault/fault_table.hpp"
 
-#include "base/bytes.hpp"
-#include "base/endian.hpp"
-#include "changelog/record.hpp"
+#include <unistd.h>
+
+#include "fault/damage.hpp"
 #include "support/changes.hpp"
 #include "support/files.hpp"
-#include "support/plain_blake3.hpp"
-#include "support/tamper.hpp"
 
 namespace flatkv::test {
 namespace {
 
-std::string other_store;
-std::string older_store;
-std::string older_killed_store;
-
+using namespace damage;
 using enum Outcome;
 using enum ErrorCode;
-using Make = std::function<void(const std::string&)>;
-
-std::string changelog(const std::string& store) { return live_generation(store) + "/changelog"; }
-
-/// The database as it was at kMiddle.
-void put_older(const std::string& store, std::string_view database) {
-  copy_tree(working(older_store, database), working(store, database));
-  remove_clean(store);
-}
-
-void put_older_log(const std::string& store) {
-  copy_tree(changelog(older_store), changelog(store));
-  remove_clean(store);
-}
-
-Make older(std::vector<std::string> databases) {
-  return [databases](const std::string& store) {
-    for (const std::string& database : databases) put_older(store, database);
-  };
-}
-
-Make edit_meta(std::string database, std::string name, std::size_t byte) {
-  return [=](const std::string& store) {
-    Bytes value = peek(working(store, database), meta_key(name)).value();
-    value.at(byte) ^= 1;
-    tamper(working(store, database), {{meta_key(name), value}});
-    remove_clean(store);
-  };
-}
-
-Make drop_meta(std::vector<std::string> names) {
-  return [names](const std::string& store) {
-    std::vector<Edit> edits;
-    for (const std::string& name : names) edits.push_back({meta_key(name), {}});
-    tamper(working(store, "metadata"), edits);
-    remove_clean(store);
-  };
-}
-
-Make remove_in_generation(std::string name) {
-  return [name](const std::string& store) {
-    remove_tree(live_generation(store) + "/" + name);
-    remove_clean(store);
-  };
-}
-
-/// The last segment with its last `bytes` bytes gone.
-Make cut(std::uint64_t bytes) {
-  return [bytes](const std::string& store) {
-    const std::string last = segments(store).back();
-    resize_file(last, stdfs::file_size(last) - bytes);
-  };
-}
-
-Make tail(Bytes bytes) {
-  return [bytes](const std::string& store) { append_file(segments(store).back(), bytes); };
-}
-
-/// Offset of each record in a segment, by the lengths in the headers (docs/formats.md).
-std::vector<std::uint64_t> record_offsets(const Bytes& segment) {
-  std::vector<std::uint64_t> all;
-  std::uint64_t at = changelog::kSegmentHeaderBytes;
-  while (at + changelog::kRecordHeaderBytes <= segment.size()) {
-    all.push_back(at);
-    at += changelog::kRecordHeaderBytes + load_le<std::uint32_t>(segment.data() + at + 24);
-  }
-  return all;
-}
-
-/// The last record of the last segment, once more behind itself.
-void repeat_last_record(const std::string& store) {
-  const std::string last = segments(store).back();
-  const Bytes content = read_file(last);
-  append_file(last, ByteView(content).subspan(record_offsets(content).back()));
-}
-
-void append_record_of_other_store(const std::string& store) {
-  const Bytes content = read_file(segments(other_store).back());
-  append_file(segments(store).back(), ByteView(content).subspan(record_offsets(content).back()));
-}
-
-/// A record header with a right digest and a payload that is not there.
-void append_huge_length(const std::string& store, std::uint32_t length) {
-  const std::string last = segments(store).back();
-  const Bytes content = read_file(last);
-  changelog::StoreId id{};
-  std::copy_n(content.begin() + 16, id.size(), id.begin());
-  const ByteView record = ByteView(content).subspan(record_offsets(content).back());
-  Bytes header = to_bytes(record.first(changelog::kRecordHeaderBytes));
-  store_le<std::uint64_t>(header.data() + 8, load_le<std::uint64_t>(header.data() + 8) + 1);
-  store_le<std::uint32_t>(header.data() + 24, length);
-  std::copy_n(record.begin() + changelog::kRecordHeaderBytes - 32, 32, header.begin() + 32);
-  Bytes digested(id.begin(), id.end());
-  append(digested, ByteView(header).first(changelog::kRecordHeaderBytes - 32));
-  const Digest digest = plain_blake3(digested);
-  std::copy(digest.begin(), digest.end(), header.end() - 32);
-  append_file(last, header);
-}
-
-/// A segment header with a right digest and this format number.
-void set_segment_format(const std::string& store, std::uint32_t format) {
-  const std::string last = segments(store).back();
-  Bytes content = read_file(last);
-  store_le(content.data() + 8, format);
-  const std::size_t body = changelog::kSegmentHeaderBytes - 32;
-  const Digest digest = plain_blake3(ByteView(content).first(body));
-  std::copy(digest.begin(), digest.end(), content.begin() + static_cast<std::ptrdiff_t>(body));
-  write_file(last, content);
-  remove_clean(store);
-}
-
-std::string segment_at(const std::string& store, std::size_t from_end) {
-  const auto all = segments(store);
-  return all.at(all.size() - 1 - from_end);
-}
-
-void swap_files(const std::string& a, const std::string& b) {
-  const Bytes content = read_file(a);
-  write_file(a, read_file(b));
-  write_file(b, content);
-}
-
-void link_instead(const std::string& path, const std::string& target) {
-  stdfs::rename(path, target);
-  stdfs::create_symlink(target, path);
-}
-
-std::string largest_manifest(const std::string& database) {
-  const auto all = names(database, "MANIFEST-");
-  return database + "/" + all.back();
-}
 
 /// Rows C of the matrix: databases against each other and against the log.
 void databases(std::vector<Fault>& to) {
@@ -370,14 +234,15 @@ void log_files(std::vector<Fault>& to) {
                 },
                 refused,
                 {log_behind, log_gap}});
-  to.push_back(
-      {"W8",
-       "log of an older backup, databases as of the kill",
-       Start::killed,
-       [](const std::string& store) { copy_tree(changelog(older_killed_store), changelog(store)); },
-       recovered,
-       {},
-       kMiddle});
+  to.push_back({"W8",
+                "log of an older backup, databases as of the kill",
+                Start::killed,
+                [](const std::string& store) {
+                  copy_tree(changelog(older_killed_store()), changelog(store));
+                },
+                recovered,
+                {},
+                kMiddle});
   for (const std::uint32_t length : {0xffffffffU, 1U << 30, (1U << 30) + 1, 1U << 20}) {
     to.push_back({"W9",
                   "record of " + std::to_string(length) + " bytes that are not there",
@@ -396,7 +261,7 @@ void log_files(std::vector<Fault>& to) {
                 "log of another store",
                 Start::closed,
                 [](const std::string& store) {
-                  copy_tree(changelog(other_store), changelog(store));
+                  copy_tree(changelog(other_store()), changelog(store));
                   remove_clean(store);
                 },
                 refused,
@@ -405,12 +270,36 @@ void log_files(std::vector<Fault>& to) {
                 "last segment of another store",
                 Start::closed,
                 [](const std::string& store) {
-                  stdfs::copy_file(segments(other_store).back(), segments(store).back(),
+                  stdfs::copy_file(segments(other_store()).back(), segments(store).back(),
                                    stdfs::copy_options::overwrite_existing);
                   remove_clean(store);
                 },
                 refused,
                 {foreign_store, corruption}});
+}
+
+/// R3: records that are whole and right in every digest, and hold no block that can be.
+void forged_records(std::vector<Fault>& to) {
+  const std::pair<const char*, Bytes> kPayloads[] = {
+      {"garbage", Bytes(300, 0xff)},
+      {"nothing at all", {}},
+      {"a change set longer than the record", bytes({8, kVersion + 1, 18, 127, 1})},
+      {"another version", bytes({8, 5})},
+      {"a key of no length",
+       bytes({8, kVersion + 1, 18, 11, 10, 4, 10, 2, 18, 0, 18, 3, 'e', 'v', 'm'})},
+      {"rows that give another root", bytes({8, kVersion + 1, 18, 15, 10, 8, 10, 6, 18, 1, 'k', 26,
+                                             1, 'v', 18, 3, 'e', 'v', 'm'})},
+  };
+  for (const auto& [what, payload] : kPayloads) {
+    to.push_back({"R3",
+                  std::string("a record with ") + what,
+                  Start::killed,
+                  forged_record(payload),
+                  refused,
+                  {corruption},
+                  kVersion,
+                  true});
+  }
 }
 
 /// Rows S: directories, pointers and manifests.
@@ -442,6 +331,17 @@ void directories(std::vector<Fault>& to) {
                 },
                 refused,
                 {corruption, io}});
+  for (const char* name : {"working", "changelog", "working/storage", "working/storage/CURRENT"}) {
+    for (const bool device : {false, true}) {
+      if (device && ::geteuid() != 0) continue;
+      to.push_back({"S7",
+                    std::string(name) + (device ? " is a device" : " is a pipe"),
+                    Start::closed,
+                    special_instead(name, device),
+                    refused,
+                    {corruption, io, permission}});
+    }
+  }
   to.push_back({"S9",
                 "MANIFEST.json has a flipped bit",
                 Start::closed,
@@ -544,6 +444,15 @@ void directories(std::vector<Fault>& to) {
                 rebuilt,
                 {}});
   to.push_back({"S6",
+                "SNAPSHOT of the newest has a flipped bit, working copy gone",
+                Start::closed,
+                [](const std::string& store) {
+                  flip_bit(snapshots(store).back() + "/SNAPSHOT", 8 * 30);
+                  remove_in_generation("working")(store);
+                },
+                rebuilt,
+                {}});
+  to.push_back({"S6",
                 "no snapshot and no working copy",
                 Start::closed,
                 [](const std::string& store) {
@@ -561,16 +470,11 @@ const std::vector<Fault>& fault_table() {
     std::vector<Fault> all;
     databases(all);
     log_files(all);
+    forged_records(all);
     directories(all);
     return all;
   }();
   return kAll;
-}
-
-void set_other_store(const std::string& path) { other_store = path; }
-void set_older_stores(const std::string& of_closed, const std::string& of_killed) {
-  older_store = of_closed;
-  older_killed_store = of_killed;
 }
 
 }  // namespace flatkv::test

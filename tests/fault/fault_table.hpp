@@ -32,13 +32,10 @@ struct Fault {
   std::vector<ErrorCode> codes;
   /// recovered: the version it comes back at lies in [lowest, kVersion].
   std::int64_t lowest = kVersion;
+  /// refused by the replay, when blocks that were right may have gone into the databases.
+  bool in_replay = false;
 };
 
 const std::vector<Fault>& fault_table();
-
-/// Where the other store for swaps lies: the same blocks under another id.
-void set_other_store(const std::string& path);
-/// Where copies at version kMiddle lie, of the closed and of the killed store.
-void set_older_stores(const std::string& of_closed, const std::string& of_killed);
 
 }  // namespace flatkv::test

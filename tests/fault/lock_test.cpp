@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "support/child.hpp"
+#include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -32,6 +33,12 @@ const RegisterChild kLiveOn("live on", live_on);
 
 class Locks : public StoreFixture {
  protected:
+  /// The row that the test is named after, once it held.
+  void count(Came came) {
+    if (HasFailure()) return;
+    const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    count_fault(name.substr(0, name.find('_')), came);
+  }
   void SetUp() override {
     open();
     blocks(3);
@@ -53,18 +60,21 @@ TEST_F(Locks, K1_SecondProcessIsRefusedAndToldWhoHasIt) {
   ASSERT_TRUE(fails(opened, ErrorCode::locked));
   EXPECT_NE(opened.error().to_string().find(std::to_string(holder.pid())), std::string::npos)
       << opened.error().to_string();
+  count(Came::refused);
 }
 
 TEST_F(Locks, K1_ChildIsRefusedWhileWeHaveIt) {
   Child second = Child::start("hold", {path()});
   ASSERT_TRUE(second.wait_for_message());
   EXPECT_EQ(second.last('e'), static_cast<std::int64_t>(ErrorCode::locked));
+  count(Came::refused);
 }
 
 TEST_F(Locks, K2_SameProcessIsRefusedToo) {
   expect_locked();
   blocks(2);
   check();
+  count(Came::refused);
 }
 
 TEST_F(Locks, K3_LockOfAKilledHolderIsFree) {
@@ -75,6 +85,7 @@ TEST_F(Locks, K3_LockOfAKilledHolderIsFree) {
   holder.wait();
   open();
   check_and_go_on();
+  count(Came::recovered);
 }
 
 TEST_F(Locks, K4_DeletedLockFileLetsNobodyIn) {
@@ -85,6 +96,7 @@ TEST_F(Locks, K4_DeletedLockFileLetsNobodyIn) {
   EXPECT_EQ(second.last('e'), static_cast<std::int64_t>(ErrorCode::locked));
   blocks(2);
   check();
+  count(Came::refused);
 }
 
 TEST_F(Locks, K5_ChildrenDoNotInheritTheLock) {
@@ -93,6 +105,7 @@ TEST_F(Locks, K5_ChildrenDoNotInheritTheLock) {
   close();
   open();  // the child lives
   check_and_go_on();
+  count(Came::recovered);
 }
 
 TEST_F(Locks, K6_StoreMovedAwayUnderItsWriterIsFailed) {
@@ -108,6 +121,7 @@ TEST_F(Locks, K6_StoreMovedAwayUnderItsWriterIsFailed) {
   stdfs::rename(path() + "-moved", path());
   open();
   check_and_go_on();
+  count(Came::failed);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "fault/fault_fixture.hpp"
+#include "support/fault_counts.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -63,6 +64,8 @@ TEST_F(LogBytes, W1_CutAtEveryByte) {
     ASSERT_TRUE(same_roots(opened->committed_roots(), states_[whole].roots()));
     ASSERT_EQ(opened->open_report().truncated_log.has_value(), into != 0);
     ++tried;
+    count_fault("W1", Came::recovered);
+    if (whole + 2 == records_.size()) count_fault("C2", Came::recovered);  // the last record, torn
   }
   std::cout << tried << " cuts\n";
 }
@@ -91,6 +94,8 @@ TEST_F(LogBytes, W2_FlipOfEveryBit) {
       if (bit / 8 < records_.front() && opened->open_report().lost_log_tail) state = 0;
       ASSERT_EQ(opened->version(), states_[state].version);
       ASSERT_TRUE(same_roots(opened->committed_roots(), states_[state].roots()));
+      const bool rebuilt = opened->open_report().lost_log_tail;
+      count_fault("W2", rebuilt ? Came::rebuilt : Came::recovered);
     } else {
       ++refused;
       ASSERT_LT(bit / 8, records_.front()) << opened.error().to_string();
@@ -99,6 +104,7 @@ TEST_F(LogBytes, W2_FlipOfEveryBit) {
                   code == ErrorCode::foreign_store || code == ErrorCode::format_too_new)
           << opened.error().to_string();
       ASSERT_EQ(tree_difference(before, tree_state(path())), "");
+      count_fault("W2", Came::refused);
     }
   }
   std::cout << recovered << " recovered, " << refused << " refused\n";

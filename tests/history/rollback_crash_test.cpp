@@ -17,6 +17,7 @@
 #include "flatkv/history.hpp"
 #include "support/checks.hpp"
 #include "support/child.hpp"
+#include "support/fault_counts.hpp"
 #include "support/files.hpp"
 #include "support/random_blocks.hpp"
 
@@ -190,6 +191,7 @@ class RollbackCrash : public ::testing::Test {
         }
         check();
         if (HasFatalFailure()) return;
+        count_fault("B1", Came::recovered);
       }
     }
     std::cout << mode << ": " << sites.size() << " sites, " << at_tip_ << " times at the old tip, "

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/failpoint.hpp"
+#include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -93,6 +94,8 @@ TEST_F(Failure, Trap6And7And33_CommitThatFailsAtAnyStep) {
     store_.reset();
     expect_one_of_two();
     if (HasFatalFailure()) return;
+    const bool in_sync = std::string_view(site).find("sync") != std::string_view::npos;
+    count_fault(in_sync ? "C4" : "C3", Came::failed);
   }
 }
 
@@ -137,6 +140,7 @@ TEST_F(Failure, FlushThatFailsAtAnyStepKeepsWhatWasAcknowledged) {
       check_and_go_on();
       if (HasFatalFailure()) return;
       close();
+      count_fault("C9", Came::failed);
     }
   }
 }
@@ -238,6 +242,7 @@ TEST_F(Failure, Trap43_ReplayThatIsInterruptedMovesNothingBackwards) {
     for (std::size_t i = 0; i < 5; ++i) {
       EXPECT_GE(flushed(kNames[i]), before[i]) << kNames[i] << " after " << nth;
     }
+    if (!HasFailure()) count_fault("R1", Came::recovered);
     if (done) break;
   }
   open();
@@ -263,6 +268,8 @@ TEST_F(Failure, FailedSnapshotFailsNoCommit) {
     check();
     EXPECT_OK(store_->snapshot());
     if (HasFatalFailure()) return;
+    const bool no_manifest = std::string_view(site).ends_with("before_manifest");
+    count_fault(no_manifest ? "S3" : "S2", Came::recovered);
   }
   reopen();
   check_and_go_on();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
+#include "support/fault_counts.hpp"
 #include "support/plain_blake3.hpp"
 #include "support/store_fixture.hpp"
 #include "support/trace.hpp"
@@ -212,6 +213,7 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
       EXPECT_FALSE(store_->apply(Changes().nonce(address(5), 5).set(key, bytes({1}))));
       EXPECT_TRUE(same_roots(store_->working_roots(), before));
       EXPECT_FALSE(store_->has_pending());
+      if (!HasFailure()) count_fault("C11", Came::refused);
     } else {
       EXPECT_EQ(*found, model_.committed().get(key));
     }
@@ -405,6 +407,7 @@ TEST_F(Hashing, WrongVersionChangesNothing) {
     EXPECT_TRUE(fails(store_->commit(wrong), ErrorCode::version_mismatch)) << wrong;
     EXPECT_TRUE(store_->has_pending());
     EXPECT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    if (!HasFailure()) count_fault("C19", Came::refused);
   }
   model_.commit();
   EXPECT_OK(store_->commit(3));

@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -287,6 +288,7 @@ TEST_F(Metadata, VerifyFindsARowChangedBehindTheStore) {
       EXPECT_NE(verdict.expected, verdict.found);
     }
   }
+  if (!HasFailure()) count_fault("V1", Came::refused);
 }
 
 TEST_F(Metadata, VerifyFindsARowTooManyAndARowTooFew) {
@@ -303,6 +305,7 @@ TEST_F(Metadata, VerifyFindsARowTooManyAndARowTooFew) {
         verdict.database == Database::code || verdict.database == Database::storage;
     EXPECT_EQ(verdict.good(), !touched) << to_string(verdict.database);
   }
+  if (!HasFailure()) count_fault("V1", Came::refused, 2);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/bytes.hpp"
+#include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -26,6 +27,7 @@ TEST_F(Views, Trap41_ViewReadsItsVersionOverFlushes) {
     if (i % 2 == 0) {
       ASSERT_OK(store_->flush());
       for (const auto& [view_then, state] : kept) ASSERT_TRUE(view_is(view_then, state));
+      count_fault("S19", Came::recovered);
     }
   }
   for (const auto& [view, state] : kept) {
@@ -51,6 +53,7 @@ TEST_F(Views, ViewOutlivesSnapshotsAndTheHandle) {
   blocks(2);
   close();
   EXPECT_TRUE(view_is(*view, then));
+  if (!HasFailure()) count_fault("S17", Came::recovered);
 }
 
 TEST_F(Views, Trap44_LockIsHeldUntilTheLastViewIsGone) {
@@ -68,6 +71,7 @@ TEST_F(Views, Trap44_LockIsHeldUntilTheLastViewIsGone) {
   kept.clear();
   open();
   check_and_go_on();
+  if (!HasFailure()) count_fault("S19", Came::refused);
 }
 
 TEST_F(Views, Trap42_StaleCacheEntryIsNeverServed) {
@@ -122,6 +126,7 @@ TEST_F(Views, Trap42_StaleCacheEntryIsNeverServed) {
   EXPECT_GT(checked, 100U);
   EXPECT_GT(store_->metrics().flushes, 3U);
   check();
+  if (!HasFailure()) count_fault("S20", Came::recovered);
 }
 
 TEST_F(Views, ReadersAddUpToTheRootOfTheirVersion) {

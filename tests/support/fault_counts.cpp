@@ -1,5 +1,7 @@
 #include "support/fault_counts.hpp"
 
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <mutex>
@@ -12,11 +14,11 @@ namespace {
 class Counts {
  public:
   ~Counts() {
-    for (const auto& [what, times] : counts_) {
-      std::cout << "FAULT " << what.first << ' ' << static_cast<char>(what.second) << ' ' << times
-                << '\n';
+    print(std::cout);
+    if (const char* path = std::getenv("FLATKV_FAULT_COUNTS")) {
+      std::ofstream file(path, std::ios::trunc);
+      print(file);
     }
-    std::cout.flush();
   }
   void add(std::string_view row, Came came, unsigned times) {
     const std::lock_guard lock(mutex_);
@@ -24,6 +26,14 @@ class Counts {
   }
 
  private:
+  void print(std::ostream& out) const {
+    for (const auto& [what, times] : counts_) {
+      out << "FAULT " << what.first << ' ' << static_cast<char>(what.second) << ' ' << times
+          << '\n';
+    }
+    out.flush();
+  }
+
   std::mutex mutex_;
   std::map<std::pair<std::string, Came>, unsigned> counts_;
 };
