@@ -19,7 +19,7 @@ constexpr std::size_t kMaxFindings = 100;
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 /// The key that follows the first `rows` rows on disk; nothing where there are no more. It only
-/// bounds a slice, so that of the buffers no more than the slice needs has to be sorted.
+/// bounds a slice, so that of a large buffer no more than the slice needs has to be sorted.
 Result<std::optional<Bytes>> key_after(const engine::Snapshot& snapshot,
                                        const engine::Bounds& bounds, std::uint64_t rows) {
   const auto cursor = snapshot.cursor(bounds);
@@ -130,8 +130,10 @@ Result<Scrubber::Slice> Scrubber::read_slice(const std::shared_ptr<const State>&
   const Database database = status_.progress.database;
   Slice slice;
   if (const auto front = part_.front()) slice.bounds.lower = front->before;
-  FLATKV_ASSIGN(slice.bounds.upper,
-                key_after(*state->of(database).snapshot, slice.bounds, max_rows));
+  const DbState& own = state->of(database);
+  if (own.active->keys() > max_rows) {
+    FLATKV_ASSIGN(slice.bounds.upper, key_after(*own.snapshot, slice.bounds, max_rows));
+  }
   FLATKV_ASSIGN(slice.read,
                 scan::scan_slice(
                     [&](const engine::Bounds& bounds) { return rows_of(state, database, bounds); },
