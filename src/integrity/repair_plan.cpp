@@ -282,7 +282,7 @@ Status Repair::no_source() const {
   });
   const bool any_verifies =
       std::ranges::any_of(judged_, [](const Judged& one) { return one.verifies; });
-  std::string message = report_.damage->to_string() + "; there is nothing here to rebuild it from";
+  std::string message = report_.damage->message + "; there is nothing here to rebuild it from";
   if (all_shared) {
     message += ": every snapshot shares the damaged files (they are hard links)";
   }
