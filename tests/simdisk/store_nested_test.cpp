@@ -71,7 +71,8 @@ std::optional<Versions> versions_of(SimDisk& disk) {
 }
 
 CrashMode any_mode(Random& random) {
-  constexpr std::array<CrashMode, 4> kModes = {CrashMode::process, CrashMode::keep_all,
+  constexpr std::array<CrashMode, 6> kModes = {CrashMode::process,       CrashMode::keep_all,
+                                               CrashMode::lose_one,      CrashMode::keep_one,
                                                CrashMode::drop_unsynced, CrashMode::random};
   return kModes[below(random, kModes.size())];
 }

@@ -131,7 +131,7 @@ class RandomRun {
 
   CrashMode any_mode() {
     return any_of(random_, {CrashMode::process, CrashMode::keep_all, CrashMode::drop_unsynced,
-                            CrashMode::random, CrashMode::random});
+                            CrashMode::random, CrashMode::lose_one, CrashMode::keep_one});
   }
 
   void commits() { life_->commits(1 + static_cast<int>(below(random_, 4))); }
