@@ -1,7 +1,7 @@
 // Crashes while recovering from a crash, up to five deep, and then a clean open (fault matrix R1,
 // W12, C5; SQLite's "compound failure"): it converges, and no database ever goes back.
 //
-//   FLATKV_NESTED=n   rounds (200), FLATKV_SEED=n the first seed: one round is a seed
+//   FLATKV_NESTED=n   rounds (60), FLATKV_SEED=n the first seed: one round is a seed
 #include <gtest/gtest.h>
 
 #include <iostream>
