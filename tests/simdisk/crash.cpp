@@ -84,8 +84,9 @@ std::vector<InodePtr> Disk::inodes() const {
 }
 
 /// Either a prefix of all unsynced changes survives, as with a journal, or each by itself, but none
-/// whose name was touched by a change that was lost.
-void Disk::decide_entries(std::uint64_t seed) {
+/// whose name was touched by a change that was lost. `lose_one` and `keep_one` leave less to
+/// chance.
+void Disk::decide_entries(CrashMode mode, std::uint64_t seed) {
   Dice dice(seed);
   std::map<std::uint64_t, std::vector<Inode*>> changes;
   const std::vector<InodePtr> alive = inodes();
@@ -96,6 +97,7 @@ void Disk::decide_entries(std::uint64_t seed) {
   const std::uint64_t prefix = dice.below(changes.size() + 1);
   constexpr std::array<unsigned, 4> kOdds = {10, 50, 50, 90};
   const unsigned odds = kOdds[dice.below(kOdds.size())];
+  const std::uint64_t chosen = seed % (changes.size() + 1);
   std::set<std::pair<std::uint64_t, std::string>> lost_names;
   std::uint64_t seen = 0;
   for (const auto& [sequence, directories] : changes) {
@@ -106,6 +108,7 @@ void Disk::decide_entries(std::uint64_t seed) {
       }
     }
     bool kept = journal ? seen < prefix : dice.chance(odds);
+    if (mode != CrashMode::random) kept = (seen == chosen) == (mode == CrashMode::keep_one);
     ++seen;
     kept =
         kept && std::ranges::none_of(names, [&](const auto& n) { return lost_names.contains(n); });
@@ -125,7 +128,7 @@ void Disk::crash_now(CrashMode mode, std::uint64_t seed) {
   faults_.clear();
   report_ = {.mode = mode};
   if (mode == CrashMode::process) return;
-  if (mode == CrashMode::random) decide_entries(seed);
+  if (mode >= CrashMode::random) decide_entries(mode, seed);
   Dice dice(seed ^ 0x9E3779B97F4A7C15ULL);
   for (const InodePtr& inode : inodes()) {
     if (mode == CrashMode::keep_all) {

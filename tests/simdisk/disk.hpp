@@ -47,6 +47,8 @@ enum class CrashMode : std::uint8_t {
   keep_all,       ///< the power goes, and everything had made it to the medium
   drop_unsynced,  ///< the power goes, and nothing did that was not synced
   random,         ///< the power goes; pages, sizes and directory entries are kept or lost by seed
+  lose_one,       ///< as drop_unsynced, but all names are kept, save for one by seed, or none
+  keep_one,       ///< as drop_unsynced, but one change of names by seed is kept, or none
 };
 
 /// What a crash did, for tests that must know that something was at stake.
@@ -186,7 +188,7 @@ class Disk {
   std::uint64_t room() const { return capacity_ > used_ ? capacity_ - used_ : 0; }
 
   void crash_now(CrashMode mode, std::uint64_t seed);
-  void decide_entries(std::uint64_t seed);
+  void decide_entries(CrashMode mode, std::uint64_t seed);
   void recount();
   std::vector<InodePtr> inodes() const;
 

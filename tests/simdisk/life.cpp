@@ -21,7 +21,7 @@ Options sim_options(Durability durability) {
   options.write_buffer = 1ULL << 20;
   options.block_cache = 1ULL << 20;
   options.row_cache = 64ULL << 10;
-  options.segment_bytes = 4096;
+  options.segment_bytes = 2048;  // one or two blocks
   options.snapshot_interval = 0;
   options.snapshot_keep = 1;
   options.threads = 1;

@@ -99,6 +99,7 @@ TEST_F(StoreRows, AppendFails) {
 // C4 and C5: the sync fails, is not tried again, and the process starts again without a reboot:
 // what it sees of the record must be durable before it counts.
 TEST_F(StoreRows, SyncOfTheLogFails) {
+  options_.segment_bytes = 1 << 20;  // a new segment has syncs of its own
   Life life(disk_, oracle_, options_);
   life.open();
   life.commits(3);

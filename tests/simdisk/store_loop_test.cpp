@@ -135,7 +135,9 @@ struct Crash {
 constexpr Crash kCrashes[] = {{"process", CrashMode::process, 1},
                               {"keep_all", CrashMode::keep_all, 1},
                               {"drop_unsynced", CrashMode::drop_unsynced, 1},
-                              {"random", CrashMode::random, 2}};
+                              {"random", CrashMode::random, 2},
+                              {"lose_one", CrashMode::lose_one, 1},
+                              {"keep_one", CrashMode::keep_one, 1}};
 
 void crash_everywhere(Durability durability, const Choice& choice) {
   Oracle oracle(seed());
@@ -151,7 +153,7 @@ void crash_everywhere(Durability durability, const Choice& choice) {
       // Names are lost and kept in more ways than pages.
       const bool names = moment.operation >= Operation::make_directory;
       const std::uint64_t seeds = crash.seeds * (whole_loop() ? 4 : 1) * (names ? 2 : 1);
-      for (std::uint64_t i = 0; i < (crash.mode == CrashMode::random ? seeds : 1); ++i) {
+      for (std::uint64_t i = 0; i < (crash.mode >= CrashMode::random ? seeds : 1); ++i) {
         const auto disk = moment.disk->clone();
         disk->crash(crash.mode, seed() + moment.n * 131 + i);
         const bool power_lost = crash.mode != CrashMode::process;
@@ -180,9 +182,9 @@ void crash_everywhere(Durability durability, const Choice& choice) {
             << " working copies rebuilt\n";
 }
 
-TEST(StoreLoop, CrashAtEveryOperationSync) { crash_everywhere(Durability::sync, {19, 1}); }
-TEST(StoreLoop, CrashAtEveryOperationProcess) { crash_everywhere(Durability::process, {31, 0}); }
-TEST(StoreLoop, CrashAtEveryOperationGroup) { crash_everywhere(Durability::group, {37, 0}); }
+TEST(StoreLoop, CrashAtEveryOperationSync) { crash_everywhere(Durability::sync, {29, 1}); }
+TEST(StoreLoop, CrashAtEveryOperationProcess) { crash_everywhere(Durability::process, {47, 0}); }
+TEST(StoreLoop, CrashAtEveryOperationGroup) { crash_everywhere(Durability::group, {53, 0}); }
 
 struct Failing {
   const char* name;
@@ -221,7 +223,7 @@ bool fail_at(std::uint64_t n, const Failing& how, Oracle& oracle, const Options&
   for (const Crash& crash : kCrashes) {
     // Each way for some; the process that just ends (nothing written is lost) for all.
     if (crash.mode != CrashMode::process && !whole_loop() && only_n() == 0 &&
-        case_number % 3 != static_cast<std::uint64_t>(crash.mode) - 1) {
+        case_number % 5 != static_cast<std::uint64_t>(crash.mode) - 1) {
       continue;
     }
     const auto after = disk.clone();
@@ -259,8 +261,8 @@ void fail_everywhere(Durability durability, std::uint64_t stride) {
   std::cout << cases << " failing operations\n";
 }
 
-TEST(StoreLoop, FailureOfEveryOperationSync) { fail_everywhere(Durability::sync, 17); }
-TEST(StoreLoop, FailureOfEveryOperationGroup) { fail_everywhere(Durability::group, 53); }
+TEST(StoreLoop, FailureOfEveryOperationSync) { fail_everywhere(Durability::sync, 23); }
+TEST(StoreLoop, FailureOfEveryOperationGroup) { fail_everywhere(Durability::group, 71); }
 
 }  // namespace
 }  // namespace flatkv::simdisk
