@@ -150,7 +150,7 @@ class Matrix:
                 continue
             thread, call, rest = match.groups()
             seen[thread, call] = seen.get((thread, call), 0) + 1
-            if str(self.store) in rest and "/LOG" not in rest:  # that is for people
+            if str(self.store) in rest and not re.search(r"/LO(G|CK)\b", rest):  # those are for people
                 places.setdefault(call, set()).add(seen[thread, call])
         return {call: sorted(at) for call, at in places.items() if call in FAULTS}
 
