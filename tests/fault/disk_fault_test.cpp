@@ -182,6 +182,47 @@ TEST_F(DiskFault, S15_UnlinkThatFailsWhilePruning) {
   }
 }
 
+// The power goes at every step of a snapshot that prunes an older one and the log below: names are
+// lost in any combination, and what is left holds one valid snapshot from which the log reaches.
+TEST_F(DiskFault, S5_PowerLossWhileAnOlderSnapshotIsPruned) {
+  options_.snapshot_keep = 0;
+  options_.segment_bytes = 4096;
+  open();
+  blocks(8);
+  ASSERT_OK(store_->snapshot());
+  blocks(8);
+  close();
+  const Roots wanted = model_.committed().roots();
+  unsigned rebuilt = 0;
+  for (std::uint64_t nth = 1;; nth += 2) {
+    const CrashMode mode = nth % 4 == 1 ? CrashMode::random : CrashMode::drop_unsynced;
+    SCOPED_TRACE("operation " + std::to_string(nth));
+    const auto disk = disk_.clone();
+    {
+      auto store = store::open_commit_store({&disk->files(), disk->env()}, kStore, options_);
+      ASSERT_OK(store);
+      disk->crash_at(nth, mode, nth);
+      static_cast<void>(store->snapshot());
+    }
+    if (disk->crashes() == 0) break;
+    std::string working;
+    for (const auto& [path, content] : disk->tree()) {
+      if (path.ends_with("/working/storage/CURRENT")) working = fs::parent(fs::parent(path));
+    }
+    ASSERT_FALSE(working.empty());
+    ASSERT_OK(fs::remove_tree(disk->files(), working));
+    const auto store = store::open_commit_store({&disk->files(), disk->env()}, kStore, options_);
+    ASSERT_OK(store);
+    EXPECT_TRUE(store->open_report().rebuilt_working_copy);
+    ASSERT_EQ(store->version(), model_.version());
+    ASSERT_TRUE(same_roots(store->committed_roots(), wanted));
+    ASSERT_TRUE(store_is(*store, model_.committed()));
+    ++rebuilt;
+    count_fault("S5", Came::rebuilt);
+  }
+  EXPECT_GT(rebuilt, 20U);
+}
+
 TEST_F(DiskFault, S18_SnapshotWhereOneExistsIsANoOp) {
   open();
   blocks(5);
