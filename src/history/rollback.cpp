@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <ranges>
 
 #include "base/failpoint.hpp"
@@ -240,6 +241,8 @@ Status CommitStore::rollback(std::int64_t version) {
     core.poison(published.error());  // nobody knows which generation is live now
     return published;
   }
+  // Who asks for a view from now on waits for the new core.
+  const std::unique_lock exchange(impl_->exchange);
   core.retire();
   auto opened = store::open_locked(environment, setup.store, setup.options, lock);
   if (!opened) {
