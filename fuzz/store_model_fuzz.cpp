@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.hpp"
 #include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
 #include "input.hpp"

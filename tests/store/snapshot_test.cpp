@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/error.hpp"
 #include "base/failpoint.hpp"
 #include "flatkv/inspect.hpp"
 #include "support/store_fixture.hpp"
@@ -94,9 +95,8 @@ TEST_F(SnapshotsOfAStore, CommitsAndReadersGoOnWhileOneIsWritten) {
 TEST_F(SnapshotsOfAStore, AFailedAutomaticOneIsReportedAndTriedAtTheNextInterval) {
   options_.snapshot_interval = 5;
   open();
-  failpoint::arm("snapshot.checkpointed", []() -> Status {
-    return std::unexpected(Error{.code = ErrorCode::no_space, .message = "injected"});
-  });
+  failpoint::arm("snapshot.checkpointed",
+                 []() -> Status { return fail(ErrorCode::no_space, "injected"); });
   blocks(7);
   ASSERT_TRUE(soon([&] {
     const std::lock_guard lock(mutex_);
@@ -113,9 +113,8 @@ TEST_F(SnapshotsOfAStore, AFailureToPruneFailsNeitherSnapshotNorStore) {
   options_.snapshot_keep = 0;
   open();
   blocks(5);
-  failpoint::arm("layout.snapshot.before_remove", []() -> Status {
-    return std::unexpected(Error{.code = ErrorCode::io, .message = "injected"});
-  });
+  failpoint::arm("layout.snapshot.before_remove",
+                 []() -> Status { return fail(ErrorCode::io, "injected"); });
   static_cast<void>(store_->snapshot());
   EXPECT_EQ(valid().back(), 5);
   failpoint::disarm_all();
