@@ -52,7 +52,7 @@ Outcome<TrustedRoots> trusted_roots(const std::string& text, Console& console) {
 Outcome<std::unique_ptr<StreamInput>> StreamInput::open(const std::string& path,
                                                         const Interrupts& interrupts) {
   FLATKV_ASSIGN(auto input, Input::open(path, &interrupts));
-  return std::unique_ptr<StreamInput>(new StreamInput(std::move(input), interrupts));
+  return std::unique_ptr<StreamInput>(new StreamInput(std::move(input), path, interrupts));
 }
 
 Result<std::size_t> StreamInput::read(std::span<std::uint8_t> into) {
@@ -66,8 +66,9 @@ Result<std::size_t> StreamInput::read(std::span<std::uint8_t> into) {
   return fail(ErrorCode::io, trouble_->message);
 }
 
-Trouble StreamInput::explain(const Error& error) const {
+Trouble StreamInput::explain(Error error) const {
   if (trouble_) return *trouble_;
+  if (error.path.empty()) error.path = name_;
   return error;
 }
 

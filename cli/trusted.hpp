@@ -25,13 +25,15 @@ class StreamInput : public ByteSource {
                                                     const Interrupts& interrupts);
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
 
-  /// The error of a stream operation for people: the input's own trouble where there was one.
-  Trouble explain(const Error& error) const;
+  /// The error of a stream operation for people: the input's own trouble where there was one; what
+  /// names no path is of the stream.
+  Trouble explain(Error error) const;
 
  private:
-  StreamInput(std::unique_ptr<Input> input, const Interrupts& interrupts)
-      : input_(std::move(input)), interrupts_(interrupts) {}
+  StreamInput(std::unique_ptr<Input> input, std::string name, const Interrupts& interrupts)
+      : input_(std::move(input)), name_(std::move(name)), interrupts_(interrupts) {}
   std::unique_ptr<Input> input_;
+  std::string name_;
   const Interrupts& interrupts_;
   std::optional<Trouble> trouble_;
 };

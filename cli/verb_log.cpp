@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "flatkv/inspect.hpp"
 #include "hex.hpp"
+#include "lost_log.hpp"
 #include "roots_file.hpp"
 #include "verbs.hpp"
 
@@ -78,6 +79,7 @@ Outcome<void> check_range(const LogOptions& options, const LogReader::Range& ran
 
 Outcome<ExitCode> run(const LogOptions& options, Context& context) {
   FLATKV_ASSIGN(auto whole, LogReader::open(options.store, std::nullopt, options.changes));
+  warn_of_lost_log(options.store, context);
   FLATKV_TRY(check_range(options, whole.range()));
   if (options.from) {
     FLATKV_ASSIGN(whole, LogReader::open(options.store, options.from, options.changes));

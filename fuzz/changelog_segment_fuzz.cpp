@@ -2,40 +2,22 @@
 // survey changes nothing; what it calls valid can be read; after a reseal the log is whole and ends
 // where the survey said; and it goes on from there.
 #include <algorithm>
-#include <cstdlib>
 
 #include "blake3/blake3.hpp"
 #include "changelog/memory_files.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/writer.hpp"
+#include "input.hpp"
 
 namespace {
 
 using namespace flatkv;
 using namespace flatkv::changelog;
+using fuzz::check;
+using fuzz::Input;
 
 constexpr StoreId kStore = {1, 2, 3};
 constexpr std::uint64_t kSegmentBytes = 1500;
-
-void check(bool condition) {
-  if (!condition) std::abort();
-}
-
-class Input {
- public:
-  explicit Input(ByteView bytes) : bytes_(bytes) {}
-  bool empty() const { return bytes_.empty(); }
-  std::uint8_t byte() { return empty() ? std::uint8_t{0} : take(1)[0]; }
-  std::uint32_t number() { return byte() + 256U * byte(); }
-  ByteView take(std::size_t size) {
-    const ByteView part = bytes_.first(std::min(size, bytes_.size()));
-    bytes_ = bytes_.subspan(part.size());
-    return part;
-  }
-
- private:
-  ByteView bytes_;
-};
 
 Result<Digest> append_block(Writer& writer, ByteView payload) {
   const std::int64_t version = writer.tip().version + 1;

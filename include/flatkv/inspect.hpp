@@ -112,7 +112,9 @@ Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> a
 
 struct ReadOnlyOptions {
   std::optional<std::int64_t> at;  ///< the newest version if not set
-  std::string scratch;             ///< directory for the clone; default: inside the store
+  /// Directory for the clone; default: inside the store. Clones there that a reader left when it
+  /// died are removed.
+  std::string scratch;
   std::uint64_t block_cache = 64ULL << 20;
   std::uint64_t write_buffer = 128ULL << 20;
   std::uint32_t threads = 0;

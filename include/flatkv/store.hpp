@@ -137,7 +137,7 @@ class CommitStore {
 
   /// Goes back to an older version, as flatkv::rollback does (history.hpp), without letting go of
   /// the lock; to the current one: only drops the pending block, which every rollback drops. Views
-  /// go on reading what they were taken of. After a refusal (`version_mismatch`, naming what can be
+  /// read on, others can be taken too. After a refusal (`version_mismatch`, naming what can be
   /// reached) or a failed build nothing has changed; after a failed swap the store has failed.
   Status rollback(std::int64_t version);
 

@@ -30,8 +30,7 @@ Result<std::optional<std::vector<std::string>>> children(rocksdb::Env& env,
   const rocksdb::Status listed = env.GetChildren(options.path, &names);
   if (listed.IsNotFound() || listed.IsPathNotFound()) return std::nullopt;
   if (!listed.ok()) {
-    return std::unexpected(
-        rocks_error(listed, "cannot list the database", options.path, options.which));
+    return std::unexpected(rocks_error(listed, "cannot list the database", options));
   }
   std::erase_if(names, [](const std::string& name) { return name == "." || name == ".."; });
   return names;
@@ -42,12 +41,11 @@ Status check_absent(rocksdb::Env& env, const DbOptions& options) {
   if (!names) {
     const rocksdb::Status made = env.CreateDir(options.path);
     if (made.ok()) return {};
-    return std::unexpected(
-        rocks_error(made, "cannot make the directory", options.path, options.which));
+    return std::unexpected(rocks_error(made, "cannot make the directory", options));
   }
   if (names->empty()) return {};
   return fail(ErrorCode::invalid_argument, "a database is to be made where there is something")
-      .path(options.path)
+      .path(options.name())
       .database(options.which);
 }
 
@@ -56,7 +54,7 @@ Status check_absent(rocksdb::Env& env, const DbOptions& options) {
 Status check_present(rocksdb::Env& env, const DbOptions& options) {
   FLATKV_ASSIGN(const auto names, children(env, options));
   const auto wrong = [&](ErrorCode code, std::string message) {
-    return fail(code, std::move(message)).path(options.path).database(options.which);
+    return fail(code, std::move(message)).path(options.name()).database(options.which);
   };
   if (!names || names->empty()) return wrong(ErrorCode::not_found, "there is no database");
   bool current = false;
@@ -66,8 +64,7 @@ Status check_present(rocksdb::Env& env, const DbOptions& options) {
     std::uint64_t bytes = 0;
     const rocksdb::Status status = env.GetFileSize(options.path + "/" + name, &bytes);
     if (!status.ok()) {
-      return std::unexpected(
-          rocks_error(status, "cannot look at " + name, options.path, options.which));
+      return std::unexpected(rocks_error(status, "cannot look at " + name, options));
     }
     if (bytes != 0) return wrong(ErrorCode::corruption, "RocksDB log " + name + " is not empty");
   }
@@ -77,7 +74,7 @@ Status check_present(rocksdb::Env& env, const DbOptions& options) {
 
 /// RocksDB also says "invalid argument" or "not found" about files that do not fit together.
 Error open_error(const rocksdb::Status& status, const DbOptions& options) {
-  Error error = rocks_error(status, "cannot open the database", options.path, options.which);
+  Error error = rocks_error(status, "cannot open the database", options);
   if (error.code == ErrorCode::invalid_argument || error.code == ErrorCode::not_found) {
     error.code = ErrorCode::corruption;
   }
@@ -87,7 +84,7 @@ Error open_error(const rocksdb::Status& status, const DbOptions& options) {
 }  // namespace
 
 void Listener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) {
-  latch(rocks_error(*status, to_string(reason), path_, which_), true);
+  latch(rocks_error(*status, to_string(reason), options_), true);
 }
 
 void Listener::latch(const Error& error, bool report) {
@@ -96,7 +93,7 @@ void Listener::latch(const Error& error, bool report) {
     if (error_) return;
     error_ = error;
   }
-  if (report && report_) report_(error);
+  if (report && options_.on_background_error) options_.on_background_error(error);
 }
 
 std::optional<Error> Listener::error() const {

@@ -16,8 +16,7 @@ namespace flatkv::engine {
 /// What RocksDB's threads tell us. Shared with the instance, so it may outlive the Db object.
 class Listener : public rocksdb::EventListener {
  public:
-  explicit Listener(const DbOptions& options)
-      : path_(options.path), which_(options.which), report_(options.on_background_error) {}
+  explicit Listener(const DbOptions& options) : options_(options) {}
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override;
   /// Answers no: RocksDB would otherwise recover from a full disk on its own, whatever
@@ -37,9 +36,7 @@ class Listener : public rocksdb::EventListener {
   std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
 
  private:
-  const std::string path_;
-  const Database which_;
-  const std::function<void(const Error&)> report_;
+  const DbOptions options_;
   std::atomic<std::uint64_t> written_ = 0;
   mutable std::mutex mutex_;
   std::optional<Error> error_;
@@ -55,10 +52,10 @@ struct Db::Impl {
   std::atomic<bool> ingest_failed = false;
 
   Error error(const rocksdb::Status& status, std::string_view doing) const {
-    return rocks_error(status, doing, options.path, options.which);
+    return rocks_error(status, doing, options);
   }
   Failure failure(ErrorCode code, std::string message) const {
-    return fail(code, std::move(message)).path(options.path).database(options.which);
+    return fail(code, std::move(message)).path(options.name()).database(options.which);
   }
   /// Refuses what would change a database that is read-only, stopped or failed.
   Status writable() const;

@@ -17,12 +17,16 @@ namespace flatkv::engine {
 /// Everything a RocksDB instance of ours is opened with; the choices themselves are in options.cpp.
 struct DbOptions {
   std::string path;
+  std::string
+      named;  ///< what errors call it instead of `path`: a clone is of something that is known
   Database which = Database::account;
   rocksdb::Env* env = nullptr;                  ///< nullptr: the default one; not owned
   std::shared_ptr<rocksdb::Cache> block_cache;  ///< nullptr: a small one of its own
   /// Called from RocksDB's threads on the first background error; must be cheap and never block.
   std::function<void(const Error&)> on_background_error;
   bool background_compaction = true;
+
+  const std::string& name() const noexcept { return named.empty() ? path : named; }
 };
 
 /// A block cache of that many bytes, to be shared by databases.

@@ -39,6 +39,8 @@ inline std::string tagged(char tag, ByteView key) {
 /// whether there is a database at all is asked before.
 Error rocks_error(const rocksdb::Status& status, std::string_view doing, const std::string& path,
                   Database which);
+/// The same of a database, under the name that it goes by.
+Error rocks_error(const rocksdb::Status& status, std::string_view doing, const DbOptions& options);
 
 /// All of RocksDB's options, one comment per choice.
 rocksdb::Options rocks_options(const DbOptions& options);

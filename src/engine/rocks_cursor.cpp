@@ -51,7 +51,7 @@ class RocksCursor final : public Cursor {
     const rocksdb::Status status = iterator_->status();
     if (status.ok()) return {};
     const DbOptions& options = snapshot_->db()->options();
-    Error error = rocks_error(status, "cannot read on", options.path, options.which);
+    Error error = rocks_error(status, "cannot read on", options);
     if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
     return std::unexpected(std::move(error));
   }

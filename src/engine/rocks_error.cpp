@@ -58,4 +58,17 @@ Error rocks_error(const rocksdb::Status& status, std::string_view doing, const s
   return fail(code_of(status), std::move(message)).path(path).database(which).error();
 }
 
+Error rocks_error(const rocksdb::Status& status, std::string_view doing, const DbOptions& options) {
+  Error error = rocks_error(status, doing, options.path, options.which);
+  error.path = options.name();
+  if (options.named.empty()) return error;
+  // RocksDB's own text names files.
+  std::string& text = error.message;
+  for (std::size_t at = text.find(options.path); at != std::string::npos;
+       at = text.find(options.path, at + options.named.size())) {
+    text.replace(at, options.path.size(), options.named);
+  }
+  return error;
+}
+
 }  // namespace flatkv::engine

@@ -88,6 +88,7 @@ class Cloner {
     if (found_.plan == store::Plan::rebuild || version > last || below) return std::nullopt;
 
     Source source{version, copy, std::nullopt, std::nullopt};
+    source.copy.named = layout::working_path(place_.generation);
     if (copy.lowest() < version) {
       FLATKV_ASSIGN(source.reader,
                     changelog::Reader::open(files_, changelog(), *found_.log, found_.manifest.store,
@@ -178,7 +179,8 @@ class Cloner {
     FLATKV_FAILPOINT("history.clone.chosen");
     const std::string working = layout::working_path(clone);
     FLATKV_TRY(layout::clone_snapshot(files_, snapshots[from.snapshot].path, working, manifest));
-    FLATKV_ASSIGN(source.copy, store::examine_copy(environment_, working, known));
+    FLATKV_ASSIGN(source.copy,
+                  store::examine_copy(environment_, working, known, snapshots[from.snapshot].path));
     if (source.copy.unusable) return std::unexpected(*source.copy.unusable);
     if (!source.copy.level_at(from.version)) {
       return fail(ErrorCode::corruption, "the snapshot's databases are not at its version")
@@ -258,6 +260,11 @@ class Cloner {
 Result<ReadOnlyStore> open_read_only(const store::Environment& environment,
                                      const std::string& store, const ReadOnlyOptions& options) {
   FLATKV_TRY(blake3::environment_kernel());
+  if (!options.scratch.empty()) {
+    for (const auto& kept : layout::remove_orphans(*environment.files, options.scratch)) {
+      Logger(options.log).info("an orphan in the scratch directory could not be removed: " + kept);
+    }
+  }
   FLATKV_ASSIGN(
       auto impl,
       look_at_store(

@@ -1,5 +1,6 @@
 #include "history/read_only.hpp"
 
+#include <fstream>
 #include <thread>
 
 #include "base/failpoint.hpp"
@@ -233,8 +234,78 @@ TEST(ReadOnly, Scratch) {
     EXPECT_TRUE(clones(path).empty());
   }
   EXPECT_TRUE(clones(options.scratch).empty());
+  stdfs::create_directories(options.scratch + "/readonly-1-dead/working");
+  stdfs::create_directories(options.scratch + "/readonly-1-beef-tmp");
+  stdfs::create_directories(options.scratch + "/readonly-notes");
+  const auto used = fs::posix().lock_directory(options.scratch + "/readonly-1-beef-tmp");
+  ASSERT_TRUE(used);
+  must(ReadOnlyStore::open(path, options));
+  EXPECT_FALSE(stdfs::exists(options.scratch + "/readonly-1-dead"));
+  EXPECT_TRUE(stdfs::exists(options.scratch + "/readonly-1-beef-tmp"));
+  EXPECT_TRUE(stdfs::exists(options.scratch + "/readonly-notes"));
   options.scratch = dir / "nowhere";
   EXPECT_FALSE(ReadOnlyStore::open(path, options));
+}
+
+/// A block of so many rows that the table's first data block, with LocalMeta in it, is not the
+/// only.
+void commit_many(CommitStore& store) {
+  Block block;
+  for (unsigned i = 0; i < 3000; ++i) block.slot(9, i, i * 7);
+  must(block.commit(store));
+}
+
+/// Flips a byte among the rows of the tables in a database directory.
+void damage_table(const std::string& database) {
+  for (const auto& entry : stdfs::directory_iterator(database)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(8000);
+    const char byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(8000);
+    file.put(byte);
+  }
+}
+
+void expect_named(const Error& error, const std::string& database) {
+  EXPECT_EQ(error.code, ErrorCode::corruption) << error.to_string();
+  EXPECT_EQ(error.path, database);
+  EXPECT_EQ(error.to_string().find("readonly-"), std::string::npos) << error.to_string();
+}
+
+TEST(ReadOnly, ErrorsNameTheStoreAndNotTheClone) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_many(store);
+    must(store.close());
+  }
+  const std::string working = live_generation(path) + "/working/storage";
+  damage_table(working);
+  const ReadOnlyStore clone = must(ReadOnlyStore::open(path));
+  const auto verified = clone.verify();
+  ASSERT_FALSE(verified);
+  expect_named(verified.error(), working);
+  const ReadView view = clone.view();
+  RowIterator rows = must(view.iterate(Database::storage));
+  while (rows.valid()) rows.next();
+  ASSERT_FALSE(rows.status());
+  expect_named(rows.status().error(), working);
+}
+
+TEST(ReadOnly, ErrorsNameTheSnapshotThatWasCloned) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_many(store);
+  must(store.snapshot());
+  const std::string storage = live_generation(path) + "/snapshot-00000000000000000001/storage";
+  damage_table(storage);
+  const ReadOnlyStore clone = must(ReadOnlyStore::open(path, at(1)));
+  const auto verified = clone.verify();
+  ASSERT_FALSE(verified);
+  expect_named(verified.error(), storage);
 }
 
 #ifdef FLATKV_FAILPOINTS

@@ -116,7 +116,8 @@ Status Rollback::replay() {
   known_by.log = reach_[source_].log;
   const store::KnownRoots known(files_, known_by);
   const std::string working = layout::working_path(builder_->path());
-  FLATKV_ASSIGN(auto copy, store::examine_copy(environment_, working, known));
+  FLATKV_ASSIGN(auto copy, store::examine_copy(environment_, working, known,
+                                               snapshots_[reach_[source_].snapshot].path));
   if (copy.unusable) return std::unexpected(*copy.unusable);
   if (!copy.level_at(reach_[source_].version)) {
     return fail(ErrorCode::corruption, "the snapshot's databases are not at its version")
@@ -231,6 +232,8 @@ Status CommitStore::rollback(std::int64_t version) {
     core.poison(published.error());  // nobody knows which generation is live now
     return published;
   }
+  // Who asks for a view from now on waits for the new core.
+  const std::unique_lock exchange(impl_->exchange);
   core.retire();
   auto opened = store::open_locked(environment, setup.store, setup.options, lock);
   if (!opened) {

@@ -1,11 +1,7 @@
 #pragma once
 
-#include <fstream>
 #include <map>
-#include <sstream>
 
-#include "base/bytes.hpp"
-#include "blake3/blake3.hpp"
 #include "store/test_store.hpp"
 
 namespace flatkv::history {
@@ -15,27 +11,7 @@ using store::expect_verified;
 using store::must;
 using store::open_new;
 using store::TempDir;
-
-/// Digest of all names and contents below a directory but LOCK, which is only for people.
-inline std::string tree_digest(const std::string& directory) {
-  namespace stdfs = std::filesystem;
-  std::vector<std::string> lines;
-  for (const auto& entry : stdfs::recursive_directory_iterator(directory)) {
-    if (entry.path().filename() == "LOCK" && entry.path().parent_path() == directory) continue;
-    std::string line = stdfs::relative(entry.path(), directory).string();
-    if (entry.is_regular_file()) {
-      std::ifstream file(entry.path(), std::ios::binary);
-      std::stringstream content;
-      content << file.rdbuf();
-      line += " " + to_hex(blake3::hash(as_bytes(content.str())));
-    }
-    lines.push_back(line);
-  }
-  std::ranges::sort(lines);
-  std::string all;
-  for (const auto& line : lines) all += line + "\n";
-  return all;
-}
+using store::tree_digest;
 
 /// Commits blocks up to and including `last`; what block b writes follows from b alone. Returns the
 /// roots lines of the versions from the first that was committed.

@@ -142,13 +142,11 @@ Status Repair::carry_others() {
 /// The five as they are put together. What is wrong with the others is wrong in the live copy.
 Result<store::CopyFinding> Repair::examine_built() const {
   const store::KnownRoots known(files_, known_by_);
-  auto copy = store::examine_copy(environment_, layout::working_path(builder_->path()), known);
+  auto copy =
+      store::examine_copy(environment_, layout::working_path(builder_->path()), known, working());
   if (copy && !copy->unusable) return copy;
-  Error error = copy ? *std::move(copy->unusable) : std::move(copy).error();
-  if (error.path.starts_with(builder_->path())) {
-    error.path = place_.generation + error.path.substr(builder_->path().size());
-  }
-  return std::unexpected(another_is_damaged(std::move(error)));
+  return std::unexpected(
+      another_is_damaged(copy ? *std::move(copy->unusable) : std::move(copy).error()));
 }
 
 /// Brings all five to the log's end. A database that is there already is not written.

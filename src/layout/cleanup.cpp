@@ -77,6 +77,17 @@ std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::stri
   return kept;
 }
 
+std::vector<std::string> remove_orphans(fs::FileSystem& files, const std::string& directory) {
+  std::vector<std::string> kept;
+  const auto entries = files.list(directory);
+  if (!entries) return kept;  // who wants to put a clone there will say so
+  for (const fs::DirEntry& entry : *entries) {
+    if (entry.type != fs::FileType::directory || !is_clone_name(entry.name)) continue;
+    report(kept, entry.name, remove_orphan(files, directory, entry.name));
+  }
+  return kept;
+}
+
 std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::string& generation) {
   std::vector<std::string> kept;
   const auto entries = files.list(generation);

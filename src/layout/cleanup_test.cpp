@@ -65,6 +65,21 @@ TEST(Cleanup, ACloneBecomesAnOrphanWhenItsReaderDies) {
   EXPECT_FALSE(std::filesystem::exists(store / "readonly-1-orphan"));
 }
 
+TEST(Cleanup, OrphansOutsideAnyStore) {
+  const fs::TestDirectory scratch;
+  for (const char* name : {"readonly-1-orphan", "readonly-2-half-tmp", "readonly-x", "photos"}) {
+    make_directories(scratch / name + "/inside");
+    spill(scratch / name + "/inside/file", "content");
+  }
+  spill(scratch / "readonly-3-file", "a file");
+  const auto reader = fs::posix().lock_directory(scratch / "readonly-2-half-tmp");
+  ASSERT_TRUE(succeeds(reader));
+  EXPECT_TRUE(remove_orphans(fs::posix(), scratch.path()).empty());
+  EXPECT_EQ(names_in(scratch.path()), (std::vector<std::string>{"photos", "readonly-2-half-tmp",
+                                                                "readonly-3-file", "readonly-x"}));
+  EXPECT_TRUE(remove_orphans(fs::posix(), scratch / "nowhere").empty());
+}
+
 TEST(Cleanup, NothingIsRemovedUnlessCurrentNamesTheLiveGeneration) {
   const fs::TestDirectory store;
   prepare(store.path());

@@ -61,8 +61,8 @@ Status see_entry(fs::FileSystem& files, const std::string& store, const fs::DirE
 Failure nothing_complete(const std::string& store, const StoreSurvey& survey) {
   if (has_unfinished(survey, Purpose::import)) {
     return fail(ErrorCode::import_incomplete,
-                "an import was interrupted and there is nothing else here: import again, or "
-                "remove the directory")
+                "an import was interrupted and there is nothing else here; `flatkv import FILE " +
+                    store + "` does it again, or remove the directory")
         .path(store);
   }
   std::vector<std::string> remains;

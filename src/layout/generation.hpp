@@ -96,6 +96,9 @@ Status remove_generation(fs::FileSystem& files, const std::string& store, const 
 std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::string& store,
                                           const StoreSurvey& survey, const std::string& live);
 
+/// Removes clones in a directory outside any store whose flock can be taken; there no writer does.
+std::vector<std::string> remove_orphans(fs::FileSystem& files, const std::string& directory);
+
 /// The same inside the live generation: "snapshot-…-tmp", what lies in flush/ (which is made if it
 /// is missing) and "-tmp" files beside MANIFEST.json.
 std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::string& generation);

@@ -123,6 +123,7 @@ Result<RowIterator> CommitStore::iterate(Database database, const RowRange& rang
 }
 
 Result<ReadView> CommitStore::view() const {
+  const std::shared_lock lock(impl_->exchange);
   FLATKV_ASSIGN(auto state, impl_->core->view_state());
   return store::make_view(std::move(state));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <shared_mutex>
 #include <string>
 
 #include "flatkv/store.hpp"
@@ -13,6 +14,8 @@ namespace flatkv {
 
 struct CommitStore::Impl {
   std::unique_ptr<store::Core> core;
+  /// Shared by `view`, which may be called from any thread; alone while `core` is exchanged.
+  std::shared_mutex exchange;
   OpenReport report;
   std::unique_ptr<store::LogLookup> log_lookup;
 

@@ -195,6 +195,29 @@ TEST(CommitStore, NoLinkInsideADatabaseIsFollowed) {
   EXPECT_EQ(refused.error().path, current);
 }
 
+TEST(CommitStore, ADirectoryInPlaceOfADatabasesFileMakesTheCopyUnusable) {
+  for (const std::string which : {"storage", "metadata"}) {
+    const TempDir dir;
+    Roots roots;
+    {
+      CommitStore store = open_new(dir / "s");
+      roots = must(Block().slot(1, 1, 1).commit(store));
+    }
+    std::filesystem::path table;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(dir / ("s/gen-00000001/working/" + which))) {
+      if (entry.path().extension() == ".sst") table = entry.path();
+    }
+    std::filesystem::remove(table);
+    std::filesystem::create_directory(table);
+    const CommitStore store = must(CommitStore::open(dir / "s"));
+    EXPECT_EQ(store.open_report().rebuilt_working_copy, which == "storage");
+    EXPECT_EQ(store.open_report().rebuilt_metadata, which == "metadata");
+    EXPECT_EQ(store.committed_roots(), roots);
+    expect_verified(store);
+  }
+}
+
 TEST(CommitStore, CloseLetsGoOfTheLockAndOfReads) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");

@@ -52,7 +52,7 @@ class Examiner {
   }
 
   /// Nothing inside a store is reached through a symbolic link, and none passes for a missing
-  /// piece.
+  /// piece. (A directory in place of a file makes the database unusable: `examine_copy`.)
   Status refuse_links() {
     const std::string working = layout::working_path(found_.generation);
     std::vector<std::string> all = {changelog(), layout::flush_path(found_.generation), working};
@@ -72,7 +72,9 @@ class Examiner {
   Status refuse_all_but_files(const std::string& directory) {
     FLATKV_ASSIGN(const auto entries, files_.list(directory));
     for (const auto& entry : entries) {
+      const bool database = fs::parent(directory) == layout::working_path(found_.generation);
       if (entry.type == fs::FileType::file) continue;
+      if (database && entry.type == fs::FileType::directory) continue;
       return fail(ErrorCode::corruption,
                   "not a file: no link is followed and nothing else belongs here")
           .path(fs::join(directory, entry.name));

@@ -29,6 +29,7 @@ struct CopyFinding {
   std::optional<Error> metadata_problem;  ///< missing, not opening, or without some `_meta/*`
   std::optional<GlobalMeta> metadata;
   std::optional<Error> unusable;  ///< why nothing can be built on it (spec §8 steps 2 to 4)
+  std::string named;              ///< of a clone: the directory it was made from, which errors name
 
   std::int64_t lowest() const;
   std::int64_t highest() const;
@@ -76,17 +77,18 @@ class KnownRoots {
   const Examination& found_;
 };
 
-/// Steps 2 to 6 for one copy.
+/// Steps 2 to 6 for one copy; of a clone, `named` is what it was made from.
 Result<CopyFinding> examine_copy(const Environment& environment, const std::string& path,
-                                 const KnownRoots& known);
+                                 const KnownRoots& known, const std::string& named = {});
 
-/// One database of a copy, opened read-only; `corruption` where it is missing.
+/// One database of a copy, opened read-only; `corruption` where it is missing or holds something
+/// other than files. Of a clone, `named` is what it was made from.
 struct OpenDatabase {
   std::shared_ptr<engine::Db> db;
   std::shared_ptr<const engine::Snapshot> snapshot;
 };
 Result<OpenDatabase> open_read_only(const Environment& environment, const std::string& copy,
-                                    Database which);
+                                    Database which, const std::string& named = {});
 
 /// Whether a failure says something about the files rather than about the machine at this moment.
 bool is_damage(const Error& error);

@@ -8,10 +8,28 @@
 namespace flatkv::store {
 namespace {
 
+/// What is no file is no part of a database, and takes the place of one (spec §8 step 2).
+Status only_files(fs::FileSystem& files, const engine::DbOptions& options) {
+  FLATKV_ASSIGN(const auto entries, files.list(options.path));
+  for (const fs::DirEntry& entry : entries) {
+    if (entry.type == fs::FileType::file) continue;
+    return fail(ErrorCode::corruption, "a database directory holds something other than files")
+        .path(fs::join(options.name(), entry.name))
+        .database(options.which);
+  }
+  return {};
+}
+
 class CopyExaminer {
  public:
-  CopyExaminer(const Environment& environment, std::string path, const KnownRoots& known)
-      : environment_(environment), path_(std::move(path)), known_(known) {}
+  CopyExaminer(const Environment& environment, const std::string& path, const KnownRoots& known,
+               const std::string& named)
+      : environment_(environment),
+        path_(path),
+        named_(named.empty() ? path : named),
+        known_(known) {
+    found_.named = named;
+  }
 
   Result<CopyFinding> run() {
     for (const Database which : layout::kDataDatabases) FLATKV_TRY(open_data(which));
@@ -31,7 +49,7 @@ class CopyExaminer {
 
   Failure damaged(Database which, std::string message) const {
     return fail(ErrorCode::corruption, std::move(message))
-        .path(layout::database_path(path_, which))
+        .path(layout::database_path(named_, which))
         .database(which);
   }
 
@@ -41,7 +59,7 @@ class CopyExaminer {
 
   // Step 2.
   Status open_data(Database which) {
-    auto opened = open_read_only(environment_, path_, which);
+    auto opened = open_read_only(environment_, path_, which, named_);
     DataFinding& own = finding(which);
     if (opened) {
       data_[index(which)] = *opened;
@@ -49,7 +67,7 @@ class CopyExaminer {
       if (!meta) {
         Error error = std::move(meta).error();
         error.database = which;
-        if (error.path.empty()) error.path = layout::database_path(path_, which);
+        if (error.path.empty()) error.path = layout::database_path(named_, which);
         own.problem = std::move(error);
       } else if (!meta->local) {
         own.problem = damaged(which, "the database has no LocalMeta").error();
@@ -71,7 +89,7 @@ class CopyExaminer {
 
   // Step 5, the looking half.
   Status open_metadata() {
-    auto opened = open_read_only(environment_, path_, Database::metadata);
+    auto opened = open_read_only(environment_, path_, Database::metadata, named_);
     if (opened) {
       auto meta = read_global_meta(*opened->snapshot);
       if (!meta) {
@@ -189,7 +207,8 @@ class CopyExaminer {
   }
 
   const Environment& environment_;
-  std::string path_;
+  const std::string& path_;
+  const std::string& named_;
   const KnownRoots& known_;
   CopyFinding found_;
   std::array<OpenDatabase, 4> data_;
@@ -200,18 +219,20 @@ class CopyExaminer {
 }  // namespace
 
 Result<OpenDatabase> open_read_only(const Environment& environment, const std::string& copy,
-                                    Database which) {
+                                    Database which, const std::string& named) {
   engine::DbOptions options;
   options.path = layout::database_path(copy, which);
+  if (!named.empty()) options.named = layout::database_path(named, which);
   options.which = which;
   options.env = environment.rocks;
   FLATKV_ASSIGN(const bool there,
                 fs::exists(*environment.files, options.path, fs::FileType::directory));
   if (!there) {
     return fail(ErrorCode::corruption, "the database is missing")
-        .path(options.path)
+        .path(options.name())
         .database(which);
   }
+  FLATKV_TRY(only_files(*environment.files, options));
   OpenDatabase opened;
   FLATKV_ASSIGN(opened.db, engine::Db::open(options, engine::Db::Mode::read_only));
   FLATKV_ASSIGN(opened.snapshot, opened.db->snapshot());
@@ -252,8 +273,8 @@ const Digest& checksum_of(const Roots& roots, Database database) {
 }
 
 Result<CopyFinding> examine_copy(const Environment& environment, const std::string& path,
-                                 const KnownRoots& known) {
-  return CopyExaminer(environment, path, known).run();
+                                 const KnownRoots& known, const std::string& named) {
+  return CopyExaminer(environment, path, known, named).run();
 }
 
 }  // namespace flatkv::store

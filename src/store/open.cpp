@@ -262,6 +262,7 @@ Result<std::unique_ptr<Core>> start_core(const Environment& environment, const O
   for (const Database which : layout::kAllDatabases) {
     engine::DbOptions db;
     db.path = layout::database_path(layout::working_path(directory), which);
+    if (!copy.named.empty()) db.named = layout::database_path(copy.named, which);
     db.which = which;
     db.env = environment.rocks;
     db.block_cache = block_cache;

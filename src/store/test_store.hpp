@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "blake3/blake3.hpp"
 #include "flatkv/store.hpp"
 
 namespace flatkv::store {
@@ -101,6 +104,27 @@ T must(Result<T> result) {
 inline CommitStore open_new(const std::string& path, Options options = {}) {
   options.create_if_missing = true;
   return must(CommitStore::open(path, options));
+}
+
+/// Digest of all names and contents below a directory but LOCK, which is only for people.
+inline std::string tree_digest(const std::string& directory) {
+  namespace stdfs = std::filesystem;
+  std::vector<std::string> lines;
+  for (const auto& entry : stdfs::recursive_directory_iterator(directory)) {
+    if (entry.path().filename() == "LOCK" && entry.path().parent_path() == directory) continue;
+    std::string line = stdfs::relative(entry.path(), directory).string();
+    if (entry.is_regular_file()) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      std::stringstream content;
+      content << file.rdbuf();
+      line += " " + to_hex(blake3::hash(as_bytes(content.str())));
+    }
+    lines.push_back(line);
+  }
+  std::ranges::sort(lines);
+  std::string all;
+  for (const auto& line : lines) all += line + "\n";
+  return all;
 }
 
 inline void expect_verified(const CommitStore& store) {

@@ -14,6 +14,15 @@ bool is_compressed(const std::string& path);
 /// Bytes of a file; decompressed if the name ends in `.zst`.
 Result<std::unique_ptr<ByteSource>> open_source(fs::FileSystem& files, const std::string& path);
 
+/// A failure that names no path is one of the stream in this file.
+template <class T>
+Result<T> in_file(Result<T> result, const std::string& path) {
+  if (result || !result.error().path.empty()) return result;
+  Error error = std::move(result).error();
+  error.path = path;
+  return std::unexpected(std::move(error));
+}
+
 /// Appends to a file that is being written.
 class FileSink : public ByteSink {
  public:

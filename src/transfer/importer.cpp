@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "layout/manifest.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
@@ -44,8 +46,9 @@ Status Importer::add(std::span<const ImportRow> rows) {
 Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) {
   if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
   const auto import = std::move(impl_->import);
-  if (version < 0) {
-    return fail(ErrorCode::invalid_argument, "a version is at least 0").version(version);
+  if (version < 0 || version == std::numeric_limits<std::int64_t>::max()) {
+    return fail(ErrorCode::invalid_argument, "a version is at least 0 and below int64 max")
+        .version(version);
   }
   const std::array<LtHash, 4>& hashes = impl_->hasher.hashes();
   const Roots roots = layout::roots_of(hashes);
@@ -83,7 +86,7 @@ Result<StreamSummary> import_file(const std::string& file, const std::string& pa
                                   const ImportOptions& options, const TrustedRoots& trusted,
                                   const TransferOptions& transfer) {
   FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
-  return import_stream(*source, path, options, trusted, transfer);
+  return transfer::in_file(import_stream(*source, path, options, trusted, transfer), file);
 }
 
 }  // namespace flatkv

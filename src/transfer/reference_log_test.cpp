@@ -132,6 +132,111 @@ TEST(ReferenceLog, TornTailsGapsAndDamage) {
   refused("missing", ErrorCode::not_found);
 }
 
+Bytes compressed(ByteView bytes) {
+  class Sink : public ByteSink {
+   public:
+    Status write(ByteView more) override {
+      append(bytes, more);
+      return {};
+    }
+    Bytes bytes;
+  };
+  Sink sink;
+  ZstdSink zstd(sink);
+  must(zstd.write(bytes));
+  must(zstd.finish());
+  return std::move(sink.bytes);
+}
+
+TEST(ReferenceLog, TornAtEveryByteOfTheLastEntry) {
+  const TempDir dir;
+  const Bytes bytes = reference_bytes();
+  const auto starts = entries_of(bytes);
+  write_segment(dir / "log", "00000000000000000001.zst",
+                compressed(ByteView(bytes).first(starts[5])));
+  const std::string last = "00000000000000000006";
+  CommitStore store = open_new(dir / "s");
+  for (std::size_t end = starts[7]; end <= starts[8]; ++end) {
+    write_segment(dir / "log", last, ByteView(bytes).subspan(starts[5], end - starts[5]));
+    const ReferenceLogReport report = must(import_reference_log(dir / "log", store));
+    EXPECT_EQ(report.last, end == starts[8] ? 8 : 7);
+    EXPECT_EQ(report.torn.has_value(), end != starts[7] && end != starts[8]) << end;
+    EXPECT_EQ(store.version(), report.last);  // the tail that came later is taken up
+  }
+  expect_verified(store);
+}
+
+TEST(ReferenceLog, PlainAndCompressedSegmentsInAnyOrder) {
+  const TempDir dir;
+  const Bytes bytes = reference_bytes();
+  const auto starts = entries_of(bytes);
+  const auto part = [&](std::size_t from, std::size_t to) {
+    return ByteView(bytes).subspan(starts[from], starts[to] - starts[from]);
+  };
+  Roots roots;
+  for (unsigned mask = 0; mask < 8; ++mask) {
+    const std::string log = dir / ("log" + std::to_string(mask));
+    constexpr std::array<std::size_t, 4> kFirst = {0, 3, 4, 9};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::string digits = std::to_string(kFirst[i] + 1);
+      const std::string name = std::string(20 - digits.size(), '0') + digits;
+      const ByteView segment = part(kFirst[i], kFirst[i + 1]);
+      if ((mask >> i & 1U) != 0) {
+        write_segment(log, name + ".zst", compressed(segment));
+      } else {
+        write_segment(log, name, segment);
+      }
+    }
+    write_segment(log, "LOCK", {});  // what is no segment is passed over
+    CommitStore store = open_new(dir / ("s" + std::to_string(mask)));
+    EXPECT_EQ(must(import_reference_log(log, store)).committed, 9);
+    if (mask == 0) roots = store.committed_roots();
+    EXPECT_EQ(store.committed_roots(), roots);
+  }
+}
+
+TEST(ReferenceLog, WhatDoesNotGoTogetherIsRefusedBeforeTheFirstBlock) {
+  const TempDir dir;
+  const Bytes bytes = reference_bytes();
+  const auto starts = entries_of(bytes);
+  const auto part = [&](std::size_t from, std::size_t to) {
+    return to_bytes(ByteView(bytes).subspan(starts[from], starts[to] - starts[from]));
+  };
+  const std::string first = "00000000000000000001";
+  const std::string sixth = "00000000000000000006";
+  const auto refused = [&](const std::string& name, ErrorCode code) {
+    const auto done = run(dir / name, dir / ("s-" + name));
+    ASSERT_FALSE(done) << name;
+    EXPECT_EQ(done.error().code, code) << name << ": " << done.error().to_string();
+    EXPECT_TRUE(done.error().path.starts_with(dir / name)) << done.error().to_string();
+    EXPECT_EQ(must(CommitStore::open(dir / ("s-" + name))).version(), 0) << name;
+  };
+  Bytes hole = part(0, 3);
+  append(hole, part(4, 6));
+  write_segment(dir / "hole", first, hole);
+  refused("hole", ErrorCode::log_gap);
+  Bytes twice = part(0, 3);
+  append(twice, part(2, 6));
+  write_segment(dir / "twice", first, twice);
+  refused("twice", ErrorCode::corruption);
+  write_segment(dir / "both", first, part(0, 5));
+  write_segment(dir / "both", first + ".zst", compressed(part(0, 5)));
+  refused("both", ErrorCode::corruption);
+  write_segment(dir / "overlap", first, part(0, 6));
+  write_segment(dir / "overlap", sixth, part(5, 8));
+  refused("overlap", ErrorCode::corruption);
+  Bytes cut = compressed(part(0, 5));
+  cut.resize(cut.size() - 3);
+  write_segment(dir / "cut", first + ".zst", cut);
+  refused("cut", ErrorCode::corruption);
+  write_segment(dir / "plain", first + ".zst", part(0, 5));
+  refused("plain", ErrorCode::corruption);
+  write_segment(dir / "large", first, Bytes{0xff, 0xff, 0xff, 0xff, 0x07});
+  refused("large", ErrorCode::corruption);
+  std::filesystem::create_directories(dir / ("directory/" + first));
+  refused("directory", ErrorCode::corruption);
+}
+
 TEST(ReferenceLog, BalancesAreTakenOnlyWhenAskedFor) {
   const TempDir dir;
   Bytes key = to_bytes(balance_key(store::Block::address(1)));

@@ -66,13 +66,7 @@ Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trust
 Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted,
                                  const TransferOptions& options) {
   FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), path));
-  auto checked = check_stream(*source, trusted, options);
-  if (!checked && checked.error().path.empty()) {
-    Error error = std::move(checked).error();
-    error.path = path;
-    return std::unexpected(std::move(error));
-  }
-  return checked;
+  return transfer::in_file(check_stream(*source, trusted, options), path);
 }
 
 }  // namespace flatkv

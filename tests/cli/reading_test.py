@@ -101,6 +101,24 @@ class Reading(Case):
         self.assertEqual(set(report["databases"]), set(DATABASES))
         one = json.loads(self.run_ok("verify", self.store, "--json", "--db", "code").out)
         self.assertEqual(set(one["databases"]), {"code"})
+        self.assertNotIn("roots", one)
+        self.assertNotIn("sum_good", one)
+        people = self.run_ok("verify", self.store, "--db", "code").out
+        self.assertNotIn(self.root_line()["root"], people)
+        self.assertIn("not proved", people)
+        self.assertIn(self.root_line()["root"], self.run_ok("verify", self.store).out)
+
+    def test_answers_from_a_log_that_lost_its_end_come_with_a_warning(self):
+        for verb in (["root"], ["root", "--at", "2"], ["log"], ["log", "--changes"]):
+            self.assertNotIn("warning", self.run_ok(verb[0], self.store, *verb[1:]).err.lower())
+        generation = next(self.store.glob("gen-*"))
+        (generation / "CLEAN").unlink()
+        segment = max((generation / "changelog").iterdir())
+        segment.write_bytes(segment.read_bytes()[:-1])
+        before = fingerprint(self.store)
+        for verb in (["root", "--at", "2"], ["log"], ["log", "--changes", "--to", "2"]):
+            self.run_exit(DONE, verb[0], self.store, *verb[1:], says="ends at version 2")
+        self.assertEqual(fingerprint(self.store), before)
 
     def test_snapshots(self):
         first = json_lines(self.run_ok("snapshots", self.store, "--json").out)

@@ -84,7 +84,8 @@ class Transfer(Case):
             cut = self.file(good[:at], "cut")
             self.assertEqual(flatkv("check", cut).exit, NO, f"cut at {at}")
             self.assertEqual(flatkv("import", cut, self.other).exit, REFUSED, f"cut at {at}")
-        self.run_exit(NO, "check", self.file(good + b"x", "longer"))
+        self.run_exit(NO, "check", self.file(good + b"x", "longer"), says=str(self.folder / "longer"))
+        self.run_exit(REFUSED, "import", self.folder / "longer", self.other, says=str(self.folder / "longer"))
         self.run_exit(NO, "check", self.file(b"garbage" * 5000, "garbage"))
         self.assertNotEqual(flatkv("check", self.folder / "missing").exit, DONE)
         self.run_exit(REFUSED, "info", self.other)
@@ -157,6 +158,43 @@ class Transfer(Case):
         self.assertEqual(json.loads(self.run_ok("import-log", log, self.store, "--json").out)["held"], 200)
         self.run_ok("verify", self.store)
         self.run_exit(REFUSED, "import-log", self.folder, self.store)
+
+    def log(self, name: str, **segments) -> pathlib.Path:
+        """A log directory; a segment is named by its first index, `z` after it compresses."""
+        folder = self.folder / name
+        folder.mkdir()
+        for index, content in segments.items():
+            path = folder / f"{int(index[1:].rstrip('z')):020d}"
+            path.write_bytes(content)
+            if index.endswith("z"):
+                subprocess.run(["zstd", "-q", "--rm", path], check=True)
+        return folder
+
+    def test_reference_logs_of_every_kind(self):
+        lines = json_lines(blocks(1, 8))
+        whole = to_pb(lines)
+        first = to_pb(lines[:5])
+        mixed = self.log("mixed", _1z=first, _6=whole[len(first):-1])
+        torn = self.run_exit(DONE, "import-log", mixed, self.store, "--create", says="inside an entry")
+        self.assertIn("version 7", torn.out)
+        self.apply(blocks(8, 8))
+        for name, segments, says in (("gap", {"_1": first, "_7": to_pb(lines[6:])}, "begins at 7"),
+                                     ("pruned", {"_6": to_pb(lines[5:])}, "pruned"),
+                                     ("torn", {"_1": first[:-1], "_6": to_pb(lines[5:])}, "ends inside an entry")):
+            before = self.root_line()
+            self.run_exit(REFUSED, "import-log", self.log(name, **segments), self.store, says=says)
+            self.run_exit(REFUSED, "import-log", self.folder / name, self.folder / "fresh", "--create", says=says)
+            self.assertEqual(self.root_line(), before)
+            self.assertEqual(self.line_of(self.folder / "fresh")["version"], 0)
+
+    def test_a_reference_log_with_balances(self):
+        text = line(1, ("21" + "aa" * 20, f"{5:064x}"))
+        log = self.log("balances", _1=to_pb(json_lines(text)))
+        self.run_exit(REFUSED, "import-log", log, self.store, "--create", says="--balances")
+        self.assertEqual(self.version(), 0)
+        self.run_ok("import-log", log, self.store, "--balances")
+        self.apply(text)  # the same block: held
+        self.assertEqual(self.version(), 1)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 // FLATKV_SEED repeats a run (the seed is printed), FLATKV_PROPERTY_STEPS makes it longer.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <iostream>
 #include <iterator>
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
 #include "flatkv/transfer.hpp"
 #include "support/checks.hpp"
@@ -41,7 +43,7 @@ Options random_options(Random& random) {
   options.row_cache = any_of<std::uint64_t>(random, {0, 16 << 10, 1 << 20});
   options.max_lag_blocks = any_of<std::uint64_t>(random, {3, 10'000});
   options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 7});
-  options.snapshot_keep = any_of(random, {0U, 2U});
+  options.snapshot_keep = any_of(random, {0U, 1U, 2U});
   options.create.account_rows = any_of(random, {AccountRows::keep, AccountRows::prune_empty});
   options.create.initial_version = any_of<std::int64_t>(random, {1, 5, 1LL << 40});
   return options;
@@ -99,8 +101,10 @@ class RandomRun {
                                          {"reopen", 2, &RandomRun::reopen},
                                          {"log", 3, &RandomRun::log},
                                          {"rollback", 1, &RandomRun::rollback},
-                                         {"read_only", 1, &RandomRun::read_only},
+                                         {"rollback_closed", 1, &RandomRun::rollback_closed},
+                                         {"read_only", 2, &RandomRun::read_only},
                                          {"round_trip", 1, &RandomRun::round_trip},
+                                         {"import_over", 1, &RandomRun::import_over},
                                          {"wait", 2, &RandomRun::wait}};
     std::uint64_t total = 0;
     for (const Operation& operation : kAll) total += operation.weight;
@@ -120,11 +124,11 @@ class RandomRun {
   }
 
   void open() {
-    Result<CommitStore> opened = CommitStore::open(directory_.path("store"), options_);
+    Result<CommitStore> opened = CommitStore::open(path(), options_);
     ASSERT_OK(opened);
     store_.emplace(std::move(*opened));
     ASSERT_EQ(store_->account_rows(), options_.create.account_rows);
-    ASSERT_EQ(store_->initial_version(), options_.create.initial_version);
+    ASSERT_EQ(store_->initial_version(), imported_ ? 1 : options_.create.initial_version);
     ASSERT_FALSE(store_->has_pending());
   }
 
@@ -309,7 +313,19 @@ class RandomRun {
   }
 
   void flush() { ASSERT_OK(store_->flush()); }
-  void snapshot() { ASSERT_OK(store_->snapshot()); }
+
+  void snapshot() {
+    ASSERT_OK(store_->snapshot());
+    const auto kept = list_snapshots(path());
+    ASSERT_OK(kept);
+    ASSERT_FALSE(kept->empty());
+    for (const SnapshotInfo& one : *kept) ASSERT_FALSE(one.problem) << one.problem->to_string();
+    ASSERT_LE(kept->size(), options_.snapshot_keep + 1);
+    if (kept->size() == options_.snapshot_keep + 1) ++done_counts()["snapshots pruned"];
+    const auto own = std::ranges::find(*kept, model_.version(), &SnapshotInfo::version);
+    ASSERT_NE(own, kept->end());
+    ASSERT_TRUE(same_roots(*own->roots, model_.committed().roots()));
+  }
 
   void verify() {
     const Result<VerifyReport> report = store_->verify();
@@ -329,11 +345,46 @@ class RandomRun {
     ASSERT_TRUE(same_roots((*record)->roots, at->second));
   }
 
-  /// A version that was committed, the current one among them.
+  std::string path() const { return directory_.path("store"); }
+
+  /// A version that was committed, the current one among them; rather a late one.
   std::int64_t some_version() {
     const std::int64_t first = options_.create.initial_version - 1;
-    return first + static_cast<std::int64_t>(
-                       below(random_, static_cast<std::uint64_t>(model_.version() - first) + 1));
+    const auto all = static_cast<std::uint64_t>(model_.version() - first) + 1;
+    const std::uint64_t last = one_in(random_, 2) ? std::min<std::uint64_t>(all, 12) : all;
+    return model_.version() - static_cast<std::int64_t>(below(random_, last));
+  }
+
+  /// Whether a valid snapshot and the log lead to the version (spec §7).
+  void reachable(std::int64_t version, bool& found) {
+    found = false;
+    const auto kept = list_snapshots(path());
+    ASSERT_OK(kept);
+    const auto log = LogReader::open(path(), std::nullopt, false);
+    ASSERT_OK(log);
+    const LogReader::Range range = log->range();
+    for (const SnapshotInfo& one : *kept) {
+      const bool logged = range.base <= one.version && version <= range.last;
+      if (!one.problem && one.version <= version) found |= one.version == version || logged;
+    }
+  }
+
+  /// A refusal is right only where nothing leads there. Automatic snapshots may prune meanwhile.
+  template <class T>
+  void expect_refused(const Result<T>& done, std::int64_t version, bool reached) {
+    ASSERT_TRUE(fails(done, ErrorCode::version_mismatch)) << version;
+    if (options_.snapshot_interval == 0) {
+      ASSERT_FALSE(reached) << version;
+    }
+    ++done_counts()["out of reach"];
+  }
+
+  void went_back(std::int64_t target) {
+    model_.go_back(state_at(target));
+    roots_.erase(roots_.upper_bound(target), roots_.end());
+    states_.erase(states_.upper_bound(target), states_.end());
+    ASSERT_FALSE(store_->has_pending());
+    ASSERT_TRUE(store_is(*store_, model_.committed()));
   }
 
   const State& state_at(std::int64_t version) {
@@ -343,17 +394,26 @@ class RandomRun {
 
   void rollback() {
     const std::int64_t target = some_version();
+    bool reached = false;
+    reachable(target, reached);
     const Status done = store_->rollback(target);
-    if (!done) {  // pruned, or below an import's base
-      ASSERT_TRUE(fails(done, ErrorCode::version_mismatch)) << "to " << target;
-      return;
-    }
+    if (!done) return expect_refused(done, target, reached);
     ++done_counts()[target == model_.version() ? "rollback to the tip" : "rollback"];
-    model_.go_back(state_at(target));
-    roots_.erase(roots_.upper_bound(target), roots_.end());
-    states_.erase(states_.upper_bound(target), states_.end());
-    ASSERT_FALSE(store_->has_pending());
-    ASSERT_TRUE(store_is(*store_, model_.committed()));
+    went_back(target);
+  }
+
+  void rollback_closed() {
+    const std::int64_t target = some_version();
+    close();
+    if (!good()) return;
+    bool reached = false;
+    reachable(target, reached);
+    const Status done = flatkv::rollback(path(), target);
+    if (!done) expect_refused(done, target, reached);
+    open();
+    if (!good() || !done) return;
+    ++done_counts()["rollback by path"];
+    went_back(target);
   }
 
   void read_only() {
@@ -361,38 +421,98 @@ class RandomRun {
     options.at = some_version();
     options.block_cache = 8 << 20;
     options.write_buffer = options_.write_buffer;
-    const auto clone = ReadOnlyStore::open(directory_.path("store"), options);
-    if (!clone) {
-      ASSERT_TRUE(fails(clone, ErrorCode::version_mismatch)) << "at " << *options.at;
-      return;
-    }
+    bool reached = false;
+    reachable(*options.at, reached);
+    const auto clone = ReadOnlyStore::open(path(), options);
+    if (!clone) return expect_refused(clone, *options.at, reached);
     ++done_counts()["read-only"];
     ASSERT_EQ(clone->version(), *options.at);
     ASSERT_TRUE(view_is(clone->view(), state_at(*options.at)));
+    walk(clone->view(), state_at(*options.at));
   }
 
-  /// Export, check, import elsewhere; the next block on the imported store is the same as here.
-  void round_trip() {
-    const std::string file = directory_.path("state");
-    const auto view = store_->view();
-    ASSERT_OK(view);
-    ASSERT_OK(export_to_file(*view, store_->account_rows(), file));
+  /// A stream of the state, checked, in a file.
+  void export_and_check(const ReadView& view, const State& state, const std::string& file) {
+    ASSERT_OK(export_to_file(view, store_->account_rows(), file));
     TrustedRoots trusted;
-    trusted.roots = model_.committed().roots();
-    ASSERT_OK(check_file(file, trusted));
+    trusted.roots = state.roots();
+    const auto summary = check_file(file, trusted);
+    ASSERT_OK(summary);
+    ASSERT_EQ(summary->version, state.version);
+    for (const Database database : kData) {
+      ASSERT_EQ(summary->stats[static_cast<std::size_t>(database)], state.stats(database));
+    }
+  }
+
+  /// Export of the present or of what a view still sees, import elsewhere; the next block is the
+  /// same on the imported store as it would be here.
+  void round_trip() {
+    const auto now = store_->view();
+    ASSERT_OK(now);
+    const bool old = !views_.empty() && one_in(random_, 2);
+    const auto& [view, state] =
+        old ? views_[below(random_, views_.size())] : std::pair(*now, model_.committed());
+    const std::string file = directory_.path(one_in(random_, 2) ? "state" : "state.zst");
+    export_and_check(view, state, file);
+    if (!good()) return;
     ImportOptions import;
     import.force = true;
     const std::string other = directory_.path("imported");
-    ASSERT_OK(import_file(file, other, import, trusted));
+    ASSERT_OK(import_file(file, other, import));
     Result<CommitStore> opened = CommitStore::open(other, options_);
     ASSERT_OK(opened);
-    ASSERT_TRUE(store_is(*opened, model_.committed()));
+    ASSERT_TRUE(store_is(*opened, state));
     const std::vector<Changes> applies = {random_changes(random_, pools_, 15)};
     Model next = model_;
-    next.discard();
+    next.go_back(state);
     ASSERT_TRUE(commit_both(*opened, next, applies));
     ASSERT_OK(opened->close());
     ++done_counts()["round trip"];
+  }
+
+  /// The state in the place of its own store, or row by row: a new store without a past.
+  void import_over() {
+    const std::string file = directory_.path("own.zst");
+    {
+      const auto view = store_->view();
+      ASSERT_OK(view);
+      export_and_check(*view, model_.committed(), file);
+    }
+    if (!good()) return;
+    ImportOptions import;
+    import.force = true;
+    ASSERT_TRUE(fails(import_file(file, path(), import), ErrorCode::locked));
+    close();
+    if (!good()) return;
+    if (one_in(random_, 2)) {
+      ASSERT_OK(import_file(file, path(), import));
+    } else {
+      import_rows(import);
+    }
+    imported_ = true;
+    if (good()) open();
+    if (!good()) return;
+    ASSERT_TRUE(store_is(*store_, model_.committed()));
+    if (model_.version() > 0) {
+      ASSERT_TRUE(fails(store_->rollback(model_.version() - 1), ErrorCode::version_mismatch));
+    }
+    ++done_counts()["import over the store"];
+  }
+
+  void import_rows(ImportOptions options) {
+    options.account_rows = options_.create.account_rows;
+    auto importer = Importer::begin(path(), options);
+    ASSERT_OK(importer);
+    for (const Database database : kData) {
+      for (const auto& [key, value] : model_.committed().rows[static_cast<std::size_t>(database)]) {
+        const ImportRow row{database, key, value};
+        ASSERT_OK(importer->add({&row, 1}));
+      }
+    }
+    TrustedRoots trusted;
+    trusted.roots = model_.committed().roots();
+    ASSERT_OK(importer->finish(model_.version(), trusted));
+    ASSERT_OK(importer->close());
   }
 
   void wait() {
@@ -400,13 +520,17 @@ class RandomRun {
     ASSERT_EQ(store_->durable_version(), store_->version());
   }
 
-  void reopen() {
+  void close() {
     ASSERT_OK(store_->close());
     for (const auto& [view, state] : views_) ASSERT_TRUE(view_is(view, state));
     views_.clear();
     store_.reset();
     model_.discard();
-    open();
+  }
+
+  void reopen() {
+    close();
+    if (good()) open();
     if (!good()) return;
     ASSERT_TRUE(store_->open_report().clean);
     ASSERT_EQ(store_->open_report().replayed_blocks, 0);
@@ -423,6 +547,7 @@ class RandomRun {
   std::map<std::int64_t, State> states_;
   State nothing_ = model_.committed();  ///< before the first block
   std::deque<std::string> history_;
+  bool imported_ = false;  ///< the store is one that was imported: its first version is 1
 };
 
 TEST(Property, RandomOperationsAgreeWithTheModel) {
@@ -441,7 +566,8 @@ TEST(Property, RandomOperationsAgreeWithTheModel) {
   for (const auto& [what, count] : done_counts())
     std::cout << "  " << what << ": " << count << "\n";
   if (steps < 4'000) return;
-  for (const char* what : {"rollback", "read-only", "round trip"}) {
+  for (const char* what : {"rollback", "rollback by path", "out of reach", "read-only",
+                           "round trip", "import over the store", "snapshots pruned"}) {
     EXPECT_GT(done_counts()[what], 0) << what << " was never done";
   }
 }

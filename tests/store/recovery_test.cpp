@@ -398,15 +398,5 @@ TEST_F(Recovery, CreateRefusesAnExistingStore) {
   check();
 }
 
-TEST_F(Recovery, FilesAreForTheOwnerOnly) {
-  blocks(3);
-  ASSERT_OK(store_->snapshot());
-  close();
-  const auto others = stdfs::perms::group_all | stdfs::perms::others_all;
-  for (const auto& entry : stdfs::recursive_directory_iterator(path())) {
-    EXPECT_EQ(entry.status().permissions() & others, stdfs::perms::none) << entry.path();
-  }
-}
-
 }  // namespace
 }  // namespace flatkv::test

@@ -14,7 +14,8 @@ namespace flatkv::test {
 
 /// What a child says, in order; also by a child that is killed afterwards.
 struct Message {
-  char type = 0;  ///< r: open at, s: commit started, a: commit acknowledged, e: error, d: done
+  char type = 0;  ///< r: open at, s: commit started, a: commit acknowledged, e: error, d: done;
+                  ///< others are a test's own
   std::int64_t value = 0;
 };
 
@@ -67,6 +68,7 @@ struct Shared {
   std::atomic<std::int64_t> acknowledged;
   std::atomic<std::uint32_t> flushing;
   std::atomic<std::uint32_t> open;
+  std::atomic<std::uint32_t> doing;  ///< a number of the test's own
 };
 /// Maps the file (made if it is not there); for the life of the process.
 Shared& shared_page(const std::string& path);
