@@ -26,7 +26,7 @@ Json plan_json(const BenchPlan& plan) {
           {"updates", plan.shape.update_percent},
           {"seed", plan.shape.seed},
           {"durability", plan.durability},
-          {"cache", plan.cache},
+          {"cache", plan.cache ? Json(*plan.cache) : Json(nullptr)},
           {"write_buffer", plan.write_buffer},
           {"version", kVersion},
           {"commit", kCommit},
@@ -163,11 +163,12 @@ std::string heading(const Json& report) {
       "{}, {} cores, {}, {}, {}, load {:.1f}; commit {}, kernel {}\n",
       report["workload"].get<std::string>(), report["rows"].get<std::uint64_t>(),
       report["writes"].get<std::uint64_t>(), report["durability"].get<std::string>(),
-      human_bytes(report["cache"].get<std::uint64_t>()), report["seed"].get<std::uint64_t>(),
-      machine["cpu"].get<std::string>(), machine["cores"].get<unsigned>(),
-      machine["system"].get<std::string>(), machine["file_system"].get<std::string>(),
-      machine["date"].get<std::string>(), machine["load"].get<double>(),
-      report["commit"].get<std::string>(), report["kernel"].get<std::string>());
+      report["cache"].is_null() ? "automatic" : human_bytes(report["cache"].get<std::uint64_t>()),
+      report["seed"].get<std::uint64_t>(), machine["cpu"].get<std::string>(),
+      machine["cores"].get<unsigned>(), machine["system"].get<std::string>(),
+      machine["file_system"].get<std::string>(), machine["date"].get<std::string>(),
+      machine["load"].get<double>(), report["commit"].get<std::string>(),
+      report["kernel"].get<std::string>());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct BenchPlan {
   bench::Shape shape{};
   bench::Machine machine{};
   std::string durability{};
-  std::uint64_t cache = 0;  ///< bytes, as it came out
+  std::optional<std::uint64_t> cache;  ///< bytes; nothing where the store chooses
   std::uint64_t write_buffer = 0;
 };
 

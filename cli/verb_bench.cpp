@@ -113,7 +113,8 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                  .shape = arguments.shape,
                  .machine = bench::look_at_machine(directory.path()),
                  .durability = arguments.durability,
-                 .cache = arguments.cache,
+                 .cache = arguments.cache == Options::kAutoCache ? std::nullopt
+                                                                 : std::optional(arguments.cache),
                  .write_buffer = arguments.write_buffer};
   if (arguments.workload == kState) {
     bench::StateOptions options{.directory = directory.path(),
@@ -143,6 +144,7 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
   FLATKV_ASSIGN(const bench::RunReport report, bench::run(*workload, options));
   context.console.end_progress();
   plan.shape = arguments.shape;
+  if (plan.shape.writes == 0) plan.shape.writes = report.writes / report.store.blocks.size();
   plan.cache = report.after.cache_memory;
   FLATKV_TRY(show(to_json(plan, report), false, context));
   return ExitCode::done;

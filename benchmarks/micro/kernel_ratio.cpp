@@ -9,6 +9,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "blake3/blake3.hpp"
@@ -48,6 +49,29 @@ double tenth_percentile(std::vector<double> samples) {
   return samples[samples.size() / 10];
 }
 
+bool g_json = false;
+
+// A line for people, or one JSON object a comparison for scripts/plot; names need no escapes.
+void print(const char* title, const std::vector<Contender>& contenders) {
+  const double yardstick = tenth_percentile(contenders.front().samples);
+  std::printf(g_json ? "{\"title\":\"%s\",\"contenders\":["
+                     : "\n%s\n                             min ns     p10 ns    ratio\n",
+              title);
+  for (const auto& contender : contenders) {
+    const double p10 = tenth_percentile(contender.samples);
+    const double least = std::ranges::min(contender.samples);
+    if (g_json) {
+      std::printf("%s{\"name\":\"%s\",\"min_ns\":%.1f,\"p10_ns\":%.1f,\"ratio\":%.3f}",
+                  &contender == &contenders.front() ? "" : ",", contender.name.c_str(), least, p10,
+                  yardstick / p10);
+    } else {
+      std::printf("  %-22s %10.1f %10.1f %8.2f\n", contender.name.c_str(), least, p10,
+                  yardstick / p10);
+    }
+  }
+  if (g_json) std::printf("]}\n");
+}
+
 // Prints ns per element (minimum and 10th percentile) and the speed relative to the first.
 void compare(const char* title, double elements, std::vector<Contender> contenders, int rounds) {
   std::vector<int> times;
@@ -63,13 +87,7 @@ void compare(const char* title, double elements, std::vector<Contender> contende
       contenders[i].samples.push_back(nanoseconds(contenders[i].run, times[i]) / elements);
     }
   }
-  std::printf("\n%s\n  %-22s %10s %10s %8s\n", title, "", "min ns", "p10 ns", "ratio");
-  const double yardstick = tenth_percentile(contenders.front().samples);
-  for (const auto& contender : contenders) {
-    const double p10 = tenth_percentile(contender.samples);
-    std::printf("  %-22s %10.1f %10.1f %8.2f\n", contender.name.c_str(),
-                std::ranges::min(contender.samples), p10, yardstick / p10);
-  }
+  print(title, contenders);
 }
 
 std::vector<blake3::Kernel> kernels() {
@@ -183,12 +201,15 @@ void threads(const char* title, std::size_t rows, int rounds) {
 
 }  // namespace
 
-// kernel_ratio [ROUNDS]
+// kernel_ratio [ROUNDS [--json]]
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 200;
-  if (!official::limit_to(official::Level::avx2)) std::printf("this CPU has no AVX2\n");
-  std::printf("official C %s; ratio: speed of the first line = 1 (10th percentiles)\n",
-              official::version());
+  g_json = argc > 2 && std::string_view(argv[2]) == "--json";
+  if (!official::limit_to(official::Level::avx2)) std::fprintf(stderr, "this CPU has no AVX2\n");
+  if (!g_json) {
+    std::printf("official C %s; ratio: speed of the first line = 1 (10th percentiles)\n",
+                official::version());
+  }
   batch("element in a batch of 128: 52-byte key, 32-byte value (92 bytes)", 64, 52, 32, rounds);
   batch("element in a batch of 128: 20-byte key, 72-byte value (100 bytes)", 64, 20, 72, rounds);
   batch("element in a batch of 8 (92 bytes)", 4, 52, 32, rounds);

@@ -1,6 +1,7 @@
 #include "history/rollback.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <ranges>
 
 #include "base/failpoint.hpp"

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""The benchmark verb and its scripts at tiny sizes: that they run, agree with themselves, and tidy up."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+import xml.etree.ElementTree
+
+from support import *
+
+SMALL = ("--blocks", 6, "--warm-up", 2, "--cache", 1 << 20)
+PHASES = ("lookup", "route", "read", "hash", "log", "buffer", "publish", "wait", "other")
+
+
+class Bench(Case):
+    def bench(self, workload, *more) -> dict:
+        result = self.run_ok("bench", workload, "--dir", self.folder / "dir", "--json", *more)
+        self.assertFalse((self.folder / "dir").exists(), "the stores were left behind")
+        return json.loads(result.out)
+
+    def check_run(self, report: dict, blocks: int):
+        self.assertEqual(report["store"]["blocks"], blocks)
+        self.assertGreater(report["store"]["writes_per_s"], 0)
+        self.assertGreater(report["store"]["load_rows_per_s"], 0)
+        whole = report["phases_us"]["block"]
+        self.assertLessEqual(whole["p50"], whole["max"])
+        self.assertAlmostEqual(sum(report["phases_us"][phase]["mean"] for phase in PHASES), whole["mean"],
+                               delta=whole["mean"] * 0.01)
+        self.assertIn(report["longest_stall"]["phase"], PHASES)
+        self.assertGreater(report["memory"]["peak"], 1 << 20)
+        self.assertEqual(len(report["roots"]["root"]), 64)
+
+    def test_every_workload(self):
+        for workload in ("slots", "transfer", "constantinople", "erc20"):
+            with self.subTest(workload):
+                report = self.bench(workload, "--rows", 300, "--writes", 50, *SMALL)
+                self.check_run(report, 6)
+                self.assertGreater(report["written"]["payload"], 0)
+                self.assertGreater(report["floors"]["raw_us"], 0)
+                self.assertGreater(report["floors"]["hash_us"], 0)
+
+    def test_mainnet(self):
+        report = self.bench("mainnet", "--file", MAINNET, "--blocks", 30, "--warm-up", 0)
+        self.check_run(report, 30)
+        # One round of the recorded chain: what every store comes to.
+        self.assertEqual(report["roots"]["root"], roots_of("mainnet")[-1]["root"])
+
+    def test_the_seed_fixes_the_root(self):
+        one = ("slots", "--rows", 200, "--writes", 20, "--no-floors", *SMALL)
+        first = self.bench(*one, "--seed", 7)
+        again = self.bench(*one, "--seed", 7, "--write-buffer", 1 << 16, "--durability", "sync")
+        other = self.bench(*one, "--seed", 8)
+        self.assertEqual(first["roots"], again["roots"])
+        self.assertNotEqual(first["roots"], other["roots"])
+        self.assertNotIn("floors", first)
+        self.assertGreater(again["written"]["flushed"] + again["written"]["log"], 0)
+
+    def test_rocksdb_and_the_table(self):
+        result = self.run_ok("bench", "slots", "--rows", 200, "--writes", 20, "--rocksdb", *SMALL)
+        self.assertIn("RocksDB as it comes", result.out)
+        self.assertIn("writes/s", result.out)
+        self.assertIn("p99", result.out)
+
+    def test_state(self):
+        report = self.bench("state", "--rows", 2000, "--writes", 50, "--log-blocks", 30, "--blocks", 20,
+                            "--seconds", 0.01)
+        steps = report["steps"]
+        for name in ("load", "log", "open_clean", "commits_beside_snapshot", "snapshot", "export", "check",
+                     "import", "verify", "same_blocks", "commits_before_kill", "catch_up"):
+            self.assertGreater(steps[name]["peak_memory"], 1 << 20, name)
+            self.assertGreater(steps[name]["seconds"], 0, name)
+        self.assertEqual(steps["check"]["rows"], steps["import"]["rows"])
+        self.assertEqual(steps["catch_up"]["blocks"], 20)
+
+    def test_nothing_but_its_own_is_touched(self):
+        mine = self.folder / "dir"
+        mine.mkdir()
+        (mine / "store").write_text("precious")
+        self.run_exit(REFUSED, "bench", "slots", "--rows", 10, "--dir", mine, *SMALL, says="neither empty")
+        self.assertEqual((mine / "store").read_text(), "precious")
+        kept = self.folder / "kept"
+        for _ in range(2):  # the second clears away what the first left
+            self.run_ok("bench", "slots", "--rows", 10, "--dir", kept, "--keep", *SMALL)
+            self.assertTrue((kept / "store" / "CURRENT").exists())
+        self.run_ok("verify", kept / "store")
+        (kept / "mine.txt").write_text("precious")
+        self.run_ok("bench", "slots", "--rows", 10, "--dir", kept, "--keep", *SMALL)
+        self.assertTrue((kept / "mine.txt").exists())
+
+    def test_an_interrupt_leaves_nothing(self):
+        for workload in ("slots", "state"):
+            with self.subTest(workload):
+                process = subprocess.Popen([FLATKV, "bench", workload, "--rows", "5000000", "--dir",
+                                            self.folder / "dir"], stderr=subprocess.DEVNULL)
+                store = self.folder / "dir" / "store" / "CURRENT"
+                for _ in range(600):
+                    if store.exists():
+                        break
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.wait(timeout=120), 130)
+                self.assertFalse((self.folder / "dir").exists())
+
+    def test_growth_and_plots(self):
+        growth = self.folder / "growth"
+        env = {**os.environ, "FLATKV": FLATKV, "BENCH_SECONDS": "0.05", "BENCH_RUNS": "2",
+               "BENCH_DIR": str(self.folder / "dir"), "BENCH_MORE": "--writes 50 --warm-up 1"}
+        subprocess.run([ROOT / "scripts" / "bench-growth", growth, "500", "2000"], check=True, env=env,
+                       capture_output=True)
+        files = sorted(growth.glob("*.json"))
+        self.assertEqual(len(files), 8)
+        kernel = self.file("".join(
+            json.dumps({"title": title, "contenders": [
+                {"name": "official, AVX2", "min_ns": 1, "p10_ns": 1, "ratio": 1},
+                {"name": "flatkv, avx2", "min_ns": 1, "p10_ns": 1, "ratio": 5}]}) + "\n"
+            for title in ("element in a batch (92 bytes)", "two threads: 10 rows")), "kernel.jsonl")
+        plot = ROOT / "scripts" / "plot"
+        for number, arguments in enumerate((["growth", growth, "OUT"], ["phases", "OUT", *files],
+                                            ["kernel", kernel, "OUT"])):
+            out = self.folder / f"{number}.svg"
+            subprocess.run([plot, *(out if a == "OUT" else a for a in arguments)], check=True)
+            picture = xml.etree.ElementTree.parse(out).getroot()
+            self.assertGreater(len(list(picture)), 10)
+        nothing = subprocess.run([plot, "growth", self.folder / "absent", out], capture_output=True)
+        self.assertEqual(nothing.returncode, 1)
+
+    def test_wrong_use(self):
+        self.run_exit(USAGE, "bench", "nothing")
+        self.run_exit(USAGE, "bench", "slots", "--updates", "101")
+        self.run_exit(USAGE, "bench", "slots", "--rows", "-1")
+        self.run_exit(USAGE, "bench", "mainnet", "--file", self.folder / "absent.jsonl")
+
+
+if __name__ == "__main__":
+    unittest.main()
