@@ -173,6 +173,10 @@ class Opener {
     fs::FileSystem& files = *environment_.files;
     if (found.choice.current_missing) {
       FLATKV_TRY(layout::swap_current(files, store_, found.choice.name));
+    } else if (!found.clean_believed) {
+      // Whoever ended between the rename of CURRENT and this sync left a name that is in memory
+      // only.
+      FLATKV_TRY(files.sync_directory(store_));
     }
     if (!spare_others_) {
       for (const auto& name :

@@ -17,7 +17,10 @@ layout::SnapshotManifest manifest_of(const SnapshotRequest& request) {
 Status write_snapshot(fs::FileSystem& files, const std::string& generation,
                       const Databases& databases, const SnapshotRequest& request) {
   const std::int64_t version = request.state.version;
-  if (layout::find_snapshot(files, generation, version, true)) return {};
+  if (layout::find_snapshot(files, generation, version, true)) {
+    // Its name may be of a try that failed after the rename.
+    return files.sync_directory(generation);
+  }
   const std::string building = layout::unfinished_snapshot_path(generation, version);
   FLATKV_TRY(fs::remove_tree(files, building));
   FLATKV_TRY(files.make_directory(building));

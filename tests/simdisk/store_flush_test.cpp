@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "layout/snapshots.hpp"
 #include "simdisk/rows_fixture.hpp"
 
 namespace flatkv::simdisk {
@@ -89,6 +90,32 @@ TEST_F(StoreRows, AStepOfAFlushFails) {
       }
     }
   }
+}
+
+// S4: the sync after a snapshot's rename fails. The next try finds the snapshot there, and must not
+// say that it is written before its name is on the disk too.
+TEST_F(StoreRows, ASnapshotThatWasNotSyncedIsWrittenByTheNextTry) {
+  Life life(disk_, oracle_, options_);
+  life.open();
+  life.commits(2);
+  const std::string generation = std::string(kStore) + "/gen-00000001";
+  Fault fault;
+  fault.operation = Operation::sync_directory;
+  fault.contains = generation;
+  ASSERT_OK(life.store().flush());
+  // Those before the rename come first, one try each.
+  for (fault.nth = 1; fault.nth < 40; ++fault.nth) {
+    disk_.clear_faults();
+    disk_.inject(fault);
+    ASSERT_FALSE(life.store().snapshot()) << "it was written before its last sync failed";
+    if (layout::find_snapshot(disk_.files(), generation, 2, true)) break;
+  }
+  ASSERT_LT(fault.nth, 40U);
+  disk_.clear_faults();
+  ASSERT_OK(life.store().snapshot());
+  const auto after = crashed(disk_, CrashMode::drop_unsynced);
+  EXPECT_OK(layout::find_snapshot(after->files(), generation, 2, true));
+  count_fault("S4", Came::recovered);
 }
 
 // C10: the power takes the last ingests of any of the databases: skew of several flushes.
