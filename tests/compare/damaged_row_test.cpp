@@ -1,0 +1,112 @@
+#include "flatkv/bisect.hpp"
+#include "flatkv/inspect.hpp"
+#include "support/store_fixture.hpp"
+
+// A row changed behind RocksDB's back, its block checksum right: the store's own hashes say that
+// nothing happened. What is compared is what is in the rows.
+namespace flatkv::test {
+namespace {
+
+class DamagedRow : public StoreFixture {
+ protected:
+  /// Two stores with equal states; a row of one will be damaged.
+  void SetUp() override {
+    open();
+    blocks(30);
+    close();
+    image("healthy");
+    restore("healthy");
+  }
+
+  /// The first row of a database that has a value.
+  std::pair<Bytes, Bytes> victim(Database database) {
+    const auto& rows = model_.committed().rows[static_cast<std::size_t>(database)];
+    for (const auto& [key, value] : rows) {
+      if (!value.empty()) return {key, value};
+    }
+    throw std::runtime_error("no row to damage");
+  }
+
+  void damage(Database database, const Bytes& key, std::optional<Bytes> value) {
+    tamper(working(path(), to_string(database)), {{row_key(key), std::move(value)}});
+  }
+
+  static ReadOnlyStore look(const std::string& store) {
+    auto opened = ReadOnlyStore::open(store);
+    if (!opened) throw std::runtime_error(opened.error().to_string());
+    return *std::move(opened);
+  }
+
+  static StateDigest digest(const ReadOnlyStore& store) {
+    auto made = digest_state(store.view(), store.account_rows());
+    if (!made) throw std::runtime_error(made.error().to_string());
+    return *std::move(made);
+  }
+
+  /// The damage is told by the digest and found by the comparison: this one key.
+  void expect_found(Database database, const Bytes& key, const std::optional<Bytes>& good,
+                    const std::optional<Bytes>& bad) {
+    const ReadOnlyStore healthy = look(aside("healthy"));
+    const ReadOnlyStore damaged = look(path());
+    EXPECT_TRUE(same_roots(damaged.roots(), healthy.roots()));
+    const StateDigest digest_a = digest(healthy);
+    const StateDigest digest_b = digest(damaged);
+    for (const auto& part : digest_a.parts) EXPECT_TRUE(digest_a.proven(part));
+    for (const auto& part : digest_b.parts) {
+      EXPECT_EQ(digest_b.proven(part), part.database != database) << to_string(part.database);
+    }
+    const auto ranges = differing_ranges(digest_a, digest_b);
+    ASSERT_OK(ranges);
+    std::size_t rows = 0;
+    for (const RangeDifference& range : *ranges) {
+      EXPECT_EQ(range.database, database);
+      ASSERT_OK(
+          diff_rows(healthy.view(), damaged.view(), range, [&](const RowDifference& row) -> Status {
+            ++rows;
+            EXPECT_EQ(as_chars(row.key), as_chars(key));
+            EXPECT_EQ(row.a.has_value(), good.has_value());
+            EXPECT_EQ(row.b.has_value(), bad.has_value());
+            if (row.b && bad) {
+              EXPECT_EQ(as_chars(*row.b), as_chars(*bad));
+            }
+            return {};
+          }));
+    }
+    EXPECT_EQ(rows, 1U);
+  }
+};
+
+TEST_F(DamagedRow, WithAnotherValue) {
+  for (const Database database : {Database::code, Database::storage, Database::legacy}) {
+    restore("healthy");
+    const auto [key, good] = victim(database);
+    Bytes bad = good;
+    bad.back() ^= 1;
+    damage(database, key, bad);
+    expect_found(database, key, good, bad);
+  }
+}
+
+TEST_F(DamagedRow, Gone) {
+  const auto [key, good] = victim(Database::account);
+  damage(Database::account, key, std::nullopt);
+  expect_found(Database::account, key, good, std::nullopt);
+}
+
+TEST_F(DamagedRow, OneTooManyWithoutAValue) {
+  const Bytes key = text("a row that nobody wrote");
+  damage(Database::legacy, key, Bytes{});
+  expect_found(Database::legacy, key, std::nullopt, Bytes{});
+}
+
+TEST_F(DamagedRow, IsNoPartingOfTheLogs) {
+  const auto [key, good] = victim(Database::storage);
+  damage(Database::storage, key, bytes({1, 2, 3}));
+  const auto found = find_parting(aside("healthy"), path());
+  ASSERT_OK(found);
+  EXPECT_FALSE(found->parted);
+  EXPECT_EQ(found->last, 30);
+}
+
+}  // namespace
+}  // namespace flatkv::test
