@@ -46,7 +46,7 @@ void expect_private(const std::string& path) {
   std::size_t files = 0;
   for (const auto& entry : stdfs::recursive_directory_iterator(path)) {
     struct stat info{};
-    ASSERT_EQ(::lstat(entry.path().c_str(), &info), 0);
+    if (::lstat(entry.path().c_str(), &info) != 0) continue;  // a compaction removed it meanwhile
     EXPECT_EQ(info.st_mode & 07777U, entry.is_directory() ? 0700U : 0600U) << entry.path();
     ++files;
   }
