@@ -29,10 +29,6 @@ bool is_balance(ByteView key) {
 }
 
 void keep_pairs(ReferenceEntry& entry, const codec::ChangelogEntry::Set& set) {
-  if (set.name.empty() && set.pairs.empty()) {
-    ++entry.skipped_sets;
-    return;
-  }
   std::vector<KVPair> kept;
   for (const KVPair& pair : set.pairs) {
     if (pair.key.empty()) {
@@ -41,6 +37,10 @@ void keep_pairs(ReferenceEntry& entry, const codec::ChangelogEntry::Set& set) {
     }
     entry.has_balances = entry.has_balances || (set.name == kEvmModule && is_balance(pair.key));
     kept.push_back(pair);
+  }
+  if (set.name.empty() && kept.empty()) {
+    ++entry.skipped_sets;
+    return;
   }
   entry.pairs.push_back(std::move(kept));
   entry.change_sets.push_back({set.name, entry.pairs.back()});
