@@ -118,7 +118,7 @@ void RawSubject::Impl::freeze() {
       store::DbState& own = state.databases[i];
       batch.parts[i] = {true, own.active, own.hash, own.stats};
       own.frozen.insert(own.frozen.begin(), std::move(own.active));
-      own.active = std::make_shared<engine::RowBuffer>();
+      own.active = std::make_shared<engine::RowBuffer>(batch.parts[i].rows->keys());
     }
     batch.metadata = true;
   });
@@ -145,7 +145,7 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
 
   start = Clock::now();
   for (const ByteView key : block.reads) {
-    FLATKV_TRY(store::read_external(*raw.published.load(), &raw.pending, key));
+    FLATKV_TRY(store::read_external(*raw.published.load(), &raw.pending, key, raw.cache.get()));
   }
   times.of(Phase::lookup) = since(start);
 

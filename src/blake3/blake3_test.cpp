@@ -7,6 +7,7 @@
 #include <random>
 
 #include "blake3/test_support.hpp"
+#include "blake3/tree.hpp"
 
 namespace flatkv::blake3 {
 namespace {
@@ -24,6 +25,19 @@ Bytes xof(ByteView input, std::uint64_t seek, std::size_t size) {
 class Blake3 : public testing::TestWithParam<Kernel> {
   WithKernel with_{GetParam()};
 };
+
+TEST_P(Blake3, PairsOfChunksSideBySide) {
+  const Bytes bytes = pattern(2048 + kMostPairs);
+  for (std::size_t count = 0; count <= kMostPairs; ++count) {
+    std::vector<const std::uint8_t*> inputs;
+    for (std::size_t i = 0; i < count; ++i) inputs.push_back(bytes.data() + i);
+    std::vector<Digest> digests(count);
+    hash_pairs(inputs, digests);
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(digests[i], hash({inputs[i], 2048})) << count << ' ' << i;
+    }
+  }
+}
 
 TEST_P(Blake3, GoldenVectors) {
   std::ifstream file(FLATKV_SOURCE_DIR "/tests/golden/blake3.jsonl");

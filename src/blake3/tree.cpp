@@ -7,6 +7,7 @@
 #include "base/assert.hpp"
 #include "blake3/blake3.hpp"
 #include "blake3/constants.hpp"
+#include "blake3/kernel.hpp"
 
 // Chaining values are used as message bytes of their parents where they lie.
 static_assert(std::endian::native == std::endian::little);
@@ -117,6 +118,23 @@ void find_root(const Backend& backend, ByteView head, ByteView body, OwnedRoot& 
     return wide_root(backend, head, body, out);
   }
   Hasher().update(head).update(body).find_root(backend, out);
+}
+
+void hash_pairs(std::span<const std::uint8_t* const> inputs, std::span<Digest> digests) noexcept {
+  FLATKV_ASSERT(inputs.size() <= kMostPairs && digests.size() == inputs.size());
+  const Backend& with = backend();
+  const std::uint8_t* chunks[kMostPairs];
+  std::uint32_t cvs[2][kMostPairs][8];
+  for (std::size_t half = 0; half < 2; ++half) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) chunks[i] = inputs[i] + half * kChunkBytes;
+    with.hash_many(chunks, inputs.size(), kChunkBytes / kBlockBytes, half, false, kNone,
+                   kChunkStart, kChunkEnd, cvs[half]);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    OwnedRoot root;
+    parent_root(cvs[0][i], cvs[1][i], root);
+    digests[i] = digest_of(with, root.root);
+  }
 }
 
 Digest digest_of(const Backend& backend, const Root& root) noexcept {

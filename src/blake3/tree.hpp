@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "blake3/backend.hpp"
 #include "flatkv/bytes.hpp"
@@ -38,6 +40,11 @@ void chaining_value(const Backend& backend, const Root& root, std::uint64_t coun
 /// Root of a parent node.
 void parent_root(const std::uint32_t (&left)[8], const std::uint32_t (&right)[8],
                  OwnedRoot& out) noexcept;
+
+/// Digests of inputs of two chunks (2048 bytes) each, at most kMostPairs, chunk beside chunk: five
+/// cost little more than one.
+constexpr std::size_t kMostPairs = 8;
+void hash_pairs(std::span<const std::uint8_t* const> inputs, std::span<Digest> digests) noexcept;
 
 /// Most chunks that are hashed side by side.
 constexpr std::size_t kWideChunks = 64;

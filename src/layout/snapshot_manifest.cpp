@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "blake3/tree.hpp"
 #include "changelog/record.hpp"
 #include "layout/generation.hpp"
 #include "layout/manifest.hpp"
@@ -84,8 +85,14 @@ Result<std::vector<SnapshotFile>> decode_files(const json& list) {
 Roots roots_of(const std::array<LtHash, 4>& hashes) {
   LtHash sum;
   for (const LtHash& hash : hashes) sum += hash;
-  return {sum.checksum(), hashes[0].checksum(), hashes[1].checksum(), hashes[2].checksum(),
-          hashes[3].checksum()};
+  const std::array<std::array<std::uint8_t, LtHash::kBytes>, 5> bytes = {
+      sum.serialize(), hashes[0].serialize(), hashes[1].serialize(), hashes[2].serialize(),
+      hashes[3].serialize()};
+  const std::array<const std::uint8_t*, 5> inputs = {
+      bytes[0].data(), bytes[1].data(), bytes[2].data(), bytes[3].data(), bytes[4].data()};
+  std::array<Digest, 5> found;
+  blake3::hash_pairs(inputs, found);
+  return {found[0], found[1], found[2], found[3], found[4]};
 }
 
 Bytes encode(const SnapshotManifest& manifest) {

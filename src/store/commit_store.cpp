@@ -111,11 +111,13 @@ void CommitStore::discard() { impl_->core->discard(); }
 
 Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
   FLATKV_TRY(impl_->core->check_readable());
-  return store::read_external(*impl_->core->state(), &impl_->core->pending(), external_key);
+  return store::read_external(*impl_->core->state(), &impl_->core->pending(), external_key,
+                              impl_->core->cache());
 }
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
   FLATKV_TRY(impl_->core->check_readable());
-  return store::read_account(*impl_->core->state(), &impl_->core->pending(), address);
+  return store::read_account(*impl_->core->state(), &impl_->core->pending(), address,
+                             impl_->core->cache());
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
   FLATKV_TRY(impl_->core->check_readable());

@@ -29,6 +29,41 @@ TEST(CommitStore, CommitsReadsAndReopens) {
   expect_verified(store);
 }
 
+TEST(CommitStore, ReadsOnTheHandleUseAndFeedTheRowCache) {
+  const TempDir dir;
+  {
+    CommitStore first = open_new(dir / "s");
+    must(Block().slot(1, 1, 7).commit(first));
+    must(first.close());
+  }
+  Options options;
+  options.row_cache = 256 << 10;
+  CommitStore store = must(CommitStore::open(dir / "s", options));
+  must(store.flush());
+  const auto expect_hits = [&](std::uint64_t hits) { EXPECT_EQ(store.metrics().cache_hits, hits); };
+  expect_hits(0);
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(7));  // from the table
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);    // absent, kept as such
+  expect_hits(0);
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(7));
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);
+  expect_hits(2);
+  // What is written is seen through the buffer, then through the flush, then pending.
+  must(Block().slot(1, 1, 8).slot(1, 2, 9).commit(store));
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(8));
+  must(store.flush());
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(8));
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), Block::word(9));
+  must(Block().remove(Block::slot_key(1, 1)).commit(store));
+  must(store.flush());
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), std::nullopt);
+  must(Block().slot(1, 2, 10).apply(store));
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), Block::word(10));
+  store.discard();
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), Block::word(9));
+  expect_verified(store);
+}
+
 TEST(CommitStore, OpensNothingUnlessAskedToCreate) {
   const TempDir dir;
   const auto opened = CommitStore::open(dir / "s");

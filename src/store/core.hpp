@@ -92,6 +92,8 @@ class Core {
   const CoreSetup& setup() const noexcept { return setup_; }
   const Fault& fault() const noexcept { return *setup_.fault; }
   changelog::Writer* log() const noexcept { return log_.get(); }
+  /// Null where it is off. For reads of the current state only.
+  engine::RowCache* cache() const noexcept { return cache_.get(); }
   /// Whether something is on its way into the databases.
   bool flushing() const { return flusher_ && flusher_->busy(); }
   StoreMetrics metrics() const;
@@ -110,6 +112,7 @@ class Core {
   Status make_room();
   /// Freezes the active buffers at the current version and hands them to the flusher.
   void freeze(bool urgent, std::function<void()> afterwards);
+  std::shared_ptr<engine::RowBuffer> next_buffer(const engine::RowBuffer& last) const;
   void freeze_for_snapshot(std::function<void(Status)> done);
   Status flush_all(bool urgent);
   bool all_frozen() const;

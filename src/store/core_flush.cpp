@@ -1,4 +1,5 @@
 // The half of Core that moves rows out of memory: freezing, back-pressure, snapshots, close.
+#include <algorithm>
 #include <future>
 
 #include "base/assert.hpp"
@@ -45,6 +46,14 @@ bool Core::all_frozen() const {
   return metadata_version_ >= current->version;
 }
 
+/// The next buffer begins with the index that this one ended with: growing it in the middle of a
+/// block would hold that up by ten milliseconds. Its pages come as they are used.
+std::shared_ptr<engine::RowBuffer> Core::next_buffer(const engine::RowBuffer& last) const {
+  constexpr std::uint64_t kLeastRowBytes = 128;  // an index for more than fits would count as full
+  return std::make_shared<engine::RowBuffer>(static_cast<std::size_t>(
+      std::min<std::uint64_t>(last.keys(), setup_.options.write_buffer / kLeastRowBytes)));
+}
+
 void Core::freeze(bool urgent, std::function<void()> afterwards) {
   FrozenBatch batch;
   published_.update([&](State& state) {
@@ -60,7 +69,7 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
       if (!part.take) continue;
       part.rows = own.active;
       own.frozen.insert(own.frozen.begin(), std::move(own.active));
-      own.active = std::make_shared<engine::RowBuffer>();
+      own.active = next_buffer(*part.rows);
       frozen_versions_[i] = state.version;
     }
     batch.metadata = level && metadata_version_ < state.version;

@@ -52,7 +52,8 @@ engine::Bounds bounds_of(const RowRange& range) {
 }
 
 Result<std::optional<Bytes>> read_through(const State& state, const Pending* pending,
-                                          Database database, ByteView internal_key) {
+                                          Database database, ByteView internal_key,
+                                          engine::RowCache* cache) {
   FLATKV_TRY(check_data_database(database));
   if (pending != nullptr) {
     if (const PendingRow* row = pending->find(database, internal_key)) {
@@ -60,19 +61,19 @@ Result<std::optional<Bytes>> read_through(const State& state, const Pending* pen
       return to_bytes(row->value);
     }
   }
-  return read_row(state, database, internal_key);
+  return read_row(state, database, internal_key, cache);
 }
 
 Result<std::optional<Account>> read_account(const State& state, const Pending* pending,
-                                            const Address& address) {
-  FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address));
+                                            const Address& address, engine::RowCache* cache) {
+  FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address, cache));
   return decode(row);
 }
 
 Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
-                                           ByteView external_key) {
+                                           ByteView external_key, engine::RowCache* cache) {
   FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
-  FLATKV_ASSIGN(auto row, read_through(state, pending, route.database, route.key));
+  FLATKV_ASSIGN(auto row, read_through(state, pending, route.database, route.key, cache));
   if (route.database != Database::account) return row;
   FLATKV_ASSIGN(const auto account, decode(row));
   if (!account) return std::nullopt;

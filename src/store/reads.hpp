@@ -11,13 +11,16 @@
 // Reading by external key, through pending writes or not; the public views stand on this.
 namespace flatkv::store {
 
-/// `pending` may be null: committed state only.
+/// `pending` may be null: committed state only. So may `cache`, which is for the current state.
 Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
-                                           ByteView external_key);
+                                           ByteView external_key,
+                                           engine::RowCache* cache = nullptr);
 Result<std::optional<Account>> read_account(const State& state, const Pending* pending,
-                                            const Address& address);
+                                            const Address& address,
+                                            engine::RowCache* cache = nullptr);
 Result<std::optional<Bytes>> read_through(const State& state, const Pending* pending,
-                                          Database database, ByteView internal_key);
+                                          Database database, ByteView internal_key,
+                                          engine::RowCache* cache = nullptr);
 
 /// The keys within all three limits of a range.
 engine::Bounds bounds_of(const RowRange& range);

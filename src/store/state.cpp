@@ -1,6 +1,7 @@
 #include "store/state.hpp"
 
 #include "base/bytes.hpp"
+#include "base/error.hpp"
 
 namespace flatkv::store {
 
@@ -14,12 +15,23 @@ engine::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint6
   return found;
 }
 
-Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key) {
+Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
+                                      engine::RowCache* cache) {
   const DbState& db = state.of(database);
-  const engine::Lookup found = find_in_buffers(db, key, engine::key_hash(key), state.version);
+  const std::uint64_t hash = engine::key_hash(key);
+  engine::Arena arena;
+  engine::Lookup found = find_in_buffers(db, key, hash, state.version);
+  if (found.presence == engine::Presence::unknown && cache != nullptr) {
+    found = cache->find(database, key, hash, state.version, arena);
+  }
   if (found.presence == engine::Presence::present) return to_bytes(found.value);
   if (found.presence == engine::Presence::absent) return std::nullopt;
-  return db.snapshot->get(key);
+  FLATKV_ASSIGN(auto value, db.snapshot->get(key));
+  if (cache != nullptr) {
+    cache->insert(database, key, hash, state.version,
+                  value ? std::optional<ByteView>(*value) : std::nullopt);
+  }
+  return value;
 }
 
 std::unique_ptr<engine::Cursor> rows_of(const std::shared_ptr<const State>& state,

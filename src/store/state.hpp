@@ -7,6 +7,7 @@
 
 #include "codec/local_meta.hpp"
 #include "engine/row_buffer.hpp"
+#include "engine/row_cache.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/roots.hpp"
 #include "store/lifetime.hpp"
@@ -65,8 +66,10 @@ class Published {
 engine::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
                                std::int64_t version);
 
-/// A committed row as of `state`; nothing if absent.
-Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key);
+/// A committed row as of `state`; nothing if absent. `cache` (may be null) is looked up behind the
+/// buffers and fed, so that a row that is read before it is written is fetched once.
+Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
+                                      engine::RowCache* cache = nullptr);
 
 /// Rows in order as of `state`; `overlay` are pending writes, newest of all, sorted.
 std::unique_ptr<engine::Cursor> rows_of(const std::shared_ptr<const State>& state,
