@@ -267,6 +267,17 @@ void damage_table(const std::string& database) {
   }
 }
 
+/// What a full scan says of the storage database, which cannot be read.
+Error storage_error(const ReadOnlyStore& clone) {
+  const VerifyReport report = must(clone.verify());
+  for (const DatabaseVerdict& verdict : report.databases) {
+    EXPECT_EQ(verdict.good(), verdict.database != Database::storage);
+    if (verdict.error) return *verdict.error;
+  }
+  ADD_FAILURE() << "every database could be read";
+  return {};
+}
+
 void expect_named(const Error& error, const std::string& database) {
   EXPECT_EQ(error.code, ErrorCode::corruption) << error.to_string();
   EXPECT_EQ(error.path, database);
@@ -284,9 +295,7 @@ TEST(ReadOnly, ErrorsNameTheStoreAndNotTheClone) {
   const std::string working = live_generation(path) + "/working/storage";
   damage_table(working);
   const ReadOnlyStore clone = must(ReadOnlyStore::open(path));
-  const auto verified = clone.verify();
-  ASSERT_FALSE(verified);
-  expect_named(verified.error(), working);
+  expect_named(storage_error(clone), working);
   const ReadView view = clone.view();
   RowIterator rows = must(view.iterate(Database::storage));
   while (rows.valid()) rows.next();
@@ -303,9 +312,7 @@ TEST(ReadOnly, ErrorsNameTheSnapshotThatWasCloned) {
   const std::string storage = live_generation(path) + "/snapshot-00000000000000000001/storage";
   damage_table(storage);
   const ReadOnlyStore clone = must(ReadOnlyStore::open(path, at(1)));
-  const auto verified = clone.verify();
-  ASSERT_FALSE(verified);
-  expect_named(verified.error(), storage);
+  expect_named(storage_error(clone), storage);
 }
 
 #ifdef FLATKV_FAILPOINTS

@@ -154,9 +154,11 @@ Result<Roots> Core::commit(std::int64_t version) {
   timings_.log = since(log_start);
 
   const auto buffer_start = Clock::now();
+  // Loaded again: making room may have frozen the buffers that `current` has for active.
+  const auto ready = published_.load();
   std::array<codec::Stats, 4> stats;
-  for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
-  insert_rows(*current, pending_.tables(), version, stats);
+  for (std::size_t i = 0; i < 4; ++i) stats[i] = ready->databases[i].stats;
+  insert_rows(*ready, pending_.tables(), version, stats);
   timings_.buffer = since(buffer_start);
 
   const auto publish_start = Clock::now();
