@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "fs/files.hpp"
 #include "history/look.hpp"
+#include "history/read_only.hpp"
 #include "history/remedies.hpp"
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
@@ -116,10 +117,11 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const Place& plac
   return info;
 }
 
-/// Looks at a store that nobody has open; the lock is held meanwhile.
+/// Looks at a store that nobody has open; the lock is held until all but the replay is known.
 class Inspector {
  public:
-  Inspector(fs::FileSystem& files, const std::string& store) : files_(files) {
+  Inspector(fs::FileSystem& files, const std::string& store, std::unique_ptr<fs::DirLock> lock)
+      : files_(files), lock_(std::move(lock)) {
     environment_.files = &files;
     place_.store = store;
     place_.held = true;
@@ -131,19 +133,39 @@ class Inspector {
     if (!found_.generation.empty()) FLATKV_TRY(describe_generation());
     if (opens) {
       FLATKV_TRY(describe_committed());
+      FLATKV_TRY(try_replay());
     } else {
-      info_.problems.push_back(opens.error());
-      FLATKV_ASSIGN(info_.remedies,
-                    history::remedies(files_, {.problem = opens.error(),
-                                               .place = place_,
-                                               .found = found_,
-                                               .manifest = manifest_ ? &*manifest_ : nullptr,
-                                               .snapshots = snapshots_}));
+      FLATKV_TRY(explain(opens.error()));
     }
     return std::move(info_);
   }
 
  private:
+  Status explain(const Error& problem) {
+    info_.problems.push_back(problem);
+    FLATKV_ASSIGN(info_.remedies,
+                  history::remedies(files_, {.problem = problem,
+                                             .place = place_,
+                                             .found = found_,
+                                             .manifest = manifest_ ? &*manifest_ : nullptr,
+                                             .snapshots = snapshots_}));
+    return {};
+  }
+
+  /// What an open would find only while it replays, on a clone as a reader has it.
+  Status try_replay() {
+    if (found_.plan == store::Plan::new_log || !found_.reached) return {};
+    const bool level = !found_.copy.unusable && found_.copy.lowest() == *found_.reached;
+    if (found_.clean_believed || level) return {};
+    lock_.reset();  // the clone takes it for itself
+    const auto clone = history::open_read_only(environment_, place_.store, {});
+    if (clone) return {};
+    if (store::is_damage(clone.error())) return explain(clone.error());
+    info_.notes.push_back("whether the log can be replayed was not seen: " +
+                          clone.error().to_string());
+    return {};
+  }
+
   Status describe_generation() {
     place_.survey = found_.survey;
     place_.choice = found_.choice;
@@ -175,23 +197,21 @@ class Inspector {
 
   /// What it says of itself; examine may have refused before it came to this one.
   Status read_database(const std::string& path, StoreInfo::DatabaseInfo& own) {
-    engine::DbOptions options;
-    options.path = path;
-    options.which = own.database;
-    FLATKV_ASSIGN(const auto db, engine::Db::open(options, engine::Db::Mode::read_only));
-    FLATKV_ASSIGN(const auto snapshot, db->snapshot());
+    FLATKV_ASSIGN(
+        const auto opened,
+        store::open_read_only(environment_, layout::working_path(place_.generation), own.database));
     const auto lacks = [&](const char* what) {
       return fail(ErrorCode::corruption, std::string("the database lacks ") + what)
           .path(path)
           .database(own.database);
     };
     if (own.database == Database::metadata) {
-      FLATKV_ASSIGN(const auto meta, store::read_global_meta(*snapshot));
+      FLATKV_ASSIGN(const auto meta, store::read_global_meta(*opened.snapshot));
       if (!meta) return lacks("some of its values");
       own.version = meta->version;
       return {};
     }
-    FLATKV_ASSIGN(const auto meta, store::read_data_meta(*snapshot));
+    FLATKV_ASSIGN(const auto meta, store::read_data_meta(*opened.snapshot));
     if (!meta.local) return lacks("its version and hash (LocalMeta)");
     own.version = meta.local->version;
     const store::DataFinding& found = found_.copy.data[static_cast<std::size_t>(own.database)];
@@ -219,6 +239,7 @@ class Inspector {
   }
 
   fs::FileSystem& files_;
+  std::unique_ptr<fs::DirLock> lock_;
   store::Environment environment_;
   Place place_;
   Examination found_;
@@ -251,7 +272,7 @@ Result<StoreInfo> inspect(const std::string& store) {
     }
   }
   // Held while one looks: a writer that opens meanwhile waits for it.
-  const auto lock = files.lock_directory(path);
+  auto lock = files.lock_directory(path);
   if (!lock) {
     if (lock.error().code != ErrorCode::locked) return std::unexpected(lock.error());
     auto info = history::look_at_store(
@@ -262,7 +283,7 @@ Result<StoreInfo> inspect(const std::string& store) {
     unclear.problems.push_back(std::move(info).error());
     return unclear;
   }
-  return Inspector(files, path).run();
+  return Inspector(files, path, std::move(*lock)).run();
 }
 
 }  // namespace flatkv

@@ -124,6 +124,10 @@ class Doctor {
   }
 
   Status rollbacks() {
+    const std::optional<std::int64_t>& bad = refused_.problem.version;
+    const auto& log = refused_.found.log;
+    // A record that is whole and cannot be replayed: the chain goes through it.
+    if (bad && log && *bad > log->base.version && *bad <= log->tip.version) rollback_to(*bad - 1);
     std::optional<Error> problem;
     FLATKV_ASSIGN(const auto reach, find_reach(files_, refused_.place, *refused_.manifest,
                                                refused_.snapshots, problem));

@@ -9,7 +9,7 @@
 
 namespace flatkv::history {
 
-/// What is known of a store that phase 1 refused.
+/// What is known of a store that phase 1, or a replay after it, refused.
 struct Refused {
   const Error& problem;
   const Place& place;                ///< as far as it was found

@@ -100,10 +100,17 @@ AssertionResult names_the_right_thing(const StoreInfo& info, const Error& refusa
   return AssertionSuccess();
 }
 
-/// Tries the remedies on copies. True if one of them brought the store back.
-bool one_helps(const StoreInfo& info, const std::string& store, const std::string& kept) {
+/// The store with the fault in it.
+void make(const Fault& fault, const std::string& store) {
+  copy_tree(fault.start == Start::closed ? prepared().closed : prepared().killed, store);
+  remove_tree(store + "-moved");
+  fault.make(store);
+}
+
+/// Tries the remedies, each on the fault as it was. True if one of them brought the store back.
+bool one_helps(const StoreInfo& info, const std::string& store, const Fault& fault) {
   for (const std::string& remedy : info.remedies) {
-    copy_tree(kept, store);
+    make(fault, store);
     const auto done = follow(remedy, store);
     if (!done) continue;
     if (*done && is_of_the_script(store)) return true;
@@ -120,9 +127,7 @@ TEST(Doctor, EveryRefusalIsExplainedAndNothingChanged) {
   for (const Fault& fault : fault_table()) {
     if (fault.outcome != Outcome::refused) continue;
     SCOPED_TRACE(fault.id + " " + fault.what);
-    copy_tree(fault.start == Start::closed ? prepared().closed : prepared().killed, store);
-    remove_tree(store + "-moved");
-    fault.make(store);
+    make(fault, store);
     const auto opened = CommitStore::open(store, fault_options());
     ASSERT_FALSE(opened);
     const auto before = tree_state(store);
@@ -131,9 +136,7 @@ TEST(Doctor, EveryRefusalIsExplainedAndNothingChanged) {
     EXPECT_EQ(tree_difference(before, tree_state(store)), "");
     EXPECT_TRUE(names_the_right_thing(*info, opened.error(), store));
     ++explained;
-    const std::string kept = directory.path("kept");
-    copy_tree(store, kept);
-    if (one_helps(*info, store, kept)) {
+    if (one_helps(*info, store, fault)) {
       ++helped;
     } else {
       by_hand += "  " + fault.id + " " + fault.what + ": " + info->remedies.front() + "\n";
