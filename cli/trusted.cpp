@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "json_lines.hpp"
+#include "verb.hpp"
 
 namespace flatkv::cli {
 
@@ -12,7 +13,8 @@ CLI::Option* root_option(CLI::App& verb, std::string& into) {
   return verb
       .add_option("--root", into,
                   "What is trusted: a root, a roots line {…}, or a file with a roots line")
-      ->type_name("R");
+      ->type_name("R")
+      ->check(not_empty());
 }
 
 namespace {

@@ -47,6 +47,12 @@ CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
   return {check, ""};
 }
 
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); },
+      "");
+}
+
 CLI::Option* version_option(CLI::App& verb, const std::string& name,
                             std::optional<std::int64_t>& into, const std::string& what,
                             std::uint64_t least) {

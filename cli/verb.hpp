@@ -74,6 +74,10 @@ void store_argument(CLI::App& verb, std::string& path);
 CLI::Validator whole_number(std::uint64_t least = 0,
                             std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
 
+/// Refuses an empty text, which a shell variable without a value gives: what it would switch off
+/// was asked for.
+CLI::Validator not_empty();
+
 /// An option that takes a version ≥ `least`.
 CLI::Option* version_option(CLI::App& verb, const std::string& name,
                             std::optional<std::int64_t>& into, const std::string& what,

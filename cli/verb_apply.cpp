@@ -151,11 +151,13 @@ void add_apply(Registry& verbs) {
         verb.add_flag("--create", arguments.create, "Create the store if there is none");
         verb.add_option("--roots", arguments.roots,
                         "Write a roots line for each block, after its commit")
-            ->type_name("OUT");
+            ->type_name("OUT")
+            ->check(not_empty());
         verb.add_option("--expect", arguments.expect,
                         "Compare each block with this file of roots lines before committing it; "
                         "the first that differs or is missing: exit 1")
-            ->type_name("ROOTS");
+            ->type_name("ROOTS")
+            ->check(not_empty());
         verb.add_option("--durability", arguments.durability,
                         "sync: every block on stable storage before the next; process: blocks "
                         "survive a crash of the process, a power cut may lose the last ones")

@@ -100,10 +100,26 @@ Status export_state(const ReadView& view, AccountRows account_rows, ByteSink& si
   return Exporter(view, sink, options).run(account_rows);
 }
 
+namespace {
+
+/// Only a file may be replaced: as root, a rename would put one in the place of a device.
+Status may_be_replaced(fs::FileSystem& files, const std::string& path) {
+  const auto info = files.stat(path);
+  if (!info) {
+    if (info.error().code == ErrorCode::not_found) return {};
+    return std::unexpected(info.error());
+  }
+  if (info->type == fs::FileType::file || info->type == fs::FileType::symlink) return {};
+  return fail(ErrorCode::invalid_argument, "there is something other than a file").path(path);
+}
+
+}  // namespace
+
 Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& path,
                       const TransferOptions& options) {
   fs::FileSystem& files = fs::posix();
   const std::string unfinished = path + "-tmp";
+  for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
   FLATKV_TRY(fs::remove_tree(files, unfinished));
   Status written = write_file(files, view, account_rows, unfinished, options);
   if (written) written = files.rename(unfinished, path);

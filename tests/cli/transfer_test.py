@@ -2,6 +2,7 @@
 """export, check, import and import-log: round trips, forgeries, interruptions, kills."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -57,6 +58,14 @@ class Transfer(Case):
         self.apply(blocks(1, 3))
         self.run_ok("export", self.store, self.stream)
         self.run_exit(DONE, "check", self.stream, "--root", self.root_line()["root"], says="in which database")
+
+    def test_only_files_are_replaced(self):
+        self.apply(blocks(1, 2))
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        self.run_exit(USAGE, "export", self.store, pipe, says="other than a file")
+        self.assertTrue(pipe.is_fifo())
+        self.run_exit(USAGE, "check", pipe, "--root", "", says="empty")
 
     def test_what_is_not_trusted_is_refused(self):
         self.apply(blocks(1, 3))
