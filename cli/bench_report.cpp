@@ -132,6 +132,7 @@ Json written_json(const bench::RunReport& report) {
 Json memory_json(const bench::RunReport& report) {
   return {{"peak", report.end.peak_memory},
           {"row_cache", report.after.cache_memory},
+          {"key_filter", report.after.key_filter_memory},
           {"buffers", report.after.buffer_memory}};
 }
 
@@ -187,6 +188,7 @@ Json to_json(const BenchPlan& plan, const bench::RunReport& report) {
   const std::uint64_t misses = report.after.cache_misses - report.before.cache_misses;
   json["cache_hits"] = hits;
   json["cache_misses"] = misses;
+  json["key_filter_answers"] = report.after.key_filter_answers - report.before.key_filter_answers;
   if (report.raw) json["floors"] = floors_json(report);
   if (report.rocksdb) {
     json["rocksdb"] = throughput(report, *report.rocksdb);

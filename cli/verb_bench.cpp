@@ -24,6 +24,7 @@ struct BenchArguments {
   std::uint64_t warm_up = 100;
   std::string durability = "process";
   std::uint64_t cache = Options::kAutoCache;
+  std::uint64_t key_filter = Options{}.key_filter;
   std::uint64_t write_buffer = Options{}.write_buffer;
   std::uint32_t threads = 0;
   std::uint64_t log_blocks = bench::StateOptions{}.log_blocks;
@@ -40,6 +41,7 @@ Options store_options(const BenchArguments& arguments, const Context& context) {
                        : arguments.durability == "group" ? Durability::group
                                                          : Durability::process;
   options.row_cache = arguments.cache;
+  options.key_filter = arguments.key_filter;
   options.write_buffer = arguments.write_buffer;
   options.threads = arguments.threads;
   options.snapshot_interval = 0;
@@ -178,6 +180,9 @@ void define(CLI::App& verb, BenchArguments& arguments) {
       ->capture_default_str();
   number("--cache", arguments.cache, "Row cache (default: a quarter of memory up to 4 GiB)",
          "BYTES", 0);
+  number("--key-filter", arguments.key_filter, "Most bytes of filters of absent keys; 0 is off",
+         "BYTES", 0)
+      ->capture_default_str();
   number("--write-buffer", arguments.write_buffer, "Committed rows in memory before a flush",
          "BYTES", 1)
       ->capture_default_str();

@@ -51,7 +51,8 @@ struct RawSubject::Impl {
   Impl(const Options& given, std::shared_ptr<const store::State> state)
       : options(given),
         cache(given.row_cache == 0 ? nullptr : std::make_unique<engine::RowCache>(given.row_cache)),
-        old_values(cache.get()),
+        absent_keys(given.key_filter, logger),
+        old_values(cache.get(), absent_keys),
         published(std::move(state)),
         pending(AccountRows::keep, old_values) {
     store::Flusher::Setup setup;
@@ -64,6 +65,7 @@ struct RawSubject::Impl {
       if (cache) cache->flushed(database, *rows, version);
     };
     for (std::size_t i = 0; i < 4 && cache; ++i) cache->start(static_cast<Database>(i), 0);
+    absent_keys.reached(published.load());
     flusher = std::make_unique<store::Flusher>(std::move(setup));
   }
 
@@ -82,7 +84,9 @@ struct RawSubject::Impl {
 
   Options options;
   store::Fault fault;
+  Logger logger{LogCallback{}};
   std::unique_ptr<engine::RowCache> cache;
+  store::AbsentKeys absent_keys;
   store::OldValues old_values;
   store::Published published;
   store::Pending pending;
@@ -161,10 +165,12 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   times.of(Phase::wait) = since(start);
   start = Clock::now();
   const auto current = raw.published.load();
+  raw.absent_keys.add(raw.pending.tables());
   store::insert_rows(*current, raw.pending.tables(), current->version + 1, raw.stats);
   times.of(Phase::buffer) = since(start);
   start = Clock::now();
   raw.publish();
+  raw.absent_keys.reached(raw.published.load());
   times.of(Phase::publish) += since(start);
   return times;
 }

@@ -65,6 +65,9 @@ struct Options {
   /// Bytes of clean rows kept in memory; `kAutoCache` is a quarter of memory up to 4 GiB; 0 is off.
   static constexpr std::uint64_t kAutoCache = ~0ULL;
   std::uint64_t row_cache = kAutoCache;
+  /// Most bytes of filters (12 bits a key) that tell of a key that it is new without touching a
+  /// table; taken as they fill. 0 is off; it is off, too, for a database of which it would be more.
+  std::uint64_t key_filter = 256ULL << 20;
   /// RocksDB's block cache, shared by the five databases.
   std::uint64_t block_cache = 256ULL << 20;
 

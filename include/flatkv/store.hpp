@@ -59,6 +59,8 @@ struct StoreMetrics {
   std::uint64_t cache_memory = 0;
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;
+  std::uint64_t key_filter_memory = 0;
+  std::uint64_t key_filter_answers = 0;   ///< keys that no table was asked for
   std::uint64_t ignored_change_sets = 0;  ///< of modules other than evm
 };
 

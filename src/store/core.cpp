@@ -42,7 +42,8 @@ Core::Core(CoreSetup setup)
     : setup_(std::move(setup)),
       logger_(setup_.options.log),
       cache_(make_cache(setup_.options.row_cache)),
-      old_values_(cache_.get()),
+      absent_keys_(setup_.options.key_filter, logger_),
+      old_values_(cache_.get(), absent_keys_),
       published_(setup_.state),
       pending_(setup_.manifest.account_rows, old_values_),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
@@ -87,6 +88,7 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
     group_sync_ = std::make_unique<GroupSync>(*log_, *setup_.fault, setup_.options.on_durable);
   }
   if (scrubber_) scrubber_->start();
+  absent_keys_.reached(published_.load());
 }
 
 void Core::scrub_from(ScrubStart start) {
@@ -158,11 +160,13 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto ready = published_.load();
   std::array<codec::Stats, 4> stats;
   for (std::size_t i = 0; i < 4; ++i) stats[i] = ready->databases[i].stats;
+  absent_keys_.add(pending_.tables());
   insert_rows(*ready, pending_.tables(), version, stats);
   timings_.buffer = since(buffer_start);
 
   const auto publish_start = Clock::now();
   publish(version, chain, roots, stats);
+  absent_keys_.reached(published_.load());
   const std::uint64_t every = setup_.options.snapshot_interval;
   if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
   // Early where nothing has to be waited for; otherwise the next commit waits.
@@ -353,6 +357,8 @@ StoreMetrics Core::metrics() const {
     metrics.cache_hits = counters.hits;
     metrics.cache_misses = counters.misses;
   }
+  metrics.key_filter_memory = absent_keys_.memory();
+  metrics.key_filter_answers = absent_keys_.answered();
   metrics.ignored_change_sets = ignored_ + pending_.ignored();
   return metrics;
 }

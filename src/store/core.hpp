@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "changelog/writer.hpp"
 #include "flatkv/store.hpp"
+#include "store/absent_keys.hpp"
 #include "store/fault.hpp"
 #include "store/flusher.hpp"
 #include "store/group_sync.hpp"
@@ -94,6 +95,7 @@ class Core {
   changelog::Writer* log() const noexcept { return log_.get(); }
   /// Null where it is off. For reads of the current state only.
   engine::RowCache* cache() const noexcept { return cache_.get(); }
+  AbsentKeys& absent_keys() noexcept { return absent_keys_; }
   /// Whether something is on its way into the databases.
   bool flushing() const { return flusher_ && flusher_->busy(); }
   StoreMetrics metrics() const;
@@ -121,6 +123,7 @@ class Core {
   CoreSetup setup_;
   Logger logger_;
   std::unique_ptr<engine::RowCache> cache_;  ///< null: off
+  AbsentKeys absent_keys_;
   OldValues old_values_;
   Published published_;
   Pending pending_;

@@ -139,6 +139,7 @@ void Core::retire() {
   if (closed_) return;
   closed_ = true;
   if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
+  absent_keys_.stop();               // so does its scan
   pending_.begin(published_.load());
   group_sync_.reset();
   flusher_.reset();
@@ -166,6 +167,7 @@ Status Core::close() {
   if (closed_) return {};
   closed_ = true;
   if (scrubber_) scrubber_->stop();
+  absent_keys_.stop();
   pending_.begin(published_.load());
   Status done = setup_.fault->first();
   if (done && log_) {

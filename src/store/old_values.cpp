@@ -49,10 +49,33 @@ void OldValues::look_in_memory(const State& state, Database database, std::span<
   }
 }
 
+/// Takes from what is missing the keys that no table can have.
+void OldValues::drop_absent(Database database, std::span<PendingRow> rows) {
+  if (!absent_.answers(database)) return;
+  std::size_t kept = 0;
+  for (std::size_t begin = 0; begin < missing_.size(); begin += kGroup) {
+    const std::size_t end = std::min(begin + kGroup, missing_.size());
+    for (std::size_t i = begin; i < end; ++i) {
+      absent_.prefetch(database, rows[missing_[i].row].hash);
+    }
+    for (std::size_t i = begin; i < end; ++i) {
+      PendingRow& row = rows[missing_[i].row];
+      if (absent_.surely_absent(database, row.hash)) {
+        row.had_old = false;
+        row.old_value = {};
+      } else {
+        missing_[kept++] = missing_[i];
+      }
+    }
+  }
+  missing_.resize(kept);
+}
+
 Status OldValues::read(const State& state, Database database, std::span<PendingRow> rows,
                        engine::Arena& arena) {
   missing_.clear();
   look_in_memory(state, database, rows, arena);
+  drop_absent(database, rows);
   if (missing_.empty()) return {};
 
   std::ranges::sort(missing_, [&](const Missing& a, const Missing& b) {
@@ -64,14 +87,14 @@ Status OldValues::read(const State& state, Database database, std::span<PendingR
   values_.assign(keys_.size(), std::nullopt);
   FLATKV_TRY(state.of(database).snapshot->multi_get(keys_, arena, values_));
   FLATKV_FAILPOINT("apply.values_read");
+  std::uint64_t in_vain = 0;
   for (std::size_t i = 0; i < missing_.size(); ++i) {
     PendingRow& row = rows[missing_[i].row];
     row.had_old = values_[i].has_value();
     row.old_value = values_[i].value_or(ByteView{});
-    if (cache_ != nullptr) {
-      cache_->insert(database, row.key, row.hash, state.version, values_[i]);
-    }
+    in_vain += row.had_old ? 0 : 1;
   }
+  absent_.asked_in_vain(database, in_vain);
   return {};
 }
 

@@ -1,0 +1,210 @@
+#include "store/absent_keys.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <system_error>
+
+#include "base/failpoint.hpp"
+
+namespace flatkv::store {
+namespace {
+
+/// A scan costs a microsecond a row, a lookup in vain one or two: what would pay for a sixteenth of
+/// the rows is a chain that goes on creating some.
+constexpr std::uint64_t kRowsPerMiss = 16;
+constexpr std::uint64_t kFewestMisses = 1000;
+constexpr std::uint64_t kFirstKeys = std::uint64_t{1} << 18;
+/// Rows between two pauses; a pause is as long as the rows took, so that half of a core is left.
+constexpr std::uint64_t kSliceRows = 4096;
+
+bool holds_nothing(const DbState& database) {
+  return database.stats.rows == 0 && database.active->keys() == 0 && database.frozen.empty();
+}
+
+}  // namespace
+
+AbsentKeys::AbsentKeys(std::uint64_t most_bytes, const Logger& logger)
+    : most_bytes_(most_bytes), logger_(logger) {
+  if (most_bytes == 0) {
+    for (Keys& keys : keys_) keys.phase = Phase::off;
+  }
+}
+
+AbsentKeys::~AbsentKeys() { stop(); }
+
+bool AbsentKeys::answers(Database database) const noexcept {
+  const Keys& keys = of(database);
+  return keys.phase == Phase::collecting && keys.ready.load(std::memory_order_acquire) != nullptr;
+}
+
+void AbsentKeys::prefetch(Database database, std::uint64_t hash) const noexcept {
+  const Keys& keys = of(database);
+  keys.ready.load(std::memory_order_acquire)->prefetch(hash);
+  for (const auto& filter : keys.since) filter->prefetch(hash);
+}
+
+bool AbsentKeys::surely_absent(Database database, std::uint64_t hash) const noexcept {
+  const Keys& keys = of(database);
+  if (keys.ready.load(std::memory_order_acquire)->may_hold(hash)) return false;
+  for (const auto& filter : keys.since) {
+    if (filter->may_hold(hash)) return false;
+  }
+  answered_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void AbsentKeys::asked_in_vain(Database database, std::uint64_t count) noexcept {
+  of(database).in_vain += count;
+}
+
+std::unique_ptr<engine::KeyFilter> AbsentKeys::allocate(Keys& keys, std::uint64_t count) {
+  const std::uint64_t bytes = engine::KeyFilter::memory_for(count);
+  if (memory_ + bytes > most_bytes_) {
+    end(keys);
+    return nullptr;
+  }
+  try {
+    auto filter = std::make_unique<engine::KeyFilter>(count);
+    memory_ += bytes;
+    return filter;
+  } catch (const std::bad_alloc&) {  // a store can do without
+    end(keys);
+    return nullptr;
+  }
+}
+
+/// The base stays: the scan may be filling it.
+void AbsentKeys::end(Keys& keys) {
+  keys.phase = Phase::off;
+  keys.since.clear();
+}
+
+void AbsentKeys::add(const std::array<PendingTable, 4>& tables) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    Keys& keys = keys_[i];
+    if (keys.phase != Phase::collecting) continue;
+    if (keys.failed) {
+      end(keys);
+      continue;
+    }
+    for (const PendingRow& row : tables[i].rows) {
+      if (row.had_old || !row.has_value) continue;
+      if (keys.room == 0) {
+        const std::uint64_t more = std::max(kFirstKeys, keys.keys);
+        auto filter = allocate(keys, more);
+        if (!filter) break;
+        keys.since.push_back(std::move(filter));
+        keys.room = more;
+      }
+      keys.since.back()->add(row.hash);
+      --keys.room;
+      ++keys.keys;
+    }
+  }
+}
+
+void AbsentKeys::reached(const std::shared_ptr<const State>& state) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Keys& keys = keys_[i];
+    if (keys.phase != Phase::idle) continue;
+    const auto database = static_cast<Database>(i);
+    const std::uint64_t rows = state->databases[i].stats.rows;
+    const bool due = holds_nothing(state->databases[i]) ||
+                     keys.in_vain >= std::max(kFewestMisses, rows / kRowsPerMiss);
+    if (due) begin(database, state);
+  }
+}
+
+void AbsentKeys::begin(Database database, const std::shared_ptr<const State>& state) {
+  Keys& keys = of(database);
+  keys.phase = Phase::collecting;
+  keys.keys = state->of(database).stats.rows;
+  auto base = allocate(keys, keys.keys);
+  if (!base) return;
+  keys.base = std::move(base);
+  if (holds_nothing(state->of(database))) {
+    keys.ready.store(keys.base.get(), std::memory_order_release);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+    queue_.push_back({database, state});
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error&) {
+    const std::lock_guard lock(mutex_);
+    queue_.clear();
+    end(keys);
+  }
+}
+
+void AbsentKeys::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    if (stop_) return;
+    {
+      const Scan scan = std::move(queue_.front());
+      queue_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      Keys& keys = of(scan.database);
+      if (const Status done = this->scan(scan)) {
+        keys.ready.store(keys.base.get(), std::memory_order_release);
+      } else {
+        keys.failed = true;
+        if (!stop_) {
+          logger_.warning("keys that are not there are looked for in the tables: " +
+                          done.error().to_string());
+        }
+      }
+    }  // the state goes before anybody is told
+    lock.lock();
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+Status AbsentKeys::scan(const Scan& scan) {
+  using Clock = std::chrono::steady_clock;
+  engine::KeyFilter& filter = *of(scan.database).base;
+  try {
+    const auto cursor = rows_of(scan.state, scan.database, {});
+    auto slice = Clock::now();
+    std::uint64_t rows = 0;
+    for (cursor->seek_to_first(); cursor->valid(); cursor->next()) {
+      filter.add(engine::key_hash(cursor->key()));
+      if (++rows % kSliceRows != 0) continue;
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, Clock::now() - slice, [&] { return stop_.load(); });
+      if (stop_) return fail(ErrorCode::cancelled, "the store is closed");
+      slice = Clock::now();
+    }
+    FLATKV_FAILPOINT("absent_keys.scan");
+    return cursor->status();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::io, "no memory for a scan of the keys");
+  }
+}
+
+void AbsentKeys::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    queue_.clear();
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void AbsentKeys::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stop_ || (queue_.empty() && !busy_); });
+}
+
+}  // namespace flatkv::store
