@@ -82,7 +82,8 @@ struct Options {
   /// Older valid snapshots kept beside the newest.
   std::uint32_t snapshot_keep = 2;
 
-  /// Threads for hashing, scanning and imports; 0 is one per core.
+  /// Threads for hashing, scanning and imports; 0 is one per core. The pool that hashes is one for
+  /// the process: it has as many as the store that was opened last asked for, other than 0.
   std::uint32_t threads = 0;
 
   Scrub scrub = Scrub::off;

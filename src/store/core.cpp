@@ -9,6 +9,7 @@
 #include "base/failpoint.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
+#include "lthash/batch.hpp"
 #include "store/examine.hpp"
 
 namespace flatkv::store {
@@ -47,6 +48,7 @@ Core::Core(CoreSetup setup)
       published_(setup_.state),
       pending_(setup_.manifest.account_rows, old_values_),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
+  if (setup_.options.threads != 0) lthash::set_threads(setup_.options.threads);
   for (std::size_t i = 0; i < 4; ++i) {
     frozen_versions_[i] = setup_.state->databases[i].stats.version;
     if (cache_) cache_->start(static_cast<Database>(i), frozen_versions_[i]);

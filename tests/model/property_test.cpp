@@ -41,6 +41,8 @@ Options random_options(Random& random) {
   options.write_buffer = any_of<std::uint64_t>(random, {4 << 10, 64 << 10, 1 << 20, 16 << 20});
   options.segment_bytes = any_of<std::uint64_t>(random, {1 << 10, 16 << 10, 64 << 20});
   options.row_cache = any_of<std::uint64_t>(random, {0, 16 << 10, 1 << 20});
+  // The second is enough for some databases and not for all.
+  options.key_filter = any_of<std::uint64_t>(random, {0, 800 << 10, 256 << 20});
   options.max_lag_blocks = any_of<std::uint64_t>(random, {3, 10'000});
   options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 7});
   options.snapshot_keep = any_of(random, {0U, 1U, 2U});
