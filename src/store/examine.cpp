@@ -224,6 +224,7 @@ class Examiner {
           bad.reason + "); the store continues at version " + std::to_string(*found_.reached));
       return {};
     }
+    if (log_is_gone()) return no_log();
     if (only_log_lost()) {
       found_.plan = Plan::new_log;
       found_.notes.push_back(
@@ -244,6 +245,22 @@ class Examiner {
            (!found_.copy.metadata || found_.copy.metadata->version == found_.durable);
   }
 
+  /// A log is there, with a segment at least, before the first block and at every moment after. So
+  /// without one blocks may be gone that nothing here tells of: level databases are at their last
+  /// flush, which may be any number of blocks below. Only CLEAN says that they were all flushed.
+  bool log_is_gone() const {
+    return !found_.log && !(found_.clean && found_.clean->version == found_.durable);
+  }
+
+  Status no_log() const {
+    return fail(ErrorCode::log_behind,
+                "there is no changelog, and no CLEAN that tells where it ended; a live store always "
+                "has one, and blocks above version " +
+                    std::to_string(found_.durable) + " may have been lost with it" + ways_out())
+        .path(changelog())
+        .version(found_.durable);
+  }
+
   Status log_behind() const {
     std::string message = "the changelog reaches version ";
     message += found_.reached ? std::to_string(*found_.reached) : std::string("(no log)");
@@ -253,16 +270,21 @@ class Examiner {
       message += " " + std::string(to_string(which)) + " is at " +
                  (own.problem ? std::string("?") : std::to_string(own.version));
     }
+    return refuse(ErrorCode::log_behind, message + ways_out()).version(found_.durable);
+  }
+
+  std::string ways_out() const {
     std::set<std::int64_t> reachable;
     if (found_.reached) reachable.insert(*found_.reached);
     for (const SnapshotEntry& snapshot : found_.snapshots) {
       if (snapshot.manifest) reachable.insert(snapshot.version);
     }
-    message += "; ways out:";
+    if (reachable.empty()) return "; no snapshot is left to go back to: `flatkv info STORE`";
+    std::string text = "; ways out:";
     for (const std::int64_t version : reachable) {
-      message += " `flatkv rollback STORE " + std::to_string(version) + "`";
+      text += " `flatkv rollback STORE " + std::to_string(version) + "`";
     }
-    return refuse(ErrorCode::log_behind, message).version(found_.durable);
+    return text;
   }
 
   // Steps 5 (its plan) and 8.

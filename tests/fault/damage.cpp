@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "changelog/clean.hpp"
 #include "changelog/record.hpp"
 #include "support/plain_blake3.hpp"
 #include "support/tamper.hpp"
@@ -41,6 +42,13 @@ void put_older_log(const std::string& store) {
   remove_clean(store);
 }
 
+void set_clean_version(const std::string& store, std::int64_t version) {
+  const std::string path = live_generation(store) + "/CLEAN";
+  changelog::CleanMark mark = changelog::decode_clean_mark(read_file(path)).value();
+  mark.version = version;
+  write_file(path, changelog::encode(mark));
+}
+
 Make older(std::vector<std::string> databases) {
   return [databases](const std::string& store) {
     for (const std::string& database : databases) put_older(store, database);
@@ -70,6 +78,11 @@ Make remove_in_generation(std::string name) {
     remove_tree(live_generation(store) + "/" + name);
     remove_clean(store);
   };
+}
+
+void empty_changelog(const std::string& store) {
+  for (const std::string& segment : segments(store)) stdfs::remove(segment);
+  remove_clean(store);
 }
 
 Make cut(std::uint64_t bytes) {

@@ -26,6 +26,8 @@ std::string largest_manifest(const std::string& database);
 /// The database, or the log, as it was at kMiddle.
 void put_older(const std::string& store, std::string_view database);
 void put_older_log(const std::string& store);
+/// CLEAN, valid, and of another version.
+void set_clean_version(const std::string& store, std::int64_t version);
 Make older(std::vector<std::string> databases);
 
 /// One bit of a metadata value, or whole values, changed through RocksDB.
@@ -33,6 +35,7 @@ Make edit_meta(std::string database, std::string name, std::size_t byte);
 Make drop_meta(std::vector<std::string> names);
 
 Make remove_in_generation(std::string name);
+void empty_changelog(const std::string& store);
 void swap_files(const std::string& a, const std::string& b);
 /// The file or directory moved to `target`, and a symbolic link in its place.
 void link_instead(const std::string& path, const std::string& target);

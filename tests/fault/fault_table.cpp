@@ -210,21 +210,49 @@ void log_files(std::vector<Fault>& to) {
                 },
                 refused,
                 {log_gap, corruption}});
+  // A live store always has a segment: only CLEAN tells that nothing was lost with the log.
+  for (const Start start : {Start::closed, Start::killed}) {
+    const std::string after = start == Start::closed ? "" : " after a kill";
+    to.push_back({"W7",
+                  "changelog missing" + after,
+                  start,
+                  remove_in_generation("changelog"),
+                  refused,
+                  {log_behind}});
+    to.push_back({"W7", "changelog empty" + after, start, empty_changelog, refused, {log_behind}});
+  }
   to.push_back({"W7",
-                "changelog missing, databases level",
+                "changelog missing, databases level, with CLEAN",
                 Start::closed,
-                remove_in_generation("changelog"),
+                [](const std::string& store) { remove_tree(changelog(store)); },
                 rebuilt,
                 {}});
   to.push_back({"W7",
-                "changelog empty, databases level",
+                "changelog empty, databases level, with CLEAN",
                 Start::closed,
                 [](const std::string& store) {
-                  remove_in_generation("changelog")(store);
-                  stdfs::create_directory(changelog(store));
+                  for (const std::string& segment : segments(store)) stdfs::remove(segment);
                 },
                 rebuilt,
                 {}});
+  to.push_back({"W7",
+                "changelog and metadata database missing, with CLEAN",
+                Start::closed,
+                [](const std::string& store) {
+                  remove_tree(changelog(store));
+                  remove_tree(working(store, "metadata"));
+                },
+                rebuilt,
+                {}});
+  to.push_back({"W7",
+                "changelog missing, with a CLEAN of another version",
+                Start::closed,
+                [](const std::string& store) {
+                  remove_tree(changelog(store));
+                  set_clean_version(store, kMiddle);
+                },
+                refused,
+                {log_behind}});
   to.push_back({"W7",
                 "changelog missing, databases uneven",
                 Start::closed,
