@@ -262,7 +262,7 @@ Status Repair::prove() {
       which_ == Database::metadata ? 0 : request.state.stats[static_cast<std::size_t>(which_)].rows;
   FLATKV_ASSIGN(const Verdict verdict,
                 judge_database(
-                    environment_, to, which_,
+                    environment_, to, which_, found_.manifest.store,
                     [&](std::int64_t) -> Result<std::optional<Roots>> { return *wanted; },
                     scan_options(std::string(to_string(which_)) + " as rebuilt", rows)));
   if (verdict.damage) return std::unexpected(*verdict.damage);

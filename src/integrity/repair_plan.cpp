@@ -75,6 +75,14 @@ Status Repair::examine() {
                   "the end of the changelog is lost, which an open mends first: `flatkv snapshot " +
                       store_ + "`");
   }
+  // Of the metadata database alone: a damaged one as any other, which nothing is built on.
+  const bool all_came = std::ranges::any_of(
+      found_.copy.data, [](const store::DataFinding& own) { return own.of_another_store; });
+  if (opens && all_came) {
+    return refuse(
+        ErrorCode::corruption,
+        found_.copy.unusable->message + ", which an open mends: `flatkv snapshot " + store_ + "`");
+  }
   for (const std::string& note : found_.notes) logger_.warning(note);
   place_.store = store_;
   place_.survey = found_.survey;
@@ -99,7 +107,8 @@ Status Repair::read_live() {
   const auto opened = store::open_read_only(environment_, working(), Database::metadata);
   if (!opened) return {};
   auto meta = store::read_global_meta(*opened->snapshot);
-  if (meta) live_.metadata = std::move(*meta);
+  const bool ours = meta && *meta && !(*meta)->is_of_another(found_.manifest.store);
+  if (ours) live_.metadata = std::move(*meta);
   return {};
 }
 
@@ -208,7 +217,7 @@ Result<bool> Repair::live_verifies() {
   }
   const std::string what = std::string(to_string(which_)) + ", full scan";
   FLATKV_ASSIGN(auto verdict, judge_database(
-                                  environment_, working(), which_,
+                                  environment_, working(), which_, found_.manifest.store,
                                   [this](std::int64_t version) { return expected(version); },
                                   scan_options(what, rows)));
   report_.damage = std::move(verdict.damage);
@@ -251,8 +260,9 @@ Status Repair::judge_snapshots() {
         if (version == state.version) return layout::roots_of(state.hashes);
         return fail(ErrorCode::corruption, "the database is not at the snapshot's version");
       };
-      FLATKV_ASSIGN(const Verdict verdict, judge_database(environment_, snapshot.path, which_,
-                                                          wanted, scan_options(what, rows)));
+      FLATKV_ASSIGN(const Verdict verdict,
+                    judge_database(environment_, snapshot.path, which_, found_.manifest.store,
+                                   wanted, scan_options(what, rows)));
       judged.verifies = !verdict.damage;
       if (verdict.damage) judged.why = verdict.damage->to_string();
     }

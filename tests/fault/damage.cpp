@@ -17,6 +17,8 @@ namespace flatkv::test::damage {
 namespace {
 
 std::string other;
+std::string stranger_at_version;
+std::string stranger_above;
 std::string older_closed;
 std::string older_killed;
 
@@ -27,7 +29,13 @@ void set_older_stores(const std::string& of_closed, const std::string& of_killed
   older_closed = of_closed;
   older_killed = of_killed;
 }
+void set_strangers(const std::string& at_version, const std::string& above) {
+  stranger_at_version = at_version;
+  stranger_above = above;
+}
 const std::string& other_store() { return other; }
+const std::string& stranger() { return stranger_at_version; }
+const std::string& longer_stranger() { return stranger_above; }
 const std::string& older_killed_store() { return older_killed; }
 
 std::string changelog(const std::string& store) { return live_generation(store) + "/changelog"; }
@@ -53,6 +61,15 @@ Make older(std::vector<std::string> databases) {
   return [databases](const std::string& store) {
     for (const std::string& database : databases) put_older(store, database);
   };
+}
+
+void put_strangers_copy(const std::string& store, const std::string& stranger) {
+  copy_tree(live_generation(stranger) + "/working", live_generation(store) + "/working");
+}
+
+void put_strangers(const std::string& store, const std::string& stranger,
+                   std::string_view database) {
+  copy_tree(working(stranger, database), working(store, database));
 }
 
 Make edit_meta(std::string database, std::string name, std::size_t byte) {
