@@ -254,7 +254,6 @@ Status Repair::carry_log_and_snapshots() {
 
 /// What lies on disk now, by a full scan of it, and not what was in memory; then the snapshot.
 Status Repair::prove() {
-  const std::string to = layout::working_path(builder_->path());
   const std::int64_t version = log_->tip.version;
   FLATKV_ASSIGN(const auto copy, examine_built());
   const auto wrong = [&](std::string message) {
