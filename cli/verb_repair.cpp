@@ -12,7 +12,7 @@ namespace {
 
 struct RepairArguments {
   std::string store;
-  std::string database;
+  std::vector<std::string> databases;
   std::string from;
 };
 
@@ -80,15 +80,31 @@ std::string for_people(const RepairReport& report, double seconds) {
       versions(report.dropped_snapshots), seconds);
 }
 
-Outcome<ExitCode> answer(const RepairReport& report, double seconds, const std::string& store,
-                         Context& context) {
-  FLATKV_TRY(context.out.write(context.json ? to_json(report).dump() + "\n"
-                                            : for_people(report, seconds)));
-  if (!report.refusal) return ExitCode::done;
+/// One object for one database, as ever; for several an array of them under "databases".
+std::string json_text(const std::vector<RepairReport>& reports) {
+  if (reports.size() == 1) return to_json(reports.front()).dump() + "\n";
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const RepairReport& report : reports) all.push_back(to_json(report));
+  return nlohmann::ordered_json({{"databases", all}}).dump() + "\n";
+}
+
+Outcome<ExitCode> answer(const std::vector<RepairReport>& reports, double seconds,
+                         const std::string& store, Context& context) {
+  if (context.json) {
+    FLATKV_TRY(context.out.write(json_text(reports)));
+  } else {
+    for (const RepairReport& report : reports) {
+      FLATKV_TRY(context.out.write(for_people(report, seconds)));
+    }
+  }
+  const RepairReport& first = reports.front();
+  if (!first.refusal) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
+  std::vector<std::string_view> names;
+  for (const RepairReport& report : reports) names.push_back(to_string(report.database));
   return trouble(ExitCode::refused,
-                 fmt::format("{} is right, but the store does not open: {}",
-                             to_string(report.database), report.refusal->to_string()),
+                 fmt::format("{} {} right, but the store does not open: {}", fmt::join(names, ", "),
+                             names.size() == 1 ? "is" : "are", first.refusal->to_string()),
                  "`flatkv info " + store + "` says which commands could help");
 }
 
@@ -105,7 +121,9 @@ Outcome<ExitCode> run(const RepairArguments& arguments, Context& context) {
   options.progress = [&progress](std::string_view what, std::uint64_t done, std::uint64_t total) {
     progress.update(what, done, done, total);
   };
-  const auto repaired = repair(arguments.store, database_named(arguments.database), options);
+  std::vector<Database> databases;
+  for (const std::string& name : arguments.databases) databases.push_back(database_named(name));
+  const auto repaired = repair(arguments.store, databases, options);
   context.console.end_progress();
   if (!repaired) {
     return std::unexpected(stream ? stream->explain(repaired.error()) : Trouble(repaired.error()));
@@ -118,7 +136,7 @@ Outcome<ExitCode> run(const RepairArguments& arguments, Context& context) {
 void add_repair(Registry& verbs) {
   verbs.add<RepairArguments>(
       "repair",
-      "Rebuilds one damaged database of a store that nobody has open, and proves it by its hash.\n"
+      "Rebuilds a damaged database of a store that nobody has open, and proves it by its hash.\n"
       "\n"
       "`flatkv verify STORE` names the database that differs; `flatkv info STORE` says why a store "
       "does not open. The database is rebuilt from the newest snapshot in which it still verifies, "
@@ -129,16 +147,22 @@ void add_repair(Registry& verbs) {
       "\n"
       "Snapshots are hard links: where all of them share the damaged file it says so, changes "
       "nothing and exits 3; then an export of another node helps. A database that verifies is left "
-      "alone. `metadata` is rebuilt from what the four others say of themselves, where the log or "
-      "a snapshot confirms each. Keep a copy of the store first",
+      "alone. Where several are damaged, --db is given for each: they are rebuilt in one run, "
+      "since a repair stands on the databases that it does not rebuild. `metadata` is rebuilt from "
+      "what the four others say of themselves, where the log or a snapshot confirms each. Keep a "
+      "copy of the store first",
       "flatkv repair ./state --db storage\n"
       "  flatkv repair ./state --db storage --from other-node.flatkv.zst\n"
+      "  flatkv repair ./state --db account --db storage\n"
       "  flatkv repair ./state --db metadata",
       [](CLI::App& verb, RepairArguments& arguments) {
         store_argument(verb, arguments.store);
-        verb.add_option("--db", arguments.database,
-                        "The damaged one: account, code, storage, legacy or metadata")
+        verb.add_option("--db", arguments.databases,
+                        "The damaged one: account, code, storage, legacy or metadata; again for "
+                        "each further one")
             ->type_name("DB")
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
             ->check(CLI::IsMember({"account", "code", "storage", "legacy", "metadata"}))
             ->required();
         verb.add_option("--from", arguments.from,

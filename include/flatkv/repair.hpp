@@ -13,7 +13,7 @@
 #include "flatkv/options.hpp"
 #include "flatkv/transfer.hpp"
 
-// Mending one damaged database of a store.
+// Mending damaged databases of a store.
 namespace flatkv {
 
 struct RepairOptions {
@@ -49,10 +49,11 @@ struct RepairReport {
   Digest checksum{};
   RepairSource source = RepairSource::none;
   std::int64_t source_version = 0;
-  /// Snapshots of the store now, and those that went because the database does not verify in them.
+  /// Snapshots of the store now, and those that went because a mended database does not verify in
+  /// them.
   std::vector<std::int64_t> kept_snapshots;
   std::vector<std::int64_t> dropped_snapshots;
-  /// Why the store does not open all the same, where the database verifies.
+  /// Why the store does not open all the same, where nothing was to be mended.
   std::optional<Error> refusal;
 };
 
@@ -71,6 +72,15 @@ struct RepairReport {
 /// last step, the swap itself, leaves the one or the other.
 Result<RepairReport> repair(const std::string& store, Database database,
                             const RepairOptions& options = {});
+
+/// Several in one run, for a store in which more than one is damaged: a repair of one stands on the
+/// others as they are, so that two that do not open would each have to wait for the other. Each is
+/// rebuilt from the newest snapshot in which it verifies, or all from the stream; those that verify
+/// are carried over. Kept are the snapshots in which all of the mended verify. One report for each
+/// database, in the order given.
+Result<std::vector<RepairReport>> repair(const std::string& store,
+                                         const std::vector<Database>& databases,
+                                         const RepairOptions& options = {});
 
 /// With the stream in a file, decompressed if its name ends in `.zst`.
 Result<RepairReport> repair_from_file(const std::string& store, Database database,

@@ -15,6 +15,7 @@ inline constexpr std::string_view kLocalKey = "local";
 inline constexpr std::string_view kStatsKey = "stats";
 inline constexpr std::string_view kMetaVersionKey = "_meta/version";
 inline constexpr std::string_view kMetaHashKey = "_meta/hash";
+inline constexpr std::string_view kMetaStoreKey = "_meta/store";
 /// "_meta/hash/account", ...
 std::string meta_hash_key(Database database);
 

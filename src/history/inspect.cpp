@@ -208,6 +208,11 @@ class Inspector {
     if (own.database == Database::metadata) {
       FLATKV_ASSIGN(const auto meta, store::read_global_meta(*opened.snapshot));
       if (!meta) return lacks("some of its values");
+      if (meta->is_of_another(manifest_->store)) {
+        return fail(ErrorCode::corruption, "the database is another store's")
+            .path(path)
+            .database(own.database);
+      }
       own.version = meta->version;
       return {};
     }

@@ -49,11 +49,13 @@ class Doctor {
   void say(std::string step) {
     if (std::ranges::find(all_, step) == all_.end()) all_.push_back(std::move(step));
   }
-  void repair(Database database) {
-    say("flatkv repair " + store_ + " --db " + std::string(to_string(database)));
+  void repair(const std::vector<Database>& databases, const char* source = "") {
+    std::string command = "flatkv repair " + store_;
+    for (const Database one : databases) command += " --db " + std::string(to_string(one));
+    say(command + source);
   }
-  void repair_from_stream(Database database) {
-    say("flatkv repair " + store_ + " --db " + std::string(to_string(database)) + " --from STREAM");
+  void repair_from_stream(const std::vector<Database>& databases) {
+    repair(databases, " --from STREAM");
   }
 
   Status damage() {
@@ -112,15 +114,31 @@ class Doctor {
     const std::optional<Database>& named = refused_.problem.database;
     if (named) {
       // Where the log confirms what the database says of itself, the copy of its hash is wrong.
-      if (*named == Database::metadata || !refused_.found.copy.unusable) repair(Database::metadata);
-      repair(*named);
-      if (*named != Database::metadata) repair_from_stream(*named);
+      if (*named == Database::metadata || !refused_.found.copy.unusable) {
+        repair({Database::metadata});
+      }
+      const std::vector<Database> damaged = damaged_with(*named);
+      repair(damaged);
+      if (*named != Database::metadata) repair_from_stream(damaged);
     }
     if (refused_.problem.code != ErrorCode::log_gap || !refused_.found.log) return;
     for (const Database which : layout::kDataDatabases) {
       const auto& own = refused_.found.copy.data[static_cast<std::size_t>(which)];
-      if (!own.problem && own.version < refused_.found.log->base.version) repair_from_stream(which);
+      if (!own.problem && own.version < refused_.found.log->base.version) {
+        repair_from_stream({which});
+      }
     }
+  }
+
+  /// No data database can be mended before another that says nothing: they have to be in one run.
+  std::vector<Database> damaged_with(Database named) const {
+    std::vector<Database> all;
+    for (const Database which : layout::kDataDatabases) {
+      const auto& own = refused_.found.copy.data[static_cast<std::size_t>(which)];
+      if (which == named || own.problem) all.push_back(which);
+    }
+    if (named == Database::metadata) all.push_back(named);
+    return all;
   }
 
   Status rollbacks() {

@@ -1,5 +1,7 @@
 #include "integrity/repair.hpp"
 
+#include <algorithm>
+
 #include "blake3/kernel.hpp"
 #include "transfer/file_io.hpp"
 
@@ -11,10 +13,15 @@ constexpr unsigned kLockWaitMs = 2000;
 
 }  // namespace
 
-Result<RepairReport> repair_store(const store::Environment& environment, const std::string& store,
-                                  Database which, const RepairOptions& options) {
+Result<std::vector<RepairReport>> repair_store(const store::Environment& environment,
+                                               const std::string& store,
+                                               const std::vector<Database>& databases,
+                                               const RepairOptions& options) {
   FLATKV_TRY(blake3::environment_kernel());
-  if (which == Database::metadata && options.stream != nullptr) {
+  if (databases.empty()) return fail(ErrorCode::invalid_argument, "no database to repair");
+  const bool data =
+      std::ranges::any_of(databases, [](Database which) { return which != Database::metadata; });
+  if (!data && options.stream != nullptr) {
     return fail(
         ErrorCode::invalid_argument,
         "a stream holds nothing for the metadata database, which is rebuilt from the others");
@@ -23,9 +30,9 @@ Result<RepairReport> repair_store(const store::Environment& environment, const s
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
   FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));
   auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
-  Repair repair(environment, path, which, options, lock);
+  Repair repair(environment, path, databases, options, lock);
   FLATKV_ASSIGN(const bool needed, repair.plan());
-  if (!needed) return std::move(repair.report());
+  if (!needed) return repair.reports();
   FLATKV_TRY(repair.build());
   FLATKV_TRY(repair.publish());
   // It has happened; what is left of the old generation is only space.
@@ -34,14 +41,21 @@ Result<RepairReport> repair_store(const store::Environment& environment, const s
         .warning("the old generation could not be removed and goes at the next open: " +
                  removed.error().to_string());
   }
-  return std::move(repair.report());
+  return repair.reports();
 }
 
 }  // namespace integrity
 
 Result<RepairReport> repair(const std::string& store, Database database,
                             const RepairOptions& options) {
-  return integrity::repair_store({}, store, database, options);
+  FLATKV_ASSIGN(auto reports, integrity::repair_store({}, store, {database}, options));
+  return std::move(reports.front());
+}
+
+Result<std::vector<RepairReport>> repair(const std::string& store,
+                                         const std::vector<Database>& databases,
+                                         const RepairOptions& options) {
+  return integrity::repair_store({}, store, databases, options);
 }
 
 Result<RepairReport> repair_from_file(const std::string& store, Database database,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,18 +18,22 @@
 namespace flatkv::integrity {
 
 /// flatkv::repair on a given environment.
-Result<RepairReport> repair_store(const store::Environment& environment, const std::string& store,
-                                  Database which, const RepairOptions& options);
+Result<std::vector<RepairReport>> repair_store(const store::Environment& environment,
+                                               const std::string& store,
+                                               const std::vector<Database>& databases,
+                                               const RepairOptions& options);
 
-/// One repair: what is there (repair_plan.cpp), then the next generation (repair_build.cpp). The
-/// caller holds the lock, and nothing changes the live generation meanwhile.
+/// One repair, of one database or several: what is there (repair_plan.cpp), then the next
+/// generation (repair_build.cpp). The caller holds the lock, and nothing changes the live
+/// generation meanwhile.
 class Repair {
  public:
-  Repair(const store::Environment& environment, const std::string& store, Database which,
-         const RepairOptions& options, std::shared_ptr<layout::StoreLock> lock);
+  Repair(const store::Environment& environment, const std::string& store,
+         const std::vector<Database>& databases, const RepairOptions& options,
+         std::shared_ptr<layout::StoreLock> lock);
 
   /// Phase 1 and the full scans. Every refusal but those of the other databases and of a stream's
-  /// rows comes from here. False: the database verifies, nothing is to be done.
+  /// rows comes from here. False: all of them verify, nothing is to be done.
   Result<bool> plan();
   /// Builds all of it under a -tmp name and proves it. After an error only that is left, and it is
   /// removed.
@@ -37,27 +42,41 @@ class Repair {
   Status publish();
 
   const std::string& old_generation() const noexcept { return place_.choice.name; }
-  RepairReport& report() noexcept { return report_; }
+  /// One for each database that was asked for, in that order.
+  std::vector<RepairReport> reports() const;
 
  private:
+  /// A database that was asked for, with what became of it.
+  struct Target {
+    RepairReport report;
+    std::optional<std::size_t> source;  ///< index into snapshots_
+    Database which() const { return report.database; }
+    bool mended() const { return report.repaired(); }  ///< it is damaged, and is rebuilt
+  };
+  bool asked_for(Database which) const;
+  bool mends(Database which) const;
+  bool mends_data() const;
+
   // repair_plan.cpp
   Status examine();
   Status read_live();
   Result<store::DataMeta> read_meta(Database which) const;
+  std::string command_with(const std::vector<Database>& more) const;
   Error another_is_damaged(Error error) const;
   Status find_log();
   Status consider_walk(std::int64_t from);
   Status check_durable() const;
   Result<std::optional<Roots>> expected(std::int64_t version) const;
-  Result<bool> live_verifies();
+  Status judge_live(Target& target);
   Status judge_snapshots();
-  Status choose_snapshot();
-  Status no_source() const;
+  Result<Verdict> judge_in(const layout::SnapshotEntry& snapshot, Database which) const;
+  Status choose_snapshot(Target& target) const;
+  Status no_source(const Target& target) const;
 
   // repair_build.cpp
   Status fill();
   Status begin();
-  Status place_database();
+  Status place_databases();
   Status read_stream();
   Status check_stream(const transfer::StreamHeader& header);
   Status carry_others();
@@ -66,6 +85,7 @@ class Repair {
   Status replay();
   Status replay_blocks(store::Core& core);
   Status prove();
+  Status prove_as_rebuilt(Target& target, const Roots& wanted, std::uint64_t rows) const;
   Status check_local_metas(const store::CopyFinding& copy) const;
 
   scan::ScanOptions scan_options(std::string what, std::uint64_t rows) const;
@@ -76,7 +96,6 @@ class Repair {
   const store::Environment& environment_;
   fs::FileSystem& files_;
   const std::string& store_;
-  Database which_;
   const RepairOptions& options_;
   Logger logger_;
   std::shared_ptr<layout::StoreLock> lock_;
@@ -89,23 +108,28 @@ class Repair {
     std::optional<store::GlobalMeta> metadata;
   };
   Live live_;
-  std::optional<Error> missing_;  ///< another data database that says nothing
+  std::vector<Error> missing_;  ///< of data databases that say nothing and were not asked for
   std::vector<history::Reach> reach_;
   /// The walk over the log to its end that begins lowest.
   std::optional<changelog::Survey> log_;
   store::Examination known_by_;  ///< what KnownRoots look in
   struct Judged {
-    std::size_t snapshot = 0;  ///< index into found snapshots
-    bool verifies = false;
+    std::size_t snapshot = 0;   ///< index into snapshots_
     bool log_leads_on = false;  ///< from it to the log's end
-    std::string why;            ///< it does not verify
-    bool shared = false;        ///< it has a table in common with the live database
+    struct Finding {
+      bool verifies = false;
+      std::string why;      ///< it does not verify
+      bool shared = false;  ///< it has a table in common with the live database
+    };
+    std::map<Database, Finding> of;  ///< those that are mended
+    bool all_verify() const;
   };
   std::vector<layout::SnapshotEntry> snapshots_;
   std::vector<Judged> judged_;
-  std::optional<std::size_t> source_;  ///< index into snapshots_
   std::optional<store::GenerationBuilder> builder_;
-  RepairReport report_;
+  std::vector<Target> targets_;
+  std::vector<std::int64_t> kept_snapshots_;
+  std::vector<std::int64_t> dropped_snapshots_;
 };
 
 }  // namespace flatkv::integrity

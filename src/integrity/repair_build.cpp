@@ -25,7 +25,7 @@ Status Repair::build() {
 }
 
 Status Repair::fill() {
-  FLATKV_TRY(place_database());
+  FLATKV_TRY(place_databases());
   FLATKV_FAILPOINT("repair.database_placed");
   FLATKV_TRY(carry_others());
   FLATKV_FAILPOINT("repair.others_carried");
@@ -49,11 +49,17 @@ Status Repair::begin() {
   return {};
 }
 
-Status Repair::place_database() {
-  if (which_ != Database::metadata && options_.stream != nullptr) return read_stream();
-  FLATKV_TRY(begin());
-  if (which_ == Database::metadata) return builder_->create_database(which_);  // replay fills it
-  return builder_->carry_database(which_, layout::database_path(snapshots_[*source_].path, which_));
+Status Repair::place_databases() {
+  FLATKV_TRY(mends_data() && options_.stream != nullptr ? read_stream() : begin());
+  for (const Target& one : targets_) {
+    if (one.mended() && one.which() == Database::metadata) {
+      FLATKV_TRY(builder_->create_database(one.which()));  // replay fills it
+    } else if (one.source) {
+      FLATKV_TRY(builder_->carry_database(
+          one.which(), layout::database_path(snapshots_[*one.source].path, one.which())));
+    }
+  }
+  return {};
 }
 
 /// The stream is read to its end: only then its rows are proven to be those of its roots line.
@@ -65,30 +71,38 @@ Status Repair::read_stream() {
       options_.progress("stream", rows, total);
     };
   }
-  std::optional<transfer::RowTables> tables;
+  std::map<Database, transfer::RowTables> tables;
   const auto started = [&](const transfer::StreamHeader& header) -> Status {
     FLATKV_TRY(check_stream(header));
     FLATKV_TRY(begin());
-    tables.emplace(builder_->database_options(which_), layout::flush_path(builder_->path()));
+    for (const Database which : layout::kDataDatabases) {
+      if (!mends(which)) continue;
+      tables.try_emplace(which, builder_->database_options(which),
+                         layout::flush_path(builder_->path()));
+    }
     return {};
   };
   const auto use = [&](std::span<const ImportRow> rows) -> Status {
     for (const ImportRow& row : rows) {
-      if (row.database == which_) FLATKV_TRY(tables->put(row.key, row.value));
+      const auto own = tables.find(row.database);
+      if (own != tables.end()) FLATKV_TRY(own->second.put(row.key, row.value));
     }
     return {};
   };
   FLATKV_ASSIGN(const auto header,
                 transfer::pass_stream(*options_.stream, {}, transfer, started, use));
-  FLATKV_ASSIGN(const auto files, tables->finish());
-  const auto i = static_cast<std::size_t>(which_);
-  const DatabaseStats& stats = header.summary.stats[i];
-  const auto fill = [&](engine::TableWriter& table) {
-    return store::put_local_meta(
-        table, header.summary.version, header.hashes[i],
-        {header.summary.version, stats.rows, stats.key_bytes, stats.value_bytes});
-  };
-  return builder_->create_database(which_, fill, files);
+  for (auto& [which, rows] : tables) {
+    FLATKV_ASSIGN(const auto files, rows.finish());
+    const auto i = static_cast<std::size_t>(which);
+    const DatabaseStats& stats = header.summary.stats[i];
+    const auto fill = [&](engine::TableWriter& table) {
+      return store::put_local_meta(
+          table, header.summary.version, header.hashes[i],
+          {header.summary.version, stats.rows, stats.key_bytes, stats.value_bytes});
+    };
+    FLATKV_TRY(builder_->create_database(which, fill, files));
+  }
+  return {};
 }
 
 /// Before any of its rows: a state of this chain, from which the log leads on.
@@ -114,22 +128,28 @@ Status Repair::check_stream(const transfer::StreamHeader& header) {
         .version(summary.version);
   }
   if (known && *known != summary.roots) {
-    return refuse(ErrorCode::foreign_store,
-                  "the stream is of another state: it has the root " + to_hex(summary.roots.root) +
-                      " and for this database the checksum " +
-                      to_hex(store::checksum_of(summary.roots, which_)) +
-                      ", the store had the root " + to_hex(known->root) + " and " +
-                      to_hex(store::checksum_of(*known, which_)))
-        .version(summary.version);
+    std::string message = "the stream is of another state: it has the root " +
+                          to_hex(summary.roots.root) + ", the store had the root " +
+                          to_hex(known->root);
+    for (const Database which : layout::kDataDatabases) {
+      if (!mends(which)) continue;
+      message += "; for " + std::string(to_string(which)) + " it has the checksum " +
+                 to_hex(store::checksum_of(summary.roots, which)) + ", the store had " +
+                 to_hex(store::checksum_of(*known, which));
+    }
+    return refuse(ErrorCode::foreign_store, message).version(summary.version);
   }
-  report_.source = RepairSource::stream;
-  report_.source_version = summary.version;
+  for (Target& one : targets_) {
+    if (!one.mended() || one.which() == Database::metadata) continue;
+    one.report.source = RepairSource::stream;
+    one.report.source_version = summary.version;
+  }
   return {};
 }
 
 Status Repair::carry_others() {
   for (const Database which : layout::kAllDatabases) {
-    if (which == which_) continue;
+    if (mends(which)) continue;
     if (which == Database::metadata && !live_.metadata) {  // as an open would
       FLATKV_TRY(builder_->create_database(which));
       continue;
@@ -154,7 +174,7 @@ Status Repair::replay() {
   const std::string to = layout::working_path(builder_->path());
   {
     FLATKV_ASSIGN(const auto copy, examine_built());
-    if (which_ == Database::metadata) FLATKV_TRY(check_local_metas(copy));
+    if (mends(Database::metadata)) FLATKV_TRY(check_local_metas(copy));
     FLATKV_TRY(consider_walk(copy.lowest()));
     Options options;
     options.block_cache = options_.block_cache;
@@ -189,13 +209,14 @@ Status Repair::replay_blocks(store::Core& core) {
         core, reader, changelog(), std::min(last, at + kBlocksBetweenReports), options_.cancel);
     if (!done) {
       Error error = std::move(done).error();
-      if (error.code == ErrorCode::corruption && error.database == which_ && error.version) {
+      if (error.code == ErrorCode::corruption && error.database && error.version &&
+          mends(*error.database)) {
         // The record's hash was computed on rows that were damaged by then.
         error.message +=
             "; the blocks from there on were committed on the damaged rows: `flatkv rollback " +
             store_ + " " + std::to_string(*error.version - 1) + "`";
       }
-      return std::unexpected(std::move(error));
+      return std::unexpected(another_is_damaged(std::move(error)));
     }
     if (options_.progress) {
       options_.progress("replay", static_cast<std::uint64_t>(core.state()->version - first),
@@ -226,14 +247,13 @@ Status Repair::carry_log_and_snapshots() {
   FLATKV_TRY(builder_->carry_log(place_.generation, *log_, log_->tip.version));
   FLATKV_FAILPOINT("repair.log_carried");
   for (const Judged& one : judged_) {
-    if (one.verifies) FLATKV_TRY(builder_->carry_snapshot(snapshots_[one.snapshot]));
+    if (one.all_verify()) FLATKV_TRY(builder_->carry_snapshot(snapshots_[one.snapshot]));
   }
   return {};
 }
 
 /// What lies on disk now, by a full scan of it, and not what was in memory; then the snapshot.
 Status Repair::prove() {
-  const std::string to = layout::working_path(builder_->path());
   const std::int64_t version = log_->tip.version;
   FLATKV_ASSIGN(const auto copy, examine_built());
   const auto wrong = [&](std::string message) {
@@ -258,19 +278,31 @@ Status Repair::prove() {
     return wrong("the databases have the root " + to_hex(roots.root) +
                  ", changelog, snapshot or metadata database has " + to_hex(wanted->root));
   }
-  const std::uint64_t rows =
-      which_ == Database::metadata ? 0 : request.state.stats[static_cast<std::size_t>(which_)].rows;
+  for (Target& one : targets_) {
+    if (!one.mended()) continue;
+    const std::uint64_t rows =
+        one.which() == Database::metadata
+            ? 0
+            : request.state.stats[static_cast<std::size_t>(one.which())].rows;
+    FLATKV_TRY(prove_as_rebuilt(one, *wanted, rows));
+    one.report.version = version;
+  }
+  if (std::ranges::find(kept_snapshots_, version) != kept_snapshots_.end()) return {};
+  kept_snapshots_.push_back(version);
+  return builder_->add_snapshot(request);
+}
+
+Status Repair::prove_as_rebuilt(Target& target, const Roots& wanted, std::uint64_t rows) const {
+  const std::string what = std::string(to_string(target.which())) + " as rebuilt";
   FLATKV_ASSIGN(const Verdict verdict,
                 judge_database(
-                    environment_, to, which_,
-                    [&](std::int64_t) -> Result<std::optional<Roots>> { return *wanted; },
-                    scan_options(std::string(to_string(which_)) + " as rebuilt", rows)));
+                    environment_, layout::working_path(builder_->path()), target.which(),
+                    found_.manifest.store,
+                    [&](std::int64_t) -> Result<std::optional<Roots>> { return wanted; },
+                    scan_options(what, rows)));
   if (verdict.damage) return std::unexpected(*verdict.damage);
-  report_.checksum = verdict.checksum;
-  report_.version = version;
-  if (std::ranges::find(report_.kept_snapshots, version) != report_.kept_snapshots.end()) return {};
-  report_.kept_snapshots.push_back(version);
-  return builder_->add_snapshot(request);
+  target.report.checksum = verdict.checksum;
+  return {};
 }
 
 Status Repair::publish() {

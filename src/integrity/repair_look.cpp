@@ -14,8 +14,9 @@ bool is_unreadable(const Error& error) {
 
 class Judge {
  public:
-  Judge(const store::Environment& environment, const std::string& copy, Database which)
-      : environment_(environment), copy_(copy), which_(which) {}
+  Judge(const store::Environment& environment, const std::string& copy, Database which,
+        const layout::StoreId& store)
+      : environment_(environment), copy_(copy), which_(which), store_(store) {}
 
   Result<Verdict> run(const ExpectedRoots& expected, const scan::ScanOptions& options) {
     Status good = which_ == Database::metadata ? metadata(expected) : data(expected, options);
@@ -74,6 +75,7 @@ class Judge {
     FLATKV_ASSIGN(const auto opened, store::open_read_only(environment_, copy_, which_));
     FLATKV_ASSIGN(const auto meta, store::read_global_meta(*opened.snapshot));
     if (!meta) return wrong("the metadata database lacks some of its values");
+    if (meta->is_of_another(store_)) return wrong("it is another store's");
     verdict_.version = meta->version;
     verdict_.checksum = meta->hash.checksum();
     const Roots own = layout::roots_of(meta->hashes);
@@ -96,6 +98,7 @@ class Judge {
   const store::Environment& environment_;
   const std::string& copy_;
   Database which_;
+  const layout::StoreId& store_;
   Verdict verdict_;
 };
 
@@ -117,9 +120,9 @@ std::set<Inode> tables(fs::FileSystem& files, const std::string& directory) {
 }  // namespace
 
 Result<Verdict> judge_database(const store::Environment& environment, const std::string& copy,
-                               Database which, const ExpectedRoots& expected,
-                               const scan::ScanOptions& options) {
-  return Judge(environment, copy, which).run(expected, options);
+                               Database which, const layout::StoreId& store,
+                               const ExpectedRoots& expected, const scan::ScanOptions& options) {
+  return Judge(environment, copy, which, store).run(expected, options);
 }
 
 bool shares_tables(fs::FileSystem& files, const std::string& copy, const std::string& other,

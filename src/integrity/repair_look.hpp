@@ -20,10 +20,11 @@ struct Verdict {
 };
 
 /// Full scan of a closed database of `copy`. What cannot be read is damage of it and no error: it
-/// must not keep anybody from a source that can. Errors are those of the machine, and `cancelled`.
+/// must not keep anybody from a source that can. `store`: whose it has to be. Errors are those of
+/// the machine, and `cancelled`.
 Result<Verdict> judge_database(const store::Environment& environment, const std::string& copy,
-                               Database which, const ExpectedRoots& expected,
-                               const scan::ScanOptions& options);
+                               Database which, const layout::StoreId& store,
+                               const ExpectedRoots& expected, const scan::ScanOptions& options);
 
 /// Whether the database has a table file in both copies: a snapshot is hard links, and damage to
 /// one is damage to both.

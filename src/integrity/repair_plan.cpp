@@ -15,20 +15,48 @@ bool is_about_a_database(const Error& error, const store::Examination& found) {
 
 }  // namespace
 
-Repair::Repair(const store::Environment& environment, const std::string& store, Database which,
-               const RepairOptions& options, std::shared_ptr<layout::StoreLock> lock)
+Repair::Repair(const store::Environment& environment, const std::string& store,
+               const std::vector<Database>& databases, const RepairOptions& options,
+               std::shared_ptr<layout::StoreLock> lock)
     : environment_(environment),
       files_(*environment.files),
       store_(store),
-      which_(which),
       options_(options),
       logger_(options.log),
       lock_(std::move(lock)) {
-  report_.database = which;
+  for (const Database which : databases) {
+    if (asked_for(which)) continue;
+    targets_.emplace_back();
+    targets_.back().report.database = which;
+  }
+}
+
+bool Repair::asked_for(Database which) const {
+  return std::ranges::find(targets_, which, &Target::which) != targets_.end();
+}
+
+bool Repair::mends(Database which) const {
+  return std::ranges::any_of(
+      targets_, [&](const Target& one) { return one.which() == which && one.mended(); });
+}
+
+bool Repair::mends_data() const {
+  return std::ranges::any_of(layout::kDataDatabases, [this](Database one) { return mends(one); });
+}
+
+std::vector<RepairReport> Repair::reports() const {
+  std::vector<RepairReport> all;
+  for (const Target& one : targets_) {
+    all.push_back(one.report);
+    if (!one.mended()) continue;
+    all.back().kept_snapshots = kept_snapshots_;
+    all.back().dropped_snapshots = dropped_snapshots_;
+  }
+  return all;
 }
 
 Failure Repair::refuse(ErrorCode code, std::string message) const {
-  return fail(code, std::move(message)).path(store_).database(which_);
+  return fail(code, std::move(message)).path(store_).database(targets_.front().which());
 }
 
 scan::ScanOptions Repair::scan_options(std::string what, std::uint64_t rows) const {
@@ -48,18 +76,21 @@ Result<bool> Repair::plan() {
   FLATKV_TRY(read_live());
   FLATKV_TRY(find_log());
   FLATKV_TRY(check_durable());
-  FLATKV_ASSIGN(const bool good, live_verifies());
-  if (good) {
-    report_.refusal = refusal_;
+  for (Target& one : targets_) FLATKV_TRY(judge_live(one));
+  if (std::ranges::none_of(targets_, &Target::mended)) {
+    for (Target& one : targets_) one.report.refusal = refusal_;
     return false;
   }
   // A repair stands on the others.
-  if (missing_) return std::unexpected(another_is_damaged(*missing_));
+  if (!missing_.empty()) return std::unexpected(another_is_damaged(missing_.front()));
   FLATKV_TRY(judge_snapshots());
-  if (which_ == Database::metadata) {
-    report_.source = RepairSource::local_meta;
-  } else if (options_.stream == nullptr) {
-    FLATKV_TRY(choose_snapshot());
+  for (Target& one : targets_) {
+    if (!one.mended()) continue;
+    if (one.which() == Database::metadata) {
+      one.report.source = RepairSource::local_meta;
+    } else if (options_.stream == nullptr) {
+      FLATKV_TRY(choose_snapshot(one));
+    }
   }
   return true;
 }
@@ -74,6 +105,14 @@ Status Repair::examine() {
     return refuse(ErrorCode::log_behind,
                   "the end of the changelog is lost, which an open mends first: `flatkv snapshot " +
                       store_ + "`");
+  }
+  // Of the metadata database alone: a damaged one as any other, which nothing is built on.
+  const bool all_came = std::ranges::any_of(
+      found_.copy.data, [](const store::DataFinding& own) { return own.of_another_store; });
+  if (opens && all_came) {
+    return refuse(
+        ErrorCode::corruption,
+        found_.copy.unusable->message + ", which an open mends: `flatkv snapshot " + store_ + "`");
   }
   for (const std::string& note : found_.notes) logger_.warning(note);
   place_.store = store_;
@@ -91,15 +130,16 @@ Status Repair::read_live() {
     auto meta = read_meta(which);
     if (meta) {
       live_.data[static_cast<std::size_t>(which)] = *std::move(meta);
-    } else if (which != which_ && !missing_) {
-      missing_ = std::move(meta).error();
-      missing_->database = which;
+    } else if (!asked_for(which)) {
+      missing_.push_back(std::move(meta).error());
+      missing_.back().database = which;
     }
   }
   const auto opened = store::open_read_only(environment_, working(), Database::metadata);
   if (!opened) return {};
   auto meta = store::read_global_meta(*opened->snapshot);
-  if (meta) live_.metadata = std::move(*meta);
+  const bool ours = meta && *meta && !(*meta)->is_of_another(found_.manifest.store);
+  if (ours) live_.metadata = std::move(*meta);
   return {};
 }
 
@@ -112,12 +152,23 @@ Result<store::DataMeta> Repair::read_meta(Database which) const {
       .database(which);
 }
 
-Error Repair::another_is_damaged(Error error) const {
-  if (error.database && *error.database != which_ && store::is_damage(error)) {
-    error.message = "another database is damaged too and has to be mended first: " + error.message +
-                    "; `flatkv repair " + store_ + " --db " +
-                    std::string(to_string(*error.database)) + "`";
+/// The command for what is mended and for these, which are damaged too. None may have to wait for
+/// another: each would wait for the other.
+std::string Repair::command_with(const std::vector<Database>& more) const {
+  std::string command = "`flatkv repair " + store_;
+  for (const Database which : layout::kAllDatabases) {
+    const bool named = mends(which) || std::ranges::find(more, which) != more.end();
+    if (named) command += " --db " + std::string(to_string(which));
   }
+  return command + (options_.stream != nullptr ? " --from STREAM`" : "`");
+}
+
+Error Repair::another_is_damaged(Error error) const {
+  if (!error.database || mends(*error.database) || !store::is_damage(error)) return error;
+  std::vector<Database> damaged = {*error.database};
+  for (const Error& one : missing_) damaged.push_back(*one.database);
+  error.message = "another database is damaged too: " + error.message +
+                  "; all that are damaged are mended in one run: " + command_with(damaged);
   return error;
 }
 
@@ -144,7 +195,7 @@ Status Repair::find_log() {
   known_by_.log = log_;
   known_by_.clean = found_.clean;
   known_by_.clean_believed = found_.clean_believed;
-  report_.version = log_->tip.version;
+  for (Target& one : targets_) one.report.version = log_->tip.version;
   return {};
 }
 
@@ -182,50 +233,61 @@ Status Repair::check_durable() const {
       .version(durable);
 }
 
-/// What the log, a snapshot or CLEAN has for a version; else what the other databases tell of it.
+/// What the log, a snapshot or CLEAN has for a version; else what other databases tell of it, those
+/// that are not asked for.
 Result<std::optional<Roots>> Repair::expected(std::int64_t version) const {
   const store::KnownRoots known(files_, known_by_);
   FLATKV_ASSIGN(auto roots, known.at(version));
   if (roots) return roots;
-  if (which_ != Database::metadata) {
+  if (!asked_for(Database::metadata)) {
     if (!live_.metadata || live_.metadata->version != version) return std::nullopt;
     return layout::roots_of(live_.metadata->hashes);
   }
   std::array<LtHash, 4> hashes;
-  for (std::size_t i = 0; i < 4; ++i) {
+  for (const Database which : layout::kDataDatabases) {
+    const auto i = static_cast<std::size_t>(which);
     const auto& own = live_.data[i];
-    if (!own || own->local->version != version || !own->local->hash) return std::nullopt;
+    if (asked_for(which) || !own || own->local->version != version || !own->local->hash) {
+      return std::nullopt;
+    }
     hashes[i] = *own->local->hash;
   }
   return layout::roots_of(hashes);
 }
 
-Result<bool> Repair::live_verifies() {
+Status Repair::judge_live(Target& target) {
+  const Database which = target.which();
   std::uint64_t rows = 0;
-  if (which_ != Database::metadata) {
-    const auto& own = live_.data[static_cast<std::size_t>(which_)];
+  if (which != Database::metadata) {
+    const auto& own = live_.data[static_cast<std::size_t>(which)];
     if (own && own->stats) rows = own->stats->rows;
   }
-  const std::string what = std::string(to_string(which_)) + ", full scan";
+  const std::string what = std::string(to_string(which)) + ", full scan";
   FLATKV_ASSIGN(auto verdict, judge_database(
-                                  environment_, working(), which_,
+                                  environment_, working(), which, found_.manifest.store,
                                   [this](std::int64_t version) { return expected(version); },
                                   scan_options(what, rows)));
-  report_.damage = std::move(verdict.damage);
-  report_.checksum = verdict.checksum;
-  if (!report_.damage && *verdict.version < log_->base.version) {
-    report_.damage = refuse(ErrorCode::log_gap, "the changelog begins after version " +
-                                                    std::to_string(log_->base.version) +
-                                                    ", the database is older")
-                         .version(*verdict.version)
-                         .error();
+  RepairReport& report = target.report;
+  report.damage = std::move(verdict.damage);
+  report.checksum = verdict.checksum;
+  if (!report.damage && *verdict.version < log_->base.version) {
+    report.damage = refuse(ErrorCode::log_gap, "the changelog begins after version " +
+                                                   std::to_string(log_->base.version) +
+                                                   ", the database is older")
+                        .database(which)
+                        .version(*verdict.version)
+                        .error();
   }
-  if (report_.damage) {
-    logger_.info("damaged: " + report_.damage->to_string());
-    return false;
+  if (report.damage) {
+    logger_.info("damaged: " + report.damage->to_string());
+  } else {
+    report.version = *verdict.version;
   }
-  report_.version = *verdict.version;
-  return true;
+  return {};
+}
+
+bool Repair::Judged::all_verify() const {
+  return std::ranges::all_of(of, [](const auto& one) { return one.second.verifies; });
 }
 
 Status Repair::judge_snapshots() {
@@ -236,67 +298,81 @@ Status Repair::judge_snapshots() {
     for (const history::Reach& one : reach_) {
       if (one.snapshot == i) judged.log_leads_on = one.log && one.last == log_->tip.version;
     }
-    judged.shared = shares_tables(files_, working(), snapshot.path, which_);
-    if (!snapshot.manifest) {
-      judged.why = snapshot.manifest.error().to_string();
-    } else if (snapshot.manifest->manifest != found_.manifest) {
-      judged.why = "it is of another store";
-    } else {
-      const layout::StateSummary& state = snapshot.manifest->state;
-      const std::uint64_t rows =
-          which_ == Database::metadata ? 0 : state.stats[static_cast<std::size_t>(which_)].rows;
-      const std::string what = std::string(to_string(which_)) + " in the snapshot at version " +
-                               std::to_string(snapshot.version);
-      const auto wanted = [&](std::int64_t version) -> Result<std::optional<Roots>> {
-        if (version == state.version) return layout::roots_of(state.hashes);
-        return fail(ErrorCode::corruption, "the database is not at the snapshot's version");
-      };
-      FLATKV_ASSIGN(const Verdict verdict, judge_database(environment_, snapshot.path, which_,
-                                                          wanted, scan_options(what, rows)));
-      judged.verifies = !verdict.damage;
-      if (verdict.damage) judged.why = verdict.damage->to_string();
+    for (const Target& target : targets_) {
+      if (!target.mended()) continue;
+      Judged::Finding& finding = judged.of[target.which()];
+      finding.shared = shares_tables(files_, working(), snapshot.path, target.which());
+      FLATKV_ASSIGN(const Verdict verdict, judge_in(snapshot, target.which()));
+      finding.verifies = !verdict.damage;
+      if (finding.verifies) continue;
+      finding.why = verdict.damage->to_string();
+      logger_.info("snapshot passed over: " + snapshot.name + ": " + finding.why);
     }
-    auto& list = judged.verifies ? report_.kept_snapshots : report_.dropped_snapshots;
+    auto& list = judged.all_verify() ? kept_snapshots_ : dropped_snapshots_;
     list.push_back(snapshot.version);
-    if (!judged.verifies)
-      logger_.info("snapshot passed over: " + snapshot.name + ": " + judged.why);
     judged_.push_back(std::move(judged));
   }
   return {};
 }
 
-Status Repair::choose_snapshot() {
-  for (const Judged& one : judged_ | std::views::reverse) {
-    if (!one.verifies || !one.log_leads_on) continue;
-    source_ = one.snapshot;
-    report_.source = RepairSource::snapshot;
-    report_.source_version = snapshots_[one.snapshot].version;
-    return {};
+Result<Verdict> Repair::judge_in(const layout::SnapshotEntry& snapshot, Database which) const {
+  Verdict verdict;
+  if (!snapshot.manifest) {
+    verdict.damage = snapshot.manifest.error();
+  } else if (snapshot.manifest->manifest != found_.manifest) {
+    verdict.damage =
+        fail(ErrorCode::foreign_store, "it is of another store").path(snapshot.path).error();
   }
-  return no_source();
+  if (verdict.damage) return verdict;
+  const layout::StateSummary& state = snapshot.manifest->state;
+  const std::uint64_t rows =
+      which == Database::metadata ? 0 : state.stats[static_cast<std::size_t>(which)].rows;
+  const std::string what = std::string(to_string(which)) + " in the snapshot at version " +
+                           std::to_string(snapshot.version);
+  const auto wanted = [&](std::int64_t version) -> Result<std::optional<Roots>> {
+    if (version == state.version) return layout::roots_of(state.hashes);
+    return fail(ErrorCode::corruption, "the database is not at the snapshot's version");
+  };
+  return judge_database(environment_, snapshot.path, which, found_.manifest.store, wanted,
+                        scan_options(what, rows));
 }
 
-Status Repair::no_source() const {
-  const bool all_shared = !judged_.empty() && std::ranges::all_of(judged_, [](const Judged& one) {
-    return !one.verifies && one.shared;
+Status Repair::choose_snapshot(Target& target) const {
+  for (const Judged& one : judged_ | std::views::reverse) {
+    if (!one.of.at(target.which()).verifies || !one.log_leads_on) continue;
+    target.source = one.snapshot;
+    target.report.source = RepairSource::snapshot;
+    target.report.source_version = snapshots_[one.snapshot].version;
+    return {};
+  }
+  return no_source(target);
+}
+
+Status Repair::no_source(const Target& target) const {
+  const Database which = target.which();
+  const bool all_shared = !judged_.empty() && std::ranges::all_of(judged_, [&](const Judged& one) {
+    return !one.of.at(which).verifies && one.of.at(which).shared;
   });
   const bool any_verifies =
-      std::ranges::any_of(judged_, [](const Judged& one) { return one.verifies; });
-  std::string message = report_.damage->message + "; there is nothing here to rebuild it from";
+      std::ranges::any_of(judged_, [&](const Judged& one) { return one.of.at(which).verifies; });
+  std::string message =
+      target.report.damage->message + "; there is nothing here to rebuild it from";
   if (all_shared) {
     message += ": every snapshot shares the damaged files (they are hard links)";
   }
   for (const Judged& one : judged_) {
     const layout::SnapshotEntry& snapshot = snapshots_[one.snapshot];
+    const Judged::Finding& finding = one.of.at(which);
     message += "; " + snapshot.name + ": ";
-    message += one.verifies ? "good, but the changelog does not lead on from it" : one.why;
+    message += finding.verifies ? "good, but the changelog does not lead on from it" : finding.why;
   }
   if (judged_.empty()) message += ": no snapshot";
-  message += "; ways out: `flatkv repair " + store_ + " --db " + std::string(to_string(which_)) +
-             " --from STREAM` with an export of another node at a version from " +
+  std::string command = command_with({});
+  command.insert(command.size() - 1, " --from STREAM");
+  message += "; ways out: " + command + " with an export of another node at a version from " +
              std::to_string(log_->base.version) + " to " + std::to_string(log_->tip.version) +
              ", or sync again: `flatkv import FILE " + store_ + " --force`";
-  return refuse(any_verifies ? ErrorCode::log_gap : ErrorCode::corruption, message);
+  return refuse(any_verifies ? ErrorCode::log_gap : ErrorCode::corruption, message).database(which);
 }
 
 }  // namespace flatkv::integrity

@@ -56,6 +56,7 @@ Core::Core(CoreSetup setup)
   frozen_at_ = setup_.state->version;
   pending_.begin(std::move(setup_.state));
   Flusher::Setup flusher;
+  flusher.store = setup_.manifest.store;
   flusher.lifetime = setup_.lifetime.get();
   flusher.published = &published_;
   flusher.fault = setup_.fault.get();

@@ -50,7 +50,7 @@ Status create_generation(const Environment& environment, const std::string& stor
     }));
   }
   FLATKV_TRY(builder.create_database(Database::metadata, [&](engine::TableWriter& table) {
-    return put_global_meta(table, empty.state.version, empty.state.hashes);
+    return put_global_meta(table, manifest.store, empty.state.version, empty.state.hashes);
   }));
   FLATKV_TRY(builder.add_snapshot(empty));
   FLATKV_TRY(builder.publish());

@@ -1,6 +1,7 @@
 #include "store/examine.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <ranges>
 #include <set>
 
@@ -135,10 +136,9 @@ class Examiner {
       found_.clean_believed = false;
     }
     // The versions come first: they say where the walk has to start.
-    FLATKV_ASSIGN(const std::int64_t from, lowest_version(working));
     changelog::SurveyOptions options;
     options.store = found_.manifest.store;
-    options.from_version = from;
+    options.from_version = lowest_version(working);
     FLATKV_ASSIGN(found_.log, changelog::survey(files_, changelog(), options));
     if (found_.log) found_.reached = found_.log->tip.version;
     FLATKV_ASSIGN(found_.copy, examine_copy(environment_, working, known));
@@ -146,26 +146,33 @@ class Examiner {
   }
 
   /// min Lᵢ of the working copy, or the version of the snapshot that would replace it.
-  Result<std::int64_t> lowest_version(const std::string& working) {
-    std::optional<std::int64_t> lowest;
-    bool usable = true;
+  std::int64_t lowest_version(const std::string& working) const {
+    if (is_of_another_store(working)) return newest_snapshot();
+    std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
     for (const Database which : layout::kDataDatabases) {
       engine::DbOptions options;
       options.path = layout::database_path(working, which);
       options.which = which;
       options.env = environment_.rocks;
-      auto version = local_version(options);
-      if (!version) {
-        usable = false;
-        break;
-      }
-      lowest = std::min(lowest.value_or(*version), *version);
+      const auto version = local_version(options);
+      if (!version) return newest_snapshot();
+      lowest = std::min(lowest, *version);
     }
-    if (usable) return *lowest;
+    return lowest;
+  }
+
+  std::int64_t newest_snapshot() const {
     for (const SnapshotEntry& snapshot : found_.snapshots | std::views::reverse) {
       if (snapshot.manifest) return snapshot.version;
     }
     return found_.manifest.initial_version - 1;
+  }
+
+  bool is_of_another_store(const std::string& working) const {
+    const auto opened = open_read_only(environment_, working, Database::metadata);
+    if (!opened) return false;
+    const auto meta = read_global_meta(*opened->snapshot);
+    return meta && *meta && (*meta)->is_of_another(found_.manifest.store);
   }
 
   static std::optional<std::int64_t> local_version(const engine::DbOptions& options) {
@@ -183,9 +190,11 @@ class Examiner {
     durable = found_.manifest.initial_version - 1;
     if (found_.log) durable = std::max(durable, found_.log->synced);
     for (const DataFinding& own : found_.copy.data) {
-      if (!own.problem) durable = std::max(durable, own.version);
+      if (!own.problem && !own.of_another_store) durable = std::max(durable, own.version);
     }
-    if (found_.copy.metadata) durable = std::max(durable, found_.copy.metadata->version);
+    if (found_.copy.metadata && !found_.copy.of_another_store) {
+      durable = std::max(durable, found_.copy.metadata->version);
+    }
     for (const SnapshotEntry& snapshot : found_.snapshots) {
       if (snapshot.manifest) {
         durable = std::max(durable, snapshot.version);
@@ -224,6 +233,7 @@ class Examiner {
           bad.reason + "); the store continues at version " + std::to_string(*found_.reached));
       return {};
     }
+    if (log_is_gone()) return no_log();
     if (only_log_lost()) {
       found_.plan = Plan::new_log;
       found_.notes.push_back(
@@ -244,6 +254,23 @@ class Examiner {
            (!found_.copy.metadata || found_.copy.metadata->version == found_.durable);
   }
 
+  /// A log is there, with a segment at least, before the first block and at every moment after. So
+  /// without one blocks may be gone that nothing here tells of: level databases are at their last
+  /// flush, which may be any number of blocks below. Only CLEAN says that they were all flushed.
+  bool log_is_gone() const {
+    return !found_.log && !(found_.clean && found_.clean->version == found_.durable);
+  }
+
+  Status no_log() const {
+    return fail(
+               ErrorCode::log_behind,
+               "there is no changelog, and no CLEAN that tells where it ended; a live store always "
+               "has one, and blocks above version " +
+                   std::to_string(found_.durable) + " may have been lost with it" + ways_out())
+        .path(changelog())
+        .version(found_.durable);
+  }
+
   Status log_behind() const {
     std::string message = "the changelog reaches version ";
     message += found_.reached ? std::to_string(*found_.reached) : std::string("(no log)");
@@ -253,16 +280,22 @@ class Examiner {
       message += " " + std::string(to_string(which)) + " is at " +
                  (own.problem ? std::string("?") : std::to_string(own.version));
     }
+    if (found_.copy.unusable) message += "; " + found_.copy.unusable->message;
+    return refuse(ErrorCode::log_behind, message + ways_out()).version(found_.durable);
+  }
+
+  std::string ways_out() const {
     std::set<std::int64_t> reachable;
     if (found_.reached) reachable.insert(*found_.reached);
     for (const SnapshotEntry& snapshot : found_.snapshots) {
       if (snapshot.manifest) reachable.insert(snapshot.version);
     }
-    message += "; ways out:";
+    if (reachable.empty()) return "; no snapshot is left to go back to: `flatkv info STORE`";
+    std::string text = "; ways out:";
     for (const std::int64_t version : reachable) {
-      message += " `flatkv rollback STORE " + std::to_string(version) + "`";
+      text += " `flatkv rollback STORE " + std::to_string(version) + "`";
     }
-    return refuse(ErrorCode::log_behind, message).version(found_.durable);
+    return text;
   }
 
   // Steps 5 (its plan) and 8.

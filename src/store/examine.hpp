@@ -21,6 +21,8 @@ struct DataFinding {
   LtHash hash;
   codec::Stats stats;
   bool backfilled = false;  ///< hash and stats are from a full scan and not on disk yet
+  /// The metadata database of another store has just this of it: it came with that.
+  bool of_another_store = false;
 };
 
 /// Five databases that lie together: the working copy, or a snapshot.
@@ -29,6 +31,7 @@ struct CopyFinding {
   std::optional<Error> metadata_problem;  ///< missing, not opening, or without some `_meta/*`
   std::optional<GlobalMeta> metadata;
   std::optional<Error> unusable;  ///< why nothing can be built on it (spec §8 steps 2 to 4)
+  bool of_another_store = false;  ///< its metadata database is; therefore unusable
   std::string named;              ///< of a clone: the directory it was made from, which errors name
 
   std::int64_t lowest() const;
@@ -66,10 +69,12 @@ struct Examination {
 /// are missing (step 3).
 Status examine(const Environment& environment, const std::string& store, Examination& found);
 
-/// Looks up the roots line of a version where the log, a snapshot or CLEAN keeps it.
+/// What is known of a store apart from its databases: whose they have to be, and the roots line of
+/// a version where the log, a snapshot or CLEAN keeps it.
 class KnownRoots {
  public:
   KnownRoots(fs::FileSystem& files, const Examination& found) : files_(files), found_(found) {}
+  const layout::StoreId& store() const { return found_.manifest.store; }
   Result<std::optional<Roots>> at(std::int64_t version) const;
 
  private:

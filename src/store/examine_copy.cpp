@@ -34,6 +34,7 @@ class CopyExaminer {
   Result<CopyFinding> run() {
     for (const Database which : layout::kDataDatabases) FLATKV_TRY(open_data(which));
     FLATKV_TRY(open_metadata());
+    if (found_.metadata && found_.metadata->is_of_another(known_.store())) refuse_the_stranger();
     if (found_.unusable) return std::move(found_);
     for (const Database which : layout::kDataDatabases) {
       FLATKV_TRY(incomplete_[index(which)] ? backfill(which) : compare_with_record(which));
@@ -107,6 +108,22 @@ class CopyExaminer {
       return std::unexpected(*found_.metadata_problem);
     }
     return {};
+  }
+
+  /// Not the metadata database alone: `working/` was put there as a whole, or nothing is known of
+  /// how the five came together.
+  void refuse_the_stranger() {
+    found_.of_another_store = true;
+    give_up(damaged(Database::metadata, "the working copy is another store's: it has the id " +
+                                            to_hex(*found_.metadata->store) + ", this store " +
+                                            to_hex(known_.store()))
+                .error());
+    for (const Database which : layout::kDataDatabases) {
+      DataFinding& own = finding(which);
+      own.of_another_store = !own.problem && own.version == found_.metadata->version &&
+                             has_hash_[index(which)] &&
+                             own.hash == found_.metadata->hashes[index(which)];
+    }
   }
 
   // Step 3: hash and counts by a full scan, believed only if something else agrees. Never from

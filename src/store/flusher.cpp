@@ -183,7 +183,7 @@ Status Flusher::flush_metadata(const FrozenBatch& batch) {
   std::array<LtHash, 4> hashes;
   for (std::size_t i = 0; i < 4; ++i) hashes[i] = *batch.parts[i].hash;
   FLATKV_ASSIGN(auto table, engine::TableWriter::create(db->options(), path));
-  FLATKV_TRY(put_global_meta(table, batch.version, hashes));
+  FLATKV_TRY(put_global_meta(table, setup_.store, batch.version, hashes));
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());
   FLATKV_FAILPOINT("flush.metadata_written");
   FLATKV_TRY(ingest(Database::metadata, path));

@@ -41,6 +41,7 @@ struct FrozenBatch {
 class Flusher {
  public:
   struct Setup {
+    layout::StoreId store{};  ///< whose the metadata database says it is
     Lifetime* lifetime = nullptr;
     Published* published = nullptr;
     Fault* fault = nullptr;

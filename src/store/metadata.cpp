@@ -1,5 +1,7 @@
 #include "store/metadata.hpp"
 
+#include <algorithm>
+
 #include "layout/generation.hpp"
 
 namespace flatkv::store {
@@ -11,8 +13,8 @@ Status put_local_meta(engine::TableWriter& table, std::int64_t version, const Lt
   return table.put_meta(engine::kStatsKey, codec::encode(stats));
 }
 
-Status put_global_meta(engine::TableWriter& table, std::int64_t version,
-                       const std::array<LtHash, 4>& hashes) {
+Status put_global_meta(engine::TableWriter& table, const layout::StoreId& store,
+                       std::int64_t version, const std::array<LtHash, 4>& hashes) {
   LtHash sum;
   for (const LtHash& hash : hashes) sum += hash;
   FLATKV_TRY(table.put_meta(engine::kMetaHashKey, sum.serialize()));
@@ -22,6 +24,7 @@ Status put_global_meta(engine::TableWriter& table, std::int64_t version,
     FLATKV_TRY(table.put_meta(engine::meta_hash_key(database),
                               hashes[static_cast<std::size_t>(database)].serialize()));
   }
+  FLATKV_TRY(table.put_meta(engine::kMetaStoreKey, store));
   return table.put_meta(engine::kMetaVersionKey, codec::encode_version(version));
 }
 
@@ -50,6 +53,19 @@ Result<std::optional<LtHash>> read_hash(const engine::Snapshot& snapshot, std::s
   return LtHash::deserialize(std::span<const std::uint8_t, LtHash::kBytes>(*bytes));
 }
 
+Result<std::optional<layout::StoreId>> read_store(const engine::Snapshot& snapshot) {
+  FLATKV_ASSIGN(const auto bytes, snapshot.get_meta(engine::kMetaStoreKey));
+  if (!bytes) return std::nullopt;
+  layout::StoreId store{};
+  if (bytes->size() != store.size()) {
+    return fail(ErrorCode::corruption, std::string(engine::kMetaStoreKey) + " has " +
+                                           std::to_string(bytes->size()) + " bytes, expected " +
+                                           std::to_string(store.size()));
+  }
+  std::ranges::copy(*bytes, store.begin());
+  return store;
+}
+
 }  // namespace
 
 Result<std::optional<GlobalMeta>> read_global_meta(const engine::Snapshot& snapshot) {
@@ -65,6 +81,7 @@ Result<std::optional<GlobalMeta>> read_global_meta(const engine::Snapshot& snaps
     if (!own) return std::nullopt;
     meta.hashes[static_cast<std::size_t>(database)] = *own;
   }
+  FLATKV_ASSIGN(meta.store, read_store(snapshot));
   return meta;
 }
 

@@ -6,6 +6,7 @@
 #include "codec/local_meta.hpp"
 #include "engine/db.hpp"
 #include "flatkv/lthash.hpp"
+#include "layout/manifest.hpp"
 
 // The metadata values of spec §4 in and out of databases.
 namespace flatkv::store {
@@ -14,9 +15,9 @@ namespace flatkv::store {
 Status put_local_meta(engine::TableWriter& table, std::int64_t version, const LtHash& hash,
                       codec::Stats stats);
 
-/// All of a metadata database's table.
-Status put_global_meta(engine::TableWriter& table, std::int64_t version,
-                       const std::array<LtHash, 4>& hashes);
+/// All of a metadata database's table; `store` is the id of the store that it belongs to.
+Status put_global_meta(engine::TableWriter& table, const layout::StoreId& store,
+                       std::int64_t version, const std::array<LtHash, 4>& hashes);
 
 /// What a data database says of itself; both members may be missing.
 struct DataMeta {
@@ -29,8 +30,12 @@ struct GlobalMeta {
   std::int64_t version = 0;
   LtHash hash;
   std::array<LtHash, 4> hashes;
+  /// Nothing in a database whose last flush is older than this value: then nothing is known.
+  std::optional<layout::StoreId> store;
+
+  bool is_of_another(const layout::StoreId& own) const { return store && *store != own; }
 };
-/// Nothing if any of the values is missing.
+/// Nothing if any of the values but `store` is missing.
 Result<std::optional<GlobalMeta>> read_global_meta(const engine::Snapshot& snapshot);
 
 }  // namespace flatkv::store

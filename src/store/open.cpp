@@ -156,7 +156,7 @@ class Opener {
           layout::database_path(layout::working_path(found.generation), Database::metadata)));
     } else {
       FLATKV_TRY(builder.create_database(Database::metadata, [&](engine::TableWriter& table) {
-        return put_global_meta(table, found.durable, request.state.hashes);
+        return put_global_meta(table, found.manifest.store, found.durable, request.state.hashes);
       }));
     }
     FLATKV_TRY(builder.new_log({found.durable, request.chain}));

@@ -82,7 +82,7 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
     FLATKV_TRY(builder_.create_database(which, fill, tables));
   }
   FLATKV_TRY(builder_.create_database(Database::metadata, [&](engine::TableWriter& table) {
-    return store::put_global_meta(table, version, hashes);
+    return store::put_global_meta(table, manifest_.store, version, hashes);
   }));
   FLATKV_TRY(builder_.new_log({version, request.chain}));
   FLATKV_TRY(builder_.add_snapshot(request));

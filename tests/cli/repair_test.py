@@ -106,6 +106,8 @@ class Repair(Case):
         ours = self.generation() / "working" / "metadata"
         shutil.rmtree(ours)
         shutil.copytree(theirs, ours)
+        for path in ours.parent.parent.glob("snapshot-*"):  # from which an open would rebuild all five
+            shutil.rmtree(path)
         self.run_exit(REFUSED, "apply", self.store, self.file(blocks(31, 31)))
         said = self.run_exit(REFUSED, "info", self.store, says="could help")
         self.assertIn(f"flatkv repair {self.store} --db metadata", said.err)
@@ -114,6 +116,34 @@ class Repair(Case):
         self.run_ok("repair", self.store, "--db", "metadata")
         self.run_ok("verify", self.store)
         self.assertEqual(self.root_line(), self.before)
+
+    def test_two_that_do_not_open(self):
+        stream = self.folder / "state.flatkv"
+        self.run_ok("export", self.store, stream, "--at", 25)
+        generation = self.generation()
+        for path in generation.glob("snapshot-*"):
+            shutil.rmtree(path)
+        for database in ("account", "storage"):
+            shutil.rmtree(generation / "working" / database)
+        before = self.tree()
+        both = f"flatkv repair {self.store} --db account --db storage"
+        for database in ("account", "storage"):
+            self.run_exit(REFUSED, "repair", self.store, "--db", database, says=both)
+        said = self.run_exit(REFUSED, "info", self.store, says="could help")
+        self.assertIn(both, said.err)
+        self.run_exit(REFUSED, "repair", self.store, "--db", "account", "--db", "storage",
+                      says="--db account --db storage --from STREAM")
+        self.assertEqual(self.tree(), before)
+        done = json.loads(self.run_ok("repair", self.store, "--db", "account", "--db", "storage",
+                                      "--from", stream, "--json").out)["databases"]
+        self.assertEqual([one["database"] for one in done], ["account", "storage"])
+        for one in done:
+            self.assertEqual((one["repaired"], one["source"], one["version"]), (True, "stream", 30))
+            self.assertEqual(one["checksum"], self.before[one["database"]])
+        self.run_ok("verify", self.store)
+        self.assertEqual(self.root_line(), self.before)
+        left = self.run_ok("repair", self.store, "--db", "account", "--db", "metadata").out
+        self.assertEqual(left.count("nothing was changed"), 2)
 
     def test_wrong_use(self):
         self.run_exit(USAGE, "repair", self.store)

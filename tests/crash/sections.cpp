@@ -162,11 +162,8 @@ const std::vector<Section>& sections() {
        },
        go_on},
       {"lost log",
-       [](const std::string& store) {
-         remove_tree(live_generation(store) + "/changelog");
-         remove_clean(store);
-       },
-       go_on},
+       // CLEAN stays: without it the store would be refused.
+       [](const std::string& store) { remove_tree(live_generation(store) + "/changelog"); }, go_on},
       {"leftovers",
        [](const std::string& store) {
          for (const char* name : {"gen-00000099", "gen-00000098-rebuild-tmp", "readonly-1-0"}) {

@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "changelog/clean.hpp"
 #include "changelog/record.hpp"
 #include "support/plain_blake3.hpp"
 #include "support/tamper.hpp"
@@ -16,6 +17,8 @@ namespace flatkv::test::damage {
 namespace {
 
 std::string other;
+std::string stranger_at_version;
+std::string stranger_above;
 std::string older_closed;
 std::string older_killed;
 
@@ -26,7 +29,13 @@ void set_older_stores(const std::string& of_closed, const std::string& of_killed
   older_closed = of_closed;
   older_killed = of_killed;
 }
+void set_strangers(const std::string& at_version, const std::string& above) {
+  stranger_at_version = at_version;
+  stranger_above = above;
+}
 const std::string& other_store() { return other; }
+const std::string& stranger() { return stranger_at_version; }
+const std::string& longer_stranger() { return stranger_above; }
 const std::string& older_killed_store() { return older_killed; }
 
 std::string changelog(const std::string& store) { return live_generation(store) + "/changelog"; }
@@ -41,10 +50,26 @@ void put_older_log(const std::string& store) {
   remove_clean(store);
 }
 
+void set_clean_version(const std::string& store, std::int64_t version) {
+  const std::string path = live_generation(store) + "/CLEAN";
+  changelog::CleanMark mark = changelog::decode_clean_mark(read_file(path)).value();
+  mark.version = version;
+  write_file(path, changelog::encode(mark));
+}
+
 Make older(std::vector<std::string> databases) {
   return [databases](const std::string& store) {
     for (const std::string& database : databases) put_older(store, database);
   };
+}
+
+void put_strangers_copy(const std::string& store, const std::string& stranger) {
+  copy_tree(live_generation(stranger) + "/working", live_generation(store) + "/working");
+}
+
+void put_strangers(const std::string& store, const std::string& stranger,
+                   std::string_view database) {
+  copy_tree(working(stranger, database), working(store, database));
 }
 
 Make edit_meta(std::string database, std::string name, std::size_t byte) {
@@ -70,6 +95,11 @@ Make remove_in_generation(std::string name) {
     remove_tree(live_generation(store) + "/" + name);
     remove_clean(store);
   };
+}
+
+void empty_changelog(const std::string& store) {
+  for (const std::string& segment : segments(store)) stdfs::remove(segment);
+  remove_clean(store);
 }
 
 Make cut(std::uint64_t bytes) {

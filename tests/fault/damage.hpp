@@ -16,6 +16,10 @@ void set_other_store(const std::string& path);
 /// Where copies at version kMiddle lie, of the closed and of the killed store.
 void set_older_stores(const std::string& of_closed, const std::string& of_killed);
 const std::string& other_store();
+/// Where stores of other blocks lie, at kVersion and above it.
+void set_strangers(const std::string& at_version, const std::string& above);
+const std::string& stranger();
+const std::string& longer_stranger();
 const std::string& older_killed_store();
 
 std::string changelog(const std::string& store);
@@ -26,13 +30,20 @@ std::string largest_manifest(const std::string& database);
 /// The database, or the log, as it was at kMiddle.
 void put_older(const std::string& store, std::string_view database);
 void put_older_log(const std::string& store);
+/// CLEAN, valid, and of another version.
+void set_clean_version(const std::string& store, std::int64_t version);
 Make older(std::vector<std::string> databases);
+/// All five databases, or one, of another store. CLEAN stays.
+void put_strangers_copy(const std::string& store, const std::string& stranger);
+void put_strangers(const std::string& store, const std::string& stranger,
+                   std::string_view database);
 
 /// One bit of a metadata value, or whole values, changed through RocksDB.
 Make edit_meta(std::string database, std::string name, std::size_t byte);
 Make drop_meta(std::vector<std::string> names);
 
 Make remove_in_generation(std::string name);
+void empty_changelog(const std::string& store);
 void swap_files(const std::string& a, const std::string& b);
 /// The file or directory moved to `target`, and a symbolic link in its place.
 void link_instead(const std::string& path, const std::string& target);

@@ -4,6 +4,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
+#include "fault/damage.hpp"
 #include "fault/fault_fixture.hpp"
 #include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
@@ -147,6 +149,31 @@ TEST(Doctor, EveryRefusalIsExplainedAndNothingChanged) {
             << by_hand;
   EXPECT_GE(explained, 25);
   EXPECT_GE(helped, 20);
+}
+
+/// Refused without a log, and every way out that is named leads where it says.
+TEST(Doctor, W7_AStoreWithoutALogGoesBackToItsSnapshots) {
+  TempDir directory;
+  const std::string store = directory.path("store");
+  for (const std::int64_t version : {std::int64_t{0}, kMiddle}) {
+    copy_tree(prepared().killed, store);
+    damage::empty_changelog(store);
+    const auto info = inspect(store);
+    ASSERT_OK(info);
+    ASSERT_EQ(info->problems.at(0).code, ErrorCode::log_behind);
+    const std::string way = "rollback STORE " + std::to_string(version) + "`";
+    EXPECT_NE(info->problems[0].message.find(way), std::string::npos) << info->problems[0].message;
+    const std::string remedy = "flatkv rollback " + store + " " + std::to_string(version);
+    ASSERT_NE(std::ranges::find(info->remedies, remedy), info->remedies.end());
+    ASSERT_OK(*follow(remedy, store));
+    auto opened = CommitStore::open(store, fault_options());
+    ASSERT_OK(opened);
+    ASSERT_EQ(opened->version(), version);
+    EXPECT_TRUE(store_is(*opened, prepared().states.at(static_cast<std::size_t>(version))));
+    ASSERT_OK(opened->close());
+    opened = fail(ErrorCode::io, "closed");
+    EXPECT_TRUE(is_of_the_script(store));
+  }
 }
 
 /// What no table of faults has: a file in a store's place, a newer CURRENT, an import cut off.

@@ -15,6 +15,8 @@ struct Prepared {
   std::string older = directory.path("older");
   std::string older_killed = directory.path("older-killed");
   std::string other = directory.path("other");
+  std::string stranger = directory.path("stranger");
+  std::string longer_stranger = directory.path("longer-stranger");
   std::vector<State> states;  ///< the model at every version
 
   Prepared();

@@ -5,6 +5,7 @@
 #include "fault/damage.hpp"
 #include "support/changes.hpp"
 #include "support/files.hpp"
+#include "support/tamper.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -104,6 +105,88 @@ void databases(std::vector<Fault>& to) {
                 "metadata database is gone after a kill",
                 Start::killed,
                 remove_in_generation("working/metadata"),
+                rebuilt,
+                {}});
+}
+
+/// S14: databases of another store, whole and right in themselves.
+void strangers(std::vector<Fault>& to) {
+  const std::pair<const char*, const std::string& (*)()> kStores[] = {
+      {"of the same blocks", other_store},
+      {"at the same version", stranger},
+      {"at a later version", longer_stranger},
+  };
+  for (const auto& [what, stranger_store] : kStores) {
+    const std::string name = std::string("working copy of another store ") + what;
+    for (const Start start : {Start::closed, Start::killed}) {
+      to.push_back(
+          {"S14",
+           name + (start == Start::closed ? "" : ", after a kill"),
+           start,
+           [from = stranger_store](const std::string& store) { put_strangers_copy(store, from()); },
+           rebuilt,
+           {}});
+    }
+    to.push_back({"S14",
+                  name + ", without CLEAN",
+                  Start::closed,
+                  [from = stranger_store](const std::string& store) {
+                    put_strangers_copy(store, from());
+                    remove_clean(store);
+                  },
+                  rebuilt,
+                  {}});
+  }
+  to.push_back({"S14",
+                "working copy of another store at a later version, the last record torn",
+                Start::killed,
+                [](const std::string& store) {
+                  put_strangers_copy(store, longer_stranger());
+                  const std::string last = segments(store).back();
+                  flip_bit(last, 8 * (stdfs::file_size(last) - 1));
+                },
+                rebuilt,
+                {},
+                kVersion - 1});
+  to.push_back(
+      {"S14",
+       "metadata database of another store",
+       Start::closed,
+       [](const std::string& store) { put_strangers(store, longer_stranger(), "metadata"); },
+       rebuilt,
+       {}});
+  // What the stranger did not bring with it still tells what was durable.
+  to.push_back({"S14",
+                "metadata database of another store, and an older log",
+                Start::closed,
+                [](const std::string& store) {
+                  put_strangers(store, longer_stranger(), "metadata");
+                  put_older_log(store);
+                },
+                refused,
+                {log_behind}});
+  to.push_back({"S14",
+                "metadata database of another store, no snapshot",
+                Start::closed,
+                [](const std::string& store) {
+                  put_strangers(store, longer_stranger(), "metadata");
+                  for (const std::string& snapshot : snapshots(store)) remove_tree(snapshot);
+                },
+                refused,
+                {corruption}});
+  to.push_back({"C16",
+                "no _meta/store, as in stores made before it was",
+                Start::closed,
+                drop_meta({"_meta/store"}),
+                recovered,
+                {}});
+  to.push_back({"C16",
+                "_meta/store of another length",
+                Start::closed,
+                [](const std::string& store) {
+                  tamper(working(store, "metadata"), {{meta_key("_meta/store"), bytes({1, 2})}});
+                  remove_clean(store);
+                },
                 rebuilt,
                 {}});
 }
@@ -210,21 +293,49 @@ void log_files(std::vector<Fault>& to) {
                 },
                 refused,
                 {log_gap, corruption}});
+  // A live store always has a segment: only CLEAN tells that nothing was lost with the log.
+  for (const Start start : {Start::closed, Start::killed}) {
+    const std::string after = start == Start::closed ? "" : " after a kill";
+    to.push_back({"W7",
+                  "changelog missing" + after,
+                  start,
+                  remove_in_generation("changelog"),
+                  refused,
+                  {log_behind}});
+    to.push_back({"W7", "changelog empty" + after, start, empty_changelog, refused, {log_behind}});
+  }
   to.push_back({"W7",
-                "changelog missing, databases level",
+                "changelog missing, databases level, with CLEAN",
                 Start::closed,
-                remove_in_generation("changelog"),
+                [](const std::string& store) { remove_tree(changelog(store)); },
                 rebuilt,
                 {}});
   to.push_back({"W7",
-                "changelog empty, databases level",
+                "changelog empty, databases level, with CLEAN",
                 Start::closed,
                 [](const std::string& store) {
-                  remove_in_generation("changelog")(store);
-                  stdfs::create_directory(changelog(store));
+                  for (const std::string& segment : segments(store)) stdfs::remove(segment);
                 },
                 rebuilt,
                 {}});
+  to.push_back({"W7",
+                "changelog and metadata database missing, with CLEAN",
+                Start::closed,
+                [](const std::string& store) {
+                  remove_tree(changelog(store));
+                  remove_tree(working(store, "metadata"));
+                },
+                rebuilt,
+                {}});
+  to.push_back({"W7",
+                "changelog missing, with a CLEAN of another version",
+                Start::closed,
+                [](const std::string& store) {
+                  remove_tree(changelog(store));
+                  set_clean_version(store, kMiddle);
+                },
+                refused,
+                {log_behind}});
   to.push_back({"W7",
                 "changelog missing, databases uneven",
                 Start::closed,
@@ -469,6 +580,7 @@ const std::vector<Fault>& fault_table() {
   static const std::vector<Fault> kAll = [] {
     std::vector<Fault> all;
     databases(all);
+    strangers(all);
     log_files(all);
     forged_records(all);
     directories(all);

@@ -43,6 +43,20 @@ void build(const std::string& path, std::vector<State>& states,
   ASSERT_OK(store->close());
 }
 
+/// A store of other blocks, at kVersion and later.
+void build_strangers(const std::string& at_version, const std::string& above) {
+  auto store = CommitStore::open(above, fault_options());
+  ASSERT_OK(store);
+  Model model;
+  while (model.version() < kVersion + 5) {
+    ASSERT_TRUE(commit_both(*store, model, script_block(kFaultSeed + 1, model.version() + 1)));
+    if (model.version() != kVersion) continue;
+    ASSERT_OK(store->flush());
+    copy_tree(above, at_version);
+  }
+  ASSERT_OK(store->close());
+}
+
 }  // namespace
 
 Prepared::Prepared() {
@@ -63,7 +77,9 @@ Prepared::Prepared() {
       },
       [this](CommitStore&) { copy_tree(directory.path("source"), killed); });
   build(other, states, nothing, nothing);
+  build_strangers(stranger, longer_stranger);
   damage::set_other_store(other);
+  damage::set_strangers(stranger, longer_stranger);
   damage::set_older_stores(older, older_killed);
 }
 

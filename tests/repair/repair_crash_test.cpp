@@ -13,6 +13,7 @@
 
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
 #include "repair/repair_fixture.hpp"
 #include "support/child.hpp"
@@ -27,12 +28,23 @@ Database database_of(const std::string& name) {
   return Database::metadata;
 }
 
+/// `names`: one database, or several with blanks between; several not from a stream.
+Result<RepairReport> mend_all(const std::string& store, const std::string& names,
+                              const std::string& stream) {
+  if (!stream.empty()) {
+    return repair_from_file(store, database_of(names), stream, repair_options());
+  }
+  std::istringstream words(names);
+  std::vector<Database> databases;
+  for (std::string name; words >> name;) databases.push_back(database_of(name));
+  auto all = repair(store, databases, repair_options());
+  if (!all) return std::unexpected(std::move(all).error());
+  for (const RepairReport& one : *all) EXPECT_EQ(one.repaired(), all->front().repaired());
+  return std::move(all->front());
+}
+
 int mend(const std::vector<std::string>& arguments, const Reporter& reporter) {
-  const std::string& stream = arguments[2];
-  const Database database = database_of(arguments[1]);
-  const auto done = stream.empty()
-                        ? repair(arguments[0], database, repair_options())
-                        : repair_from_file(arguments[0], database, stream, repair_options());
+  const auto done = mend_all(arguments[0], arguments[1], arguments[2]);
   if (done) reporter.say('d', done->version);
   std::ofstream out(arguments[3], std::ios::trunc);
   for (const auto& [site, count] : failpoint::counts()) out << site << " " << count << "\n";
@@ -83,9 +95,7 @@ class RepairCrash : public RepairFixture {
       // What follows is then always the same, but for what is left beside it.
       if (old_ % 4 != 0 && environment("FLATKV_FAILPOINT_HITS", 1) == 1) return;
     }
-    const auto again =
-        stream_.empty() ? repair(path(), database_of(name_), repair_options())
-                        : repair_from_file(path(), database_of(name_), stream_, repair_options());
+    const auto again = mend_all(path(), name_, stream_);
     ASSERT_OK(again);
     ASSERT_EQ(again->repaired(), !swapped);
     auto opened = CommitStore::open(path(), options_);
@@ -146,6 +156,13 @@ TEST_F(RepairCrash, FromAStreamAtEverySite) {
   }
   close();
   change_row(Database::storage);
+  every_site(30);
+}
+
+TEST_F(RepairCrash, OfTwoAtEverySite) {
+  name_ = "account storage";
+  remove_tree(working(path(), "account"));
+  remove_tree(working(path(), "storage"));
   every_site(30);
 }
 

@@ -73,9 +73,41 @@ TEST_F(RepairMetadata, AStrangers) {
     }
     ASSERT_OK(other->close());
   }
+  copy_tree(path(), aside("good"));
   copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
-  EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
   expect_repaired(Database::metadata, RepairSource::local_meta);
+  // An open takes none of the five for its own then.
+  copy_tree(aside("good"), path());
+  copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
+  const auto storage = repair(path(), Database::storage, repair_options());
+  ASSERT_OK(storage);
+  EXPECT_FALSE(storage->repaired());
+  auto opened = try_open();
+  ASSERT_OK(opened);
+  EXPECT_TRUE(opened->open_report().rebuilt_working_copy);
+  EXPECT_EQ(opened->version(), 20);
+}
+
+TEST_F(RepairMetadata, AWholeCopyOfAnotherStoreIsForAnOpen) {
+  build();
+  {
+    Options options = options_;
+    options.create_if_missing = true;
+    auto other = CommitStore::open(aside("other"), options);
+    ASSERT_OK(other);
+    Model model;
+    for (std::int64_t v = 1; v <= 25; ++v) {
+      ASSERT_TRUE(commit_both(*other, model, script_block(5, v)));
+    }
+    ASSERT_OK(other->close());
+  }
+  copy_tree(live_generation(aside("other")) + "/working", live_generation(path()) + "/working");
+  for (const Database database : {Database::storage, Database::metadata}) {
+    expect_refused(database, ErrorCode::corruption, repair_options(),
+                   {"another store's", "an open mends", "flatkv snapshot"});
+  }
+  open();
+  check_and_go_on();
 }
 
 TEST_F(RepairMetadata, AnOldOneWithWrongHashesIsFound) {

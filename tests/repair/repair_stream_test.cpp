@@ -1,5 +1,8 @@
 // A database rebuilt from an exported state, and the streams that are none of this store's.
+#include <algorithm>
+
 #include "base/bytes.hpp"
+#include "flatkv/inspect.hpp"
 #include "repair/repair_fixture.hpp"
 
 namespace flatkv::test {
@@ -70,6 +73,14 @@ class RepairFromStream : public RepairFixture {
     return repair(path(), database, options);
   }
 
+  /// Live and in every snapshot, so that it does not even open: a table's last byte is of its
+  /// magic.
+  void unmake(Database database) {
+    std::map<std::uint64_t, std::string> all = live_tables(database);
+    for (const std::string& copy : snapshots(path())) all.merge(tables(copy, database));
+    for (const auto& [inode, file] : all) flip_bit(file, 8 * (stdfs::file_size(file) - 1));
+  }
+
   void refuses(ByteView bytes, ErrorCode code, const std::string& word) {
     const auto before = tree_state(path());
     const auto done = from(bytes);
@@ -122,6 +133,49 @@ TEST_F(RepairFromStream, WithHardLinksThatAreDamagedTogether) {
   EXPECT_EQ(done->dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
   open();
   check_and_go_on();
+}
+
+/// Neither opens, and the snapshots share it: each repair and each message leads to the same
+/// command.
+TEST_F(RepairFromStream, TwoDatabasesThatNoSnapshotHas) {
+  unmake(Database::account);
+  unmake(Database::storage);
+  EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
+  const std::string both = "flatkv repair " + path() + " --db account --db storage";
+  for (const Database one : {Database::account, Database::storage}) {
+    expect_refused(one, ErrorCode::corruption, repair_options(), {"`" + both + "`"});
+    Source source(streams_[14]);
+    RepairOptions options = repair_options();
+    options.stream = &source;
+    expect_refused(one, ErrorCode::corruption, options, {"`" + both + " --from STREAM`"});
+  }
+  const std::vector<Database> databases = {Database::account, Database::storage};
+  const auto alone = repair(path(), databases, repair_options());
+  ASSERT_TRUE(fails(alone, ErrorCode::corruption));
+  for (const std::string& word : {std::string("hard links"), "`" + both + " --from STREAM`"}) {
+    EXPECT_NE(alone.error().message.find(word), std::string::npos) << alone.error().message;
+  }
+  const auto info = inspect(path());
+  ASSERT_OK(info);
+  for (const std::string& remedy : {both, both + " --from STREAM"}) {
+    EXPECT_NE(std::ranges::find(info->remedies, remedy), info->remedies.end()) << remedy;
+  }
+
+  Source source(streams_[14]);
+  RepairOptions options = repair_options();
+  options.stream = &source;
+  const auto done = repair(path(), databases, options);
+  ASSERT_OK(done);
+  for (const RepairReport& one : *done) {
+    EXPECT_TRUE(one.repaired());
+    EXPECT_EQ(one.source, RepairSource::stream);
+    EXPECT_EQ(one.source_version, 14);
+    EXPECT_EQ(one.dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
+  }
+  open();
+  EXPECT_TRUE(store_->verify()->good());
+  check_and_go_on();
+  count_fault("S10", Came::recovered);
 }
 
 TEST_F(RepairFromStream, StreamsThatAreNotThisStates) {

@@ -1,6 +1,7 @@
 // One damaged database of a closed store: found, rebuilt from a snapshot and the log, proven; the
 // others carried over; or refused, and then nothing is changed.
 #include "flatkv/history.hpp"
+#include "flatkv/inspect.hpp"
 #include "repair/repair_fixture.hpp"
 
 namespace flatkv::test {
@@ -217,6 +218,89 @@ TEST_F(Repair, TwoDamagedDatabasesOneAfterTheOther) {
   ASSERT_OK(code);
   EXPECT_TRUE(code->repaired());
   expect_repaired(Database::account, RepairSource::snapshot);
+}
+
+/// Each alone stands on the other.
+TEST_F(Repair, TwoDamagedDatabasesInOneRun) {
+  build();
+  remove_tree(working(path(), "account"));
+  remove_tree(working(path(), "storage"));
+  for (const Database one : {Database::account, Database::storage}) {
+    expect_refused(
+        one, ErrorCode::corruption, repair_options(),
+        {"another database", "`flatkv repair " + path() + " --db account --db storage`"});
+  }
+  // In any order, one of them twice, and one that verifies.
+  const auto done =
+      repair(path(), {Database::storage, Database::account, Database::code, Database::storage},
+             repair_options());
+  ASSERT_OK(done);
+  ASSERT_EQ(done->size(), 3U);
+  EXPECT_EQ(done->at(0).database, Database::storage);
+  EXPECT_EQ(done->at(1).database, Database::account);
+  EXPECT_FALSE(done->at(2).repaired());
+  const Roots roots = model_.committed().roots();
+  EXPECT_EQ(done->at(0).checksum, roots.storage);
+  EXPECT_EQ(done->at(1).checksum, roots.account);
+  for (const RepairReport& one : {done->at(0), done->at(1)}) {
+    EXPECT_TRUE(one.repaired());
+    EXPECT_EQ(one.source_version, 10);
+    EXPECT_EQ(one.version, 20);
+    EXPECT_EQ(one.kept_snapshots, (std::vector<std::int64_t>{0, 10, 20}));
+  }
+  open();
+  EXPECT_EQ(store_->open_report().replayed_blocks, 0);
+  check_and_go_on();
+  EXPECT_TRUE(store_->verify()->good());
+  count_fault("S14", Came::recovered);
+}
+
+/// No snapshot has both of them whole, so that an open has none to take.
+TEST_F(Repair, TwoDamagedDatabasesFromTwoSnapshots) {
+  build(true);
+  remove_tree(snapshots(path()).at(0));
+  // Last bytes of tables, without which they do not open; that of `storage` in a file of its own.
+  const auto older = tables(snapshots(path()).at(0), Database::account);
+  for (const auto& [inode, file] : live_tables(Database::account)) {
+    if (!older.contains(inode)) flip_bit(file, 8 * (stdfs::file_size(file) - 1));
+  }
+  const std::string table = tables(snapshots(path()).at(0), Database::storage).begin()->second;
+  Bytes content = read_file(table);
+  content.back() ^= 1;
+  stdfs::remove(table);
+  write_file(table, content);
+  remove_tree(working(path(), "storage"));
+  EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
+  const auto info = inspect(path());
+  ASSERT_OK(info);
+  ASSERT_FALSE(info->remedies.empty());
+  EXPECT_EQ(info->remedies.front(), "flatkv repair " + path() + " --db account --db storage");
+  const auto done = repair(path(), {Database::account, Database::storage}, repair_options());
+  ASSERT_OK(done);
+  EXPECT_EQ(done->at(0).source_version, 10);
+  EXPECT_EQ(done->at(1).source_version, 20);
+  EXPECT_EQ(done->at(0).dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
+  EXPECT_EQ(done->at(0).kept_snapshots, (std::vector<std::int64_t>{20}));
+  open();
+  check_and_go_on();
+  count_fault("S14", Came::recovered);
+}
+
+TEST_F(Repair, AllFiveInOneRun) {
+  build();
+  remove_tree(live_generation(path()) + "/working");
+  const std::vector<Database> all = {Database::metadata, Database::account, Database::code,
+                                     Database::storage, Database::legacy};
+  const auto done = repair(path(), all, repair_options());
+  ASSERT_OK(done);
+  for (const RepairReport& one : *done) EXPECT_TRUE(one.repaired());
+  EXPECT_EQ(done->front().source, RepairSource::local_meta);
+  EXPECT_EQ(done->front().checksum, model_.committed().roots().root);
+  open();
+  check_and_go_on();
+  close();
+  EXPECT_TRUE(fails(repair(path(), std::vector<Database>{}, repair_options()),
+                    ErrorCode::invalid_argument));
 }
 
 TEST_F(Repair, BlocksCommittedOnTheDamageAreNamed) {

@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "flatkv/inspect.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
@@ -74,6 +75,22 @@ TEST_F(Metadata, PerDatabaseHashesPersistedInTheMetadataDatabase) {
   }
   EXPECT_EQ(meta("metadata", "_meta/hash"), to_bytes(sum.serialized()));
   EXPECT_EQ(meta("metadata", "_meta/version"), version_bytes(12));
+}
+
+TEST_F(Metadata, TheMetadataDatabaseSaysWhoseItIs) {
+  const auto id = meta("metadata", "_meta/store");
+  ASSERT_TRUE(id);
+  const auto info = inspect(path());
+  ASSERT_OK(info);
+  EXPECT_EQ(to_hex(*id), info->store_id);
+  EXPECT_EQ(count_keys(working(path(), "metadata")), 7U);  // version, five hashes, store
+  // A store made before that opens as ever, and the next flush writes it.
+  edit("metadata", {{meta_key("_meta/store"), {}}});
+  reopen();
+  EXPECT_TRUE(store_->open_report().clean);
+  check_and_go_on();
+  close();
+  EXPECT_EQ(meta("metadata", "_meta/store"), id);
 }
 
 TEST_F(Metadata, LocalMetaNewForm) {
