@@ -10,6 +10,7 @@
 #include "history/remedies.hpp"
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
+#include "store/reads.hpp"
 
 namespace flatkv {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 using history::Place;
 using layout::SnapshotEntry;
 using store::Examination;
+using store::public_stats;
 
 Result<std::uint64_t> bytes_below(fs::FileSystem& files, const std::string& path) {
   std::uint64_t total = 0;
@@ -31,10 +33,6 @@ Result<std::uint64_t> bytes_below(fs::FileSystem& files, const std::string& path
     }
   }
   return total;
-}
-
-DatabaseStats public_stats(const codec::Stats& stats) {
-  return {stats.rows, stats.key_bytes, stats.value_bytes};
 }
 
 SnapshotInfo describe(const SnapshotEntry& entry) {
