@@ -10,7 +10,8 @@ void read_arguments(CLI::App& verb, ReadFrom& from, bool with_at) {
   verb.add_option("--scratch", from.scratch,
                   "Directory for the private copy, where hard links into the store are not "
                   "possible (default: inside the store)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(not_empty());
 }
 
 Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context) {

@@ -73,7 +73,29 @@ Json to_json(const ScrubProgress& scrub) {
   return json;
 }
 
+namespace {
+
+void add_findings(const StoreInfo& info, Json& json) {
+  json["opens"] = info.problems.empty();
+  json["problems"] = Json::array();
+  for (const Error& problem : info.problems) json["problems"].push_back(to_json(problem));
+  json["notes"] = Json::array();
+  for (const auto& note : info.notes) json["notes"].push_back(text(note));
+  json["remedies"] = Json::array();
+  for (const auto& remedy : info.remedies) json["remedies"].push_back(text(remedy));
+}
+
+/// Nothing is known of a store of which no generation is complete.
+Json without_generation(const StoreInfo& info) {
+  Json json = {{"generation", nullptr}, {"version", nullptr}, {"locked", info.locked}};
+  add_findings(info, json);
+  return json;
+}
+
+}  // namespace
+
 Json to_json(const StoreInfo& info) {
+  if (info.generation.empty()) return without_generation(info);
   Json json = {{"generation", info.generation},
                {"format", info.format},
                {"store_id", info.store_id},
@@ -98,14 +120,9 @@ Json to_json(const StoreInfo& info) {
   if (info.log) {
     json["log"] = {{"base", info.log->base}, {"last", info.log->last}, {"bytes", info.log->bytes}};
   }
+  json["log_problem"] = info.log_problem ? to_json(*info.log_problem) : Json(nullptr);
   json["scrub"] = info.scrub ? to_json(*info.scrub) : Json(nullptr);
-  json["opens"] = info.problems.empty();
-  json["problems"] = Json::array();
-  for (const Error& problem : info.problems) json["problems"].push_back(to_json(problem));
-  json["notes"] = Json::array();
-  for (const auto& note : info.notes) json["notes"].push_back(text(note));
-  json["remedies"] = Json::array();
-  for (const auto& remedy : info.remedies) json["remedies"].push_back(text(remedy));
+  add_findings(info, json);
   return json;
 }
 

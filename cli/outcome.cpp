@@ -33,8 +33,7 @@ std::string advice(ErrorCode code) {
     case ErrorCode::invalid_argument:
       return "see the --help of this verb";
     case ErrorCode::not_found:
-      return "check the path; `flatkv init STORE` or `flatkv apply STORE FILE --create` makes a "
-             "store";
+      return "check the path";
     case ErrorCode::locked:
       return "wait for the process that has the store open, or stop it; reading verbs work beside "
              "it";

@@ -13,8 +13,9 @@ namespace flatkv::cli {
 /// `--root R`.
 CLI::Option* root_option(CLI::App& verb, std::string& into);
 
-/// R: a root in hex, a roots line "{…}", or a file with one. A lone root is taken with a warning:
-/// it does not prove in which database a row lies (spec §3). Empty: nothing is trusted.
+/// R: a root in hex, a roots line "{…}", or a file with such lines; the line of the stream's
+/// version counts. A lone root is taken with a warning: it does not prove in which database a row
+/// lies (spec §3). Empty: nothing is trusted.
 Outcome<TrustedRoots> trusted_roots(const std::string& text, Console& console);
 
 /// A file or standard input ("-") as the library reads streams; `.zst` is decompressed. What went

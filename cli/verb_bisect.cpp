@@ -146,7 +146,8 @@ void add_bisect(Registry& verbs) {
       "bisect",
       "Finds the first block at which two stores part, by the roots in their logs, and there the "
       "databases and keys that differ, with both values. Exit 0: they do not part where both have "
-      "blocks; 1: they do",
+      "blocks; 1: they do; 3: they have no block in common, or a log is damaged or lost its end "
+      "before they part",
       "flatkv bisect ./state ./copy",
       [](CLI::App& verb, BisectArguments& arguments) {
         verb.add_option("A", arguments.a, "Directory of a store")->required();
@@ -154,7 +155,8 @@ void add_bisect(Registry& verbs) {
         verb.add_option("--scratch", arguments.scratch,
                         "Directory for the private copies, where hard links into the stores are "
                         "not possible")
-            ->type_name("DIR");
+            ->type_name("DIR")
+            ->check(not_empty());
         verb.add_option("--limit", arguments.limit, "Print at most so many keys; all are counted")
             ->type_name("N")
             ->check(whole_number())

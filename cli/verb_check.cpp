@@ -28,7 +28,10 @@ Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
   if (!checked) {
     Trouble refused = input->explain(checked.error());
     // The stream is what was asked about: that it is not right is the answer.
-    if (checked.error().code == ErrorCode::corruption) refused.exit = ExitCode::no;
+    const ErrorCode code = checked.error().code;
+    if (code == ErrorCode::corruption || code == ErrorCode::version_mismatch) {
+      refused.exit = ExitCode::no;
+    }
     return std::unexpected(std::move(refused));
   }
   if (context.json) {

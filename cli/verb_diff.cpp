@@ -163,7 +163,8 @@ void add_diff(Registry& verbs) {
         verb.add_option("--scratch", arguments.scratch,
                         "Directory for the private copies, where hard links into the stores are "
                         "not possible")
-            ->type_name("DIR");
+            ->type_name("DIR")
+            ->check(not_empty());
         verb.add_option("--limit", arguments.limit,
                         "Print at most so many ranges and keys; all are counted")
             ->type_name("N")

@@ -114,7 +114,8 @@ void add_digest(Registry& verbs) {
             ->capture_default_str();
         verb.add_option("--out", arguments.out,
                         "File to write: `-` is standard output, `.zst` compresses")
-            ->type_name("FILE");
+            ->type_name("FILE")
+            ->check(not_empty());
         pace_option(verb, arguments.pace);
       },
       run);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/error.hpp"
 #include "clone.hpp"
 #include "flatkv/transfer.hpp"
@@ -31,7 +33,20 @@ class StandardSink : public ByteSink {
   Output& out_;
 };
 
+/// Told before the state is copied and written.
+Outcome<void> check_target(const std::string& file) {
+  if (file == "-") return {};
+  const auto parent = std::filesystem::path(file).parent_path();
+  std::error_code error;
+  if (parent.empty() || std::filesystem::is_directory(parent, error)) return {};
+  return trouble(
+      ExitCode::usage,
+      file + ": " + parent.string() + (error ? ": " + error.message() : " is not a directory"),
+      "make that directory first, or choose another");
+}
+
 Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
+  FLATKV_TRY(check_target(arguments.file));
   FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
   const ReadView view = store.view();
   Progress progress(context.console, "export");
@@ -75,6 +90,7 @@ void add_export(Registry& verbs) {
         verb.add_option("file", arguments.file,
                         "Where to: `-` is standard output, `.zst` compresses")
             ->type_name("FILE")
+            ->check(not_empty())
             ->required();
       },
       run);

@@ -32,7 +32,10 @@ Outcome<ExitCode> run(const ImportArguments& arguments, Context& context) {
   context.console.end_progress();
   if (!imported) {
     Trouble refused = input->explain(imported.error());
-    if (imported.error().code == ErrorCode::invalid_argument) refused.exit = ExitCode::refused;
+    if (imported.error().code == ErrorCode::invalid_argument) {
+      refused.exit = ExitCode::refused;
+      refused.advice = "choose another directory, or look at what is in this one";
+    }
     return std::unexpected(std::move(refused));
   }
   if (context.json) {

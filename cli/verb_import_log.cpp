@@ -16,13 +16,28 @@ struct ImportLogArguments {
   bool balances = false;
 };
 
+/// The log is at fault where the error is of a file that is not the store's.
+Trouble of_log(const Error& error) {
+  Trouble trouble(error);
+  switch (error.code) {
+    case ErrorCode::not_found:
+      trouble.advice = "check the path: DIR is the directory with the node's log segments";
+      break;
+    case ErrorCode::corruption:
+    case ErrorCode::log_gap:
+      trouble.advice = "get the node's log again, whole from version 1; nothing was changed";
+      break;
+    default:
+      break;
+  }
+  return trouble;
+}
+
 Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   Options options;
-  options.create_if_missing = arguments.create;
   options.log = context.log();
   // The reference's log stays where it is: what a power cut loses is replayed again.
   options.durability = Durability::process;
-  FLATKV_ASSIGN(CommitStore store, open_writable(arguments.store, options, context));
   Progress progress(context.console, "import-log");
   ReferenceLogOptions log;
   log.balances = arguments.balances;
@@ -31,7 +46,17 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
     progress.update("blocks", static_cast<std::uint64_t>(version),
                     static_cast<std::uint64_t>(version), static_cast<std::uint64_t>(last));
   };
-  auto report = import_reference_log(arguments.directory, store, log);
+  // A store is made only for a log that is proven to give one.
+  auto opened = CommitStore::open(arguments.store, options);
+  options.create_if_missing =
+      arguments.create && !opened && opened.error().code == ErrorCode::not_found;
+  if (!opened && !options.create_if_missing) return std::unexpected(Trouble(opened.error()));
+  auto checked = check_reference_log(arguments.directory, log);
+  if (!checked) return std::unexpected(of_log(checked.error()));
+  if (!opened) opened = CommitStore::open(arguments.store, options);
+  if (!opened) return std::unexpected(Trouble(opened.error()));
+  CommitStore& store = *opened;
+  auto report = import_reference_log(arguments.directory, *checked, store, log);
   context.console.end_progress();
   const std::int64_t version = store.version();
   const Roots roots = store.committed_roots();

@@ -49,6 +49,7 @@ std::string scrub_text(const ScrubProgress& scrub) {
 }
 
 std::string for_people(const StoreInfo& info) {
+  if (info.generation.empty()) return "generation       none that is complete\n";
   std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
                                  info.format, info.store_id);
   text += fmt::format("account rows     {}\n",
@@ -66,6 +67,7 @@ std::string for_people(const StoreInfo& info) {
     text += fmt::format("log              empty, base {}, {}\n", info.log->base,
                         human_bytes(info.log->bytes));
   }
+  if (info.log_problem) text += "  " + info.log_problem->to_string() + "\n";
   text += fmt::format("snapshots        {}\n", info.snapshots.size());
   for (const auto& snapshot : info.snapshots) {
     text += fmt::format("  {:>12}  {}\n", snapshot.version,
@@ -80,6 +82,11 @@ Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
   FLATKV_ASSIGN(const StoreInfo info, inspect(options.store));
   FLATKV_TRY(context.out.write(context.json ? to_json(info).dump() + "\n" : for_people(info)));
   for (const std::string& note : info.notes) context.console.note("an open would mend: " + note);
+  if (info.log_problem) {
+    context.console.warning(
+        "the store opens, but a part of its history is lost: " + info.log_problem->message +
+        "; a new snapshot, or an export, keeps what the store holds now");
+  }
   if (info.problems.empty()) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
   for (const Error& problem : info.problems) {

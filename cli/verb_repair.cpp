@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "flatkv/repair.hpp"
 #include "info_json.hpp"
@@ -49,6 +51,21 @@ std::string versions(const std::vector<std::int64_t>& all) {
   return all.empty() ? "none" : fmt::format("{}", fmt::join(all, ", "));
 }
 
+/// One that went for sharing the damage may have been replaced by one of the repaired state.
+std::string snapshots_text(const RepairReport& report) {
+  std::vector<std::int64_t> kept;
+  std::string made_anew;
+  for (const std::int64_t version : report.kept_snapshots) {
+    if (std::ranges::find(report.dropped_snapshots, version) == report.dropped_snapshots.end()) {
+      kept.push_back(version);
+    } else {
+      made_anew = fmt::format("; made anew {}", version);
+    }
+  }
+  return fmt::format("kept {}{}; gone, for sharing the damage: {}", versions(kept), made_anew,
+                     versions(report.dropped_snapshots));
+}
+
 std::string source_text(const RepairReport& report) {
   switch (report.source) {
     case RepairSource::snapshot:
@@ -73,11 +90,10 @@ std::string for_people(const RepairReport& report, double seconds) {
       "{} was damaged: {}\n"
       "  rebuilt from  {}\n"
       "  proven at     version {}, {} {}\n"
-      "  snapshots     kept {}; gone, for sharing the damage: {}\n"
+      "  snapshots     {}\n"
       "  in            {:.1f} s\n",
       to_string(report.database), report.damage->to_string(), source_text(report), report.version,
-      checksum, to_hex(report.checksum), versions(report.kept_snapshots),
-      versions(report.dropped_snapshots), seconds);
+      checksum, to_hex(report.checksum), snapshots_text(report), seconds);
 }
 
 /// One object for one database, as ever; for several an array of them under "databases".
@@ -169,7 +185,8 @@ void add_repair(Registry& verbs) {
                         "An exported state of the same chain to take the rows from, at a version "
                         "from which this store's log leads on; `-` is standard input (default: the "
                         "newest snapshot in which the database verifies)")
-            ->type_name("STREAM");
+            ->type_name("STREAM")
+            ->check(not_empty());
       },
       run);
 }

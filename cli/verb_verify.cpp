@@ -30,13 +30,14 @@ nlohmann::ordered_json to_json(const DatabaseVerdict& verdict) {
 /// Whether it says something of the root, which is the sum of all four.
 bool is_whole(const VerifyReport& report) { return report.databases.size() == 4; }
 
-nlohmann::ordered_json to_json(const VerifyReport& report) {
+nlohmann::ordered_json to_json(const VerifyReport& report, const std::optional<Error>& problem) {
   nlohmann::ordered_json json = {
       {"version", report.version}, {"good", report.good()}, {"proved", "snapshot and log"}};
   if (is_whole(report)) {
     json["sum_good"] = report.sum_good;
     json["roots"] = cli::to_json(report.roots);
   }
+  if (problem) json["working_copy"] = cli::to_json(*problem);
   json["databases"] = nlohmann::ordered_json::object();
   for (const auto& verdict : report.databases) {
     json["databases"][std::string(to_string(verdict.database))] = to_json(verdict);
@@ -98,6 +99,13 @@ Trouble differs(const VerifyReport& report, const std::string& store) {
           fmt::format("keep a copy of the store, then {}", repairs)};
 }
 
+/// Snapshot and log are right, but what the store works on is not.
+Trouble unusable(const Error& problem) {
+  return {ExitCode::no, "the working copy does not verify: " + problem.to_string(),
+          "snapshot and log are right: keep a copy of the store, find out what damaged it, then "
+          "open it for writing (`flatkv snapshot STORE` does), which rebuilds the working copy"};
+}
+
 /// A database that cannot even be read to its end.
 Trouble unreadable(const Error& error, const std::string& store) {
   Trouble refused(error);
@@ -122,11 +130,14 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
   context.console.end_progress();
   if (!verified) return std::unexpected(unreadable(verified.error(), arguments.from.store));
   const VerifyReport& report = *verified;
-  FLATKV_TRY(context.out.write(context.json ? to_json(report).dump() + "\n"
+  const std::optional<Error>& problem = store.working_copy_problem();
+  FLATKV_TRY(context.out.write(context.json ? to_json(report, problem).dump() + "\n"
                                             : for_people(report, progress.seconds())));
-  if (report.good()) return ExitCode::done;
+  const bool live_is_bad = problem && !arguments.from.at;
+  if (report.good() && !live_is_bad) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
-  return std::unexpected(differs(report, arguments.from.store));
+  if (!report.good()) return std::unexpected(differs(report, arguments.from.store));
+  return std::unexpected(unusable(*problem));
 }
 
 }  // namespace
@@ -135,7 +146,9 @@ void add_verify(Registry& verbs) {
   verbs.add<VerifyArguments>(
       "verify",
       "Hashes every row again and compares with what the commits kept up; exit 1 names the "
-      "databases that differ",
+      "databases that differ, or says that the working copy is unusable and only a snapshot and "
+      "the log were proven (with --at, which asks for that version and not for the live copy, a "
+      "warning)",
       "flatkv verify ./state --rate 200000",
       [](CLI::App& verb, VerifyArguments& arguments) {
         read_arguments(verb, arguments.from);

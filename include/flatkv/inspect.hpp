@@ -79,7 +79,10 @@ struct StoreInfo {
   std::string store_id;  ///< hex
   AccountRows account_rows = AccountRows::keep;
   std::int64_t initial_version = 1;
-  std::optional<LogReader::Range> log;
+  std::optional<LogReader::Range> log;  ///< from its oldest record as far as it is unbroken
+  /// Why the log does not lead to the committed version although the store opens: versions between
+  /// are lost to `--at`, `log` and rollbacks.
+  std::optional<Error> log_problem;
   std::optional<Roots> roots;           ///< of the committed version
   std::optional<std::int64_t> version;  ///< committed
   struct DatabaseInfo {
@@ -136,6 +139,9 @@ class ReadOnlyStore {
   std::int64_t version() const noexcept;
   const Roots& roots() const noexcept;
   AccountRows account_rows() const noexcept;
+  /// Why the live working copy was not what was cloned, but a snapshot: it is unusable, and an open
+  /// would rebuild it. Nothing where it served, or was not looked at (a writer has it).
+  const std::optional<Error>& working_copy_problem() const noexcept;
   ReadView view() const;
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 

@@ -18,6 +18,7 @@ struct ReferenceLogOptions {
   std::function<void(std::int64_t version, std::int64_t last)> progress;
 };
 
+/// Of a check alone, `committed` and `held` are 0.
 struct ReferenceLogReport {
   std::int64_t last = 0;            ///< last version of the log
   std::int64_t committed = 0;       ///< blocks committed now
@@ -27,11 +28,21 @@ struct ReferenceLogReport {
   std::optional<std::string> torn;  ///< an unfinished last entry: where
 };
 
-/// Replays the log directory of a Sei FlatKV node (spec §5) on `store`, going on where that stands:
-/// segments "%020d" or "%020d.zst" of `uvarint length ‖ ChangelogEntry`. The whole log is read and
-/// checked before the first block is committed. Errors: `log_gap` (it does not begin at 1, or an
-/// entry is missing), `corruption` (path and offset), `unsupported` (balances), `version_mismatch`
-/// (a held block differs), and those of apply and commit.
+/// Reads the whole log directory of a Sei FlatKV node (spec §5): segments "%020d" or "%020d.zst" of
+/// `uvarint length ‖ ChangelogEntry`. Errors: `not_found` (no directory, or no segment in it),
+/// `log_gap` (it does not begin at 1, or an entry is missing), `corruption` (path and offset),
+/// `unsupported` (balances).
+Result<ReferenceLogReport> check_reference_log(const std::string& directory,
+                                               const ReferenceLogOptions& options = {});
+
+/// Replays a log that `check_reference_log` found to be good, up to the version that it found last,
+/// on `store`, going on where that stands. Errors: those above where the log changed meanwhile,
+/// `version_mismatch` (a held block differs), and those of apply and commit.
+Result<ReferenceLogReport> import_reference_log(const std::string& directory,
+                                                const ReferenceLogReport& checked,
+                                                CommitStore& store,
+                                                const ReferenceLogOptions& options = {});
+/// Both: nothing is committed before all of the log is checked.
 Result<ReferenceLogReport> import_reference_log(const std::string& directory, CommitStore& store,
                                                 const ReferenceLogOptions& options = {});
 

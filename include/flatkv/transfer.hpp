@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -72,10 +73,12 @@ struct TransferOptions {
 };
 
 /// What the receiver trusts: nothing, a root alone (which does not say in which database a row
-/// lies, spec §3), or a whole roots line.
+/// lies, spec §3), a whole roots line, or roots lines by version: the one of the state's version
+/// counts, and without it nothing is proven (`version_mismatch`).
 struct TrustedRoots {
   std::optional<Digest> root;
   std::optional<Roots> roots;
+  std::map<std::int64_t, Roots> lines;
 };
 
 /// Writes the state of a view: equal states give equal bytes. Memory does not depend on its size.

@@ -48,13 +48,27 @@ ErrorCode code_of(const rocksdb::Status& status) {
   }
 }
 
+/// RocksDB puts the file's message right behind the subcode's.
+std::string text_of(const rocksdb::Status& status) {
+  std::string text = status.ToString();
+  for (const std::string_view subcode :
+       {"No such file or directory", "No space left on device", "Stale file handle"}) {
+    for (std::size_t at = text.find(subcode); at != std::string::npos;
+         at = text.find(subcode, at)) {
+      at += subcode.size();
+      if (at < text.size() && text[at] != ' ' && text[at] != ':') text.insert(at, ": ");
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 Error rocks_error(const rocksdb::Status& status, std::string_view doing, const std::string& path,
                   Database which) {
   std::string message(doing);
   message += ": ";
-  message += status.ToString();
+  message += text_of(status);
   return fail(code_of(status), std::move(message)).path(path).database(which).error();
 }
 

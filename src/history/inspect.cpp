@@ -5,11 +5,13 @@
 
 #include "base/bytes.hpp"
 #include "fs/files.hpp"
+#include "history/committed.hpp"
 #include "history/look.hpp"
 #include "history/read_only.hpp"
 #include "history/remedies.hpp"
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
+#include "store/reads.hpp"
 
 namespace flatkv {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 using history::Place;
 using layout::SnapshotEntry;
 using store::Examination;
+using store::public_stats;
 
 Result<std::uint64_t> bytes_below(fs::FileSystem& files, const std::string& path) {
   std::uint64_t total = 0;
@@ -31,10 +34,6 @@ Result<std::uint64_t> bytes_below(fs::FileSystem& files, const std::string& path
     }
   }
   return total;
-}
-
-DatabaseStats public_stats(const codec::Stats& stats) {
-  return {stats.rows, stats.key_bytes, stats.value_bytes};
 }
 
 SnapshotInfo describe(const SnapshotEntry& entry) {
@@ -105,10 +104,20 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const Place& plac
     return fail(ErrorCode::corruption, "there is no changelog")
         .path(layout::changelog_path(place.generation));
   }
-  FLATKV_TRY(history::end_is_sound(place, *log));
   describe(*log, info);
-  info.version = log->tip.version;
-  info.roots = log->tip.roots;
+  // What is damaged below the newest snapshot says nothing of where the writer is.
+  std::int64_t newest = manifest.initial_version - 1;
+  for (const SnapshotEntry& entry : snapshots) {
+    if (entry.manifest) newest = std::max(newest, entry.version);
+  }
+  FLATKV_ASSIGN(const auto end, history::survey_log(files, place, manifest.store, newest));
+  if (!end) return fail(ErrorCode::not_found, "the changelog went").path(place.generation);
+  FLATKV_TRY(history::end_is_sound(place, *end));
+  info.version = end->tip.version;
+  info.roots = end->tip.roots;
+  if (log->tip.version < newest) {
+    info.log_problem = history::broken_history(files, place, manifest.store, log, end->tip.version);
+  }
   for (const SnapshotInfo& snapshot : info.snapshots) {
     if (!info.roots && snapshot.version == *info.version) info.roots = snapshot.roots;
   }
@@ -179,8 +188,8 @@ class Inspector {
     if (!manifest_) return {};
     describe(*manifest_, info_);
     info_.clean = found_.clean_believed;
-    const auto log = history::survey_whole_log(files_, place_, manifest_->store);
-    if (log && *log) describe(**log, info_);  // what is wrong with it, examine has said
+    log_ = history::survey_whole_log(files_, place_, manifest_->store);
+    if (log_ && *log_) describe(**log_, info_);
     for (const Database which : layout::kAllDatabases) describe_database(which);
     describe_scrub(files_, place_.generation, info_);
     return {};
@@ -229,17 +238,15 @@ class Inspector {
   }
 
   Status describe_committed() {
-    if (found_.plan == store::Plan::new_log) {
-      info_.version = found_.durable;
-      std::array<LtHash, 4> hashes;
-      for (std::size_t i = 0; i < 4; ++i) hashes[i] = found_.copy.data[i].hash;
-      info_.roots = layout::roots_of(hashes);
-      return {};
-    }
     info_.version = found_.reached;
+    FLATKV_ASSIGN(const auto at, history::committed(files_, found_));
+    if (at) {
+      info_.version = at->version;
+      info_.roots = at->roots;
+    }
     if (!info_.version) return {};
-    const store::KnownRoots known(files_, found_);
-    FLATKV_ASSIGN(info_.roots, known.at(*info_.version));
+    info_.log_problem =
+        history::broken_history(files_, place_, found_.manifest.store, log_, *info_.version);
     return {};
   }
 
@@ -249,6 +256,7 @@ class Inspector {
   Place place_;
   Examination found_;
   Result<layout::Manifest> manifest_ = fail(ErrorCode::corruption, "not read");
+  Result<std::optional<changelog::Survey>> log_;
   std::vector<SnapshotEntry> snapshots_;
   StoreInfo info_;
 };
@@ -270,6 +278,9 @@ Result<StoreInfo> inspect(const std::string& store) {
   fs::FileSystem& files = fs::posix();
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
   const auto survey = layout::survey_store(files, path);  // what is wrong with it, examine says
+  if (!survey && survey.error().code == ErrorCode::not_found) {
+    return std::unexpected(survey.error());
+  }
   if (survey) {
     const auto choice = layout::choose_generation(path, *survey);
     if (!choice && choice.error().code == ErrorCode::not_found) {

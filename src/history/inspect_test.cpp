@@ -1,5 +1,7 @@
 #include "flatkv/inspect.hpp"
 
+#include <fstream>
+
 #include "history/test_support.hpp"
 
 namespace flatkv::history {
@@ -82,6 +84,31 @@ TEST(Inspect, BesideAWriter) {
   EXPECT_EQ(info.databases.at(2).version, 12);
   EXPECT_TRUE(info.problems.empty());
   commit_to(store, 21);
+}
+
+TEST(Inspect, ALogDamagedBelowTheDatabasesIsAProblemOfTheHistoryOnly) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  const auto roots = make_store(path);
+  EXPECT_FALSE(must(inspect(path)).log_problem);
+  const std::string first = segments(path).front();
+  {
+    std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200);  // in the header of the first record
+    file.put('\x55');
+  }
+  const StoreInfo info = must(inspect(path));
+  EXPECT_TRUE(info.problems.empty());
+  EXPECT_TRUE(info.clean);
+  EXPECT_EQ(info.version, 20);
+  EXPECT_EQ(info.roots, roots.at(20));
+  ASSERT_TRUE(info.log_problem);
+  EXPECT_EQ(info.log_problem->code, ErrorCode::corruption);
+  EXPECT_EQ(info.log_problem->path, first);
+  EXPECT_EQ(info.log_problem->version, 1);
+  EXPECT_EQ(info.log_problem->offset, 104U);
+  // The segments above are whole.
+  EXPECT_TRUE(info.log_problem->message.ends_with(" to 20")) << info.log_problem->message;
 }
 
 TEST(Inspect, NothingThere) {

@@ -141,13 +141,31 @@ TEST(RootsAt, FromLogSnapshotAndNowhereElse) {
 TEST(RootsAt, ALogThatLostItsEndIsNotTheCommittedVersion) {
   TempDir dir;
   const std::string path = dir / "s";
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, small_options());
+    roots = commit_to(store, 12);
+    must(store.close());
+  }
+  const std::string last = segments(path).back();
+  std::filesystem::remove(last);
+  // An open goes on with the databases, which lost nothing.
+  const RootsAt found = must(roots_at(path, std::nullopt));
+  EXPECT_EQ(found.version, 12);
+  EXPECT_EQ(found.roots, roots.at(12));
+  EXPECT_EQ(must(CommitStore::open(path, small_options())).version(), 12);
+}
+
+TEST(RootsAt, ALogThatLostItsEndBelowNoDatabaseIsRefused) {
+  TempDir dir;
+  const std::string path = dir / "s";
   {
     CommitStore store = open_new(path, small_options());
     commit_to(store, 12);
     must(store.close());
   }
-  const std::string last = segments(path).back();
-  std::filesystem::remove(last);
+  std::filesystem::remove(segments(path).back());
+  std::filesystem::remove_all(path + "/gen-00000001/working/code");
   const auto found = roots_at(path, std::nullopt);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::log_behind);

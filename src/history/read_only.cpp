@@ -21,6 +21,7 @@ namespace flatkv {
 struct ReadOnlyStore::Impl {
   std::unique_ptr<store::Core> core;
   Roots roots;
+  std::optional<Error> working_copy_problem;
 };
 
 namespace history {
@@ -76,6 +77,7 @@ class Cloner {
       // What it was before may still be had; what it is now is not known.
       if (!options_.at) return std::unexpected(std::move(opens).error());
       refusal_ = std::move(opens).error();
+      Logger(options_.log).warning("the store does not open: " + refusal_->to_string());
       return std::nullopt;
     }
     for (const auto& note : found_.notes) Logger(options_.log).warning(note);
@@ -228,6 +230,14 @@ class Cloner {
     }
     const auto state = impl->core->state();
     impl->roots = state->roots;
+    if (found_.plan == store::Plan::rebuild) {
+      impl->working_copy_problem =
+          found_.copy.unusable
+              ? *found_.copy.unusable
+              : fail(ErrorCode::log_gap, "the changelog does not lead on from the working copy")
+                    .path(layout::working_path(place_.generation))
+                    .error();
+    }
     FLATKV_TRY(is_what_was_asked_for(*state, source));
     return impl;
   }
@@ -289,6 +299,9 @@ std::int64_t ReadOnlyStore::version() const noexcept { return impl_->core->state
 const Roots& ReadOnlyStore::roots() const noexcept { return impl_->roots; }
 AccountRows ReadOnlyStore::account_rows() const noexcept {
   return impl_->core->setup().manifest.account_rows;
+}
+const std::optional<Error>& ReadOnlyStore::working_copy_problem() const noexcept {
+  return impl_->working_copy_problem;
 }
 ReadView ReadOnlyStore::view() const { return store::make_view(impl_->core->state()); }
 

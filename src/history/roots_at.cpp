@@ -4,6 +4,7 @@
 #include "changelog/clean.hpp"
 #include "changelog/reader.hpp"
 #include "flatkv/inspect.hpp"
+#include "history/committed.hpp"
 #include "history/look.hpp"
 
 namespace flatkv {
@@ -20,10 +21,26 @@ class RootsFinder {
     FLATKV_ASSIGN(manifest_, layout::read_manifest(files_, place_.generation));
     // Before the log: a snapshot is written only when the log has its version.
     FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, false));
-    return at ? find_version(*at) : find_last();
+    if (at) return find_version(*at);
+    if (const auto opened = as_an_open_has_it()) return *opened;
+    return find_last();
   }
 
  private:
+  /// Where nobody has the store the databases can be asked: they may be above a log that is damaged
+  /// or lost its end, and an open takes their version then. Nothing where a writer has them, or
+  /// where an open refuses: then headers are all there is.
+  std::optional<RootsAt> as_an_open_has_it() {
+    const auto lock = files_.lock_directory(place_.store);
+    if (!lock) return std::nullopt;
+    store::Environment environment;
+    environment.files = &files_;
+    store::Examination found;
+    if (!store::examine(environment, place_.store, found)) return std::nullopt;
+    const auto committed = history::committed(files_, found);
+    return committed ? *committed : std::nullopt;
+  }
+
   Result<RootsAt> find_last() {
     std::int64_t from = manifest_.initial_version - 1;
     for (const auto& snapshot : snapshots_) {

@@ -20,8 +20,11 @@ class Log {
                   history::look_at_store(files, store, [&](const history::Place& place) {
                     return layout::read_manifest(files, place.generation);
                   }));
+    // Before the log, which a writer may make longer meanwhile.
+    auto tip = roots_at(store, std::nullopt);
     FLATKV_ASSIGN(const auto reader, LogReader::open(store, std::nullopt, false));
-    return Log(store, {manifest.account_rows, manifest.initial_version, reader.range()});
+    return Log(store, {manifest.account_rows, manifest.initial_version, reader.range()},
+               std::move(tip));
   }
 
   const Parting::Side& side() const noexcept { return side_; }
@@ -61,23 +64,31 @@ class Log {
 
   /// What the end of the log is, once all of it was read: an end, or damage.
   Status at_end() {
-    if (!reader_) return {};
-    FLATKV_TRY(reader_->next());
-    return {};
+    if (reader_) FLATKV_TRY(reader_->next());
+    if (!tip_) return std::unexpected(tip_.error());
+    if (tip_->version <= end()) return {};
+    return fail(ErrorCode::log_behind, "the store is at version " + std::to_string(tip_->version) +
+                                           ", but its log, lost or damaged above, holds " +
+                                           range_of() +
+                                           ": where it parts from the other cannot be told")
+        .path(store_)
+        .version(end() + 1);
+  }
+
+  std::string range_of() const {
+    if (end() == base()) return "none above " + std::to_string(base());
+    return std::to_string(base() + 1) + " to " + std::to_string(end());
   }
 
  private:
-  Log(std::string store, Parting::Side side) : store_(std::move(store)), side_(side) {}
+  Log(std::string store, Parting::Side side, Result<RootsAt> tip)
+      : store_(std::move(store)), side_(side), tip_(std::move(tip)) {}
 
   std::string store_;
   Parting::Side side_;
+  Result<RootsAt> tip_;  ///< where the store stands
   std::optional<LogReader> reader_;
 };
-
-std::string range_of(const Log& log) {
-  if (log.end() == log.base()) return "none above " + std::to_string(log.base());
-  return std::to_string(log.base() + 1) + " to " + std::to_string(log.end());
-}
 
 class Search {
  public:
@@ -90,9 +101,10 @@ class Search {
     const std::int64_t last = std::min(a_.end(), b_.end());
     FLATKV_ASSIGN(const bool base_known, compare_base(base, last));
     if (found_.parted) return found_;
-    if (!base_known && base >= last) {
+    if (base >= last && (!base_known || only_one_has_blocks())) {
+      FLATKV_TRY(look_at_ends(last));
       return fail(ErrorCode::version_mismatch, "the two logs have no version in common: one has " +
-                                                   range_of(a_) + ", the other " + range_of(b_));
+                                                   a_.range_of() + ", the other " + b_.range_of());
     }
     if (!base_known) found_.first = base + 1;
     found_.last = std::max(last, base);
@@ -142,8 +154,18 @@ class Search {
       found_.older = version == first && !base_known;
       return {};
     }
-    if (last == a_.end()) FLATKV_TRY(a_.at_end());
-    if (last == b_.end()) FLATKV_TRY(b_.at_end());
+    return look_at_ends(last);
+  }
+
+  /// That nothing is written yet on one side is no comparison: every store begins so.
+  bool only_one_has_blocks() const {
+    return a_.base_is_empty() && b_.base_is_empty() && a_.end() != b_.end();
+  }
+
+  /// A log that ended the comparison must end where its store stands.
+  Status look_at_ends(std::int64_t last) {
+    if (a_.end() <= last) FLATKV_TRY(a_.at_end());
+    if (b_.end() <= last) FLATKV_TRY(b_.at_end());
     return {};
   }
 
@@ -171,8 +193,9 @@ Result<Parting> find_parting(const std::string& a, const std::string& b,
     FLATKV_ASSIGN(Log log_a, Log::open(a));
     FLATKV_ASSIGN(Log log_b, Log::open(b));
     auto found = Search(log_a, log_b, options).run();
-    // A writer may have pruned what was there when its log was opened first.
-    const bool again = !found && found.error().code == ErrorCode::log_gap;
+    // A writer may have pruned what was there when its log was opened first, or rolled back.
+    const bool again = !found && (found.error().code == ErrorCode::log_gap ||
+                                  found.error().code == ErrorCode::log_behind);
     if (!again || look == history::kLooks) return found;
   }
 }

@@ -85,10 +85,29 @@ TEST_F(Bisect, LogsThatNeverPart) {
 
 TEST_F(Bisect, StoresWithoutABlock) {
   commit("a", 0, 1000);
-  commit("b", 3, 1000);
+  commit("b", 0, 1000);
   const Parting found = find();
   EXPECT_FALSE(found.parted);
   EXPECT_EQ(found.last, 0);
+  commit("b", 3, 1000);  // every store begins empty: nothing was compared
+  const auto none = find_parting(directory_ / "a", directory_ / "b");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::version_mismatch);
+}
+
+TEST_F(Bisect, ALogThatIsDamagedBelowTheStoresVersionIsNotTheSame) {
+  commit("a", 6, 1000);
+  commit("b", 6, 1000);
+  const std::string log = directory_ / "a/gen-00000001/changelog/00000000000000000001.log";
+  {
+    std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200);  // in the header of the first record
+    file.put('\x55');
+  }
+  EXPECT_EQ(must(roots_at(directory_ / "a", std::nullopt)).version, 6);
+  const auto found = find_parting(directory_ / "a", directory_ / "b");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::log_behind) << found.error().to_string();
 }
 
 TEST_F(Bisect, NothingInCommon) {

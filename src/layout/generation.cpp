@@ -15,6 +15,12 @@ Failure not_a_directory(const std::string& path) {
   return fail(ErrorCode::corruption, "this is not a directory, and should be").path(path);
 }
 
+Failure no_store(const std::string& path) {
+  return fail(ErrorCode::not_found,
+              "there is no store here; `flatkv init` or `flatkv apply --create` makes one")
+      .path(path);
+}
+
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -71,7 +77,7 @@ Failure nothing_complete(const std::string& store, const StoreSurvey& survey) {
   }
   if (survey.current) remains.push_back("CURRENT, which names " + *survey.current);
   if (survey.current_problem) remains.emplace_back("a damaged CURRENT");
-  if (remains.empty()) return fail(ErrorCode::not_found, "there is no store here").path(store);
+  if (remains.empty()) return no_store(store);
   return fail(ErrorCode::corruption,
               "this was a store, but no complete generation is left of it, "
               "only " +
@@ -113,7 +119,10 @@ Result<StoreSurvey> survey_store(fs::FileSystem& files, const std::string& store
   const Result<fs::FileInfo> info = files.stat(store);
   if (!info && info.error().code == ErrorCode::not_found) return survey;
   if (!info) return std::unexpected(info.error());
-  if (info->type != fs::FileType::directory) return not_a_directory(store);
+  if (info->type != fs::FileType::directory) {
+    return fail(ErrorCode::not_found, "there is no store here: this is not a directory")
+        .path(store);
+  }
   survey.exists = true;
   FLATKV_ASSIGN(const auto entries, files.list(store));
   for (const fs::DirEntry& entry : entries) FLATKV_TRY(see_entry(files, store, entry, survey));
@@ -124,7 +133,7 @@ Result<StoreSurvey> survey_store(fs::FileSystem& files, const std::string& store
 }
 
 Result<Choice> choose_generation(const std::string& store, const StoreSurvey& survey) {
-  if (!survey.exists) return fail(ErrorCode::not_found, "there is no store here").path(store);
+  if (!survey.exists) return no_store(store);
   if (survey.current && contains(survey.generations, *survey.current)) {
     return Choice{*survey.current, false};
   }
@@ -137,6 +146,20 @@ Result<Choice> choose_generation(const std::string& store, const StoreSurvey& su
                                          ", and several generations are complete: " +
                                          listed(survey.generations) + "; remove the wrong ones")
       .path(store);
+}
+
+Result<std::optional<std::string>> foreign_entry(fs::FileSystem& files, const std::string& store) {
+  const auto entries = files.list(store);
+  if (!entries && entries.error().code == ErrorCode::not_found) return std::nullopt;
+  if (!entries) return std::unexpected(entries.error());
+  for (const fs::DirEntry& entry : *entries) {
+    const std::string& name = entry.name;
+    const bool ours = name.starts_with(kCurrentFile) || name == "LOCK" ||
+                      parse_generation_name(name) || parse_unfinished_name(name) ||
+                      name.starts_with("readonly-");
+    if (!ours && name != "lost+found") return name;  // which a file system puts in its root
+  }
+  return std::nullopt;
 }
 
 std::string next_generation(const StoreSurvey& survey) {

@@ -68,6 +68,10 @@ struct Choice {
 Result<Choice> choose_generation(const std::string& store, const StoreSurvey& survey);
 
 /// Name of the next generation and of its directory while it is built.
+/// The name of something in `store` that no store has there; nothing where all is ours, or where
+/// nothing is.
+Result<std::optional<std::string>> foreign_entry(fs::FileSystem& files, const std::string& store);
+
 std::string next_generation(const StoreSurvey& survey);
 std::string unfinished_name(const std::string& generation, Purpose purpose);
 

@@ -85,6 +85,18 @@ std::vector<Case> cases() {
   };
 }
 
+TEST(ForeignEntry, WhatNoStoreHas) {
+  const fs::TestDirectory store;
+  EXPECT_EQ(foreign_entry(fs::posix(), store / "nothing").value(), std::nullopt);
+  for (const std::string& name : {kOne, kImport, std::string("readonly-1-a"), std::string("LOCK"),
+                                  std::string("lost+found")}) {
+    make_directories(store / name);
+    EXPECT_EQ(foreign_entry(fs::posix(), store.path()).value(), std::nullopt) << name;
+  }
+  make_directories(store / "photos");
+  EXPECT_EQ(foreign_entry(fs::posix(), store.path()).value(), "photos");
+}
+
 TEST(ChooseGeneration, EveryRule) {
   for (const Case& one : cases()) {
     SCOPED_TRACE(one.what);
@@ -201,10 +213,10 @@ TEST(Survey, S7_InsideAGenerationToo) {
       fails_with(check_directories(fs::posix(), generation), ErrorCode::corruption, "flush"));
 }
 
-TEST(Survey, StoreThatIsAFileIsRefused) {
+TEST(Survey, AFileIsNoStore) {
   const fs::TestDirectory directory;
   spill(directory / "store", "a file");
-  EXPECT_TRUE(fails_with(survey_store(fs::posix(), directory / "store"), ErrorCode::corruption));
+  EXPECT_TRUE(fails_with(survey_store(fs::posix(), directory / "store"), ErrorCode::not_found));
 }
 
 TEST(Survey, ALinkThatTheUserGivesIsResolvedOnce) {

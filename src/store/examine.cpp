@@ -111,8 +111,10 @@ class Examiner {
     Bytes header(changelog::kSegmentHeaderBytes);
     FLATKV_ASSIGN(const std::size_t got, file->read_at(0, header));
     header.resize(got);
-    FLATKV_ASSIGN(const auto decoded, changelog::decode_segment_header(header));
-    if (decoded.store != found_.manifest.store) {
+    auto decoded = changelog::decode_segment_header(header);
+    if (!decoded) decoded.error().path = path;
+    FLATKV_TRY(decoded);
+    if (decoded->store != found_.manifest.store) {
       return fail(ErrorCode::foreign_store, "changelog segment of another store").path(path);
     }
     return true;

@@ -159,8 +159,7 @@ const LtHash& ReadView::hash(Database database) const {
 }
 DatabaseStats ReadView::stats(Database database) const {
   FLATKV_ASSERT(database != Database::metadata);
-  const codec::Stats& stats = impl_->state->of(database).stats;
-  return {stats.rows, stats.key_bytes, stats.value_bytes};
+  return store::public_stats(impl_->state->of(database).stats);
 }
 
 Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const {

@@ -25,6 +25,11 @@ Result<std::optional<Bytes>> read_through(const State& state, const Pending* pen
 /// The keys within all three limits of a range.
 engine::Bounds bounds_of(const RowRange& range);
 
+/// What users are told of a database's counts.
+inline DatabaseStats public_stats(const codec::Stats& stats) {
+  return {stats.rows, stats.key_bytes, stats.value_bytes};
+}
+
 /// `invalid_argument` for the metadata database.
 Result<RowIterator> iterate(const std::shared_ptr<const State>& state, const Pending* pending,
                             Database database, const RowRange& range);

@@ -7,6 +7,7 @@
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
 #include "store/examine.hpp"
+#include "store/reads.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -46,10 +47,6 @@ std::string text_of(const ScrubFinding& finding) {
   return text + " does not verify: expected checksum " + to_hex(verdict.expected) + " of " +
          counts(verdict.expected_stats) + "; found " + to_hex(verdict.found) + " of " +
          counts(verdict.found_stats);
-}
-
-DatabaseStats public_stats(const codec::Stats& stats) {
-  return {stats.rows, stats.key_bytes, stats.value_bytes};
 }
 
 }  // namespace

@@ -45,11 +45,10 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const State>& state,
     DatabaseVerdict verdict;
     verdict.database = database;
     verdict.expected = checksum_of(state->roots, database);
-    verdict.expected_stats = {own.stats.rows, own.stats.key_bytes, own.stats.value_bytes};
+    verdict.expected_stats = public_stats(own.stats);
     if (scanned) {
       verdict.found = scanned->hash.checksum();
-      verdict.found_stats = {scanned->stats.rows, scanned->stats.key_bytes,
-                             scanned->stats.value_bytes};
+      verdict.found_stats = public_stats(scanned->stats);
       sum += scanned->hash;
       before += scanned->stats.rows;
     } else {

@@ -13,9 +13,20 @@ Status cancelled(const ReferenceLogOptions& options) {
   return fail(ErrorCode::cancelled, "cancelled");
 }
 
-/// The first pass: all of it is there and means here what it meant there.
-Result<ReferenceLogReport> examine_log(const std::string& directory,
-                                       const ReferenceLogOptions& options) {
+/// A held block must be the one that the store's log has, where it still has it.
+Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
+  FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
+  if (!record || record->payload_digest == block_digest(entry.version, entry.change_sets))
+    return {};
+  return fail(ErrorCode::version_mismatch,
+              "the store holds another block of this version: the log is of another chain")
+      .version(entry.version);
+}
+
+}  // namespace
+
+Result<ReferenceLogReport> check_reference_log(const std::string& directory,
+                                               const ReferenceLogOptions& options) {
   ReferenceLogReport report;
   FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
   while (true) {
@@ -37,21 +48,11 @@ Result<ReferenceLogReport> examine_log(const std::string& directory,
   return report;
 }
 
-/// A held block must be the one that the store's log has, where it still has it.
-Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
-  FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
-  if (!record || record->payload_digest == block_digest(entry.version, entry.change_sets))
-    return {};
-  return fail(ErrorCode::version_mismatch,
-              "the store holds another block of this version: the log is of another chain")
-      .version(entry.version);
-}
-
-}  // namespace
-
-Result<ReferenceLogReport> import_reference_log(const std::string& directory, CommitStore& store,
+Result<ReferenceLogReport> import_reference_log(const std::string& directory,
+                                                const ReferenceLogReport& checked,
+                                                CommitStore& store,
                                                 const ReferenceLogOptions& options) {
-  FLATKV_ASSIGN(ReferenceLogReport report, examine_log(directory, options));
+  ReferenceLogReport report = checked;
   if (store.initial_version() != 1) {
     return fail(ErrorCode::version_mismatch, "the log begins at version 1, the store at " +
                                                  std::to_string(store.initial_version()))
@@ -73,6 +74,12 @@ Result<ReferenceLogReport> import_reference_log(const std::string& directory, Co
     ++report.committed;
   }
   return report;
+}
+
+Result<ReferenceLogReport> import_reference_log(const std::string& directory, CommitStore& store,
+                                                const ReferenceLogOptions& options) {
+  FLATKV_ASSIGN(const ReferenceLogReport checked, check_reference_log(directory, options));
+  return import_reference_log(directory, checked, store, options);
 }
 
 }  // namespace flatkv

@@ -52,7 +52,7 @@ Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted
   }
   const std::array<LtHash, 4>& hashes = impl_->hasher.hashes();
   const Roots roots = layout::roots_of(hashes);
-  FLATKV_TRY(transfer::compare_trusted(roots, trusted));
+  FLATKV_TRY(transfer::compare_trusted(version, roots, trusted));
   FLATKV_TRY(import->finish(version, hashes, impl_->rules.counted()));
   return roots;
 }

@@ -66,6 +66,10 @@ Result<ReferenceLogReport> run(const std::string& directory, const std::string& 
 TEST(ReferenceLog, EndsAtTheGoldenRoots) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
+  const ReferenceLogReport checked = must(check_reference_log(kReference));
+  EXPECT_EQ(checked.last, 200);
+  EXPECT_EQ(checked.committed + checked.held, 0);
+  EXPECT_EQ(store.version(), 0);
   const ReferenceLogReport report = must(import_reference_log(kReference, store));
   EXPECT_EQ(report.last, 200);
   EXPECT_EQ(report.committed, 200);

@@ -49,6 +49,26 @@ class Refusal : public ::testing::Test {
   std::string before_;
 };
 
+TEST_F(Refusal, OfTrustedLinesTheOneOfTheVersionCounts) {
+  CommitStore store = open_new(dir_ / "s");
+  must(Block().slot(1, 1, 1).commit(store));
+  must(Block().slot(1, 2, 2).commit(store));
+  const Bytes bytes = export_bytes(store);
+  const Roots right = store.committed_roots();
+  Roots wrong = right;
+  wrong.storage[0] ^= 1;
+  TrustedRoots trusted;
+  trusted.lines = {{1, wrong}, {2, right}};
+  EXPECT_TRUE(check(bytes, trusted));
+  trusted.lines = {{1, right}, {2, wrong}};
+  expect_refused(bytes, "another state of that version", trusted);
+  trusted.lines = {{1, right}, {3, right}};
+  const auto missing = check(bytes, trusted);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::version_mismatch);
+  EXPECT_EQ(missing.error().version, 2);
+}
+
 TEST_F(Refusal, I2_AnyFlippedBitAndAnyCut) {
   CommitStore store = open_new(dir_ / "s");
   must(Block().slot(1, 1, 1).set({0x42}, {1, 2}).commit(store));
@@ -107,13 +127,13 @@ TEST_F(Refusal, AnotherRootThanTheTrusted) {
   fill(store, 2);
   const Bytes bytes = export_bytes(store);
   const Roots good = store.committed_roots();
-  EXPECT_TRUE(check(bytes, {good.root, good}));
-  expect_refused(bytes, "root", {Digest{}, {}});
+  EXPECT_TRUE(check(bytes, {good.root, good, {}}));
+  expect_refused(bytes, "root", {Digest{}, {}, {}});
   for (Digest Roots::* one :
        {&Roots::root, &Roots::account, &Roots::code, &Roots::storage, &Roots::legacy}) {
     Roots other = good;
     (other.*one)[0] ^= 1;
-    expect_refused(bytes, "roots line", {good.root, other});
+    expect_refused(bytes, "roots line", {good.root, other, {}});
   }
 }
 
@@ -128,14 +148,14 @@ TEST_F(Refusal, Trap46_ARowInAnotherDatabaseUnderTheSameRoot) {
   std::swap(forger.header.summary.stats[0], forger.header.summary.stats[1]);
   std::swap(forger.header.summary.roots.account, forger.header.summary.roots.code);
   const Bytes bytes = forger.bytes();
-  EXPECT_TRUE(check(bytes, {store.committed_roots().root, {}}));  // the root alone cannot tell
-  expect_refused(bytes, "trap 46", {{}, store.committed_roots()});
+  EXPECT_TRUE(check(bytes, {store.committed_roots().root, {}, {}}));  // the root alone cannot tell
+  expect_refused(bytes, "trap 46", {{}, store.committed_roots(), {}});
 
   const Forger::Row& row = forger.rows[0];
   const ImportRow one{row.database, row.key, row.value};
   Importer importer = must(Importer::begin(dir_ / "old", force()));
   must(importer.add({&one, 1}));
-  EXPECT_FALSE(importer.finish(1, {{}, store.committed_roots()}));
+  EXPECT_FALSE(importer.finish(1, {{}, store.committed_roots(), {}}));
   EXPECT_EQ(tree_digest(dir_ / "old"), before_);
 }
 
@@ -210,7 +230,7 @@ TEST_F(ImporterRefusal, AFinishThatIsNotRight) {
   }
   Importer importer = must(Importer::begin(dir_ / "old", force()));
   must(importer.add({&row, 1}));
-  const auto done = importer.finish(1, {Digest{}, {}});
+  const auto done = importer.finish(1, {Digest{}, {}, {}});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, ErrorCode::corruption);
   EXPECT_FALSE(importer.add({&row, 1}));

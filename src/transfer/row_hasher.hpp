@@ -28,6 +28,7 @@ class RowHasher {
 };
 
 /// `corruption` if the roots are not the trusted ones; says which database differs.
-Status compare_trusted(const Roots& roots, const TrustedRoots& trusted);
+/// `version_mismatch` if there are trusted lines, but none of this version.
+Status compare_trusted(std::int64_t version, const Roots& roots, const TrustedRoots& trusted);
 
 }  // namespace flatkv::transfer

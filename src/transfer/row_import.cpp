@@ -10,6 +10,18 @@ namespace {
 
 constexpr unsigned kLockWaitMs = 2000;
 
+/// A directory with files of somebody else in it and no store is a path that was not meant.
+Status refuse_others_directory(fs::FileSystem& files, const std::string& store) {
+  FLATKV_ASSIGN(const auto survey, layout::survey_store(files, store));
+  const auto choice = layout::choose_generation(store, survey);
+  if (choice || choice.error().code != ErrorCode::not_found) return {};
+  FLATKV_ASSIGN(const auto foreign, layout::foreign_entry(files, store));
+  if (!foreign) return {};
+  return fail(ErrorCode::invalid_argument,
+              "the directory holds something else and no store: " + *foreign)
+      .path(store);
+}
+
 }  // namespace
 
 RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
@@ -36,6 +48,7 @@ Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& en
                                                     const ImportOptions& options) {
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(files, path));
+  FLATKV_TRY(refuse_others_directory(files, store));
   FLATKV_TRY(fs::ensure_directory(files, store));
   FLATKV_ASSIGN(auto lock, layout::StoreLock::take(files, store, kLockWaitMs));
   FLATKV_ASSIGN(const auto survey, layout::survey_store(files, store));

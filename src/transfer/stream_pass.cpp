@@ -32,7 +32,7 @@ Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted
     return fail(ErrorCode::corruption, "the header's hashes and its roots line differ");
   }
   // Before any work: a stream of another state is told at once.
-  FLATKV_TRY(compare_trusted(header.summary.roots, trusted));
+  FLATKV_TRY(compare_trusted(header.summary.version, header.summary.roots, trusted));
   if (started) FLATKV_TRY(started(header));
 
   std::uint64_t rows = 0;

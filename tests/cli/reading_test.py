@@ -120,6 +120,97 @@ class Reading(Case):
             self.run_exit(DONE, verb[0], self.store, *verb[1:], says="ends at version 2")
         self.assertEqual(fingerprint(self.store), before)
 
+    def test_a_log_that_is_damaged_below_the_databases(self):
+        store, other = self.folder / "long", self.folder / "same"
+        for path in (store, other):
+            self.run_ok("apply", path, "-", "--create", "--durability", "process", stdin=blocks(1, 50))
+        newest = self.run_ok("root", store).out
+        rows = self.run_ok("rows", store).out
+        damage_record(store, 20)
+        for mark in ("with CLEAN", "without"):
+            if mark == "without":
+                next(store.glob("gen-*/CLEAN")).unlink()
+            before = fingerprint(store)
+            self.assertEqual(self.run_exit(DONE, "root", store, says="1 to 19").out, newest, mark)
+            self.assertEqual(self.run_ok("rows", store).out, rows, mark)
+            info = json.loads(self.run_exit(DONE, "info", store, "--json", says="history is lost").out)
+            self.assertEqual((info["version"], info["opens"], info["log"]["last"]), (50, True, 19), mark)
+            self.assertEqual(info["log_problem"]["version"], 20)
+            self.assertIn("1 to 19", self.run_ok("info", store).out)
+            for pair in ((store, other), (other, store)):
+                self.run_exit(REFUSED, "bisect", *pair, says="1 to 19")
+            self.run_exit(REFUSED, "root", store, "--at", 30)
+            self.assertEqual(fingerprint(store), before)
+        self.run_ok("apply", store, "-", stdin=blocks(51, 52))
+        self.assertEqual(json.loads(self.run_ok("root", store).out)["version"], 52)
+
+    def test_damage_in_an_older_segment_leaves_what_is_above_it(self):
+        big = lambda version: line(version, *((slot_key(i), f"{version:064x}") for i in range(2000)))
+        store = self.folder / "long"
+        self.run_ok("apply", store, "-", "--create", "--durability", "process",
+                    stdin="".join(big(version) for version in range(1, 501)))
+        segments = sorted(store.glob("gen-*/changelog/*.log"))
+        self.assertGreater(len(segments), 1)
+        second = int(segments[1].stem)
+        damage_record(store, 3)
+        info = json.loads(self.run_exit(DONE, "info", store, "--json", says=f"1 to 2, {second} to 500").out)
+        self.assertEqual(info["version"], 500)
+        self.run_exit(DONE, "root", store, "--at", second + 1)
+
+    def test_a_cut_log_of_a_closed_store(self):
+        segment = next(self.store.glob("gen-*/changelog/*.log"))
+        newest = self.run_ok("root", self.store).out
+        segment.write_bytes(segment.read_bytes()[:-1])
+        self.assertEqual(self.run_exit(DONE, "root", self.store, says="ends at version 2").out, newest)
+        self.assertEqual(json.loads(self.run_ok("info", self.store, "--json").out)["version"], 3)
+        self.apply(line(4, ("ff01", "")))
+        self.assertEqual(self.version(), 4)
+
+    def test_a_working_copy_that_is_unusable_does_not_verify(self):
+        self.run_ok("snapshot", self.store)
+        current = next(self.store.glob("gen-*/working/code/CURRENT"))
+        current.unlink()
+        before = fingerprint(self.store)
+        report = self.run_exit(NO, "verify", self.store, "--json", says="working copy does not verify")
+        report = json.loads(report.out)
+        self.assertTrue(report["good"])  # snapshot and log
+        self.assertEqual(report["working_copy"]["database"], "code")
+        self.run_exit(NO, "verify", self.store, says="rebuilds the working copy")
+        self.run_exit(DONE, "verify", self.store, "--at", 3, says="rebuilt")
+        self.assertEqual(fingerprint(self.store), before)
+        self.apply(line(4, ("ff01", "")))
+        self.run_ok("verify", self.store)
+
+    def test_what_is_no_store(self):
+        plain = self.file("no store", "plain")
+        for verb in (["info"], ["root"], ["rows"], ["log"], ["snapshots"], ["snapshot"], ["verify"]):
+            refused = self.run_exit(REFUSED, verb[0], plain, *verb[1:], says="not a directory")
+            self.assertNotIn("info STORE", refused.err)
+        (self.folder / "begun" / "gen-00000001-import-tmp").mkdir(parents=True)
+        people = self.run_exit(REFUSED, "info", self.folder / "begun", says="import_incomplete")
+        self.assertEqual(people.out, "generation       none that is complete\n")
+        begun = json.loads(self.run_exit(REFUSED, "info", self.folder / "begun", "--json").out)
+        self.assertEqual((begun["generation"], begun["opens"]), (None, False))
+
+    def test_a_bad_segment_names_its_path(self):
+        segment = next(self.store.glob("gen-*/changelog/*.log"))
+        segment.write_bytes(b"x" + segment.read_bytes()[1:])
+        for verb in (["info"], ["verify"], ["apply", "-"]):
+            self.run_exit(REFUSED, verb[0], self.store, *verb[1:], says=f"magic [path {segment}")
+
+    def test_a_missing_file_is_told_in_readable_words(self):
+        self.run_ok("apply", self.store, "-", stdin=blocks(4, 5))
+        for table in self.store.glob("gen-*/working/storage/*.sst"):
+            table.unlink()
+        self.assertNotRegex(flatkv("info", self.store).err, r"directory[A-Za-z]")
+
+    def test_empty_options_are_refused(self):
+        for arguments in (["digest", self.store, "--out", ""], ["rows", self.store, "--scratch", ""],
+                          ["diff", self.store, self.store, "--scratch", ""], ["export", self.store, ""],
+                          ["bisect", self.store, self.store, "--scratch", ""],
+                          ["repair", self.store, "--db", "code", "--from", ""]):
+            self.run_exit(USAGE, *arguments, says="empty")
+
     def test_snapshots(self):
         first = json_lines(self.run_ok("snapshots", self.store, "--json").out)
         self.run_ok("snapshot", self.store)

@@ -15,6 +15,8 @@ FLATKV = os.environ.get("FLATKV", str(ROOT / "build" / "bin" / "flatkv"))
 DATABASES = ("account", "code", "storage", "legacy")
 CHECKSUMS = ("root",) + DATABASES
 
+SEGMENT_HEADER, RECORD_HEADER = 104, 288  # docs/formats.md
+
 DONE, NO, USAGE, REFUSED, FAILED = 0, 1, 2, 3, 4
 
 
@@ -37,6 +39,17 @@ def json_lines(text: str) -> list:
 
 def roots_of(name: str, suffix: str = "") -> list:
     return json_lines((GOLDEN / f"{name}{suffix}.roots.jsonl").read_text())
+
+
+def damage_record(store: pathlib.Path, version: int) -> None:
+    """A byte of the header of that version's record, in the first segment of a store's log."""
+    segment = min(store.glob("gen-*/changelog/*.log"))
+    data = bytearray(segment.read_bytes())
+    offset = SEGMENT_HEADER
+    for _ in range(version - int(segment.stem)):
+        offset += RECORD_HEADER + int.from_bytes(data[offset + 24:offset + 28], "little")
+    data[offset + 40] ^= 1
+    segment.write_bytes(data)
 
 
 class Result:

@@ -78,6 +78,51 @@ class Transfer(Case):
         self.run_exit(USAGE, "check", self.stream, "--root", "{}")
         self.run_exit(REFUSED, "info", self.other)
 
+    def test_a_file_of_roots_lines(self):
+        self.apply(blocks(1, 6))
+        self.run_ok("export", self.store, self.stream, "--at", 4)
+        lines = self.run_ok("log", self.store).out
+        self.run_ok("check", self.stream, "--root", self.file(lines, "roots"))
+        self.run_ok("import", self.stream, self.other, "--root", self.folder / "roots")
+        fourth = json.loads(lines.splitlines()[3])
+        without = self.file("".join(one + "\n" for one in lines.splitlines() if json.loads(one)["version"] != 4))
+        later = json.dumps({**fourth, "version": 5})
+        for root in (without, later):
+            missing = self.run_exit(NO, "check", self.stream, "--root", root, says="of the state's version")
+            self.assertIn("roots line of the stream's version", missing.err)
+            self.run_exit(REFUSED, "import", self.stream, self.folder / "none", "--root", root)
+            self.assertFalse((self.folder / "none").exists())
+        wrong = self.file(lines.replace(fourth["storage"], "00" * 32), "wrong")
+        self.run_exit(NO, "check", self.stream, "--root", wrong, says="storage checksum")
+        for bad, says in ((lines + "{}\n", "line 7"), (lines + later + "\n", "second line of version 5"), ("", "no roots")):
+            self.run_exit(USAGE, "check", self.stream, "--root", self.file(bad, "bad"), says=says)
+
+    def test_a_cut_stream_is_the_same_with_compression(self):
+        self.apply(blocks(1, 40, rows=40))
+        for name in ("state", "state.zst"):
+            self.run_ok("export", self.store, self.folder / name)
+            cut = self.file((self.folder / name).read_bytes()[:-30], "cut-" + name)
+            refused = self.run_exit(NO, "check", cut, says="get the file again")
+            self.assertIn(str(cut), refused.err)
+            self.assertNotIn("info STORE", refused.err)
+            self.run_exit(REFUSED, "import", cut, self.other, says="get the file again")
+
+    def test_an_export_has_a_place_to_go(self):
+        self.apply(blocks(1, 2))
+        refused = self.run_exit(USAGE, "export", self.store, self.folder / "none" / "file", says="make that directory")
+        self.assertNotIn("init", refused.err)
+
+    def test_an_import_takes_no_directory_of_others(self):
+        self.apply(blocks(1, 2))
+        self.run_ok("export", self.store, self.stream)
+        self.other.mkdir()
+        (self.other / "photos").mkdir()
+        for more in ([], ["--force"]):
+            self.run_exit(REFUSED, "import", self.stream, self.other, *more, says="photos")
+            self.assertEqual([path.name for path in self.other.iterdir()], ["photos"])
+        (self.other / "photos").rename(self.other / "lost+found")
+        self.run_ok("import", self.stream, self.other)
+
     def test_damaged_streams(self):
         self.apply(blocks(1, 40, rows=40))
         self.run_ok("export", self.store, self.stream)
@@ -194,14 +239,28 @@ class Transfer(Case):
             self.run_exit(REFUSED, "import-log", self.log(name, **segments), self.store, says=says)
             self.run_exit(REFUSED, "import-log", self.folder / name, self.folder / "fresh", "--create", says=says)
             self.assertEqual(self.root_line(), before)
-            self.assertEqual(self.line_of(self.folder / "fresh")["version"], 0)
+            self.assertFalse((self.folder / "fresh").exists(), "a store was made for a log that gives none")
+
+    def test_a_log_that_is_none_leaves_no_store(self):
+        empty = self.log("empty")
+        for directory in (empty, self.folder / "missing"):
+            refused = self.run_exit(REFUSED, "import-log", directory, self.store, "--create", says=str(directory))
+            self.assertIn("node's log", refused.err)
+            self.assertNotIn("init", refused.err)
+            self.assertFalse(self.store.exists())
+        cut = self.log("cut", _1=to_pb(json_lines(blocks(1, 3)))[:-1], _3=b"")
+        refused = self.run_exit(REFUSED, "import-log", cut, self.store, "--create", says="get the node's log again")
+        self.assertNotIn("info STORE", refused.err)
+        self.assertFalse(self.store.exists())
+        self.run_exit(REFUSED, "import-log", self.log("good", _1=to_pb(json_lines(blocks(1, 3)))), self.store)
+        self.run_ok("import-log", self.folder / "good", self.store, "--create")
 
     def test_a_reference_log_with_balances(self):
         text = line(1, ("21" + "aa" * 20, f"{5:064x}"))
         log = self.log("balances", _1=to_pb(json_lines(text)))
         self.run_exit(REFUSED, "import-log", log, self.store, "--create", says="--balances")
-        self.assertEqual(self.version(), 0)
-        self.run_ok("import-log", log, self.store, "--balances")
+        self.assertFalse(self.store.exists())
+        self.run_ok("import-log", log, self.store, "--create", "--balances")
         self.apply(text)  # the same block: held
         self.assertEqual(self.version(), 1)
 

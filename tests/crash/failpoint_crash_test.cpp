@@ -7,7 +7,6 @@
 
 #include <sys/wait.h>
 
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <set>
@@ -23,14 +22,6 @@ namespace flatkv::test {
 namespace {
 
 using Counts = std::map<std::string, unsigned>;
-
-Counts read_counts(const std::string& path) {
-  std::ifstream in(path);
-  Counts counts;
-  std::string site;
-  for (unsigned count = 0; in >> site >> count;) counts[site] = count;
-  return counts;
-}
 
 /// Every site named in the sources of the rooms that the sections go through.
 std::set<std::string> sites_in_sources() {

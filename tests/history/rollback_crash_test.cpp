@@ -133,14 +133,6 @@ class RollbackCrash : public ::testing::Test {
     return status;
   }
 
-  std::map<std::string, unsigned> counts() const {
-    std::ifstream in(directory_.path("counts"));
-    std::map<std::string, unsigned> found;
-    std::string site;
-    for (unsigned count = 0; in >> site >> count;) found[site] = count;
-    return found;
-  }
-
   /// Opens what was left; then goes back again, and on.
   void check() {
     {
@@ -175,7 +167,7 @@ class RollbackCrash : public ::testing::Test {
                   const std::vector<const char*>& actions) {
     ASSERT_EQ(live(mode, ""), 0);
     check();
-    const auto sites = counts();
+    const auto sites = read_counts(directory_.path("counts"));
     ASSERT_GE(sites.size(), least_sites);
     for (const auto& [site, count] : sites) {
       for (const char* action : actions) {

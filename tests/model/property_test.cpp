@@ -22,17 +22,6 @@ namespace {
 
 constexpr std::uint64_t kStepsOfARun = 300;
 
-/// Operations that may be refused, and how often they were not.
-std::map<std::string, int>& done_counts() {
-  static std::map<std::string, int> counts;
-  return counts;
-}
-
-template <class T>
-T any_of(Random& random, std::initializer_list<T> values) {
-  return *(values.begin() + static_cast<std::ptrdiff_t>(below(random, values.size())));
-}
-
 Options random_options(Random& random) {
   Options options = small_options();
   options.create_if_missing = true;

@@ -72,14 +72,6 @@ class RepairCrash : public RepairFixture {
     return status;
   }
 
-  std::map<std::string, unsigned> counts() const {
-    std::ifstream in(directory_.path("counts"));
-    std::map<std::string, unsigned> found;
-    std::string site;
-    for (unsigned count = 0; in >> site >> count;) found[site] = count;
-    return found;
-  }
-
   /// What was left is the old or the new; repaired again it is right and alone.
   void check() {
     const std::string live = stdfs::path(live_generation(path())).filename();
@@ -111,7 +103,7 @@ class RepairCrash : public RepairFixture {
     copy_tree(path(), base());
     ASSERT_EQ(live(""), 0);
     check();
-    const auto sites = counts();
+    const auto sites = read_counts(directory_.path("counts"));
     ASSERT_GE(sites.size(), least_sites);
     for (const auto& [site, count] : sites) {
       for (const char* action : {"kill", "error"}) {

@@ -10,26 +10,18 @@
 
 #include "simdisk/life.hpp"
 #include "support/files.hpp"
+#include "support/random_blocks.hpp"
 
 namespace flatkv::simdisk {
 namespace {
 
+using test::any_of;
 using test::below;
+using test::done_counts;
 using test::one_in;
 using test::Random;
 
 constexpr std::uint64_t kStepsOfARun = 100;
-
-/// What was done, and how often; an operation that is never done proves nothing.
-std::map<std::string, int>& done_counts() {
-  static std::map<std::string, int> counts;
-  return counts;
-}
-
-template <class T>
-T any_of(Random& random, std::initializer_list<T> values) {
-  return *(values.begin() + static_cast<std::ptrdiff_t>(below(random, values.size())));
-}
 
 Options random_options(Random& random) {
   Options options = sim_options(

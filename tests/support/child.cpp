@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 
 namespace flatkv::test {
@@ -135,6 +136,14 @@ std::optional<std::int64_t> Child::last(char type) {
     if (message.type == type) found = message.value;
   }
   return found;
+}
+
+std::map<std::string, unsigned> read_counts(const std::string& path) {
+  std::ifstream in(path);
+  std::map<std::string, unsigned> counts;
+  std::string site;
+  for (unsigned count = 0; in >> site >> count;) counts[site] = count;
+  return counts;
 }
 
 Shared& shared_page(const std::string& path) {

@@ -62,6 +62,9 @@ class Child {
   std::vector<Message> messages_;
 };
 
+/// How often each failpoint of a child was passed, for which the child writes "site count" lines.
+std::map<std::string, unsigned> read_counts(const std::string& path);
+
 /// A page of memory that parent and child see: what a killed child was doing.
 struct Shared {
   std::atomic<std::int64_t> started;

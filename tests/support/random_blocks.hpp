@@ -1,6 +1,9 @@
 #pragma once
 
+#include <initializer_list>
+#include <map>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "support/changes.hpp"
@@ -11,6 +14,17 @@ using Random = std::mt19937_64;
 
 inline std::uint64_t below(Random& random, std::uint64_t limit) { return random() % limit; }
 inline bool one_in(Random& random, std::uint64_t n) { return below(random, n) == 0; }
+
+template <class T>
+T any_of(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + static_cast<std::ptrdiff_t>(below(random, values.size())));
+}
+
+/// Operations of a random run that may be refused, and how often they were not.
+inline std::map<std::string, int>& done_counts() {
+  static std::map<std::string, int> counts;
+  return counts;
+}
 
 /// Where random writes go. Small pools make keys meet again: overwrites, deletes, re-creations.
 struct Pools {

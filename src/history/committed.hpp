@@ -1,0 +1,20 @@
+#pragma once
+
+#include "flatkv/inspect.hpp"
+#include "history/look.hpp"
+#include "store/examine.hpp"
+
+namespace flatkv::history {
+
+/// The version at which an open of a store that was examined and not refused would put it, with its
+/// roots line. Nothing where neither log nor snapshots tell the roots.
+Result<std::optional<RootsAt>> committed(fs::FileSystem& files, const store::Examination& found);
+
+/// Why the log does not lead from its oldest record to `version`, where the store stands; which
+/// versions can be read all the same is said. Nothing if it does. `whole`: of survey_whole_log.
+std::optional<Error> broken_history(fs::FileSystem& files, const Place& place,
+                                    const layout::StoreId& store,
+                                    const Result<std::optional<changelog::Survey>>& whole,
+                                    std::int64_t version);
+
+}  // namespace flatkv::history
