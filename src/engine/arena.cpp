@@ -11,23 +11,23 @@ constexpr std::size_t kFirstChunk = std::size_t{16} << 10;
 
 }  // namespace
 
-Arena::Arena(Arena&& other) noexcept
-    : chunk_bytes_(other.chunk_bytes_),
-      current_(std::exchange(other.current_, nullptr)),
-      used_(std::exchange(other.used_, 0)),
-      size_(std::exchange(other.size_, 0)),
-      memory_(std::exchange(other.memory_, 0)),
-      chunks_(std::exchange(other.chunks_, {})) {}
+Arena::~Arena() {
+  if (pool_ == nullptr) return;
+  for (Chunk& chunk : chunks_) pool_->give(std::move(chunk.bytes), false);
+}
 
-Arena& Arena::operator=(Arena&& other) noexcept {
-  if (this == &other) return *this;
-  chunk_bytes_ = other.chunk_bytes_;
-  current_ = std::exchange(other.current_, nullptr);
-  used_ = std::exchange(other.used_, 0);
-  size_ = std::exchange(other.size_, 0);
-  memory_ = std::exchange(other.memory_, 0);
-  chunks_ = std::exchange(other.chunks_, {});
-  return *this;
+void Arena::swap(Arena& other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(chunk_bytes_, other.chunk_bytes_);
+  std::swap(current_, other.current_);
+  std::swap(used_, other.used_);
+  std::swap(size_, other.size_);
+  std::swap(memory_, other.memory_);
+  chunks_.swap(other.chunks_);
+}
+
+Pages Arena::take(std::size_t bytes) {
+  return pool_ == nullptr ? allocate_pages(bytes) : pool_->take(bytes, false);
 }
 
 ByteView Arena::copy(ByteView bytes) {
@@ -40,7 +40,7 @@ void Arena::grow(std::size_t bytes) {
   const std::size_t doubled =
       std::clamp(size_ * 2, std::min(kFirstChunk, chunk_bytes_), chunk_bytes_);
   const std::size_t size = std::max(doubled, bytes);
-  chunks_.push_back({allocate_pages(size), size});
+  chunks_.push_back({take(size), size});
   current_ = chunks_.back().bytes.get();
   size_ = size;
   used_ = 0;
@@ -50,7 +50,7 @@ void Arena::grow(std::size_t bytes) {
 std::uint8_t* Arena::allocate_apart(std::size_t bytes) {
   // A chunk of its own, so that the rest of the current one is not thrown away; malloc's alignment
   // suffices for all that is put in here.
-  chunks_.push_back({allocate_pages(bytes), bytes});
+  chunks_.push_back({take(bytes), bytes});
   memory_ += bytes;
   return chunks_.back().bytes.get();
 }

@@ -14,10 +14,15 @@ namespace flatkv::engine {
 class Arena {
  public:
   /// Chunks start small and double up to `chunk_bytes`; larger requests get a chunk of their own.
-  explicit Arena(std::size_t chunk_bytes = std::size_t{2} << 20) : chunk_bytes_(chunk_bytes) {}
-  Arena(Arena&& other) noexcept;
-  Arena& operator=(Arena&& other) noexcept;
-  ~Arena() = default;
+  /// Large chunks come from `pool`, and go there in the end; it may be null and outlives the arena.
+  explicit Arena(PagePool* pool = nullptr, std::size_t chunk_bytes = std::size_t{2} << 20)
+      : pool_(pool), chunk_bytes_(chunk_bytes) {}
+  Arena(Arena&& other) noexcept : Arena(nullptr, other.chunk_bytes_) { swap(other); }
+  Arena& operator=(Arena&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Arena();
 
   std::uint8_t* allocate(std::size_t bytes, std::size_t alignment = 1) {
     std::size_t at = (used_ + alignment - 1) & ~(alignment - 1);
@@ -41,9 +46,12 @@ class Arena {
     Pages bytes;
     std::size_t size = 0;
   };
+  void swap(Arena& other) noexcept;
+  Pages take(std::size_t bytes);
   void grow(std::size_t bytes);
   std::uint8_t* allocate_apart(std::size_t bytes);
 
+  PagePool* pool_;
   std::size_t chunk_bytes_;
   std::uint8_t* current_ = nullptr;
   std::size_t used_ = 0;

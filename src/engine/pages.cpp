@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -48,6 +49,54 @@ Pages allocate_pages(std::size_t bytes) {
   if (memory == nullptr) throw std::bad_alloc();
   std::memset(memory, 0, rounded);
   return Pages(static_cast<std::uint8_t*>(memory), PageDeleter{});
+}
+
+void populate(std::uint8_t* from, std::size_t bytes) noexcept {
+#ifdef MADV_POPULATE_WRITE
+  const auto address = reinterpret_cast<std::uintptr_t>(from);
+  const std::uintptr_t begin = (address + kHugePage - 1) / kHugePage * kHugePage;
+  const std::uintptr_t end = (address + bytes + kHugePage - 1) / kHugePage * kHugePage;
+  if (begin < end) {
+    static_cast<void>(::madvise(from + (begin - address), end - begin, MADV_POPULATE_WRITE));
+  }
+#else
+  static_cast<void>(from);
+  static_cast<void>(bytes);
+#endif
+}
+
+Pages PagePool::take(std::size_t bytes, bool zeros) {
+  const std::size_t wanted = round_up(bytes, kHugePage);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find_if(entries_, [&](const Entry& entry) {
+      return entry.pages.get_deleter().mapped == wanted && entry.zeros >= zeros;
+    });
+    if (bytes >= kHugePage && found != entries_.end()) {
+      Pages pages = std::move(found->pages);
+      entries_.erase(found);
+      kept_ -= wanted;
+      return pages;
+    }
+  }
+  return allocate_pages(bytes);
+}
+
+void PagePool::give(Pages pages, bool zeros) noexcept {
+  const std::size_t mapped = pages.get_deleter().mapped;
+  if (mapped == 0 || kept() + mapped > most_bytes_) return;
+  if (zeros) std::memset(pages.get(), 0, mapped);
+  try {
+    const std::lock_guard lock(mutex_);
+    entries_.push_back({std::move(pages), zeros});
+    kept_ += mapped;
+  } catch (const std::bad_alloc&) {  // then the system has them back
+  }
+}
+
+std::size_t PagePool::kept() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return kept_;
 }
 
 }  // namespace flatkv::engine

@@ -72,8 +72,13 @@ class Slot {
 };
 
 struct Table {
-  explicit Table(std::size_t slot_count)
-      : mask(slot_count - 1), memory(allocate_pages(slot_count * sizeof(std::uint64_t))) {}
+  Table(std::size_t slot_count, PagePool& from)
+      : mask(slot_count - 1),
+        pool(from),
+        memory(pool.take(slot_count * sizeof(std::uint64_t), true)) {}
+  ~Table() { pool.give(std::move(memory), true); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
 
   std::atomic_ref<std::uint64_t> slot(std::size_t at) const noexcept {
     return std::atomic_ref(reinterpret_cast<std::uint64_t*>(memory.get())[at & mask]);
@@ -81,6 +86,7 @@ struct Table {
   std::size_t bytes() const noexcept { return (mask + 1) * sizeof(std::uint64_t); }
 
   std::size_t mask;
+  PagePool& pool;
   Pages memory;
 };
 
@@ -95,11 +101,20 @@ struct Arrival {
 /// An append-only list in chunks that double. One writer; readers see what `size` covered.
 class Arrivals {
  public:
+  explicit Arrivals(PagePool& pool) : pool_(pool) {}
+  ~Arrivals() {
+    for (Pages& chunk : chunks_) {
+      if (chunk) pool_.give(std::move(chunk), false);
+    }
+  }
+  Arrivals(const Arrivals&) = delete;
+  Arrivals& operator=(const Arrivals&) = delete;
+
   void push(const Arrival& arrival) {
     const std::size_t at = size_.load(std::memory_order_relaxed);
     const std::size_t chunk = chunk_of(at);
     if (at == first_of(chunk)) {
-      chunks_[chunk] = allocate_pages(capacity_of(chunk) * sizeof(Arrival));
+      chunks_[chunk] = pool_.take(capacity_of(chunk) * sizeof(Arrival), false);
       memory_ += capacity_of(chunk) * sizeof(Arrival);
     }
     new (place(chunk, at)) Arrival(arrival);
@@ -137,6 +152,7 @@ class Arrivals {
     return chunks_[chunk].get() + (at - first_of(chunk)) * sizeof(Arrival);
   }
 
+  PagePool& pool_;
   std::atomic<std::size_t> size_ = 0;
   std::size_t memory_ = 0;
   std::array<Pages, 48> chunks_;
@@ -156,7 +172,9 @@ void touch(const void* address) noexcept { __builtin_prefetch(address); }
 }  // namespace
 
 struct RowBuffer::Impl {
-  explicit Impl(std::size_t expected_keys) { add_table(slots_for(expected_keys)); }
+  Impl(std::size_t expected_keys, std::shared_ptr<PagePool> pages) : pool(std::move(pages)) {
+    add_table(slots_for(expected_keys));
+  }
 
   void add_table(std::size_t slots);
   void grow();
@@ -167,10 +185,11 @@ struct RowBuffer::Impl {
   void count_memory();
   void sort();
 
-  Arena arena;
+  const std::shared_ptr<PagePool> pool;  // first: the others give to it
+  Arena arena{pool.get()};
   std::vector<std::unique_ptr<Table>> tables;  // the last is in use; readers may be in older ones
   std::atomic<const Table*> table = nullptr;
-  Arrivals arrivals;
+  Arrivals arrivals{*pool};
   std::size_t table_bytes = 0;
   std::atomic<std::int64_t> last_version = 0;
   std::atomic<std::size_t> counted = 0;
@@ -180,7 +199,7 @@ struct RowBuffer::Impl {
 };
 
 void RowBuffer::Impl::add_table(std::size_t slots) {
-  tables.push_back(std::make_unique<Table>(slots));
+  tables.push_back(std::make_unique<Table>(slots, *pool));
   table_bytes += tables.back()->bytes();
   count_memory();
 }
@@ -234,7 +253,9 @@ void RowBuffer::Impl::add(const Write& write, std::int64_t version, std::size_t 
   arrivals.push({entry, write.hash, key_prefix(write.key)});
 }
 
-RowBuffer::RowBuffer(std::size_t expected_keys) : impl_(std::make_unique<Impl>(expected_keys)) {
+RowBuffer::RowBuffer(std::size_t expected_keys, std::shared_ptr<PagePool> pool)
+    : impl_(std::make_unique<Impl>(expected_keys,
+                                   pool ? std::move(pool) : std::make_shared<PagePool>(0))) {
   impl_->table.store(impl_->tables.back().get(), std::memory_order_release);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/db.hpp"
+#include "engine/pages.hpp"
 
 namespace flatkv::engine {
 
@@ -27,7 +28,8 @@ std::uint64_t key_hash(ByteView key) noexcept;
 class RowBuffer {
  public:
   /// `expected_keys`: room for so many without growing, e.g. what the last buffer ended with.
-  explicit RowBuffer(std::size_t expected_keys = 0);
+  /// `pool`: whose pages it uses and gives back; null for its own.
+  explicit RowBuffer(std::size_t expected_keys = 0, std::shared_ptr<PagePool> pool = nullptr);
   ~RowBuffer();
   RowBuffer(const RowBuffer&) = delete;
   RowBuffer& operator=(const RowBuffer&) = delete;

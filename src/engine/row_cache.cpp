@@ -142,6 +142,14 @@ class alignas(64) Shard {
     if (bytes <= largest_) store(ring, id, value, bytes);
   }
 
+  /// Memory that the next rows of so many bytes will be the first to touch.
+  std::array<std::span<std::uint8_t>, 2> next_fresh(std::size_t bytes) const {
+    const auto of = [&](const RowRing& ring) {
+      return ring.fresh().first(std::min(bytes, ring.fresh().size()));
+    };
+    return {of(main_), of(small_)};
+  }
+
   void clear() {
     for (Bucket& bucket : buckets_) {
       for (std::size_t at = 0; at < kSlots; ++at) bucket.set(at, 0);
@@ -316,6 +324,20 @@ struct RowCache::Impl {
     return versions[static_cast<std::size_t>(database)];
   }
 
+  /// Before rows of so many bytes come: a page that is provided at the first touch is so under the
+  /// shard's lock, and commits wait for that.
+  void populate_for(std::size_t bytes) const {
+    if (rows.get_deleter().mapped == 0) return;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::array<std::span<std::uint8_t>, 2> fresh;
+      {
+        const std::lock_guard lock(shards[i].mutex);
+        fresh = shards[i].next_fresh(bytes / count);
+      }
+      for (const auto piece : fresh) populate(piece.data(), piece.size());
+    }
+  }
+
   std::size_t count;
   std::size_t memory = 0;
   Pages buckets;
@@ -407,6 +429,7 @@ void RowCache::flushed(Database database, const RowBuffer& rows, std::int64_t ve
   if (impl_->count == 0) return;
   FLATKV_ASSERT(version >= impl_->version(database).load());
   impl_->version(database).store(version);
+  impl_->populate_for(rows.keys() * kTypicalRow);
   std::array<RowBuffer::Newest, 64> group;
   for (std::size_t from = 0;;) {
     const std::size_t got = rows.newest(from, group);

@@ -2,6 +2,7 @@
 
 // Inside this room only: the memory of cached rows.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -60,6 +61,7 @@ class RowRing {
     auto* row = reinterpret_cast<CachedRow*>(memory_.data() + head_);
     head_ += bytes;
     used_ += bytes;
+    reached_ = std::max(reached_, head_);
     return row;
   }
   /// The oldest row; nothing if there is none.
@@ -81,6 +83,8 @@ class RowRing {
     if (used_ == 0) head_ = tail_ = 0;
   }
   void clear() noexcept { head_ = tail_ = used_ = 0; }
+  /// Memory that no row has been in yet.
+  std::span<std::uint8_t> fresh() const noexcept { return memory_.subspan(reached_); }
 
  private:
   CachedRow* at(std::size_t offset) noexcept {
@@ -98,6 +102,7 @@ class RowRing {
   std::size_t head_ = 0;
   std::size_t tail_ = 0;
   std::size_t used_ = 0;
+  std::size_t reached_ = 0;  ///< the furthest that the head was
 };
 
 }  // namespace flatkv::engine

@@ -42,6 +42,7 @@ std::unique_ptr<engine::RowCache> make_cache(std::uint64_t bytes) {
 Core::Core(CoreSetup setup)
     : setup_(std::move(setup)),
       logger_(setup_.options.log),
+      pages_(std::make_shared<engine::PagePool>(setup_.options.write_buffer)),
       cache_(make_cache(setup_.options.row_cache)),
       absent_keys_(setup_.options.key_filter, logger_),
       old_values_(cache_.get(), absent_keys_),
@@ -353,6 +354,7 @@ StoreMetrics Core::metrics() const {
       for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
     }
   }
+  metrics.buffer_memory += pages_->kept();
   metrics.view_memory = view_memory();
   if (cache_) {
     const engine::RowCache::Counters counters = cache_->counters();

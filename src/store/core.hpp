@@ -122,6 +122,7 @@ class Core {
 
   CoreSetup setup_;
   Logger logger_;
+  std::shared_ptr<engine::PagePool> pages_;  ///< of write buffers that were flushed
   std::unique_ptr<engine::RowCache> cache_;  ///< null: off
   AbsentKeys absent_keys_;
   OldValues old_values_;

@@ -1,8 +1,5 @@
 #include "store/flusher.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -18,14 +15,6 @@ using Clock = std::chrono::steady_clock;
 std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
-}
-
-/// A flush is in no hurry while there is room, and a block that shares its cores with one is: so
-/// this thread gives way. Whoever waits for it leaves it a core by waiting. On Linux a thread has a
-/// nice value of its own; where it cannot be set the flush only is more in the way.
-void give_way() {
-  constexpr int kNice = 10;
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
 }
 
 }  // namespace
@@ -73,7 +62,6 @@ Status Flusher::wait_idle() {
 }
 
 void Flusher::run() {
-  if (getenv("NICE")) give_way();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] {
