@@ -86,7 +86,7 @@ struct RawSubject::Impl {
   store::Fault fault;
   Logger logger{LogCallback{}};
   std::shared_ptr<engine::PagePool> pages =
-      std::make_shared<engine::PagePool>(options.write_buffer);
+      std::make_shared<engine::PagePool>(options.write_buffer / 4 * 5);
   std::unique_ptr<engine::RowCache> cache;
   store::AbsentKeys absent_keys;
   store::OldValues old_values;
@@ -124,7 +124,7 @@ void RawSubject::Impl::freeze() {
       store::DbState& own = state.databases[i];
       batch.parts[i] = {true, own.active, own.hash, own.stats};
       own.frozen.insert(own.frozen.begin(), std::move(own.active));
-      own.active = std::make_shared<engine::RowBuffer>(batch.parts[i].rows->keys(), pages);
+      own.active = std::make_shared<engine::RowBuffer>(batch.parts[i].rows->keys() * 5 / 4, pages);
     }
     batch.metadata = true;
   });

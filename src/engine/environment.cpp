@@ -50,9 +50,16 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
 rocksdb::Env* environment(const DbOptions& options) {
   if (options.env != nullptr) return options.env;
   // Never destroyed: RocksDB's threads may outlive static objects.
-  static rocksdb::Env* const private_env =
-      rocksdb::NewCompositeEnv(std::make_shared<PrivateFileSystem>(rocksdb::FileSystem::Default()))
-          .release();
+  static rocksdb::Env* const private_env = [] {
+    rocksdb::Env* const made = rocksdb::NewCompositeEnv(std::make_shared<PrivateFileSystem>(
+                                                            rocksdb::FileSystem::Default()))
+                                   .release();
+    // Compactions give way to blocks, as flushes do. The pools are the process's: other users of
+    // this RocksDB in it compact at that priority, too.
+    made->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
+    made->LowerThreadPoolCPUPriority(rocksdb::Env::BOTTOM);
+    return made;
+  }();
   return private_env;
 }
 

@@ -84,12 +84,16 @@ Pages PagePool::take(std::size_t bytes, bool zeros) {
 
 void PagePool::give(Pages pages, bool zeros) noexcept {
   const std::size_t mapped = pages.get_deleter().mapped;
-  if (mapped == 0 || kept() + mapped > most_bytes_) return;
+  if (mapped == 0 || mapped > most_bytes_) return;
   if (zeros) std::memset(pages.get(), 0, mapped);
   try {
     const std::lock_guard lock(mutex_);
     entries_.push_back({std::move(pages), zeros});
     kept_ += mapped;
+    // The oldest first: sizes that buffers do not ask for any more.
+    auto gone = entries_.begin();
+    for (; kept_ > most_bytes_; ++gone) kept_ -= gone->pages.get_deleter().mapped;
+    entries_.erase(entries_.begin(), gone);
   } catch (const std::bad_alloc&) {  // then the system has them back
   }
 }

@@ -42,7 +42,8 @@ std::unique_ptr<engine::RowCache> make_cache(std::uint64_t bytes) {
 Core::Core(CoreSetup setup)
     : setup_(std::move(setup)),
       logger_(setup_.options.log),
-      pages_(std::make_shared<engine::PagePool>(setup_.options.write_buffer)),
+      // A buffer is full when it is somewhat above its size.
+      pages_(std::make_shared<engine::PagePool>(setup_.options.write_buffer / 4 * 5)),
       cache_(make_cache(setup_.options.row_cache)),
       absent_keys_(setup_.options.key_filter, logger_),
       old_values_(cache_.get(), absent_keys_),

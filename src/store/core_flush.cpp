@@ -46,13 +46,14 @@ bool Core::all_frozen() const {
   return metadata_version_ >= current->version;
 }
 
-/// The next buffer begins with the index that this one ended with: growing it in the middle of a
-/// block would hold that up by ten milliseconds. Its pages are those of a buffer that was flushed.
+/// The next buffer begins with an index for what this one ended with and a quarter more: growing it
+/// in the middle of a block would hold that up by fifty milliseconds. Its pages are those of a
+/// buffer that was flushed.
 std::shared_ptr<engine::RowBuffer> Core::next_buffer(const engine::RowBuffer& last) const {
   constexpr std::uint64_t kLeastRowBytes = 128;  // an index for more than fits would count as full
   return std::make_shared<engine::RowBuffer>(
-      static_cast<std::size_t>(
-          std::min<std::uint64_t>(last.keys(), setup_.options.write_buffer / kLeastRowBytes)),
+      static_cast<std::size_t>(std::min<std::uint64_t>(
+          last.keys() + last.keys() / 4, setup_.options.write_buffer / kLeastRowBytes)),
       pages_);
 }
 

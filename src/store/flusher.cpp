@@ -1,5 +1,8 @@
 #include "store/flusher.hpp"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -15,6 +18,15 @@ using Clock = std::chrono::steady_clock;
 std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+/// A flush is in no hurry while there is room, and a block that shares its cores with one is: so
+/// this thread gives way, and whoever waits for it leaves it a core by waiting. On Linux a thread
+/// has a nice value of its own; where it cannot be set a flush is only more in the way. (A block's
+/// p99 over its p50, flushes and compactions beside it on two cores: 4.4 without, 3.3 with it.)
+void give_way() noexcept {
+  constexpr int kNice = 10;
+  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
 }
 
 }  // namespace
@@ -62,6 +74,7 @@ Status Flusher::wait_idle() {
 }
 
 void Flusher::run() {
+  give_way();
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] {
