@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <rocksdb/version.h>
 
+#include <algorithm>
+#include <memory>
 #include <new>
 #include <sstream>
 
@@ -22,6 +24,16 @@ std::string version_text() {
 constexpr const char* kAbout =
     "A state commitment store for EVM chains: blocks of writes in, roots out.\n"
     "Every verb has its own --help with an example.";
+
+/// The list of verbs has the first sentence of each; the whole stands in the verb's own help.
+class Overview : public CLI::Formatter {
+ public:
+  std::string make_subcommand(const CLI::App* verb) const override {
+    const std::string text = verb->get_description();
+    const std::size_t end = std::min(text.find_first_of(".;\n"), text.find(": "));
+    return fmt::format("  {:<16}{}\n", verb->get_name(), text.substr(0, end));
+  }
+};
 
 constexpr const char* kExitHelp =
     "Exit status: 0 done; 1 the answer is no (not found, differs, does not verify); 2 wrong use;\n"
@@ -64,6 +76,7 @@ int run_program(int argc, char** argv) {
   Console console;
   const auto out = Output::standard();
   CLI::App app(kAbout, "flatkv");
+  app.formatter(std::make_shared<Overview>());
   app.set_version_flag("--version", version_text, "Version, commit, RocksDB and kernel in use");
   app.require_subcommand(1);
   app.footer(kExitHelp);

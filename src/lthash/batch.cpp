@@ -99,6 +99,11 @@ std::shared_ptr<Pool> pool() {
 
 }  // namespace
 
+void wake_pool() {
+  const auto shared = pool();
+  for (int thread = 1; thread < shared->threads; ++thread) shared->arena.enqueue([] {});
+}
+
 void set_threads(std::size_t count) {
   const int threads = count == 0 ? cores() : static_cast<int>(std::min<std::size_t>(count, 1024));
   const std::lock_guard lock(g_pool_mutex);

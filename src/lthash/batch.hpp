@@ -33,6 +33,10 @@ struct Job {
 /// sizes; small totals stay on the calling thread. The result does not depend on the split.
 void accumulate_parallel(std::span<const Job> jobs);
 
+/// Says that `accumulate_parallel` of a block's rows follows within a millisecond: the pool's
+/// threads sleep between blocks, and waking takes up to a fifth of a millisecond.
+void wake_pool();
+
 /// Threads that `accumulate_parallel` uses, the calling one included; 0 is one per core, as at the
 /// start. Calls under way keep what they started with.
 void set_threads(std::size_t count);

@@ -28,6 +28,9 @@ class Stopwatch {
   Clock::time_point start_;
 };
 
+/// Writes that are worth more than one thread's hashing.
+constexpr std::size_t kWakeFrom = 128;
+
 constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
 
 }  // namespace
@@ -123,6 +126,7 @@ Status Pending::stage(std::vector<Write>& writes) {
     }
   }
 
+  if (writes.size() >= kWakeFrom) lthash::wake_pool();
   auto prepared = [&]() -> Status {
     const Stopwatch watch(read_nanoseconds);
     for (std::size_t i = 0; i < 4; ++i) {
