@@ -195,8 +195,10 @@ class Transfer(Case):
 
     def test_interrupted(self):
         self.apply(blocks(1, 300, rows=200))
+        # A shell starts what it runs in the background with SIGINT ignored, and that is inherited.
         process = subprocess.Popen([FLATKV, "import", "-", self.other], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)

@@ -46,6 +46,7 @@ std::set<std::string> sites_in_sources() {
 /// Sites that no section can pass, and why.
 const std::map<std::string, const char*> kElsewhere = {
     {"fs.link_or_copy.before_copy", "only where the file system cannot link"},
+    {"absent_keys.scan", "no durable step; tested in the room, src/store/absent_keys_test.cpp"},
     {"scrub.front_moved", "only where a block is committed while a slice is read; tests/scrub"},
     {"changelog.reseal.before_remove",
      "a segment above a torn one is not left by a kill: the one before is synced first; tested in "
