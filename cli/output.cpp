@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "base/error.hpp"
 
@@ -32,8 +33,37 @@ std::unique_ptr<Output> Output::standard() {
   return std::unique_ptr<Output>(new Output(STDOUT_FILENO, "standard output", false));
 }
 
+namespace {
+
+bool is_store(const std::filesystem::path& directory) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("gen-") && name.size() == std::string_view("gen-00000001").size()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Outcome<void> outside_of_stores(const std::string& path) {
+  if (path == "-") return {};
+  std::error_code error;
+  const auto whole = std::filesystem::weakly_canonical(path, error);
+  if (error) return {};  // opening it will tell
+  for (auto above = whole.parent_path(); above != above.root_path(); above = above.parent_path()) {
+    if (!is_store(above)) continue;
+    return trouble(ExitCode::usage, path + " lies in the store " + above.string(),
+                   "choose a file outside of it: nothing there may be written but by the store");
+  }
+  return {};
+}
+
 Outcome<std::unique_ptr<Output>> Output::open(const std::string& path) {
   if (path == "-") return standard();
+  FLATKV_TRY(outside_of_stores(path));
   // Appending writes of whole lines: a kill between two of them leaves whole lines.
   const int descriptor =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);

@@ -11,6 +11,9 @@
 
 namespace flatkv::cli {
 
+/// Refuses (`usage`) a file that lies in a store's directory: verbs that look must not change one.
+Outcome<void> outside_of_stores(const std::string& path);
+
 /// A file or standard output ("-") written in order, compressed where the name ends in ".zst".
 /// Errors, a closed pipe among them, come from `write` or at the latest from `close`. One thread.
 class Output {

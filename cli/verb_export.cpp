@@ -36,6 +36,7 @@ class StandardSink : public ByteSink {
 /// Told before the state is copied and written.
 Outcome<void> check_target(const std::string& file) {
   if (file == "-") return {};
+  FLATKV_TRY(outside_of_stores(file));
   const auto parent = std::filesystem::path(file).parent_path();
   std::error_code error;
   if (parent.empty() || std::filesystem::is_directory(parent, error)) return {};

@@ -26,6 +26,7 @@ Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uin
   FLATKV_ASSIGN(const auto header, header_at(file, store, offset));
   if (!header) return offset + 1;
   found.synced = std::max(found.synced, header->synced);
+  found.highest = std::max(found.highest, header->version);
   const std::uint64_t payload = offset + kRecordHeaderBytes;
   if (header->payload_bytes > file.size() - payload) return payload;
   // One is enough, and payloads need not be read for anything else.

@@ -7,8 +7,9 @@
 namespace flatkv::changelog {
 
 struct Found {
-  bool above = false;       ///< a valid record of a version above the one asked for
-  std::int64_t synced = 0;  ///< highest `synced` in any right header
+  bool above = false;        ///< a valid record of a version above the one asked for
+  std::int64_t synced = 0;   ///< highest `synced` in any right header
+  std::int64_t highest = 0;  ///< highest version of any right header
 };
 
 /// Searches the segment from `begin` to its end, at any alignment, for records under the store's

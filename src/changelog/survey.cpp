@@ -160,6 +160,7 @@ class Surveyor {
       FLATKV_TRY(search_records(file, options_.store, offset, survey_.damage->version, found));
     }
     survey_.damage->valid_above = found.above;
+    survey_.damage->highest_above = found.highest;
     survey_.synced = std::max(survey_.synced, found.synced);
     return {};
   }

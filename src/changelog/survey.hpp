@@ -40,6 +40,7 @@ struct Break {
   bool zeros_only = false;  ///< nothing but zeros to the end of the last segment: an end, no damage
   bool valid_above = false;  ///< a valid record (header under our id and payload) of a version
                              ///< above `version` lies at or after this place
+  std::int64_t highest_above = 0;  ///< highest version of a header that is right there; 0: none
 };
 
 struct Survey {

@@ -11,9 +11,21 @@
 namespace flatkv::layout {
 namespace {
 
+/// What the snapshots of a generation must be copies of; nothing where its own MANIFEST.json cannot
+/// tell (then it is looked for in them).
+std::optional<Manifest> own_manifest(fs::FileSystem& files, const std::string& generation) {
+  auto manifest =
+      read_decoded(files, fs::join(generation, kManifestFile), kMaxManifestBytes, decode_manifest);
+  return manifest ? std::optional(*manifest) : std::nullopt;
+}
+
 Result<SnapshotManifest> look_at(fs::FileSystem& files, const std::string& path,
-                                 std::int64_t version, bool check_files) {
+                                 const std::optional<Manifest>& own, std::int64_t version,
+                                 bool check_files) {
   FLATKV_ASSIGN(SnapshotManifest manifest, read_snapshot_manifest(files, path));
+  if (own && manifest.manifest != *own) {
+    return fail(ErrorCode::foreign_store, "the snapshot is of another store").path(path);
+  }
   if (manifest.state.version != version) {
     return fail(ErrorCode::corruption, "SNAPSHOT is of another version than its directory's name")
         .path(path)
@@ -49,6 +61,7 @@ Status clone_file(fs::FileSystem& files, const std::string& from, const std::str
 Result<std::vector<SnapshotEntry>> list_snapshots(fs::FileSystem& files,
                                                   const std::string& generation, bool check_files) {
   FLATKV_ASSIGN(const auto entries, files.list(generation));
+  const auto own = own_manifest(files, generation);
   std::vector<SnapshotEntry> snapshots;
   for (const fs::DirEntry& entry : entries) {
     const auto version = parse_snapshot_name(entry.name);
@@ -57,7 +70,8 @@ Result<std::vector<SnapshotEntry>> list_snapshots(fs::FileSystem& files,
     if (entry.type != fs::FileType::directory) {
       return fail(ErrorCode::corruption, "this is not a directory, and should be").path(path);
     }
-    snapshots.push_back({entry.name, path, *version, look_at(files, path, *version, check_files)});
+    snapshots.push_back(
+        {entry.name, path, *version, look_at(files, path, own, *version, check_files)});
   }
   std::ranges::sort(snapshots, {}, &SnapshotEntry::version);
   return snapshots;
@@ -72,7 +86,7 @@ Result<SnapshotManifest> find_snapshot(fs::FileSystem& files, const std::string&
         .path(path)
         .version(version);
   }
-  return look_at(files, path, version, check_files);
+  return look_at(files, path, own_manifest(files, generation), version, check_files);
 }
 
 std::string unfinished_snapshot_path(const std::string& generation, std::int64_t version) {
@@ -85,7 +99,7 @@ Status publish_snapshot(fs::FileSystem& files, const std::string& generation,
   const std::string from = unfinished_snapshot_path(generation, version);
   const std::string to = snapshot_path(generation, version);
   FLATKV_ASSIGN(const bool taken, fs::exists(files, to, fs::FileType::directory));
-  if (taken && look_at(files, to, version, true)) {
+  if (taken && look_at(files, to, own_manifest(files, generation), version, true)) {
     return fail(ErrorCode::invalid_argument, "there is a valid snapshot of this version")
         .path(to)
         .version(version);

@@ -216,9 +216,11 @@ class Examiner {
     const bool behind = !found_.reached || *found_.reached < found_.durable;
     if (!behind && !damaged()) return {};
     // A page that was never synced may be lost below one that was written back on its own
-    // (`process` and `group`): a hole above D is a lost suffix, not damage, and is cut below.
-    if (damaged() && found_.log->damage->valid_above && needed_for_replay() &&
-        found_.log->damage->version <= found_.durable) {
+    // (`process` and `group`): a hole above D is a lost suffix, not damage, and is cut below. A bad
+    // record that the databases need no more is damage where blocks that they lack stand above it:
+    // a new log would give those up.
+    if (damaged() && found_.log->damage->valid_above && behind &&
+        (needed_for_replay() || found_.log->damage->highest_above > found_.durable)) {
       const changelog::Break& bad = *found_.log->damage;
       return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason +
                                              "; ways out: `flatkv rollback STORE " +
@@ -259,8 +261,15 @@ class Examiner {
   /// A log is there, with a segment at least, before the first block and at every moment after. So
   /// without one blocks may be gone that nothing here tells of: level databases are at their last
   /// flush, which may be any number of blocks below. Only CLEAN says that they were all flushed.
-  bool log_is_gone() const {
-    return !found_.log && !(found_.clean && found_.clean->version == found_.durable);
+  bool log_is_gone() const { return !found_.log && !clean_tells_of_copy(); }
+
+  bool clean_tells_of_copy() const {
+    if (!found_.clean || found_.clean->version != found_.durable) return false;
+    return std::ranges::all_of(layout::kDataDatabases, [&](Database which) {
+      const DataFinding& own = found_.copy.data[static_cast<std::size_t>(which)];
+      return own.problem || own.version != found_.durable ||
+             own.hash.checksum() == checksum_of(found_.clean->roots, which);
+    });
   }
 
   Status no_log() const {

@@ -46,6 +46,21 @@ void keep_pairs(ReferenceEntry& entry, const codec::ChangelogEntry::Set& set) {
   entry.change_sets.push_back({set.name, entry.pairs.back()});
 }
 
+/// What a store would refuse is refused before anything is committed.
+Status check_pairs(const codec::ChangelogEntry::Set& set) {
+  const auto has_key = [](const KVPair& pair) { return !pair.key.empty(); };
+  if (set.name.empty() && std::ranges::any_of(set.pairs, has_key)) {
+    return fail(ErrorCode::corruption, "a change set has an empty name");
+  }
+  if (set.name != kEvmModule) return {};
+  for (const KVPair& pair : set.pairs) {
+    if (pair.key.empty()) continue;
+    auto route = pair.remove ? codec::route(pair.key) : codec::route_set(pair.key, pair.value);
+    if (!route) return std::unexpected(std::move(route).error());
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ReferenceLog> ReferenceLog::open(fs::FileSystem& files, const std::string& directory) {
@@ -137,6 +152,16 @@ Result<std::optional<Bytes>> ReferenceLog::unfinished(std::uint64_t offset) {
   return std::nullopt;
 }
 
+Result<bool> ReferenceLog::rest_is_zeros() {
+  Bytes chunk(kStep);
+  while (true) {
+    FLATKV_ASSIGN(const std::size_t got, read(chunk));
+    if (got == 0) return true;
+    const auto rest = std::span(chunk).first(got);
+    if (std::ranges::any_of(rest, [](std::uint8_t byte) { return byte != 0; })) return false;
+  }
+}
+
 Result<std::optional<Bytes>> ReferenceLog::read_entry() {
   while (true) {
     if (source_ == nullptr) {
@@ -150,6 +175,11 @@ Result<std::optional<Bytes>> ReferenceLog::read_entry() {
     if (!length) {
       source_.reset();
       continue;
+    }
+    if (*length == 0 && in_last_segment()) {
+      // No entry is empty: zeros to the end of the log are its end, as in ours.
+      FLATKV_ASSIGN(const bool zeros, rest_is_zeros());
+      if (zeros) return unfinished(begin);
     }
     if (*length > kMaxEntryBytes) {
       return fail(ErrorCode::corruption, "an entry's length is out of range")
@@ -193,7 +223,10 @@ Result<std::optional<ReferenceEntry>> ReferenceLog::next() {
   }
   entry.version = next_version_++;
   entry.pairs.reserve(decoded->changesets.size());  // the change sets point into it
-  for (const auto& set : decoded->changesets) keep_pairs(entry, set);
+  for (const auto& set : decoded->changesets) {
+    keep_pairs(entry, set);
+    if (Status valid = check_pairs(set); !valid) return damaged(valid.error().message);
+  }
   return entry;
 }
 

@@ -49,6 +49,7 @@ class ReferenceLog {
   Result<std::optional<std::uint64_t>> read_length(bool& cut);
   Result<std::optional<Bytes>> read_entry();
   Result<std::optional<Bytes>> unfinished(std::uint64_t offset);
+  Result<bool> rest_is_zeros();
 
   fs::FileSystem* files_;
   std::vector<Segment> segments_;

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -192,6 +193,20 @@ class Transfer(Case):
             self.run_ok("verify", self.other)
         print("killed imports:", outcomes)
         self.assertGreater(outcomes["old"] + outcomes["incomplete"], 0)
+
+    def test_no_output_into_a_store(self):
+        self.apply(blocks(1, 5))
+        generation = next(pathlib.Path(self.store).glob("gen-*"))
+        link = pathlib.Path(self.folder) / "link"
+        link.symlink_to(generation)
+        before = self.root_line()
+        for target in (generation / "MANIFEST.json", next((generation / "changelog").iterdir()), link / "CLEAN",
+                       pathlib.Path(self.store) / "CURRENT", pathlib.Path(self.store) / "new"):
+            for words in (("export", self.store, target), ("digest", self.store, "--out", target)):
+                result = self.run_exit(USAGE, *words)
+                self.assertIn("lies in the store", result.err)
+        self.assertEqual(self.root_line(), before)
+        self.run_ok("verify", self.store)
 
     def test_interrupted(self):
         self.apply(blocks(1, 300, rows=200))

@@ -293,6 +293,20 @@ void log_files(std::vector<Fault>& to) {
                 },
                 refused,
                 {log_gap, corruption}});
+  // A new log at the databases' version would give up the blocks above it.
+  to.push_back({"W2",
+                "flip in a record that no database needs, blocks that they lack above it",
+                Start::killed,
+                [](const std::string& store) {
+                  std::string holds;
+                  for (const std::string& segment : segments(store)) {
+                    if (std::stoll(stdfs::path(segment).stem()) <= kMiddle) holds = segment;
+                  }
+                  constexpr std::uintmax_t kInItsFirstRecord = 104 + 200;
+                  flip_bit(holds, 8 * kInItsFirstRecord);
+                },
+                refused,
+                {corruption}});
   // A live store always has a segment: only CLEAN tells that nothing was lost with the log.
   for (const Start start : {Start::closed, Start::killed}) {
     const std::string after = start == Start::closed ? "" : " after a kill";
@@ -563,6 +577,20 @@ void directories(std::vector<Fault>& to) {
                 },
                 rebuilt,
                 {}});
+  for (const bool copy_gone : {false, true}) {
+    to.push_back({"S6",
+                  std::string("a snapshot of another store above the log") +
+                      (copy_gone ? ", working copy gone" : ""),
+                  Start::killed,
+                  [copy_gone](const std::string& store) {
+                    const std::string theirs = snapshots(longer_stranger()).back();
+                    copy_tree(theirs, live_generation(store) + "/" +
+                                          stdfs::path(theirs).filename().string());
+                    if (copy_gone) remove_in_generation("working")(store);
+                  },
+                  copy_gone ? rebuilt : recovered,
+                  {}});
+  }
   to.push_back({"S6",
                 "no snapshot and no working copy",
                 Start::closed,
