@@ -15,8 +15,8 @@ struct PendingRow;
 
 /// Looks up what the touched rows of a block held at the last commit: buffers first, then the row
 /// cache, then the filter of absent keys, then one sorted multi-get for what is left. A failed read
-/// is an error, never "absent" (trap 5). What is read here is not put into the cache: it is about to
-/// be overwritten, and the flush brings what was written.
+/// is an error, never "absent" (trap 5). What is read here is not put into the cache: it is about
+/// to be overwritten, and the flush brings what was written.
 class OldValues {
  public:
   /// `cache` may be null.

@@ -37,5 +37,7 @@ struct Fault {
 };
 
 const std::vector<Fault>& fault_table();
+/// Rows W and R3, of fault_table: files of the changelog, and records that hold no block.
+void add_log_faults(std::vector<Fault>& to);
 
 }  // namespace flatkv::test
