@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kMostKept = std::size_t{64} << 30;  // so that the list of them is bounded
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -65,6 +66,10 @@ void populate(std::uint8_t* from, std::size_t bytes) noexcept {
 #endif
 }
 
+PagePool::PagePool(std::size_t most_bytes) : most_bytes_(std::min(most_bytes, kMostKept)) {
+  entries_.reserve(most_bytes_ / kHugePage + 1);
+}
+
 Pages PagePool::take(std::size_t bytes, bool zeros) {
   const std::size_t wanted = round_up(bytes, kHugePage);
   {
@@ -86,16 +91,13 @@ void PagePool::give(Pages pages, bool zeros) noexcept {
   const std::size_t mapped = pages.get_deleter().mapped;
   if (mapped == 0 || mapped > most_bytes_) return;
   if (zeros) std::memset(pages.get(), 0, mapped);
-  try {
-    const std::lock_guard lock(mutex_);
-    entries_.push_back({std::move(pages), zeros});
-    kept_ += mapped;
-    // The oldest first: sizes that buffers do not ask for any more.
-    auto gone = entries_.begin();
-    for (; kept_ > most_bytes_; ++gone) kept_ -= gone->pages.get_deleter().mapped;
-    entries_.erase(entries_.begin(), gone);
-  } catch (const std::bad_alloc&) {  // then the system has them back
-  }
+  const std::lock_guard lock(mutex_);
+  entries_.push_back({std::move(pages), zeros});  // there is room
+  kept_ += mapped;
+  // The oldest first: sizes that buffers do not ask for any more.
+  auto gone = entries_.begin();
+  for (; kept_ > most_bytes_; ++gone) kept_ -= gone->pages.get_deleter().mapped;
+  entries_.erase(entries_.begin(), gone);
 }
 
 std::size_t PagePool::kept() const noexcept {

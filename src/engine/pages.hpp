@@ -31,7 +31,7 @@ void populate(std::uint8_t* from, std::size_t bytes) noexcept;
 class PagePool {
  public:
   /// Keeps at most so many bytes.
-  explicit PagePool(std::size_t most_bytes) : most_bytes_(most_bytes) {}
+  explicit PagePool(std::size_t most_bytes);
 
   /// As allocate_pages, but what they hold is zeros only if `zeros`.
   Pages take(std::size_t bytes, bool zeros);
