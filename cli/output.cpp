@@ -14,6 +14,17 @@ namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 16;
 
+bool is_store(const std::filesystem::path& directory) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("gen-") && name.size() == std::string_view("gen-00000001").size()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Output::Output(int descriptor, std::string name, bool compressed)
@@ -32,21 +43,6 @@ Output::~Output() {
 std::unique_ptr<Output> Output::standard() {
   return std::unique_ptr<Output>(new Output(STDOUT_FILENO, "standard output", false));
 }
-
-namespace {
-
-bool is_store(const std::filesystem::path& directory) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("gen-") && name.size() == std::string_view("gen-00000001").size()) {
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 Outcome<void> outside_of_stores(const std::string& path) {
   if (path == "-") return {};

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "flatkv/bytes.hpp"
+#include "flatkv/change_set.hpp"
 #include "flatkv/keys.hpp"
 
 namespace flatkv::codec {
@@ -24,5 +25,10 @@ Result<Route> route(ByteView external_key);
 /// As `route`, and checks the value's length for its kind (nonce 8, code hash and balance 32,
 /// others ≤ kMaxValueBytes). For deletes call `route` alone.
 Result<Route> route_set(ByteView external_key, ByteView value);
+
+/// Whichever of the two the pair asks for.
+inline Result<Route> route_pair(const KVPair& pair) {
+  return pair.remove ? route(pair.key) : route_set(pair.key, pair.value);
+}
 
 }  // namespace flatkv::codec

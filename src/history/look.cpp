@@ -155,7 +155,7 @@ Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
                                       std::optional<Error>& problem) {
   std::vector<Reach> reach;
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
-    if (!snapshots[i].manifest || snapshots[i].manifest->manifest != manifest) continue;
+    if (!snapshots[i].manifest) continue;
     Reach one{i, snapshots[i].version, snapshots[i].version, std::nullopt};
     auto log = survey_log(files, place, manifest.store, one.version);
     if (!log) {

@@ -316,14 +316,11 @@ Status Repair::judge_snapshots() {
 }
 
 Result<Verdict> Repair::judge_in(const layout::SnapshotEntry& snapshot, Database which) const {
-  Verdict verdict;
   if (!snapshot.manifest) {
+    Verdict verdict;
     verdict.damage = snapshot.manifest.error();
-  } else if (snapshot.manifest->manifest != found_.manifest) {
-    verdict.damage =
-        fail(ErrorCode::foreign_store, "it is of another store").path(snapshot.path).error();
+    return verdict;
   }
-  if (verdict.damage) return verdict;
   const layout::StateSummary& state = snapshot.manifest->state;
   const std::uint64_t rows =
       which == Database::metadata ? 0 : state.stats[static_cast<std::size_t>(which)].rows;

@@ -12,8 +12,8 @@ namespace flatkv::layout {
 struct SnapshotEntry {
   std::string name;
   std::string path;
-  std::int64_t version = 0;  ///< from the name
-  Result<SnapshotManifest> manifest;
+  std::int64_t version = 0;           ///< from the name
+  Result<SnapshotManifest> manifest;  ///< of the generation's own store: others are `foreign_store`
 };
 /// Ascending by version. SNAPSHOT is read and checked; `check_files` also compares sizes and CRCs.
 /// `corruption` where something else than a directory has a snapshot's name.

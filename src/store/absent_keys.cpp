@@ -50,7 +50,6 @@ bool AbsentKeys::surely_absent(Database database, std::uint64_t hash) const noex
   for (const auto& filter : keys.since) {
     if (filter->may_hold(hash)) return false;
   }
-  answered_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 

@@ -42,6 +42,8 @@ class AbsentKeys {
   bool answers(Database database) const noexcept;
   void prefetch(Database database, std::uint64_t hash) const noexcept;
   bool surely_absent(Database database, std::uint64_t hash) const noexcept;
+  /// So many keys were found to be.
+  void count_answers(std::uint64_t keys) noexcept { answered_ += keys; }
   /// The tables were asked for so many keys that are not there.
   void asked_in_vain(Database database, std::uint64_t keys) noexcept;
   /// A block's rows, before its state is published.
@@ -91,7 +93,7 @@ class AbsentKeys {
   const Logger& logger_;
   std::array<Keys, 4> keys_;
   std::atomic<std::uint64_t> memory_ = 0;
-  mutable std::atomic<std::uint64_t> answered_ = 0;
+  std::atomic<std::uint64_t> answered_ = 0;
 
   std::mutex mutex_;
   std::condition_variable changed_;

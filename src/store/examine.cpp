@@ -351,9 +351,6 @@ class Examiner {
   /// A snapshot that is whole, from which the chain of the log leads to W.
   Status snapshot_serves(const SnapshotEntry& snapshot, const KnownRoots& known) {
     if (!snapshot.manifest) return std::unexpected(snapshot.manifest.error());
-    if (snapshot.manifest->manifest != found_.manifest) {
-      return fail(ErrorCode::foreign_store, "it is of another store");
-    }
     FLATKV_TRY(layout::check_snapshot_files(files_, snapshot.path, *snapshot.manifest));
     FLATKV_ASSIGN(const bool reaches, log_reaches_from(snapshot));
     if (!reaches) {

@@ -68,6 +68,7 @@ void OldValues::drop_absent(Database database, std::span<PendingRow> rows) {
       }
     }
   }
+  absent_.count_answers(missing_.size() - kept);
   missing_.resize(kept);
 }
 

@@ -68,7 +68,7 @@ Status Pending::apply(std::span<const NamedChangeSet> change_sets) {
       }
       kept.push_back(set);
       for (const KVPair& pair : set.pairs) {
-        auto route = pair.remove ? codec::route(pair.key) : codec::route_set(pair.key, pair.value);
+        auto route = codec::route_pair(pair);
         if (!route) return std::unexpected(std::move(route).error());
         writes.push_back({route->kind, route->database, pair.remove, 0, route->key, pair.value});
       }
@@ -103,7 +103,7 @@ Status Pending::replay(Bytes payload, const codec::ChangelogEntry& entry,
   for (const auto& set : entry.changesets) {
     if (set.name != kEvmModule) continue;
     for (const KVPair& pair : set.pairs) {
-      auto route = pair.remove ? codec::route(pair.key) : codec::route_set(pair.key, pair.value);
+      auto route = codec::route_pair(pair);
       if (!route) return std::unexpected(std::move(route).error());
       if (!take[static_cast<std::size_t>(route->database)]) continue;
       writes.push_back({route->kind, route->database, pair.remove, 0, route->key,

@@ -55,7 +55,7 @@ Status check_pairs(const codec::ChangelogEntry::Set& set) {
   if (set.name != kEvmModule) return {};
   for (const KVPair& pair : set.pairs) {
     if (pair.key.empty()) continue;
-    auto route = pair.remove ? codec::route(pair.key) : codec::route_set(pair.key, pair.value);
+    auto route = codec::route_pair(pair);
     if (!route) return std::unexpected(std::move(route).error());
   }
   return {};

@@ -11,6 +11,19 @@ class RepairMetadata : public RepairFixture {
     value.at(byte) ^= 1;
     tamper(working(path(), "metadata"), {{meta_key(name), value}});
   }
+
+  /// Another chain's store, of so many blocks, at aside("other").
+  void build_other(std::int64_t blocks) {
+    Options options = options_;
+    options.create_if_missing = true;
+    auto other = CommitStore::open(aside("other"), options);
+    ASSERT_OK(other);
+    Model model;
+    for (std::int64_t v = 1; v <= blocks; ++v) {
+      ASSERT_TRUE(commit_both(*other, model, script_block(5, v)));
+    }
+    ASSERT_OK(other->close());
+  }
 };
 
 TEST_F(RepairMetadata, EachWrongValue) {
@@ -62,17 +75,7 @@ TEST_F(RepairMetadata, MissingOrWithoutAValue) {
 
 TEST_F(RepairMetadata, AStrangers) {
   build();
-  {
-    Options options = options_;
-    options.create_if_missing = true;
-    auto other = CommitStore::open(aside("other"), options);
-    ASSERT_OK(other);
-    Model model;
-    for (std::int64_t v = 1; v <= 20; ++v) {
-      ASSERT_TRUE(commit_both(*other, model, script_block(5, v)));
-    }
-    ASSERT_OK(other->close());
-  }
+  ASSERT_NO_FATAL_FAILURE(build_other(20));
   copy_tree(path(), aside("good"));
   copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
   expect_repaired(Database::metadata, RepairSource::local_meta);
@@ -90,17 +93,7 @@ TEST_F(RepairMetadata, AStrangers) {
 
 TEST_F(RepairMetadata, AWholeCopyOfAnotherStoreIsForAnOpen) {
   build();
-  {
-    Options options = options_;
-    options.create_if_missing = true;
-    auto other = CommitStore::open(aside("other"), options);
-    ASSERT_OK(other);
-    Model model;
-    for (std::int64_t v = 1; v <= 25; ++v) {
-      ASSERT_TRUE(commit_both(*other, model, script_block(5, v)));
-    }
-    ASSERT_OK(other->close());
-  }
+  ASSERT_NO_FATAL_FAILURE(build_other(25));
   copy_tree(live_generation(aside("other")) + "/working", live_generation(path()) + "/working");
   for (const Database database : {Database::storage, Database::metadata}) {
     expect_refused(database, ErrorCode::corruption, repair_options(),
