@@ -3,7 +3,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import time
 import unittest
@@ -100,7 +99,7 @@ class Bench(Case):
                     if store.exists():
                         break
                     time.sleep(0.05)
-                process.send_signal(signal.SIGINT)
+                interrupt(process)
                 self.assertEqual(process.wait(timeout=120), 130)
                 self.assertFalse((self.folder / "dir").exists())
 

@@ -2,7 +2,6 @@
 """digest, diff and bisect: where two nodes differ."""
 
 import json
-import signal
 import subprocess
 import time
 import unittest
@@ -101,7 +100,7 @@ class Digest(Compare):
         process = subprocess.Popen([FLATKV, "digest", self.store, "--rate", "100", "--out", out],
                                    stderr=subprocess.PIPE)
         time.sleep(1)
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         self.assertEqual(process.wait(30), 130, process.stderr.read())
         process.stderr.close()
         self.assertFalse(out.exists())

@@ -170,7 +170,7 @@ class Repair(Case):
             process = subprocess.Popen([FLATKV, "repair", self.store, "--db", "storage"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(whole * attempt / 11)
-            process.send_signal(signal.SIGINT if attempt % 2 else signal.SIGKILL)
+            interrupt(process) if attempt % 2 else process.kill()
             self.assertIn(process.wait(timeout=60), (0, 130, -signal.SIGKILL))
             self.run_ok("repair", self.store, "--db", "storage")
             self.assertEqual(self.root_line(), self.before)

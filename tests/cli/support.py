@@ -3,9 +3,12 @@
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -70,6 +73,18 @@ def flatkv(*arguments, stdin=None, env=None) -> Result:
     process.stdout = process.stdout.decode()
     process.stderr = process.stderr.decode(errors="replace")
     return Result(process)
+
+
+def interrupt(process: subprocess.Popen, number: int = signal.SIGINT) -> None:
+    """Sends a signal as soon as the program listens for it. Before that it would be ended by it, or, started
+    in the background by a shell, never hear of it."""
+    status = pathlib.Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        blocked = int(re.search(r"^SigBlk:\s*(\w+)", status.read_text(), re.MULTILINE)[1], 16)
+        if blocked >> (number - 1) & 1:
+            break
+        time.sleep(0.001)
+    process.send_signal(number)
 
 
 def line(version: int, *pairs, name: str = "evm") -> str:

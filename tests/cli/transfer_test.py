@@ -210,14 +210,12 @@ class Transfer(Case):
 
     def test_interrupted(self):
         self.apply(blocks(1, 300, rows=200))
-        # A shell starts what it runs in the background with SIGINT ignored, and that is inherited.
         process = subprocess.Popen([FLATKV, "import", "-", self.other], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 130)
+        interrupt(process)
+        self.assertEqual(process.wait(timeout=60), 130)  # with its input open
+        process.communicate()
         self.run_exit(REFUSED, "root", self.other)
 
     def test_the_reference_log(self):
