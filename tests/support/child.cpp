@@ -46,7 +46,13 @@ Child Child::start(const std::string& mode, const std::vector<std::string>& argu
   std::vector<std::string> words = {"/proc/self/exe", "--child", mode, std::to_string(ends[1])};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> settings;
-  for (char** setting = environ; *setting != nullptr; ++setting) settings.emplace_back(*setting);
+  for (char** setting = environ; *setting != nullptr; ++setting) {
+    const std::string_view text = *setting;
+    // Of two settings of one name the first would count.
+    if (!environment.contains(std::string(text.substr(0, text.find('='))))) {
+      settings.emplace_back(text);
+    }
+  }
   for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
   // All memory is made before the fork: this process has threads.
   std::vector<char*> argv;
