@@ -5,7 +5,7 @@
 #include "base/error.hpp"
 #include "bench_directory.hpp"
 #include "bench_report.hpp"
-#include "lthash/batch.hpp"
+#include "lthash/pool.hpp"
 #include "progress.hpp"
 #include "read_ahead.hpp"
 #include "verbs.hpp"

@@ -14,7 +14,8 @@
 
 #include "blake3/blake3.hpp"
 #include "blake3/kernel.hpp"
-#include "lthash/batch.hpp"
+#include "lthash/pool.hpp"
+#include "lthash/summation.hpp"
 #include "official.hpp"
 
 namespace {
@@ -22,7 +23,6 @@ namespace {
 using flatkv::Bytes;
 using flatkv::ByteView;
 using flatkv::LtHash;
-using flatkv::lthash::Job;
 using flatkv::lthash::RowChange;
 namespace blake3 = flatkv::blake3;
 namespace lthash = flatkv::lthash;
@@ -187,9 +187,10 @@ void digest(const char* title, std::size_t size, int rounds) {
 void threads(const char* title, std::size_t rows, int rounds) {
   const Input input(rows, 52, 32);
   LtHash sum;
+  lthash::Summation summation;
   const auto parallel = [&] {
-    const Job job = {input.rows, &sum};
-    lthash::accumulate_parallel({&job, 1});
+    for (const auto& row : input.rows) summation.add(sum, row);
+    summation.wait();
   };
   std::vector<Contender> contenders;
   contenders.push_back({"one thread", [] { (void)blake3::select(blake3::detect()); },

@@ -52,9 +52,9 @@ struct RawSubject::Impl {
       : options(given),
         cache(given.row_cache == 0 ? nullptr : std::make_unique<engine::RowCache>(given.row_cache)),
         absent_keys(given.key_filter, logger),
-        old_values(cache.get(), absent_keys),
+        old_values(cache.get(), &absent_keys),
         published(std::move(state)),
-        pending(AccountRows::keep, old_values) {
+        pending(AccountRows::keep, old_values, store::Hashing::when_asked) {
     store::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
@@ -93,6 +93,7 @@ struct RawSubject::Impl {
   store::Published published;
   store::Pending pending;
   std::array<std::vector<lthash::RowChange>, 4> changes;
+  lthash::Summation summation;
   std::array<codec::Stats, 4> stats{};
   std::int64_t frozen_at = 0;
   std::unique_ptr<store::Flusher> flusher;
@@ -180,12 +181,11 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
 std::uint64_t RawSubject::hash_last() {
   impl_->keep_changes();
   std::array<LtHash, 4> sums;
-  std::vector<lthash::Job> jobs;
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (!impl_->changes[i].empty()) jobs.push_back({impl_->changes[i], &sums[i]});
-  }
   const auto start = Clock::now();
-  lthash::accumulate_parallel(jobs);
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (const auto& change : impl_->changes[i]) impl_->summation.add(sums[i], change);
+  }
+  impl_->summation.wait();
   return since(start);
 }
 

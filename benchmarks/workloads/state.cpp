@@ -7,7 +7,7 @@
 #include "flatkv/inspect.hpp"
 #include "flatkv/transfer.hpp"
 #include "layout/generation.hpp"
-#include "lthash/batch.hpp"
+#include "lthash/summation.hpp"
 #include "store/commit_store.hpp"
 #include "workloads/child.hpp"
 #include "workloads/series.hpp"
@@ -252,11 +252,12 @@ class StateRun {
     std::vector<lthash::RowChange> rows;
     for (const KVPair& pair : block.writes) rows.push_back({pair.key.subspan(1), {}, pair.value});
     LtHash sum;
-    const lthash::Job job{rows, &sum};
+    lthash::Summation summation;
     std::vector<std::uint64_t> times;
     for (int i = 0; i < 50; ++i) {
       const auto start = Clock::now();
-      lthash::accumulate_parallel({&job, 1});
+      for (const auto& row : rows) summation.add(sum, row);
+      summation.wait();
       times.push_back(since(start));
     }
     return static_cast<double>(rows.size()) / (summarize(times).p50 * 1e-9);

@@ -16,11 +16,21 @@ std::string meta_hash_key(Database database) {
   return name;
 }
 
+namespace {
+
+rocksdb::Options table_options(const DbOptions& db_options, TableBlocks blocks) {
+  rocksdb::Options options = rocks_options(db_options);
+  if (blocks == TableBlocks::plain) options.compression = rocksdb::kNoCompression;
+  return options;
+}
+
+}  // namespace
+
 struct TableWriter::Impl {
-  Impl(const DbOptions& db_options, std::string table_path)
+  Impl(const DbOptions& db_options, std::string table_path, TableBlocks blocks)
       : path(std::move(table_path)),
         which(db_options.which),
-        options(rocks_options(db_options)),
+        options(table_options(db_options, blocks)),
         // The page cache keeps what was written: it is read again by the next blocks and soon by a
         // compaction.
         writer(rocksdb::EnvOptions(options), options, nullptr, /*invalidate_page_cache=*/false) {}
@@ -53,14 +63,15 @@ TableWriter::TableWriter(TableWriter&&) noexcept = default;
 TableWriter& TableWriter::operator=(TableWriter&&) noexcept = default;
 TableWriter::~TableWriter() = default;
 
-Result<TableWriter> TableWriter::create(const DbOptions& options, const std::string& path) {
+Result<TableWriter> TableWriter::create(const DbOptions& options, const std::string& path,
+                                        TableBlocks blocks) {
   const rocksdb::Status there = environment(options)->FileExists(path);
   if (there.ok()) {
     return fail(ErrorCode::invalid_argument, "a table is to be written where there is a file")
         .path(path)
         .database(options.which);
   }
-  auto impl = std::make_unique<Impl>(options, path);
+  auto impl = std::make_unique<Impl>(options, path, blocks);
   const rocksdb::Status opened = impl->writer.Open(path);
   if (!opened.ok()) {
     Error error = rocks_error(opened, "cannot create the table", path, options.which);

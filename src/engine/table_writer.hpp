@@ -19,12 +19,17 @@ inline constexpr std::string_view kMetaStoreKey = "_meta/store";
 /// "_meta/hash/account", ...
 std::string meta_hash_key(Database database);
 
+/// `packed` for tables that stay; `plain` for those of a flush, which the first compaction reads
+/// again: packing them is an eighth of a flush's time.
+enum class TableBlocks : std::uint8_t { packed, plain };
+
 /// Writes one sorted table: metadata values first, then rows, each strictly ascending (anything
 /// else is `invalid_argument`). The file is synced by `finish`; one that is not finished is
 /// removed. A table without anything is an error (RocksDB would leave 0 bytes). One thread.
 class TableWriter {
  public:
-  static Result<TableWriter> create(const DbOptions& options, const std::string& path);
+  static Result<TableWriter> create(const DbOptions& options, const std::string& path,
+                                    TableBlocks blocks = TableBlocks::packed);
   TableWriter(TableWriter&&) noexcept;
   TableWriter& operator=(TableWriter&&) noexcept;
   ~TableWriter();

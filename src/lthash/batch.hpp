@@ -23,22 +23,4 @@ LtHash element(ByteView key, ByteView value);
 /// values are equal are skipped.
 void accumulate(std::span<const RowChange> rows, LtHash& accumulator);
 
-/// One accumulator and what goes into it.
-struct Job {
-  std::span<const RowChange> rows;
-  LtHash* accumulator = nullptr;
-};
-
-/// All jobs, on the calling thread and the shared pool, balanced over their rows whatever their
-/// sizes; small totals stay on the calling thread. The result does not depend on the split.
-void accumulate_parallel(std::span<const Job> jobs);
-
-/// Says that `accumulate_parallel` of a block's rows follows within a millisecond: the pool's
-/// threads sleep between blocks, and waking takes up to a fifth of a millisecond.
-void wake_pool();
-
-/// Threads that `accumulate_parallel` uses, the calling one included; 0 is one per core, as at the
-/// start. Calls under way keep what they started with.
-void set_threads(std::size_t count);
-
 }  // namespace flatkv::lthash

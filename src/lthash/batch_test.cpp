@@ -206,51 +206,6 @@ TEST_P(Batch, NetChangeEqualsTheChainOfWrites) {
   EXPECT_EQ(all, net);
 }
 
-TEST_P(Batch, ParallelEqualsSerialForAnyThreadsAndShapes) {
-  Rows rows(7);
-  for (const std::size_t threads : {1U, 2U, 3U, 7U, 0U}) {
-    set_threads(threads);
-    for (const std::size_t large : {0U, 1U, 40U, 1500U}) {
-      std::vector<std::vector<Row>> data;
-      for (const std::size_t count : {large, large / 10, std::size_t{3}, std::size_t{0}}) {
-        data.push_back(rows.many(count));
-      }
-      std::vector<std::vector<RowChange>> views;
-      for (const auto& one : data) views.push_back(changes(one));
-      std::vector<LtHash> expected(data.size());
-      std::vector<LtHash> sums(data.size());
-      std::vector<Job> jobs;
-      for (std::size_t i = 0; i < data.size(); ++i) {
-        sums[i].limbs()[5] = expected[i].limbs()[5] = 99;
-        accumulate(views[i], expected[i]);
-        jobs.push_back({views[i], &sums[i]});
-      }
-      accumulate_parallel(jobs);
-      ASSERT_EQ(sums, expected) << threads << ' ' << large;
-    }
-  }
-  set_threads(0);
-}
-
-TEST_P(Batch, ManyThreadsAtOnce) {
-  Rows rows(8);
-  const auto batch = rows.many(700);
-  const auto views = changes(batch);
-  LtHash expected;
-  accumulate(views, expected);
-  std::vector<LtHash> sums(4);
-  {
-    std::vector<std::jthread> threads;
-    for (auto& sum : sums) {
-      threads.emplace_back([&] {
-        const Job job = {views, &sum};
-        accumulate_parallel({&job, 1});
-      });
-    }
-  }
-  for (const auto& sum : sums) EXPECT_EQ(sum, expected);
-}
-
 INSTANTIATE_TEST_SUITE_P(Kernels, Batch, testing::ValuesIn(kernels()), [](const auto& kernel) {
   return std::string(blake3::to_string(kernel.param));
 });

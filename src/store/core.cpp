@@ -9,7 +9,7 @@
 #include "base/failpoint.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
-#include "lthash/batch.hpp"
+#include "lthash/pool.hpp"
 #include "store/examine.hpp"
 
 namespace flatkv::store {
@@ -46,9 +46,9 @@ Core::Core(CoreSetup setup)
       pages_(std::make_shared<engine::PagePool>(setup_.options.write_buffer / 4 * 5)),
       cache_(make_cache(setup_.options.row_cache)),
       absent_keys_(setup_.options.key_filter, logger_),
-      old_values_(cache_.get(), absent_keys_),
+      old_values_(cache_.get(), &absent_keys_),
       published_(setup_.state),
-      pending_(setup_.manifest.account_rows, old_values_),
+      pending_(setup_.manifest.account_rows, old_values_, Hashing::early),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
   if (setup_.options.threads != 0) lthash::set_threads(setup_.options.threads);
   for (std::size_t i = 0; i < 4; ++i) {

@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "lthash/pool.hpp"
 #include "store/metadata.hpp"
 
 namespace flatkv::store {
@@ -19,6 +20,8 @@ std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
+
+constexpr std::size_t kAhead = 16;
 
 /// A flush is in no hurry while there is room, and a block that shares its cores with one is: so
 /// this thread gives way, and whoever waits for it leaves it a core by waiting. On Linux a thread
@@ -142,14 +145,23 @@ FlushMetrics Flusher::flushed(Database database) const {
 }
 
 Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
+  const lthash::CoreTaken taken;
   const auto start = Clock::now();
   const auto& part = batch.parts[static_cast<std::size_t>(database)];
   const auto& db = setup_.lifetime->database(database);
   const std::string path =
       layout::flush_table_path(setup_.lifetime->generation(), database, batch.version);
-  FLATKV_ASSIGN(auto table, engine::TableWriter::create(db->options(), path));
+  FLATKV_ASSIGN(auto table,
+                engine::TableWriter::create(db->options(), path, engine::TableBlocks::plain));
   FLATKV_TRY(put_local_meta(table, batch.version, *part.hash, part.stats));
-  for (const engine::RowBuffer::Row& row : part.rows->sorted()) {
+  // In key order rows are strewn over the buffer's memory: each is asked for some rows ahead.
+  const std::vector<engine::RowBuffer::Row>& rows = part.rows->sorted();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) {
+      __builtin_prefetch(rows[i + kAhead].key.data());
+      __builtin_prefetch(rows[i + kAhead].value.data());
+    }
+    const engine::RowBuffer::Row& row = rows[i];
     if (!row.remove) {
       FLATKV_TRY(table.put(row.key, row.value));
     } else if (!row.absent_below) {

@@ -14,12 +14,18 @@ namespace {
 // what its first-level cache holds.
 constexpr std::size_t kGroup = 32;
 
+void found(PendingRow& row, bool present, ByteView value, const OldValues::Sink& sink) {
+  row.had_old = present;
+  row.old_value = present ? value : ByteView{};
+  if (sink) sink(row);
+}
+
 }  // namespace
 
 /// Three passes over a group, each with the memory that the pass before it asked for: places in the
 /// indices, rows, and then the look itself.
 void OldValues::look_in_memory(const State& state, Database database, std::span<PendingRow> rows,
-                               engine::Arena& arena) {
+                               engine::Arena& arena, const Sink& sink) {
   const DbState& db = state.of(database);
   for (std::size_t begin = 0; begin < rows.size(); begin += kGroup) {
     const auto group = rows.subspan(begin, std::min(kGroup, rows.size() - begin));
@@ -35,48 +41,46 @@ void OldValues::look_in_memory(const State& state, Database database, std::span<
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
       PendingRow& row = group[i];
-      engine::Lookup found = find_in_buffers(db, row.key, row.hash, state.version);
-      if (found.presence == engine::Presence::unknown && cache_ != nullptr) {
-        found = cache_->find(database, row.key, row.hash, state.version, arena);
+      engine::Lookup look = find_in_buffers(db, row.key, row.hash, state.version);
+      if (look.presence == engine::Presence::unknown && cache_ != nullptr) {
+        look = cache_->find(database, row.key, row.hash, state.version, arena);
       }
-      if (found.presence == engine::Presence::unknown) {
+      if (look.presence == engine::Presence::unknown) {
         missing_.push_back({engine::key_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
-        continue;
+      } else {
+        found(row, look.presence == engine::Presence::present, look.value, sink);
       }
-      row.had_old = found.presence == engine::Presence::present;
-      row.old_value = row.had_old ? found.value : ByteView{};
     }
   }
 }
 
 /// Takes from what is missing the keys that no table can have.
-void OldValues::drop_absent(Database database, std::span<PendingRow> rows) {
-  if (!absent_.answers(database)) return;
+void OldValues::drop_absent(Database database, std::span<PendingRow> rows, const Sink& sink) {
+  if (absent_ == nullptr || !absent_->answers(database)) return;
   std::size_t kept = 0;
   for (std::size_t begin = 0; begin < missing_.size(); begin += kGroup) {
     const std::size_t end = std::min(begin + kGroup, missing_.size());
     for (std::size_t i = begin; i < end; ++i) {
-      absent_.prefetch(database, rows[missing_[i].row].hash);
+      absent_->prefetch(database, rows[missing_[i].row].hash);
     }
     for (std::size_t i = begin; i < end; ++i) {
       PendingRow& row = rows[missing_[i].row];
-      if (absent_.surely_absent(database, row.hash)) {
-        row.had_old = false;
-        row.old_value = {};
+      if (absent_->surely_absent(database, row.hash)) {
+        found(row, false, {}, sink);
       } else {
         missing_[kept++] = missing_[i];
       }
     }
   }
-  absent_.count_answers(missing_.size() - kept);
+  absent_->count_answers(missing_.size() - kept);
   missing_.resize(kept);
 }
 
 Status OldValues::read(const State& state, Database database, std::span<PendingRow> rows,
-                       engine::Arena& arena) {
+                       engine::Arena& arena, Keep keep, const Sink& sink) {
   missing_.clear();
-  look_in_memory(state, database, rows, arena);
-  drop_absent(database, rows);
+  look_in_memory(state, database, rows, arena, sink);
+  drop_absent(database, rows, sink);
   if (missing_.empty()) return {};
 
   std::ranges::sort(missing_, [&](const Missing& a, const Missing& b) {
@@ -91,11 +95,13 @@ Status OldValues::read(const State& state, Database database, std::span<PendingR
   std::uint64_t in_vain = 0;
   for (std::size_t i = 0; i < missing_.size(); ++i) {
     PendingRow& row = rows[missing_[i].row];
-    row.had_old = values_[i].has_value();
-    row.old_value = values_[i].value_or(ByteView{});
-    in_vain += row.had_old ? 0 : 1;
+    if (keep == Keep::in_cache && cache_ != nullptr) {
+      cache_->insert(database, row.key, row.hash, state.version, values_[i]);
+    }
+    in_vain += values_[i] ? 0U : 1U;
+    found(row, values_[i].has_value(), values_[i].value_or(ByteView{}), sink);
   }
-  absent_.asked_in_vain(database, in_vain);
+  if (absent_ != nullptr) absent_->asked_in_vain(database, in_vain);
   return {};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -13,31 +14,40 @@ namespace flatkv::store {
 
 struct PendingRow;
 
-/// Looks up what the touched rows of a block held at the last commit: buffers first, then the row
-/// cache, then the filter of absent keys, then one sorted multi-get for what is left. A failed read
-/// is an error, never "absent" (trap 5). What is read here is not put into the cache: it is about
-/// to be overwritten, and the flush brings what was written.
+/// What becomes of a row that had to be read from the tables.
+enum class Keep : std::uint8_t {
+  nothing,   ///< it is about to be overwritten, and the flush brings what was written
+  in_cache,  ///< it may be read again
+};
+
+/// Looks up what many rows held at the last commit: buffers first, then the row cache, then the
+/// filter of absent keys, then one sorted multi-get for what is left. A failed read is an error,
+/// never "absent" (trap 5).
 class OldValues {
  public:
-  /// `cache` may be null.
-  OldValues(engine::RowCache* cache, AbsentKeys& absent) : cache_(cache), absent_(absent) {}
+  /// Called with each row once it is known, in no order that means anything.
+  using Sink = std::function<void(PendingRow&)>;
 
-  /// Fills had_old and old_value of `rows`. Values are copied into `arena` or live in the state's
-  /// buffers. On error the rows are unspecified and nothing else has changed.
+  /// Either may be null. Both are of the current state: with them only that may be read.
+  OldValues(engine::RowCache* cache, AbsentKeys* absent) : cache_(cache), absent_(absent) {}
+
+  /// Fills had_old and old_value of `rows`, by their key and hash. Values are copied into `arena`
+  /// or live in the state's buffers. On error the rows are unspecified and nothing else has
+  /// changed.
   Status read(const State& state, Database database, std::span<PendingRow> rows,
-              engine::Arena& arena);
+              engine::Arena& arena, Keep keep, const Sink& sink = {});
 
  private:
   void look_in_memory(const State& state, Database database, std::span<PendingRow> rows,
-                      engine::Arena& arena);
-  void drop_absent(Database database, std::span<PendingRow> rows);
+                      engine::Arena& arena, const Sink& sink);
+  void drop_absent(Database database, std::span<PendingRow> rows, const Sink& sink);
 
   struct Missing {
     std::uint64_t prefix;
     std::uint32_t row;
   };
   engine::RowCache* cache_;
-  AbsentKeys& absent_;
+  AbsentKeys* absent_;
   std::vector<Missing> missing_;
   std::vector<ByteView> keys_;
   std::vector<std::optional<ByteView>> values_;

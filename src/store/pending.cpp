@@ -7,7 +7,6 @@
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "layout/manifest.hpp"
-#include "lthash/batch.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -29,13 +28,16 @@ class Stopwatch {
 };
 
 /// Writes that are worth more than one thread's hashing.
-constexpr std::size_t kWakeFrom = 128;
+constexpr std::size_t kEarlyFrom = 128;
 
+/// The sum, after those of the tables, of rows that a scrub has behind it.
+constexpr std::size_t kBehind = 4;
 constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
 
 }  // namespace
 
 void Pending::begin(std::shared_ptr<const State> state) {
+  drop_unsettled();  // of a block that is dropped
   for (auto& table : tables_) table.clear();
   for (auto& dirty : dirty_) dirty.clear();
   accounts_.clear();
@@ -90,6 +92,7 @@ Status Pending::apply(std::span<const NamedChangeSet> change_sets) {
                         : ByteView{chunk.data() + places[i].value_offset, write.value.size()};
     }
   }
+  chunks_.reserve(chunks_.size() + 1);  // after staging nothing may fail: rows point at the chunk
   FLATKV_TRY(stage(writes));
   payload_bytes_ += chunk.size();
   chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
@@ -110,65 +113,115 @@ Status Pending::replay(Bytes payload, const codec::ChangelogEntry& entry,
                         pair.remove ? ByteView{} : pair.value});
     }
   }
+  chunks_.reserve(chunks_.size() + 1);
   FLATKV_TRY(stage(writes));
   chunks_.push_back(std::move(payload));
   return {};
 }
 
 Status Pending::stage(std::vector<Write>& writes) {
+  // A scrub sums some rows apart, and which ones is known only when they are hashed.
+  const bool early = hashing_ == Hashing::early && scrub_ == nullptr && writes.size() >= kEarlyFrom;
+  if (early) settle();  // of an earlier call: what fails from here on takes back its own rows only
   std::array<std::size_t, 4> known{};
   for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
-  {
-    const Stopwatch watch(route_nanoseconds);
-    for (Write& write : writes) {
-      auto& table = tables_[static_cast<std::size_t>(write.database)];
-      write.row = table.intern(write.key, engine::key_hash(write.key));
-    }
-  }
-
-  if (writes.size() >= kWakeFrom) lthash::wake_pool();
-  auto prepared = [&]() -> Status {
-    const Stopwatch watch(read_nanoseconds);
-    for (std::size_t i = 0; i < 4; ++i) {
-      const auto fresh = std::span(tables_[i].rows).subspan(known[i]);
-      if (fresh.empty()) continue;
-      FLATKV_TRY(old_values_.read(*state_, static_cast<Database>(i), fresh, arena_));
-      for (PendingRow& row : fresh) {
-        row.value = row.mixed = row.old_value;
-        row.has_value = row.had_old;
+  try {
+    {
+      const Stopwatch watch(route_nanoseconds);
+      for (Write& write : writes) {
+        const auto table = static_cast<std::size_t>(write.database);
+        write.row = tables_[table].intern(write.key, engine::key_hash(write.key));
+        // So that a row can be hashed once its old value is known. Older rows wait: reading may
+        // still fail.
+        if (write.database != Database::account && write.row >= known[table]) set_row(write);
       }
     }
-    for (const PendingRow& row :
-         std::span(tables_[kAccountTable].rows).subspan(known[kAccountTable])) {
+    if (Status read = read_old_values(known, early); !read) {
+      abandon(known);
+      return read;
+    }
+    const Stopwatch watch(route_nanoseconds);
+    for (const Write& write : writes) {
+      if (write.database == Database::account) {
+        write_account(write);
+      } else {
+        set_row(write);
+      }
+      mark_dirty(static_cast<std::size_t>(write.database), write.row);
+    }
+    return {};
+  } catch (...) {
+    abandon(known);
+    throw;
+  }
+}
+
+/// Of the rows from `known` on. Accounts come last: what they become is known only after all of
+/// them were read, while the pool has the others to hash.
+Status Pending::read_old_values(const std::array<std::size_t, 4>& known, bool hash) {
+  const Stopwatch watch(read_nanoseconds);
+  for (const Database database :
+       {Database::storage, Database::code, Database::legacy, Database::account}) {
+    const auto table = static_cast<std::size_t>(database);
+    const auto fresh = std::span(tables_[table].rows).subspan(known[table]);
+    if (fresh.empty()) continue;
+    const bool is_account = database == Database::account;
+    const auto take = [&, hash_it = hash && !is_account](PendingRow& row) {
+      row.mixed = row.old_value;
+      if (!hash_it) return;
+      hashing_now_ = true;
+      summation_.add(unsettled_[table], {row.key, row.old_value, row.value});
+      row.mixed = row.value;
+    };
+    FLATKV_TRY(old_values_.read(*state_, database, fresh, arena_, Keep::nothing, take));
+    if (!is_account) continue;
+    for (PendingRow& row : fresh) {
+      row.value = row.old_value;
+      row.has_value = row.had_old;
       Account account;
       if (row.had_old) {
         auto decoded = codec::decode_account(row.old_value);
         if (!decoded) {
           Error error = std::move(decoded).error();
-          error.database = Database::account;
+          error.database = database;
           return std::unexpected(std::move(error));
         }
         account = *decoded;
       }
       accounts_.push_back(account);
     }
-    return {};
-  }();
-  if (!prepared) {
-    for (std::size_t i = 0; i < 4; ++i) tables_[i].truncate(known[i]);
-    accounts_.resize(known[kAccountTable]);
-    return prepared;
-  }
-
-  const Stopwatch watch(route_nanoseconds);
-  for (const Write& write : writes) {  // nothing from here on can fail
-    if (write.database == Database::account) {
-      write_account(write);
-    } else {
-      write_row(write);
-    }
   }
   return {};
+}
+
+/// Forgets the rows from `known` on.
+void Pending::abandon(const std::array<std::size_t, 4>& known) noexcept {
+  drop_unsettled();
+  for (std::size_t i = 0; i < 4; ++i) {
+    tables_[i].truncate(known[i]);
+    std::erase_if(dirty_[i], [&](std::uint32_t row) { return row >= known[i]; });
+  }
+  accounts_.resize(known[kAccountTable]);
+}
+
+void Pending::drop_unsettled() noexcept {
+  if (!hashing_now_) return;
+  summation_.drain();
+  unsettled_ = {};
+  hashing_now_ = false;
+}
+
+/// Takes what the pool has hashed into the working hashes.
+void Pending::settle() {
+  if (!hashing_now_) return;
+  summation_.wait();
+  for (std::size_t i = 0; i < 4; ++i) working_[i] += unsettled_[i];
+  if (fold_.active()) {
+    working_[static_cast<std::size_t>(fold_.database())] += unsettled_[kBehind];
+    fold_.add(unsettled_[kBehind]);
+  }
+  unsettled_ = {};
+  hashing_now_ = false;
 }
 
 void Pending::write_account(const Write& write) {
@@ -189,15 +242,12 @@ void Pending::write_account(const Write& write) {
   PendingRow& row = tables_[kAccountTable].rows[write.row];
   row.has_value = account_rows_ == AccountRows::keep || !codec::is_empty(account);
   row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};
-  mark_dirty(kAccountTable, write.row);
 }
 
-void Pending::write_row(const Write& write) {
-  const auto table = static_cast<std::size_t>(write.database);
-  PendingRow& row = tables_[table].rows[write.row];
+void Pending::set_row(const Write& write) {
+  PendingRow& row = tables_[static_cast<std::size_t>(write.database)].rows[write.row];
   row.has_value = !write.remove;
   row.value = write.value;
-  mark_dirty(table, write.row);
 }
 
 void Pending::mark_dirty(std::size_t table, std::uint32_t row) {
@@ -216,32 +266,19 @@ const Roots& Pending::roots() {
   if (std::ranges::all_of(dirty_, [](const auto& rows) { return rows.empty(); })) return roots_;
   const Stopwatch watch(hash_nanoseconds);
   if (scrub_ != nullptr) fold_.follow(scrub_->front(), tables_);
-  std::array<std::vector<lthash::RowChange>, 4> changes;
-  std::vector<lthash::RowChange> behind;
-  LtHash behind_hash;
-  std::vector<lthash::Job> jobs;
+  hashing_now_ = true;
   for (std::size_t i = 0; i < 4; ++i) {
-    if (dirty_[i].empty()) continue;
     const bool scrubbed = fold_.concerns(i);
-    changes[i].reserve(dirty_[i].size());
     for (const std::uint32_t index : dirty_[i]) {
       PendingRow& row = tables_[i].rows[index];
-      if (!equal(row.mixed, row.value)) {
-        auto& into = scrubbed && fold_.covers(row.key) ? behind : changes[i];
-        into.push_back({row.key, row.mixed, row.value});
-      }
+      const std::size_t sum = scrubbed && fold_.covers(row.key) ? kBehind : i;
+      summation_.add(unsettled_[sum], {row.key, row.mixed, row.value});
       row.mixed = row.value;
       row.dirty = false;
     }
     dirty_[i].clear();
-    jobs.push_back({changes[i], &working_[i]});
-    if (scrubbed) jobs.push_back({behind, &behind_hash});
   }
-  lthash::accumulate_parallel(jobs);
-  if (!behind.empty()) {
-    working_[static_cast<std::size_t>(fold_.database())] += behind_hash;
-    fold_.add(behind_hash);
-  }
+  settle();
   roots_ = layout::roots_of(working_);
   return roots_;
 }

@@ -13,6 +13,7 @@
 #include "engine/arena.hpp"
 #include "flatkv/change_set.hpp"
 #include "flatkv/options.hpp"
+#include "lthash/summation.hpp"
 #include "store/old_values.hpp"
 #include "store/pending_table.hpp"
 #include "store/scrub_fold.hpp"
@@ -20,12 +21,16 @@
 
 namespace flatkv::store {
 
+/// When rows are hashed: by the pool as soon as their old values are known, or all of them when the
+/// working hashes are asked for.
+enum class Hashing : std::uint8_t { early, when_asked };
+
 /// The block that is being put together: staged writes, the log payload they make, the working
 /// hashes. One thread. `apply` is all or nothing.
 class Pending {
  public:
-  Pending(AccountRows account_rows, OldValues& old_values)
-      : account_rows_(account_rows), old_values_(old_values) {}
+  Pending(AccountRows account_rows, OldValues& old_values, Hashing hashing)
+      : account_rows_(account_rows), old_values_(old_values), hashing_(hashing) {}
 
   /// Starts a block on top of `state`.
   void begin(std::shared_ptr<const State> state);
@@ -71,12 +76,17 @@ class Pending {
     ByteView value;
   };
   Status stage(std::vector<Write>& writes);
+  Status read_old_values(const std::array<std::size_t, 4>& known, bool hash);
+  void abandon(const std::array<std::size_t, 4>& known) noexcept;
+  void settle();
+  void drop_unsettled() noexcept;
   void write_account(const Write& write);
-  void write_row(const Write& write);
+  void set_row(const Write& write);
   void mark_dirty(std::size_t table, std::uint32_t row);
 
   AccountRows account_rows_;
   OldValues& old_values_;
+  Hashing hashing_;
   std::shared_ptr<const State> state_;
   engine::Arena arena_;
   std::vector<Bytes>
@@ -90,6 +100,10 @@ class Pending {
   const ScrubPart* scrub_ = nullptr;
   ScrubFold fold_;
   Roots roots_;
+  /// What rows hold in `mixed` and `working_` lacks yet: sums that the pool may be working on.
+  std::array<LtHash, 5> unsettled_;
+  bool hashing_now_ = false;
+  lthash::Summation summation_;  // last: it uses what is above
 };
 
 }  // namespace flatkv::store

@@ -16,11 +16,13 @@ class ScrubFold {
   /// Takes another front: rows between the old and the new are hashed, of the block alone. Null:
   /// nothing is behind.
   void follow(std::shared_ptr<const ScrubFront> front, const std::array<PendingTable, 4>& tables);
+  /// Whether there is a front at all.
+  bool active() const { return front_ != nullptr; }
   /// Whether rows of this database may be behind.
   bool concerns(std::size_t database) const {
     return front_ && static_cast<std::size_t>(front_->database) == database;
   }
-  /// These three only where a database is concerned.
+  /// These three only where there is a front.
   Database database() const { return front_->database; }
   bool covers(ByteView key) const { return front_->covers(key); }
   void add(const LtHash& change) { hash_ += change; }

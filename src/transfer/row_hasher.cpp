@@ -5,20 +5,14 @@
 namespace flatkv::transfer {
 
 void RowHasher::begin(std::span<const ImportRow> rows) {
-  tasks_.wait();
-  for (auto& changes : changes_) changes.clear();
+  sums_.wait();
   for (const ImportRow& row : rows) {
-    changes_[static_cast<std::size_t>(row.database)].push_back({row.key, {}, row.value});
+    sums_.add(hashes_[static_cast<std::size_t>(row.database)], {row.key, {}, row.value});
   }
-  tasks_.run([this] {
-    std::array<lthash::Job, 4> jobs;
-    for (std::size_t i = 0; i < 4; ++i) jobs[i] = {changes_[i], &hashes_[i]};
-    lthash::accumulate_parallel(jobs);
-  });
 }
 
 const std::array<LtHash, 4>& RowHasher::hashes() {
-  tasks_.wait();
+  sums_.wait();
   return hashes_;
 }
 

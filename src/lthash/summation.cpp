@@ -1,0 +1,156 @@
+#include "lthash/summation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "lthash/pool.hpp"
+
+namespace flatkv::lthash {
+namespace {
+
+// Cost is counted in bytes of input, drawing the output of an element being worth this many.
+constexpr std::size_t kElementCost = 1024;
+// Some fifteen microseconds of hashing: the longest that one thread waits for another at the end,
+// and so much that handing over and adding up 2 KB do not show.
+constexpr std::size_t kPartCost = 32 * kElementCost;
+constexpr std::size_t kMostRows = 32;
+
+std::size_t cost_of(const RowChange& row) {
+  std::size_t cost = 0;
+  for (const auto value : {row.old_value, row.new_value}) {
+    if (!value.empty()) cost += kElementCost + row.key.size() + value.size();
+  }
+  return cost;
+}
+
+/// Rows of one sum.
+struct Part {
+  LtHash* sum = nullptr;
+  std::size_t cost = 0;
+  std::size_t count = 0;
+  std::array<RowChange, kMostRows> rows;
+};
+
+}  // namespace
+
+struct Summation::Impl {
+  // Of the calling thread: parts that are being filled, one of each sum.
+  std::vector<std::unique_ptr<Part>> open;
+
+  std::mutex mutex;  // of all below
+  std::condition_variable done;
+  std::vector<std::unique_ptr<Part>> ready;  // the newest is taken first: its rows are warm
+  std::vector<std::unique_ptr<Part>> spare;
+  std::size_t made = 0;     // parts in all, for which both lists have room
+  std::size_t running = 0;  // parts that are being hashed
+  std::size_t helpers = 0;  // tasks on the pool that have not ended
+  std::exception_ptr failure;
+
+  std::unique_ptr<Part> new_part(LtHash& sum) {
+    std::unique_ptr<Part> part;
+    {
+      const std::lock_guard lock(mutex);
+      if (!spare.empty()) {
+        part = std::move(spare.back());
+        spare.pop_back();
+      } else {
+        ready.reserve(made + 1);
+        spare.reserve(made + 1);
+        part = std::make_unique_for_overwrite<Part>();
+        ++made;
+      }
+    }
+    part->sum = &sum;
+    part->cost = part->count = 0;
+    return part;
+  }
+
+  /// Hashes the newest part that is ready; the lock is free meanwhile.
+  void run_one(std::unique_lock<std::mutex>& lock) {
+    std::unique_ptr<Part> part = std::move(ready.back());
+    ready.pop_back();
+    ++running;
+    lock.unlock();
+    LtHash sum;
+    std::exception_ptr thrown;
+    try {
+      accumulate(std::span(part->rows).first(part->count), sum);
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    lock.lock();
+    *part->sum += sum;
+    if (thrown) failure = thrown;
+    spare.push_back(std::move(part));
+    if (--running == 0) done.notify_all();
+  }
+
+  void help() {
+    std::unique_lock lock(mutex);
+    while (!ready.empty()) run_one(lock);
+    --helpers;
+  }
+};
+
+Summation::Summation() : impl_(std::make_shared<Impl>()) {}
+
+Summation::~Summation() { drain(); }
+
+void Summation::add(LtHash& sum, const RowChange& row) {
+  if (equal(row.old_value, row.new_value)) return;
+  auto& open = impl_->open;
+  auto found = std::ranges::find_if(open, [&](const auto& part) { return part->sum == &sum; });
+  if (found == open.end()) {
+    open.reserve(open.size() + 1);
+    open.push_back(impl_->new_part(sum));
+    found = open.end() - 1;
+  }
+  Part& part = **found;
+  part.rows[part.count++] = row;
+  part.cost += cost_of(row);
+  if (part.count < kMostRows && part.cost < kPartCost) return;
+
+  std::unique_ptr<Part> full = std::move(*found);
+  open.erase(found);
+  bool call = false;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->ready.push_back(std::move(full));
+    call = impl_->helpers + 1 < threads();
+    if (call) ++impl_->helpers;
+  }
+  if (!call) return;
+  try {
+    run_on_pool([impl = impl_] { impl->help(); });
+  } catch (...) {  // no memory for a task: `wait` takes the part itself
+    const std::lock_guard lock(impl_->mutex);
+    --impl_->helpers;
+  }
+}
+
+void Summation::wait() {
+  std::unique_lock lock(impl_->mutex);
+  for (auto& part : impl_->open) impl_->ready.push_back(std::move(part));
+  impl_->open.clear();
+  while (!impl_->ready.empty()) impl_->run_one(lock);
+  impl_->done.wait(lock, [&] { return impl_->running == 0; });
+  if (impl_->failure) std::rethrow_exception(std::exchange(impl_->failure, nullptr));
+}
+
+void Summation::drain() noexcept {
+  std::unique_lock lock(impl_->mutex);
+  for (auto* parts : {&impl_->open, &impl_->ready}) {
+    for (auto& part : *parts) impl_->spare.push_back(std::move(part));
+    parts->clear();
+  }
+  impl_->done.wait(lock, [&] { return impl_->running == 0; });
+  impl_->failure = nullptr;
+}
+
+}  // namespace flatkv::lthash

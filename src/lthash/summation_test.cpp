@@ -1,0 +1,121 @@
+#include "lthash/summation.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "lthash/pool.hpp"
+
+namespace flatkv::lthash {
+namespace {
+
+struct Row {
+  Bytes key;
+  Bytes old_value;
+  Bytes new_value;
+  RowChange change() const { return {key, old_value, new_value}; }
+};
+
+/// Small rows, absent ones on either side, unchanged ones, and now and then a large one.
+std::vector<Row> rows(std::size_t count, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto bytes = [&](std::size_t size) {
+    Bytes result(size);
+    for (auto& byte : result) byte = static_cast<std::uint8_t>(random());
+    return result;
+  };
+  std::vector<Row> result(count);
+  for (Row& row : result) {
+    static constexpr std::size_t kValues[] = {0, 32, 32, 32, 72, 72, 900, 5000};
+    row.key = bytes(random() % 2 == 0 ? 20 : 52);
+    row.old_value = bytes(kValues[random() % std::size(kValues)]);
+    row.new_value =
+        random() % 8 == 0 ? row.old_value : bytes(kValues[random() % std::size(kValues)]);
+  }
+  return result;
+}
+
+LtHash serial(const std::vector<Row>& rows) {
+  LtHash sum;
+  for (const Row& row : rows) {
+    const RowChange change = row.change();
+    accumulate({&change, 1}, sum);
+  }
+  return sum;
+}
+
+class Threads : public testing::TestWithParam<std::size_t> {
+ protected:
+  Threads() { set_threads(GetParam()); }
+  ~Threads() override { set_threads(0); }
+};
+
+TEST_P(Threads, SumsEqualThoseOfOneThreadWhateverTheirSizes) {
+  Summation summation;
+  for (const std::size_t large : {0U, 1U, 40U, 64U, 65U, 1500U}) {
+    const std::array<std::size_t, 5> counts = {large, large / 10, 3, 0, large / 2};
+    std::array<std::vector<Row>, 5> data;
+    std::array<LtHash, 5> sums;
+    std::array<LtHash, 5> expected;
+    for (std::size_t i = 0; i < 5; ++i) {
+      data[i] = rows(counts[i], static_cast<std::uint32_t>(large + i));
+      expected[i] = serial(data[i]);
+      sums[i].limbs()[5] = 99;  // what was there stays
+      expected[i].limbs()[5] = static_cast<std::uint16_t>(expected[i].limbs()[5] + 99);
+    }
+    for (std::size_t row = 0; row < large + 3; ++row) {  // in turn, as a block's come
+      for (std::size_t i = 0; i < 5; ++i) {
+        if (row < data[i].size()) summation.add(sums[i], data[i][row].change());
+      }
+    }
+    summation.wait();
+    EXPECT_EQ(sums, expected) << large;
+  }
+}
+
+TEST_P(Threads, AfterDrainNothingTouchesTheSumsAndTheNextOneIsRight) {
+  const auto data = rows(3000, 7);
+  const LtHash expected = serial(data);
+  Summation summation;
+  for (int round = 0; round < 20; ++round) {
+    {
+      LtHash dropped;
+      const auto short_lived = data;
+      for (const Row& row : short_lived) summation.add(dropped, row.change());
+      summation.drain();
+    }  // a thread that still had them would be seen by AddressSanitizer
+    LtHash sum;
+    for (const Row& row : data) summation.add(sum, row.change());
+    summation.wait();
+    ASSERT_EQ(sum, expected);
+  }
+}
+
+TEST_P(Threads, ManyAtOnceAndThreadsSetMeanwhile) {
+  const auto data = rows(700, 8);
+  const LtHash expected = serial(data);
+  std::array<LtHash, 4> sums;
+  {
+    std::vector<std::jthread> threads;
+    for (LtHash& sum : sums) {
+      threads.emplace_back([&] {
+        for (int round = 0; round < 10; ++round) {
+          sum = {};
+          Summation summation;
+          for (const Row& row : data) summation.add(sum, row.change());
+          set_threads(1 + static_cast<std::size_t>(round) % 3);
+          summation.wait();
+          ASSERT_EQ(sum, expected);
+        }
+      });
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Pool, Threads, testing::Values(1, 2, 3, 7, 0));
+
+}  // namespace
+}  // namespace flatkv::lthash
