@@ -151,9 +151,7 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   times.of(Phase::publish) = since(start);
 
   start = Clock::now();
-  for (const ByteView key : block.reads) {
-    FLATKV_TRY(store::read_external(*raw.published.load(), &raw.pending, key, raw.cache.get()));
-  }
+  FLATKV_TRY(store::read_many(*raw.published.load(), &raw.pending, block.reads, raw.old_values));
   times.of(Phase::lookup) = since(start);
 
   const NamedChangeSet set{kEvmModule, block.writes};

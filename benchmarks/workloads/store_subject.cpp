@@ -17,9 +17,7 @@ Result<std::unique_ptr<StoreSubject>> StoreSubject::open(const std::string& path
 Result<PhaseTimes> StoreSubject::run(const Block& block) {
   PhaseTimes times{};
   const auto start = Clock::now();
-  for (const ByteView key : block.reads) {
-    FLATKV_TRY(store_.get(key));
-  }
+  FLATKV_TRY(store_.get_many(block.reads));
   times.of(Phase::lookup) = since(start);
   const NamedChangeSet set{kEvmModule, block.writes};
   FLATKV_TRY(store_.apply({&set, 1}));

@@ -119,6 +119,8 @@ class CommitStore {
 
   /// Through pending writes, otherwise as ReadView::get.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
+  /// As ReadView::get_many. What had to be read from disk is kept in the row cache, as `get` does.
+  Result<std::vector<std::optional<Bytes>>> get_many(std::span<const ByteView> external_keys) const;
   Result<std::optional<Account>> account(const Address& address) const;
   /// Rows through pending writes.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "flatkv/account.hpp"
 #include "flatkv/bytes.hpp"
@@ -70,6 +72,10 @@ class ReadView {
   /// By external key (spec §2). A nonce of an existing account is present even when zero; a code
   /// hash or balance of zero reads as absent. `invalid_argument` for an empty or too long key.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
+  /// What `get` says of each key, in the order of the keys, which may repeat; the first error if
+  /// there is one. For a block's reads: the memory of many rows is asked for at once, and what is
+  /// on disk is read in one pass over each database.
+  Result<std::vector<std::optional<Bytes>>> get_many(std::span<const ByteView> external_keys) const;
   Result<std::optional<Account>> account(const Address& address) const;
   Result<std::optional<Bytes>> storage(const Address& address, const Slot& slot) const;
   Result<std::optional<Bytes>> code(const Address& address) const;

@@ -114,6 +114,12 @@ Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
   return store::read_external(*impl_->core->state(), &impl_->core->pending(), external_key,
                               impl_->core->cache());
 }
+Result<std::vector<std::optional<Bytes>>> CommitStore::get_many(
+    std::span<const ByteView> external_keys) const {
+  FLATKV_TRY(impl_->core->check_readable());
+  return store::read_many(*impl_->core->state(), &impl_->core->pending(), external_keys,
+                          impl_->core->old_values());
+}
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
   FLATKV_TRY(impl_->core->check_readable());
   return store::read_account(*impl_->core->state(), &impl_->core->pending(), address,

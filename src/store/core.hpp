@@ -95,6 +95,8 @@ class Core {
   changelog::Writer* log() const noexcept { return log_.get(); }
   /// Null where it is off. For reads of the current state only.
   engine::RowCache* cache() const noexcept { return cache_.get(); }
+  /// Likewise.
+  OldValues& old_values() noexcept { return old_values_; }
   AbsentKeys& absent_keys() noexcept { return absent_keys_; }
   /// Whether something is on its way into the databases.
   bool flushing() const { return flusher_ && flusher_->busy(); }

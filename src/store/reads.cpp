@@ -15,15 +15,32 @@ Status check_data_database(Database database) {
   return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
 }
 
-Result<std::optional<Account>> decode(const std::optional<Bytes>& row) {
-  if (!row) return std::nullopt;
-  auto account = codec::decode_account(*row);
+Result<Account> decode(ByteView row) {
+  auto account = codec::decode_account(row);
   if (!account) {
     Error error = std::move(account).error();
     error.database = Database::account;
     return std::unexpected(std::move(error));
   }
   return *account;
+}
+
+/// What an account's row says under the external key of that kind.
+Result<std::optional<Bytes>> account_part(codec::Kind kind, ByteView row) {
+  FLATKV_ASSIGN(const Account account, decode(row));
+  switch (kind) {
+    case codec::Kind::nonce: {
+      Bytes nonce(8);
+      store_be(nonce.data(), account.nonce);
+      return nonce;
+    }
+    case codec::Kind::code_hash:
+      if (all_zero(account.code_hash)) return std::nullopt;
+      return to_bytes(account.code_hash);
+    default:
+      if (all_zero(account.balance)) return std::nullopt;
+      return to_bytes(account.balance);
+  }
 }
 
 /// The first key after all that have the prefix; nothing if there is none.
@@ -67,29 +84,60 @@ Result<std::optional<Bytes>> read_through(const State& state, const Pending* pen
 Result<std::optional<Account>> read_account(const State& state, const Pending* pending,
                                             const Address& address, engine::RowCache* cache) {
   FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address, cache));
-  return decode(row);
+  if (!row) return std::nullopt;
+  return decode(*row);
 }
 
 Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
                                            ByteView external_key, engine::RowCache* cache) {
   FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
   FLATKV_ASSIGN(auto row, read_through(state, pending, route.database, route.key, cache));
-  if (route.database != Database::account) return row;
-  FLATKV_ASSIGN(const auto account, decode(row));
-  if (!account) return std::nullopt;
-  switch (route.kind) {
-    case codec::Kind::nonce: {
-      Bytes nonce(8);
-      store_be(nonce.data(), account->nonce);
-      return nonce;
+  if (route.database != Database::account || !row) return row;
+  return account_part(route.kind, *row);
+}
+
+Result<std::vector<std::optional<Bytes>>> read_many(const State& state, const Pending* pending,
+                                                    std::span<const ByteView> external_keys,
+                                                    OldValues& values) {
+  struct Place {
+    codec::Kind kind;
+    Database database;
+    const PendingRow* pending;
+    std::uint32_t row;
+  };
+  std::vector<Place> places;
+  places.reserve(external_keys.size());
+  std::array<PendingTable, 4> tables;
+  for (const ByteView external_key : external_keys) {
+    FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+    Place place{route.kind, route.database, nullptr, 0};
+    if (pending != nullptr) place.pending = pending->find(route.database, route.key);
+    if (place.pending == nullptr) {
+      place.row = tables[static_cast<std::size_t>(route.database)].intern(
+          route.key, engine::key_hash(route.key));
     }
-    case codec::Kind::code_hash:
-      if (all_zero(account->code_hash)) return std::nullopt;
-      return to_bytes(account->code_hash);
-    default:
-      if (all_zero(account->balance)) return std::nullopt;
-      return to_bytes(account->balance);
+    places.push_back(place);
   }
+  engine::Arena arena;
+  for (const Database database : layout::kDataDatabases) {
+    const std::span rows = tables[static_cast<std::size_t>(database)].rows;
+    FLATKV_TRY(values.read(state, database, rows, arena, Keep::in_cache));
+  }
+  std::vector<std::optional<Bytes>> result(external_keys.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Place& place = places[i];
+    const PendingRow& row = place.pending != nullptr
+                                ? *place.pending
+                                : tables[static_cast<std::size_t>(place.database)].rows[place.row];
+    if (!(place.pending != nullptr ? row.has_value : row.had_old)) continue;
+    const ByteView value = place.pending != nullptr ? row.value : row.old_value;
+    if (place.database == Database::account) {
+      FLATKV_ASSIGN(result[i], account_part(place.kind, value));
+    } else {
+      result[i].emplace(value.begin(), value.end());
+    }
+  }
+  return result;
 }
 
 }  // namespace flatkv::store
@@ -164,6 +212,12 @@ DatabaseStats ReadView::stats(Database database) const {
 
 Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const {
   return store::read_external(*impl_->state, nullptr, external_key);
+}
+Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
+    std::span<const ByteView> external_keys) const {
+  // Cache and filter are of the writer's state, which may be a later one.
+  store::OldValues values(nullptr, nullptr);
+  return store::read_many(*impl_->state, nullptr, external_keys, values);
 }
 Result<std::optional<Account>> ReadView::account(const Address& address) const {
   return store::read_account(*impl_->state, nullptr, address);

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "flatkv/store.hpp"
 #include "flatkv/view.hpp"
@@ -15,6 +17,10 @@ namespace flatkv::store {
 Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
                                            ByteView external_key,
                                            engine::RowCache* cache = nullptr);
+/// All at once, through `values`, which must be of this state (or without cache and filter).
+Result<std::vector<std::optional<Bytes>>> read_many(const State& state, const Pending* pending,
+                                                    std::span<const ByteView> external_keys,
+                                                    OldValues& values);
 Result<std::optional<Account>> read_account(const State& state, const Pending* pending,
                                             const Address& address,
                                             engine::RowCache* cache = nullptr);

@@ -170,6 +170,7 @@ class RandomRun {
   }
 
   void reads() {
+    ASSERT_NO_FATAL_FAILURE(many_reads(*store_, model_.working()));
     for (int i = 0; i < 12; ++i) {
       const Bytes key = random_key(random_, pools_);
       const auto found = store_->get(key);
@@ -287,10 +288,26 @@ class RandomRun {
     views_.emplace_back(std::move(*view), model_.committed());
   }
 
+  /// Several keys at once, some of them twice.
+  template <class From>
+  void many_reads(const From& from, const State& state) {
+    std::vector<Bytes> keys(below(random_, 60));
+    for (Bytes& key : keys) key = random_key(random_, pools_);
+    std::vector<ByteView> views(keys.begin(), keys.end());
+    if (!keys.empty()) views.emplace_back(keys.front());
+    const auto found = from.get_many(views);
+    ASSERT_OK(found);
+    ASSERT_EQ(found->size(), views.size());
+    for (std::size_t i = 0; i < views.size(); ++i) {
+      ASSERT_EQ((*found)[i], state.get(views[i])) << to_hex(views[i]);
+    }
+  }
+
   void check_view() {
     if (views_.empty()) return;
     const std::size_t which = below(random_, views_.size());
     const auto& [view, state] = views_[which];
+    ASSERT_NO_FATAL_FAILURE(many_reads(view, state));
     for (int i = 0; i < 12; ++i) {
       const Bytes key = random_key(random_, pools_);
       const auto found = view.get(key);

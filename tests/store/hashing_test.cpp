@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
+#include "base/failpoint.hpp"
 #include "support/fault_counts.hpp"
 #include "support/plain_blake3.hpp"
 #include "support/store_fixture.hpp"
@@ -26,6 +27,33 @@ class Hashing : public StoreFixture {
     check();
   }
 };
+
+/// Enough writes of all kinds that their rows are hashed while old values are still being read.
+Changes many_writes(Random& random, std::size_t count) {
+  Changes changes;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t row = random() % 700;
+    const auto value = static_cast<std::uint8_t>(random() % 4);
+    switch (random() % 8) {
+      case 0:
+        changes.nonce(address(row), random() % 3);
+        break;
+      case 1:
+        changes.set(text("legacy " + std::to_string(row)), Bytes(random() % 50, value));
+        break;
+      case 2:
+        changes.set(to_bytes(code_key(address(row))), Bytes(random() % 3000, value));
+        break;
+      case 3:
+        changes.remove(to_bytes(storage_key(address(1), slot(row))));
+        break;
+      default:  // often what is there already
+        changes.storage(address(1), slot(row), Bytes(32, value));
+        break;
+    }
+  }
+  return changes;
+}
 
 const char* const kZeroRoot = "be2a8de3dcf46c94ce85cdc8e07ac308f4d8a95490d956c38d780fd610db0813";
 
@@ -67,6 +95,47 @@ TEST_F(Hashing, EmptyBlocks) {
   EXPECT_EQ(store_->version(), 12);
   EXPECT_EQ(store_->committed_roots(), before);
   check_and_go_on();
+}
+
+TEST_F(Hashing, LargeBlocksInOneCallAndInSeveral) {
+  Random random(17);
+  for (int i = 0; i < 12 && !HasFatalFailure(); ++i) {
+    // Rows that an earlier call has touched come again in the next, large or small.
+    in_steps({many_writes(random, 900), many_writes(random, 300), many_writes(random, 20),
+              many_writes(random, 400)});
+    // Without asking for the roots in between.
+    const std::vector<Changes> applies = {many_writes(random, 500), many_writes(random, 500)};
+    ASSERT_TRUE(commit_both(*store_, model_, applies));
+    if (i % 4 == 3) check_and_go_on();
+  }
+}
+
+TEST_F(Hashing, LargeCallsThatAreRefusedOrDroppedLeaveNothing) {
+  Random random(18);
+  for (int i = 0; i < 10 && !HasFatalFailure(); ++i) {
+    ASSERT_OK(store_->apply(many_writes(random, 800)));
+    store_->discard();
+    ASSERT_TRUE(same_roots(store_->working_roots(), model_.committed().roots()));
+
+    const Changes first = many_writes(random, 600);
+    ASSERT_OK(store_->apply(first));
+    ASSERT_TRUE(model_.apply(first));
+    ASSERT_TRUE(
+        fails(store_->apply(many_writes(random, 600).set(bytes({0x0a}), Bytes(7, 1)).set({}, {})),
+              ErrorCode::invalid_argument));
+    failpoint::arm("apply.values_read", [] { return fail(ErrorCode::io, "injected"); });
+    // Reached only where a table has to be asked.
+    const Changes second = many_writes(random, 600);
+    const Status refused = store_->apply(second);
+    failpoint::disarm_all();
+    if (refused) {
+      ASSERT_TRUE(model_.apply(second));
+    }
+    ASSERT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    model_.commit();
+    ASSERT_OK(store_->commit(model_.version()));
+    check();
+  }
 }
 
 TEST_F(Hashing, Trap1_NewAccountWithoutPhantomMixOut) {
@@ -213,6 +282,19 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
       EXPECT_FALSE(store_->apply(Changes().nonce(address(5), 5).set(key, bytes({1}))));
       EXPECT_TRUE(same_roots(store_->working_roots(), before));
       EXPECT_FALSE(store_->has_pending());
+      // The same where its rows are being hashed by then, and of a block that has others already.
+      Changes large;  // of rows that are in no damaged table
+      Changes next;
+      for (std::uint64_t row = 0; row < 300; ++row) {
+        large.set(text("legacy " + std::to_string(row)), bytes({1})).nonce(address(row), row);
+        next.set(text("legacy " + std::to_string(row)), bytes({2})).nonce(address(row + 200), 1);
+      }
+      ASSERT_OK(store_->apply(large));
+      const Roots after = store_->working_roots();
+      EXPECT_FALSE(store_->apply(next.set(key, bytes({1}))));
+      EXPECT_TRUE(same_roots(store_->working_roots(), after));
+      EXPECT_FALSE(store_->get_many(std::vector<ByteView>{key}));
+      store_->discard();
       if (!HasFailure()) count_fault("C11", Came::refused);
     } else {
       EXPECT_EQ(*found, model_.committed().get(key));
