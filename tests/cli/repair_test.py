@@ -30,7 +30,7 @@ class Repair(Case):
     def flip(self, path: pathlib.Path):
         """A bit in the second block: the first holds LocalMeta, without which nothing opens at all."""
         data = bytearray(path.read_bytes())
-        data[2700 if len(data) > 4000 else len(data) // 2] ^= 1
+        data[5000 if len(data) > 9000 else len(data) // 2] ^= 1
         with path.open("r+b") as file:  # in place: the other links of the file see it
             file.write(data)
 
