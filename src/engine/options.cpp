@@ -7,6 +7,7 @@
 #include <limits>
 #include <thread>
 
+#include "engine/compaction.hpp"
 #include "engine/rocks.hpp"
 
 // The one page of RocksDB options. RocksDB is used for order, atomic ingest, compaction and
@@ -47,7 +48,7 @@ void choose_shape(rocksdb::Options& rocks) {
   // rewrites the base level: fewer of them, into a larger base. (All sizes a quarter, four levels,
   // six million writes in 32 flushes: 2.0 bytes written per byte flushed; 3.3 with a trigger of 4,
   // for absent keys 2.0 instead of 2.2 us.)
-  rocks.level0_file_num_compaction_trigger = 8;
+  rocks.level0_file_num_compaction_trigger = static_cast<int>(kCompactionFrom);
   rocks.max_bytes_for_level_base = std::uint64_t{1} << 30;
   rocks.target_file_size_base = std::uint64_t{64} << 20;
   rocks.level_compaction_dynamic_level_bytes = false;

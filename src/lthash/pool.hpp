@@ -6,8 +6,8 @@
 // The threads that hashing shares, oneTBB's. Any thread may call.
 namespace flatkv::lthash {
 
-/// Threads that sums may use from now on, the calling one included; 0 is one per core, as at the
-/// start. What runs goes on with what it started with.
+/// Threads that a sum may use from now on, the calling one included; 0 is one per core, as at the
+/// start. More than there are cores are as many as the cores.
 void set_threads(std::size_t count);
 
 /// Threads that a sum may use now: those set, less the cores that are taken, and at least one.

@@ -20,6 +20,8 @@ constexpr std::size_t kElementCost = 1024;
 // and so much that handing over and adding up 2 KB do not show.
 constexpr std::size_t kPartCost = 32 * kElementCost;
 constexpr std::size_t kMostRows = 32;
+// Parts (of 1.6 KB) that are kept for the next sum.
+constexpr std::size_t kMostSpare = 1024;
 
 std::size_t cost_of(const RowChange& row) {
   std::size_t cost = 0;
@@ -60,8 +62,9 @@ struct Summation::Impl {
         part = std::move(spare.back());
         spare.pop_back();
       } else {
-        ready.reserve(made + 1);
-        spare.reserve(made + 1);
+        for (auto* list : {&ready, &spare}) {
+          if (list->capacity() <= made) list->reserve(2 * made + 8);
+        }
         part = std::make_unique_for_overwrite<Part>();
         ++made;
       }
@@ -91,6 +94,13 @@ struct Summation::Impl {
     if (--running == 0) done.notify_all();
   }
 
+  /// Once all are spare.
+  void trim() {
+    if (spare.size() <= kMostSpare) return;
+    spare.resize(kMostSpare);
+    made = kMostSpare;
+  }
+
   void help() {
     std::unique_lock lock(mutex);
     while (!ready.empty()) run_one(lock);
@@ -116,13 +126,14 @@ void Summation::add(LtHash& sum, const RowChange& row) {
   part.cost += cost_of(row);
   if (part.count < kMostRows && part.cost < kPartCost) return;
 
+  const std::size_t most_helpers = threads() - 1;
   std::unique_ptr<Part> full = std::move(*found);
   open.erase(found);
   bool call = false;
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->ready.push_back(std::move(full));
-    call = impl_->helpers + 1 < threads();
+    call = impl_->helpers < most_helpers;
     if (call) ++impl_->helpers;
   }
   if (!call) return;
@@ -140,6 +151,7 @@ void Summation::wait() {
   impl_->open.clear();
   while (!impl_->ready.empty()) impl_->run_one(lock);
   impl_->done.wait(lock, [&] { return impl_->running == 0; });
+  impl_->trim();
   if (impl_->failure) std::rethrow_exception(std::exchange(impl_->failure, nullptr));
 }
 
@@ -150,6 +162,7 @@ void Summation::drain() noexcept {
     parts->clear();
   }
   impl_->done.wait(lock, [&] { return impl_->running == 0; });
+  impl_->trim();
   impl_->failure = nullptr;
 }
 

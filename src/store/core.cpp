@@ -9,6 +9,7 @@
 #include "base/failpoint.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
+#include "engine/compaction.hpp"
 #include "lthash/pool.hpp"
 #include "store/examine.hpp"
 
@@ -62,7 +63,9 @@ Core::Core(CoreSetup setup)
   flusher.lifetime = setup_.lifetime.get();
   flusher.published = &published_;
   flusher.fault = setup_.fault.get();
-  flusher.level0_limit = setup_.options.level0_limit;
+  // A lower limit would wait for a compaction that nothing starts.
+  flusher.level0_limit =
+      std::max<std::uint64_t>(setup_.options.level0_limit, engine::kCompactionFrom - 1);
   flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
   flusher.before_ingest = [this](std::int64_t version) {
     if (scrubber_) scrubber_->before_ingest(version);

@@ -92,10 +92,9 @@ Status Pending::apply(std::span<const NamedChangeSet> change_sets) {
                         : ByteView{chunk.data() + places[i].value_offset, write.value.size()};
     }
   }
-  chunks_.reserve(chunks_.size() + 1);  // after staging nothing may fail: rows point at the chunk
-  FLATKV_TRY(stage(writes));
-  payload_bytes_ += chunk.size();
-  chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
+  const std::uint64_t bytes = chunk.size();
+  FLATKV_TRY(stage(std::move(chunk), writes));
+  payload_bytes_ += bytes;
   ignored_ += ignored;
   return {};
 }
@@ -113,18 +112,16 @@ Status Pending::replay(Bytes payload, const codec::ChangelogEntry& entry,
                         pair.remove ? ByteView{} : pair.value});
     }
   }
-  chunks_.reserve(chunks_.size() + 1);
-  FLATKV_TRY(stage(writes));
-  chunks_.push_back(std::move(payload));
-  return {};
+  return stage(std::move(payload), writes);
 }
 
-Status Pending::stage(std::vector<Write>& writes) {
+Status Pending::stage(Bytes chunk, std::vector<Write>& writes) {
+  settle();  // of an earlier call: what fails from here on takes back its own rows only
   // A scrub sums some rows apart, and which ones is known only when they are hashed.
   const bool early = hashing_ == Hashing::early && scrub_ == nullptr && writes.size() >= kEarlyFrom;
-  if (early) settle();  // of an earlier call: what fails from here on takes back its own rows only
   std::array<std::size_t, 4> known{};
   for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
+  chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
   try {
     {
       const Stopwatch watch(route_nanoseconds);
@@ -194,7 +191,7 @@ Status Pending::read_old_values(const std::array<std::size_t, 4>& known, bool ha
   return {};
 }
 
-/// Forgets the rows from `known` on.
+/// Forgets the rows from `known` on, and the chunk they came in.
 void Pending::abandon(const std::array<std::size_t, 4>& known) noexcept {
   drop_unsettled();
   for (std::size_t i = 0; i < 4; ++i) {
@@ -202,6 +199,7 @@ void Pending::abandon(const std::array<std::size_t, 4>& known) noexcept {
     std::erase_if(dirty_[i], [&](std::uint32_t row) { return row >= known[i]; });
   }
   accounts_.resize(known[kAccountTable]);
+  chunks_.pop_back();
 }
 
 void Pending::drop_unsettled() noexcept {

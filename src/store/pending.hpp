@@ -75,7 +75,8 @@ class Pending {
     ByteView key;
     ByteView value;
   };
-  Status stage(std::vector<Write>& writes);
+  /// `chunk`: what the writes point at, kept with them.
+  Status stage(Bytes chunk, std::vector<Write>& writes);
   Status read_old_values(const std::array<std::size_t, 4>& known, bool hash);
   void abandon(const std::array<std::size_t, 4>& known) noexcept;
   void settle();

@@ -275,6 +275,21 @@ TEST_F(Failure, FailedSnapshotFailsNoCommit) {
   check_and_go_on();
 }
 
+TEST_F(Failure, ALevel0LimitBelowWhereCompactionsBeginHoldsNothingUp) {
+  options_.level0_limit = 0;
+  options_.write_buffer = 65'536;
+  open();
+  for (int i = 0; i < 30; ++i) {
+    Changes changes;
+    for (std::uint64_t row = 0; row < 700; ++row) {
+      changes.storage(address(1), slot(row), Bytes(32, static_cast<std::uint8_t>(i + 1)));
+    }
+    block({changes});
+  }
+  EXPECT_GT(store_->metrics().flushes, 10U);
+  check_and_go_on();
+}
+
 }  // namespace
 }  // namespace flatkv::test
 

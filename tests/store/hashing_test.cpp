@@ -294,6 +294,15 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
       EXPECT_FALSE(store_->apply(next.set(key, bytes({1}))));
       EXPECT_TRUE(same_roots(store_->working_roots(), after));
       EXPECT_FALSE(store_->get_many(std::vector<ByteView>{key}));
+      // And without asking for the roots in between: what fails, large or small, must not take the
+      // sums of the call before with it.
+      for (const Changes& bad : {next, Changes().set(key, bytes({1}))}) {
+        store_->discard();
+        ASSERT_OK(store_->apply(large));
+        EXPECT_FALSE(store_->apply(bad));
+        EXPECT_TRUE(same_roots(store_->working_roots(), after));
+        EXPECT_FALSE(store_->get(key));
+      }
       store_->discard();
       if (!HasFailure()) count_fault("C11", Came::refused);
     } else {
