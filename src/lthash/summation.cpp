@@ -16,11 +16,11 @@ namespace {
 
 // Cost is counted in bytes of input, drawing the output of an element being worth this many.
 constexpr std::size_t kElementCost = 1024;
-// Some fifteen microseconds of hashing: the longest that one thread waits for another at the end,
+// Some thirty microseconds of hashing: the longest that one thread waits for another at the end,
 // and so much that handing over and adding up 2 KB do not show.
-constexpr std::size_t kPartCost = 32 * kElementCost;
-constexpr std::size_t kMostRows = 32;
-// Parts (of 1.6 KB) that are kept for the next sum.
+constexpr std::size_t kPartCost = 64 * kElementCost;
+constexpr std::size_t kMostRows = 64;
+// Parts (of 3.1 KB) that are kept for the next sum.
 constexpr std::size_t kMostSpare = 1024;
 
 std::size_t cost_of(const RowChange& row) {
