@@ -110,18 +110,21 @@ Result<std::vector<std::optional<Bytes>>> read_many(const State& state, const Pe
   std::array<PendingTable, 4> tables;
   for (const ByteView external_key : external_keys) {
     FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+    const auto table = static_cast<std::size_t>(route.database);
+    const std::uint64_t hash = engine::key_hash(route.key);
     Place place{route.kind, route.database, nullptr, 0};
-    if (pending != nullptr) place.pending = pending->find(route.database, route.key);
-    if (place.pending == nullptr) {
-      place.row = tables[static_cast<std::size_t>(route.database)].intern(
-          route.key, engine::key_hash(route.key));
-    }
+    if (pending != nullptr) place.pending = pending->tables()[table].find(route.key, hash);
+    if (place.pending == nullptr) place.row = tables[table].intern(route.key, hash);
     places.push_back(place);
   }
   engine::Arena arena;
+  const auto unchanged = [](PendingRow& row) {
+    row.has_value = row.had_old;
+    row.value = row.old_value;
+  };
   for (const Database database : layout::kDataDatabases) {
     const std::span rows = tables[static_cast<std::size_t>(database)].rows;
-    FLATKV_TRY(values.read(state, database, rows, arena, Keep::in_cache));
+    FLATKV_TRY(values.read(state, database, rows, arena, Keep::in_cache, unchanged));
   }
   std::vector<std::optional<Bytes>> result(external_keys.size());
   for (std::size_t i = 0; i < places.size(); ++i) {
@@ -129,12 +132,11 @@ Result<std::vector<std::optional<Bytes>>> read_many(const State& state, const Pe
     const PendingRow& row = place.pending != nullptr
                                 ? *place.pending
                                 : tables[static_cast<std::size_t>(place.database)].rows[place.row];
-    if (!(place.pending != nullptr ? row.has_value : row.had_old)) continue;
-    const ByteView value = place.pending != nullptr ? row.value : row.old_value;
+    if (!row.has_value) continue;
     if (place.database == Database::account) {
-      FLATKV_ASSIGN(result[i], account_part(place.kind, value));
+      FLATKV_ASSIGN(result[i], account_part(place.kind, row.value));
     } else {
-      result[i].emplace(value.begin(), value.end());
+      result[i] = to_bytes(row.value);
     }
   }
   return result;
