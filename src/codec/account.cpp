@@ -30,7 +30,8 @@ AccountValue encode_account(const Account& account) noexcept {
 Result<Account> decode_account(ByteView value) {
   if (value.size() != kAccountBytes && value.size() != kAccountWithCodeBytes) {
     return fail(ErrorCode::corruption,
-                "account value of " + std::to_string(value.size()) + " bytes, want 40 or 72");
+                "account value of " + std::to_string(value.size()) + " bytes, want 40 or 72")
+        .database(Database::account);
   }
   Account account;
   std::ranges::copy(value.first<kNonceOffset>(), account.balance.begin());
@@ -38,7 +39,8 @@ Result<Account> decode_account(ByteView value) {
   if (value.size() == kAccountWithCodeBytes) {
     std::ranges::copy(value.subspan(kCodeHashOffset), account.code_hash.begin());
     if (all_zero(account.code_hash)) {
-      return fail(ErrorCode::corruption, "account value of 72 bytes with a zero code hash");
+      return fail(ErrorCode::corruption, "account value of 72 bytes with a zero code hash")
+          .database(Database::account);
     }
   }
   return account;

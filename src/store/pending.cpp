@@ -177,13 +177,7 @@ Status Pending::read_old_values(const std::array<std::size_t, 4>& known, bool ha
       row.has_value = row.had_old;
       Account account;
       if (row.had_old) {
-        auto decoded = codec::decode_account(row.old_value);
-        if (!decoded) {
-          Error error = std::move(decoded).error();
-          error.database = database;
-          return std::unexpected(std::move(error));
-        }
-        account = *decoded;
+        FLATKV_ASSIGN(account, codec::decode_account(row.old_value));
       }
       accounts_.push_back(account);
     }

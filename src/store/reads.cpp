@@ -15,19 +15,9 @@ Status check_data_database(Database database) {
   return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
 }
 
-Result<Account> decode(ByteView row) {
-  auto account = codec::decode_account(row);
-  if (!account) {
-    Error error = std::move(account).error();
-    error.database = Database::account;
-    return std::unexpected(std::move(error));
-  }
-  return *account;
-}
-
 /// What an account's row says under the external key of that kind.
 Result<std::optional<Bytes>> account_part(codec::Kind kind, ByteView row) {
-  FLATKV_ASSIGN(const Account account, decode(row));
+  FLATKV_ASSIGN(const Account account, codec::decode_account(row));
   switch (kind) {
     case codec::Kind::nonce: {
       Bytes nonce(8);
@@ -85,7 +75,7 @@ Result<std::optional<Account>> read_account(const State& state, const Pending* p
                                             const Address& address, engine::RowCache* cache) {
   FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address, cache));
   if (!row) return std::nullopt;
-  return decode(*row);
+  return codec::decode_account(*row);
 }
 
 Result<std::optional<Bytes>> read_external(const State& state, const Pending* pending,
