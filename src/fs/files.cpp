@@ -28,7 +28,7 @@ Status absent_is_fine(Status status) {
   return status;
 }
 
-/// What a failed function leaves of a file that it made: nothing, if that can be had.
+/// Passes a failure on after removing, as far as possible, the file that the function created.
 Status discard_on_error(FileSystem& files, const std::string& path, Status status) {
   if (!status) static_cast<void>(files.unlink(path));
   return status;
@@ -140,7 +140,7 @@ Status write_file(FileSystem& files, const std::string& path, ByteView content) 
 
 Status replace_file(FileSystem& files, const std::string& path, ByteView content) {
   const std::string temporary = path + "-tmp";
-  // One that a crash left behind.
+  // A crash may have left one behind.
   FLATKV_TRY(absent_is_fine(files.unlink(temporary)));
   FLATKV_TRY(discard_on_error(files, temporary, replace_through(files, temporary, path, content)));
   FLATKV_FAILPOINT("fs.replace_file.after_rename");
@@ -184,8 +184,8 @@ Status ensure_directory(FileSystem& files, const std::string& path) {
   const Result<bool> there = exists(files, path, FileType::directory);
   if (!there) return std::unexpected(there.error());
   if (!*there) return made;
-  // Whoever made it may have died before its entry was synced. A parent that we may not read was
-  // not made by us.
+  // Its creator may have died before the entry was synced. A parent that we may not read was not
+  // made by us.
   const Status synced = files.sync_directory(parent(path));
   if (!synced && synced.error().code == ErrorCode::permission) return {};
   return synced;
