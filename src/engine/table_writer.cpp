@@ -31,8 +31,7 @@ struct TableWriter::Impl {
       : path(std::move(table_path)),
         which(db_options.which),
         options(table_options(db_options, blocks)),
-        // The page cache keeps what was written: it is read again by the next blocks and soon by a
-        // compaction.
+        // Keep the table in the page cache: the next blocks read it, and soon a compaction.
         writer(rocksdb::EnvOptions(options), options, nullptr, /*invalidate_page_cache=*/false) {}
   ~Impl() {
     if (!finished) options.env->DeleteFile(path).PermitUncheckedError();
