@@ -1,4 +1,4 @@
-// The digest of a state from one scan (spec §9).
+// Makes the digest of a state from one scan.
 #include "flatkv/digest.hpp"
 
 #include <algorithm>
@@ -40,7 +40,7 @@ class DatabaseDigest {
     return held_ > kMostBytes ? too_fine() : Status{};
   }
 
-  /// Puts together what the threads have.
+  /// Merges the results of the threads.
   Status finish(StateDigest::Part& part) {
     Tally tally;
     for (const Tally& one : tallies_) tally += one;

@@ -97,7 +97,7 @@ TEST_F(RepairMetadata, AWholeCopyOfAnotherStoreIsForAnOpen) {
   copy_tree(live_generation(aside("other")) + "/working", live_generation(path()) + "/working");
   for (const Database database : {Database::storage, Database::metadata}) {
     expect_refused(database, ErrorCode::corruption, repair_options(),
-                   {"another store's", "an open mends", "flatkv snapshot"});
+                   {"another store's", "an open repairs", "flatkv snapshot"});
   }
   open();
   check_and_go_on();
