@@ -13,7 +13,7 @@ Status cancelled(const ReferenceLogOptions& options) {
   return fail(ErrorCode::cancelled, "cancelled");
 }
 
-/// A held block must be the one that the store's log has, where it still has it.
+/// A held block must be the one in the store's log, if the log still has it.
 Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
   FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
   if (!record || record->payload_digest == block_digest(entry.version, entry.change_sets))

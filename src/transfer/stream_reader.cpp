@@ -62,7 +62,7 @@ Result<Chunk> StreamReader::next() {
   return chunk;
 }
 
-/// In steps, so that a length that lies costs no more memory than the bytes that are there.
+/// In steps, so that a false length costs no more memory than the bytes that are there.
 Status StreamReader::read_payload(std::uint32_t bytes, Bytes& payload) {
   while (payload.size() < bytes) {
     const std::size_t at = payload.size();
