@@ -158,7 +158,8 @@ class Kill : public ::testing::Test {
   std::vector<std::string> rows_;
 };
 
-TEST_F(Kill, Trap37_EveryAcknowledgedBlockSurvives) {
+// docs/hazards.md#uneven-after-kill
+TEST_F(Kill, EveryAcknowledgedBlockSurvives) {
   const std::uint64_t rounds = environment("FLATKV_KILL_ROUNDS", 100);
   const std::uint64_t seed = environment("FLATKV_SEED", 1);
   Random random(seed);
