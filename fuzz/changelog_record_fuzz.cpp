@@ -1,4 +1,4 @@
-// Headers of segments and records: the bytes as they are, and with a right digest, which no fuzzer
+// Headers of segments and records: the bytes as they are, and with a valid digest, which no fuzzer
 // finds.
 #include <algorithm>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// CURRENT: the bytes as they are, and as the body of a file with a right digest.
+// CURRENT: the bytes as they are, and as the body of a file with a valid digest.
 #include <cstdlib>
 #include <string>
 

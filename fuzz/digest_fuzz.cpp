@@ -1,4 +1,4 @@
-// Digests of states: the bytes as they are, and as a body with a right digest. What is accepted is
+// Digests of states: the bytes as they are, and as a body with a valid digest. What is accepted is
 // exactly what would be written, and can be compared with anything.
 #include <cstdlib>
 

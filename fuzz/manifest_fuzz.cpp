@@ -1,4 +1,4 @@
-// MANIFEST.json: the bytes as they are, and as the body of a file with a right digest, which no
+// MANIFEST.json: the bytes as they are, and as the body of a file with a valid digest, which no
 // fuzzer finds.
 #include <cstdlib>
 #include <string>

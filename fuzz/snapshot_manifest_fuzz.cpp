@@ -1,4 +1,4 @@
-// SNAPSHOT: the bytes as they are; as the body of a file with a right digest; and that with the
+// SNAPSHOT: the bytes as they are; as the body of a file with a valid digest; and that with the
 // copy of the manifest, which the body lacks.
 #include <algorithm>
 #include <cstdlib>

@@ -44,7 +44,7 @@ Status check_absent(rocksdb::Env& env, const DbOptions& options) {
     return std::unexpected(rocks_error(made, "cannot make the directory", options));
   }
   if (names->empty()) return {};
-  return fail(ErrorCode::invalid_argument, "a database is to be made where there is something")
+  return fail(ErrorCode::invalid_argument, "cannot create a database where something exists")
       .path(options.name())
       .database(options.which);
 }

@@ -384,7 +384,7 @@ std::vector<RowBuffer::Row> RowBuffer::collect(const Bounds& bounds, std::int64_
   const std::uint64_t highest =
       bounds.upper ? key_prefix(*bounds.upper) : std::numeric_limits<std::uint64_t>::max();
   impl_->arrivals.each([&](const Arrival& arrival) {
-    // Most keys lie outside of narrow bounds; the prefix tells without touching their entries.
+    // Most keys lie outside of narrow bounds; their prefixes show it without touching the entries.
     if (arrival.prefix < lowest || arrival.prefix > highest) return;
     if (!bounds.contains(arrival.entry->key())) return;
     const Version* at = arrival.entry->at(version);

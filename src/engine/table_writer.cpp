@@ -66,7 +66,7 @@ Result<TableWriter> TableWriter::create(const DbOptions& options, const std::str
                                         TableBlocks blocks) {
   const rocksdb::Status there = environment(options)->FileExists(path);
   if (there.ok()) {
-    return fail(ErrorCode::invalid_argument, "a table is to be written where there is a file")
+    return fail(ErrorCode::invalid_argument, "cannot create a table where a file exists")
         .path(path)
         .database(options.which);
   }
@@ -101,7 +101,7 @@ Status TableWriter::remove(ByteView key) {
 Result<std::uint64_t> TableWriter::finish() {
   FLATKV_ASSERT(!impl_->finished);
   if (impl_->entries == 0) {
-    return fail(ErrorCode::invalid_argument, "a table without anything in it")
+    return fail(ErrorCode::invalid_argument, "a table must not be empty")
         .path(impl_->path)
         .database(impl_->which);
   }

@@ -110,8 +110,8 @@ Result<bool> exists(FileSystem& files, const std::string& path, FileType type) {
   if (!info && info.error().code == ErrorCode::not_found) return false;
   if (!info) return std::unexpected(info.error());
   if (info->type == type) return true;
-  return fail(ErrorCode::corruption, "this is " + std::string(describe(info->type)) + " where " +
-                                         std::string(describe(type)) + " should be")
+  return fail(ErrorCode::corruption, "expected " + std::string(describe(type)) + ", found " +
+                                         std::string(describe(info->type)))
       .path(path);
 }
 
@@ -119,8 +119,7 @@ Result<Bytes> read_file(FileSystem& files, const std::string& path, std::uint64_
   FLATKV_ASSIGN(const auto file, files.open_read(path));
   if (file->size() > limit) {
     return fail(ErrorCode::corruption, "the file has " + std::to_string(file->size()) +
-                                           " bytes, more than the " + std::to_string(limit) +
-                                           " that it can have")
+                                           " bytes, above the limit of " + std::to_string(limit))
         .path(path);
   }
   Bytes content(static_cast<std::size_t>(file->size()));

@@ -70,7 +70,7 @@ class Log {
     return fail(ErrorCode::log_behind, "the store is at version " + std::to_string(tip_->version) +
                                            ", but its log, lost or damaged above, holds " +
                                            range_of() +
-                                           ": where it parts from the other cannot be told")
+                                           ", so where it diverges from the other is unknown")
         .path(store_)
         .version(end() + 1);
   }

@@ -103,7 +103,7 @@ Status check(const DigestOptions& options) {
   }
   const RowRange& range = options.range;
   if (!options.database && !(range.prefix.empty() && range.start.empty() && range.end.empty())) {
-    return fail(ErrorCode::invalid_argument, "a range of keys is one of a database: name it");
+    return fail(ErrorCode::invalid_argument, "a range of keys needs the name of its database");
   }
   return {};
 }

@@ -235,8 +235,8 @@ Status Repair::check_local_metas(const store::CopyFinding& copy) const {
     FLATKV_ASSIGN(const auto roots, known.at(own.version));
     if (roots && store::checksum_of(*roots, which) == own.hash.checksum()) continue;
     return fail(ErrorCode::corruption,
-                "nothing confirms what the database says of itself: neither changelog nor snapshot "
-                "keeps its version")
+                "nothing confirms the database's LocalMeta: neither changelog nor snapshot "
+                "has its version")
         .path(layout::database_path(working(), which))
         .database(which)
         .version(own.version);

@@ -80,8 +80,8 @@ class Judge {
     verdict_.checksum = meta->hash.checksum();
     const Roots own = layout::roots_of(meta->hashes);
     if (own.root != verdict_.checksum) {
-      return wrong("its four hashes add up to the root " + to_hex(own.root) + ", its global hash " +
-                   "is of " + to_hex(verdict_.checksum));
+      return wrong("its four hashes add up to the root " + to_hex(own.root) +
+                   ", its global hash gives " + to_hex(verdict_.checksum));
     }
     FLATKV_ASSIGN(const auto roots, expected(meta->version));
     if (!roots || *roots == own) return {};

@@ -307,7 +307,7 @@ Status Repair::judge_snapshots() {
       finding.verifies = !verdict.damage;
       if (finding.verifies) continue;
       finding.why = verdict.damage->to_string();
-      logger_.info("snapshot passed over: " + snapshot.name + ": " + finding.why);
+      logger_.info("snapshot skipped: " + snapshot.name + ": " + finding.why);
     }
     auto& list = judged.all_verify() ? kept_snapshots_ : dropped_snapshots_;
     list.push_back(snapshot.version);

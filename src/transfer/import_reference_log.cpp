@@ -35,8 +35,8 @@ Result<ReferenceLogReport> check_reference_log(const std::string& directory,
     if (!entry) break;
     if (entry->has_balances && !options.balances) {
       return fail(ErrorCode::unsupported,
-                  "the log holds 21-byte keys with 0x21, balances here and something else where it "
-                  "was written: its roots would be others (--balances takes them)")
+                  "the log holds 21-byte keys with 0x21: they are balances here but were not where "
+                  "it was written, so its roots would differ (--balances accepts them)")
           .path(directory)
           .version(entry->version);
     }

@@ -97,7 +97,7 @@ Status ReferenceLog::open_segment() {
   const Segment& segment = segments_[segment_];
   if (segment.first != next_version_) {
     return fail(segment.first > next_version_ ? ErrorCode::log_gap : ErrorCode::corruption,
-                "the segment begins at " + std::to_string(segment.first) + ", expected is " +
+                "the segment begins at " + std::to_string(segment.first) + ", expected " +
                     std::to_string(next_version_))
         .path(segment.path)
         .version(next_version_);
@@ -215,7 +215,7 @@ Result<std::optional<ReferenceEntry>> ReferenceLog::next() {
   if (!decoded) return damaged("an entry does not decode: " + decoded.error().message);
   if (decoded->version != next_version_) {
     return fail(decoded->version > next_version_ ? ErrorCode::log_gap : ErrorCode::corruption,
-                "an entry of version " + std::to_string(decoded->version) + ", expected is " +
+                "an entry of version " + std::to_string(decoded->version) + ", expected " +
                     std::to_string(next_version_))
         .path(segments_[segment_ - 1].path)
         .version(next_version_)

@@ -150,7 +150,7 @@ TEST_F(Refusal, ARowInAnotherDatabaseUnderTheSameRoot) {
   std::swap(forger.header.summary.roots.account, forger.header.summary.roots.code);
   const Bytes bytes = forger.bytes();
   EXPECT_TRUE(check(bytes, {store.committed_roots().root, {}, {}}));  // the root does not show it
-  expect_refused(bytes, "trap 46", {{}, store.committed_roots(), {}});
+  expect_refused(bytes, "rows that traded places", {{}, store.committed_roots(), {}});
 
   const Forger::Row& row = forger.rows[0];
   const ImportRow one{row.database, row.key, row.value};

@@ -2,7 +2,7 @@
 #include "flatkv/inspect.hpp"
 #include "support/store_fixture.hpp"
 
-// A row changed behind RocksDB's back, with a right block checksum. The store's own hashes do not
+// A row changed behind RocksDB's back, with a valid block checksum. The store's own hashes do not
 // show it; only comparing the rows does.
 namespace flatkv::test {
 namespace {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Small and unwilling disks, real ones: a tmpfs that fills up at every level (N1, I3, E2) and an ext4 that turns
-read-only under a running writer (N4). Mounting needs root; without it this is skipped, and says so."""
+"""Real disks that are small or fail: a tmpfs that fills up at every level (N1, I3, E2) and an ext4 that turns
+read-only under a running writer (N4). Mounting needs root; otherwise the test is skipped with the reason."""
 
 import contextlib
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The built program under strace, which makes the Nth call of a kind fail, lie or kill, for the first N of
-each thread (fault matrix L5). After each: what was acknowledged is there, every root is the golden one, the
-file goes on to its end and everything verifies.
+each thread (row L5 of docs/recovery.md). After each, what was acknowledged is there, every root is the golden one, the
+rest of the file is applied and everything verifies.
 
 FLATKV_STRACE_SECONDS: how long (45; 0: all of it). FLATKV_SEED: the order after the first of each kind."""
 
@@ -223,7 +223,7 @@ class Matrix:
         return True
 
     def lying_disk(self):
-        """Every sync lies and the power goes: the log is as it was, the databases may be ahead of it (C6)."""
+        """Every sync lies and the power goes: the log is the old one, the databases may be ahead of it (C6)."""
         def log_of(store):
             generation = json.loads(self.ok("info", store, "--json").out)["generation"]
             return store / os.path.basename(generation) / "changelog"

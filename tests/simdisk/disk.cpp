@@ -163,7 +163,7 @@ int Disk::sync(const Handle& file) {
   if (verdict.lie || file.epoch != epoch_) return verdict.error;
   Inode& inode = *file.inode;
   if (verdict.error != 0) {
-    // As on Linux: the pages count as clean and stay visible, and no later sync writes them.
+    // As on Linux: the pages are no longer dirty but stay visible, and no later sync writes them.
     inode.dirty.clear();
     return verdict.error;
   }

@@ -24,7 +24,7 @@ inline store::Environment environment_of(SimDisk& disk) { return {&disk.files(),
 /// Small buffers and segments, one thread, no automatic snapshots.
 Options sim_options(Durability durability);
 
-/// Where a store stands as its user knows it: what may be found if it ended now.
+/// The store's state as its user knows it: what may be found if it ended now.
 struct Progress {
   std::string phase = "create";  ///< what the store is doing
   Place durable;                 ///< survives the loss of power

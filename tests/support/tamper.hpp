@@ -7,7 +7,7 @@
 #include "flatkv/bytes.hpp"
 
 // Reads and changes rows of a closed database through RocksDB alone, as an intruder or another
-// program would. All block checksums are right afterwards.
+// program would. All block checksums are valid afterwards.
 namespace flatkv::test {
 
 /// A stored key: tag 0x00 and a name, or tag 0x01 and an internal key.
