@@ -1,5 +1,5 @@
-# What every target of ours is compiled with. -march never appears here: code for one instruction
-# set lives in its own file with its own flags.
+# Flags for all our targets. -march never appears here: code for an instruction set has a file and
+# flags of its own.
 add_library(flatkv_flags INTERFACE)
 target_compile_options(flatkv_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
@@ -10,7 +10,7 @@ target_compile_definitions(flatkv_flags INTERFACE
 target_include_directories(flatkv_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC 12 reports these falsely inside libstdc++ at -O2.
+  # False reports of GCC 12 within libstdc++ at -O2.
   target_compile_options(flatkv_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(FLATKV_LIBFUZZER)
@@ -21,7 +21,7 @@ if(FLATKV_SANITIZE)
     -fsanitize=${FLATKV_SANITIZE} -fno-sanitize-recover=all -g1)
   target_link_options(flatkv_flags INTERFACE -fsanitize=${FLATKV_SANITIZE})
 else()
-  # A fortified libc needs the optimiser, so not in Debug. scripts/check-release proves each of these.
+  # A fortified libc needs the optimiser, so not in Debug. scripts/check-release checks each of these.
   target_compile_options(flatkv_flags INTERFACE
     $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2> -fstack-clash-protection)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -35,8 +35,8 @@ endif()
 set(FLATKV_ROOMS "")
 set(FLATKV_ROOM_LIBRARIES "")
 
-# flatkv_room(NAME DEP...): a library of src/NAME/*.cpp and a test program of src/NAME/*_test.cpp.
-# A DEP that is a room is another room; the rest are targets of packages.
+# flatkv_room(NAME DEP...): a library of src/NAME/*.cpp and a test program of src/NAME/*_test.cpp. A
+# DEP is another room, or a target of a package.
 macro(flatkv_room name)
   file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   set(_tests ${_sources})
@@ -68,10 +68,9 @@ macro(flatkv_room name)
   endif()
 endmacro()
 
-# flatkv_register(NAME LABEL...): what every test of ours has in common. scripts/test runs all that are
-# not labelled `nightly`. In a sanitized tree those are unit, golden and fuzz; the others start
-# programs, kill them and take minutes, and there they would take many; they are not even built there
-# unless named.
+# flatkv_register(NAME LABEL...): settings for all our tests. scripts/test runs those that are not
+# labelled `nightly`. A sanitized tree runs only unit, golden and fuzz: the others start and kill
+# programs, take minutes and would take far longer there; they are built there only on request.
 set(FLATKV_TEST_TIMEOUT 900 CACHE STRING "Seconds that a test may take")
 function(flatkv_register name)
   set(_labels ${ARGN})
@@ -79,7 +78,7 @@ function(flatkv_register name)
     list(APPEND _labels nightly)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${_labels}" TIMEOUT ${FLATKV_TEST_TIMEOUT} SKIP_RETURN_CODE 77)
-  # What it counts of the fault matrix, for scripts/fault-counts.
+  # Where it writes its counts for scripts/fault-counts.
   set_property(GLOBAL APPEND PROPERTY FLATKV_TEST_NAMES ${name})
   set(_environment "FLATKV_FAULT_COUNTS=${CMAKE_BINARY_DIR}/fault-counts/${name}")
   if(FLATKV_SANITIZE)
@@ -90,25 +89,25 @@ function(flatkv_register name)
 endfunction()
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fault-counts)
 
-# tests.txt: the names of all tests, one a line.
+# tests.txt: the names of all tests, one per line.
 function(flatkv_list_tests)
   get_property(_names GLOBAL PROPERTY FLATKV_TEST_NAMES)
   list(JOIN _names "\n" _lines)
   file(WRITE ${CMAKE_BINARY_DIR}/tests.txt "${_lines}\n")
 endfunction()
 
-# Tests of sanitized trees have names of their own, since scripts/test runs both kinds together.
+# Tests of sanitized trees have names of their own, because scripts/test runs both kinds together.
 set(FLATKV_TEST_PREFIX "")
 if(FLATKV_SANITIZE)
   set(FLATKV_TEST_PREFIX "sanitized.")
 endif()
 
-# flatkv_test(NAME SOURCES ... LIBRARIES ... [LABELS ...]): one gtest program, each program a ctest.
+# flatkv_test(NAME SOURCES ... LIBRARIES ... [LABELS ...]): one gtest program, one ctest per program.
 function(flatkv_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE flatkv_flags ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
-  # What a test spends its time in is the library; the test itself has mostly to compile soon.
+  # Most of a test's time is spent in the library; the test itself should compile fast.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(${name} PRIVATE
     FLATKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FLATKV_BINARY_DIR="${CMAKE_BINARY_DIR}")
@@ -118,12 +117,12 @@ function(flatkv_test name)
   if(FLATKV_SANITIZE AND NOT "${arg_LABELS}" MATCHES "unit|golden|fuzz")
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
-  # One ctest per program: a process per test would cost more than the tests.
+  # One ctest per program: a process per test would cost more than the tests themselves.
   add_test(NAME ${FLATKV_TEST_PREFIX}${name} COMMAND ${name})
   flatkv_register(${FLATKV_TEST_PREFIX}${name} ${arg_LABELS})
 endfunction()
 
-# The one library that is installed: the objects of all rooms.
+# The one installed library: the objects of all rooms.
 macro(flatkv_library)
   list(REMOVE_DUPLICATES FLATKV_PACKAGES)
   set(_objects "")
@@ -135,7 +134,7 @@ macro(flatkv_library)
   target_include_directories(flatkv PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(flatkv PUBLIC cxx_std_23)
-  # PRIVATE: an embedder links these packages but sees none of their headers through ours.
+  # PRIVATE: our headers show users none of these packages' headers.
   foreach(_package ${FLATKV_PACKAGES})
     if(_package STREQUAL "nlohmann_json::nlohmann_json")
       target_link_libraries(flatkv PRIVATE $<BUILD_INTERFACE:${_package}>)  # headers only

@@ -1,4 +1,4 @@
-# What an embedder gets: include/flatkv, libflatkv.a, the package configuration and the program.
+# What is installed: include/flatkv, libflatkv.a, the package configuration and the program.
 include(CMakePackageConfigHelpers)
 
 macro(flatkv_install)
@@ -8,7 +8,7 @@ macro(flatkv_install)
   install(EXPORT flatkvTargets NAMESPACE flatkv:: DESTINATION ${_package_dir})
   configure_package_config_file(cmake/flatkvConfig.cmake.in ${CMAKE_BINARY_DIR}/flatkvConfig.cmake
     INSTALL_DESTINATION ${_package_dir})
-  # Before 1.0 a minor version may change the interface.
+  # Before 1.0 a minor release may change the interface.
   write_basic_package_version_file(${CMAKE_BINARY_DIR}/flatkvConfigVersion.cmake
     COMPATIBILITY SameMinorVersion)
   install(FILES ${CMAKE_BINARY_DIR}/flatkvConfig.cmake ${CMAKE_BINARY_DIR}/flatkvConfigVersion.cmake

@@ -1,5 +1,5 @@
-// Change sets in protobuf: what can be read is the same after it was written again, and what we
-// write is read and written without a change.
+// Change sets in protobuf: what can be read stays the same when written again, and what we write
+// can be read and written without a change.
 #include <cstdlib>
 
 #include "base/bytes.hpp"
@@ -22,7 +22,7 @@ Bytes encode(const ChangelogEntry& entry) {
 }
 
 bool same(const KVPair& a, const KVPair& b) {
-  // The value of a delete is ignored, and not written.
+  // The value of a delete is ignored and not written.
   return equal(a.key, b.key) && a.remove == b.remove && (a.remove || equal(a.value, b.value));
 }
 

@@ -1,5 +1,5 @@
-// Headers of segments and records: the bytes as they are, and under a digest that is right, since
-// no fuzzer finds a digest.
+// Headers of segments and records: the bytes as they are, and with a valid digest, which no fuzzer
+// finds.
 #include <algorithm>
 #include <cstdlib>
 

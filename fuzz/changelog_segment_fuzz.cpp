@@ -1,6 +1,6 @@
-// A log that is written, damaged and looked at, as the input says. Whatever was done to it: the
-// survey changes nothing; what it calls valid can be read; after a reseal the log is whole and ends
-// where the survey said; and it goes on from there.
+// Writes, damages and surveys a log as the input says. Whatever was done to it: the survey changes
+// nothing; what it calls valid can be read; after a reseal the log is complete and ends where the
+// survey said; and it goes on from there.
 #include <algorithm>
 
 #include "blake3/blake3.hpp"
@@ -41,7 +41,7 @@ class Log {
     return std::move(*writer);
   }
 
-  /// The path of a segment, or nothing where there is none.
+  /// The path of a segment; empty if there is none.
   std::string segment(std::size_t which) {
     std::vector<std::string> paths;
     for (const auto& [path, content] : files.everything()) {
@@ -97,7 +97,7 @@ void damage(Log& log, Input& input) {
   }
 }
 
-/// Everything that must hold of a log in any state.
+/// Checks everything that must hold for a log in any state.
 void examine(Log& log, std::int64_t from) {
   const auto before = log.files.everything();
   const auto found = log.look(from);

@@ -1,4 +1,4 @@
-// CLEAN: the bytes as they are, and as lines under a digest that is right.
+// CLEAN: the bytes as they are, and as lines with a valid digest.
 #include <cstdlib>
 #include <string>
 

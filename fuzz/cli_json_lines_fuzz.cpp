@@ -1,5 +1,5 @@
-// Change sets and roots as JSON lines, as the command reads them. Whatever is taken must be JSON to
-// another parser too.
+// Change sets and roots as JSON lines, as the command reads them. Whatever it accepts must be JSON
+// for another parser, too.
 #include <cctype>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@
 
 namespace {
 
-/// nlohmann refuses numbers above the range of a double; what we ignore may hold them.
+/// nlohmann refuses numbers beyond the range of a double, which fields that we ignore may hold.
 bool may_hold_a_huge_number(std::string_view line) {
   std::size_t run = 0;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if ((*line)->version < 1 || rows != (*line)->rows()) std::abort();
   }
-  // One line in memory of exactly its size, so that a sanitizer sees every byte read behind it.
+  // One line in memory of exactly its size, so that a sanitizer sees every read beyond it.
   std::string padded = text;
   padded.resize(text.size() + cli::LineReader::kPadding);
   padded.shrink_to_fit();

@@ -1,4 +1,4 @@
-// Change sets as length-prefixed protobuf, as the command reads them: in any pieces the same.
+// Change sets as length-prefixed protobuf, as the command reads them: the same in any pieces.
 #include <cstdlib>
 #include <string>
 
@@ -7,7 +7,7 @@
 
 namespace {
 
-/// Everything that the stream says, as text.
+/// The content of the stream, as text.
 std::string read_all(const std::string& text, std::size_t piece) {
   using namespace flatkv;
   cli::TextSource source(text, piece);

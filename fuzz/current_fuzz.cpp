@@ -1,4 +1,4 @@
-// CURRENT: the bytes as they are, and as the body of a file whose digest is right.
+// CURRENT: the bytes as they are, and as the body of a file with a valid digest.
 #include <cstdlib>
 #include <string>
 
@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const Bytes& file : {to_bytes(bytes), layout::seal_text(std::string(as_chars(bytes)))}) {
     const auto name = layout::decode_current(file);
     if (!name) continue;
-    // Whatever is taken is one component of a path.
+    // Whatever is accepted is one component of a path.
     if (name->find('/') != std::string::npos || name->empty() || name->front() == '.') std::abort();
     const auto again = layout::decode_current(layout::encode_current(*name));
     if (!again || *again != *name) std::abort();

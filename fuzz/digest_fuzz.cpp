@@ -1,5 +1,5 @@
-// Digests of states: the bytes as they are, and as a body under a digest that is right. What is
-// accepted is exactly what would be written, and can be compared with anything.
+// Digests of states: the bytes as they are, and as a body with a valid digest. What is accepted is
+// exactly what would be written, and can be compared with anything.
 #include <cstdlib>
 
 #include "base/bytes.hpp"
@@ -20,7 +20,7 @@ void check(const Bytes& file) {
   StateDigest other = *digest;
   const auto same = differing_ranges(*digest, other);
   if (!same || !same->empty()) std::abort();
-  // Against the same databases in another order, and against nothing at all.
+  // With the same databases in another order, and with nothing at all.
   for (std::size_t i = 0; i < other.parts.size(); ++i) {
     other.parts[i].tree = digest->parts[other.parts.size() - 1 - i].tree;
   }

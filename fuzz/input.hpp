@@ -6,15 +6,15 @@
 
 #include "flatkv/bytes.hpp"
 
-// What fuzz targets share that take their bytes for a script.
+// Shared by the fuzz targets that read their bytes as a script.
 namespace flatkv::fuzz {
 
-/// A finding. (An assert that no build leaves out.)
+/// Aborts on a finding: an assert that is active in every build.
 inline void check(bool condition) {
   if (!condition) std::abort();
 }
 
-/// The bytes, taken from the front; zeros at the end.
+/// Reads the bytes from the front; zeros at the end.
 class Input {
  public:
   explicit Input(ByteView bytes) : bytes_(bytes) {}

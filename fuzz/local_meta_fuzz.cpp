@@ -1,4 +1,4 @@
-// Fixed forms of the databases: LocalMeta, stats, versions and account values. What is accepted is
+// Fixed forms in the databases: LocalMeta, stats, versions and account values. What is accepted is
 // exactly what would be written.
 #include <cstdlib>
 

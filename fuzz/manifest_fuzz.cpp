@@ -1,5 +1,5 @@
-// MANIFEST.json: the bytes as they are, and as the body of a file whose digest is right, since no
-// fuzzer finds a digest.
+// MANIFEST.json: the bytes as they are, and as the body of a file with a valid digest, which no
+// fuzzer finds.
 #include <cstdlib>
 #include <string>
 

@@ -1,6 +1,6 @@
-// What comes as text from a directory or the command line: names in a store are ours only where
-// they are spelled exactly as we would spell them, hex in either case is the same bytes, and every
-// external key has one place or none.
+// Texts from a directory or the command line: a name in a store is ours only if it is spelled
+// exactly as we spell it, hex in either case is the same bytes, and every external key has one
+// place or none.
 #include <string>
 
 #include "base/bytes.hpp"
@@ -48,7 +48,7 @@ void key(ByteView bytes) {
   const auto route = codec::route(bytes);
   check(route.has_value() == (!bytes.empty() && bytes.size() <= codec::kMaxKeyBytes));
   if (!route) return;
-  // The internal key is a part of the external one, and nothing is lost with what was cut off.
+  // The internal key is a part of the external one; what is cut off carries no information.
   const std::size_t cut = route->database == Database::legacy ? 0 : 1;
   check(equal(route->key, bytes.subspan(cut)));
   check((route->database == Database::storage) == (bytes.size() == 53 && bytes[0] == 0x03));

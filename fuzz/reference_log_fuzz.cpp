@@ -1,5 +1,5 @@
-// The log of a Sei node, as files with any names and contents: what is read are versions 1, 2, 3,
-// …, read twice the same, and never a pair or set that the store could not take for its form alone.
+// The log of a Sei node, as files with any names and contents. What is read are versions 1, 2, 3,
+// …, the same when read twice, and never a pair or set that is malformed for the store.
 #include <string>
 
 #include "changelog/memory_files.hpp"
@@ -18,7 +18,7 @@ std::string name_of(std::uint64_t index, bool compressed) {
   return "log/" + std::string(20 - digits.size(), '0') + digits + (compressed ? ".zst" : "");
 }
 
-/// Entries that are right but for what the input says.
+/// Entries that are right except where the input says otherwise.
 Bytes entries(Input& input, std::int64_t& version) {
   Bytes segment;
   for (unsigned count = input.byte() % 4U; count > 0; --count) {
@@ -39,7 +39,7 @@ Bytes entries(Input& input, std::int64_t& version) {
   return segment;
 }
 
-/// Everything that the log says, as text.
+/// The content of the log, as text.
 std::string read_all(fs::FileSystem& files) {
   auto log = transfer::ReferenceLog::open(files, "log");
   if (!log) return log.error().to_string();

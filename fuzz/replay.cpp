@@ -1,5 +1,5 @@
-// The plain program of a fuzz target: runs it over the files named, folders with all that is in
-// them. Fails when there are none, since a corpus that was lost tests nothing.
+// The plain program of a fuzz target: runs it over the given files and all files in given folders.
+// Fails if there are none, because a lost corpus tests nothing.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -1,4 +1,4 @@
-// SCRUB: the bytes as they are, and as the body of a file whose digest is right; `@H` in the input
+// SCRUB: the bytes as they are, and as the body of a file with a valid digest; `@H` in the input
 // stands for the hex of a hash.
 #include <cstdlib>
 #include <string>

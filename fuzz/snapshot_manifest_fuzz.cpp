@@ -1,5 +1,5 @@
-// SNAPSHOT: the bytes as they are; as the body of a file whose digest is right; and that with the
-// copy of the manifest that the body lacks.
+// SNAPSHOT: the bytes as they are; as the body of a file with a valid digest; and that with the
+// copy of the manifest, which the body lacks.
 #include <algorithm>
 #include <cstdlib>
 #include <string>

@@ -1,5 +1,5 @@
 // The bytes are a script of operations on a store and on the model of the tests: apply, commit,
-// discard, flush, snapshot, reopen, rollback, views, iteration. They must agree after each.
+// discard, flush, snapshot, reopen, rollback, views, iteration. Both must agree after each.
 #include <stdlib.h>
 
 #include <filesystem>
@@ -44,7 +44,7 @@ class Directory {
   std::string path_;
 };
 
-/// Few keys, so that writes meet; now and then bytes as they come, and lengths that are wrong.
+/// Few keys, so that they repeat; sometimes raw bytes and wrong lengths.
 Bytes next_key(Input& input) {
   const std::uint8_t how = input.byte();
   const auto owner = test::address(how / 16U);
@@ -74,7 +74,7 @@ Bytes next_value(Input& input, const Bytes& key) {
   std::size_t size = how % 7;
   if (prefix == kNoncePrefix) size = 8;
   if (prefix == kBalancePrefix || prefix == kCodeHashPrefix || prefix == kStoragePrefix) size = 32;
-  return Bytes(size, static_cast<std::uint8_t>(how % 3));  // zeros are a value of their own
+  return Bytes(size, static_cast<std::uint8_t>(how % 3));  // a value of zeros is not an empty value
 }
 
 Changes next_changes(Input& input) {
@@ -228,7 +228,7 @@ class Run {
 
   std::int64_t some_version() { return input_.byte() % (model_.version() + 1); }
 
-  /// Refused, as out of reach, or done; which of them is for the tests to say.
+  /// Refused as out of reach, or done; other tests check which.
   void rollback() {
     const std::int64_t target = some_version();
     const Status done = store_->rollback(target);

@@ -1,6 +1,6 @@
-// Exported states from somebody who is not trusted. The first byte says how the rest is meant: a
-// stream as it is, or compressed; frames under digests that are right, since no fuzzer finds a
-// digest; rows under a header that fits them, where the rules alone decide.
+// Exported states from an untrusted source. The first byte says how to use the rest: as a stream,
+// raw or compressed; as frames with valid digests, which no fuzzer finds; or as rows under a header
+// that fits them, so that only the rules decide.
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -43,7 +43,7 @@ class MemorySink : public ByteSink {
   Bytes bytes;
 };
 
-/// In any pieces the same. Whether it was taken.
+/// Whether the stream is accepted; the same in any pieces.
 bool taken(ByteView stream) {
   MemorySource whole(stream, stream.size() + 1);
   MemorySource pieces(stream, 13);
@@ -66,7 +66,7 @@ void compressed(ByteView bytes) {
   static_cast<void>(check_stream(zstd));
 }
 
-/// Frames of the input, each under the digest that the reader computes.
+/// Frames of the input, each with the digest that the reader computes.
 void sealed_frames(Input input) {
   StreamHeader header;
   header.summary.account_rows =
@@ -83,7 +83,7 @@ void sealed_frames(Input input) {
   while (!input.empty()) {
     FrameBytes frame{};
     std::ranges::copy(input.take(frame.size()), frame.begin());
-    if (input.byte() % 4 != 0) {  // mostly one that says the right things
+    if (input.byte() % 4 != 0) {  // mostly a right one
       const ByteView payload = input.take(input.byte());
       ChunkHeader chunk{static_cast<Database>(input.byte() % 5), input.byte() % 8U,
                         static_cast<std::uint32_t>(payload.size()), input.byte() % 4U};
@@ -106,7 +106,7 @@ struct Row {
   Bytes value;
 };
 
-/// Whether a state may hold it (spec §2).
+/// Whether a state may hold the row (docs/specification.md#keys-and-values).
 bool may_be(const Row& row, AccountRows account_rows) {
   switch (row.database) {
     case Database::account: {
@@ -147,7 +147,7 @@ Row next_row(Input& input, const std::vector<Row>& before) {
   return row;
 }
 
-/// The stream is taken exactly if its rows are those of a state, in order.
+/// The stream is accepted exactly if its rows are those of a state, in order.
 void forged_rows(Input input) {
   StreamHeader header;
   header.summary.account_rows =
@@ -181,7 +181,7 @@ void forged_rows(Input input) {
   for (const Row& row : rows) check(writer.row(row.database, row.key, row.value).has_value());
   check(writer.finish().has_value());
   check(taken(sink.bytes) == good);
-  if (!sink.bytes.empty() && good) {  // any other byte is seen
+  if (!sink.bytes.empty() && good) {  // any other byte is noticed
     const std::size_t at = input.number() % sink.bytes.size();
     sink.bytes[at] ^= 1;
     check(!taken(sink.bytes));

@@ -1,7 +1,7 @@
-"""Passes ctest's output on, and lists the tests that GoogleTest skipped before ctest's summary.
+"""Passes ctest's output through, and lists the tests that GoogleTest skipped before ctest's summary.
 
-To ctest a program with skipped tests has passed. Which were skipped stands in its log, argument 1,
-once all have run; so the summary is held back until then, and remains the last thing printed.
+For ctest a program with skipped tests has passed. Its log, argument 1, lists the skipped ones once
+all have run; so the summary is held back until then and stays the last thing printed.
 """
 
 import re

@@ -12,7 +12,7 @@ die() {
   exit 1
 }
 
-# Compilers of RocksDB's and the test libraries' headers take about a gigabyte each.
+# Compiling with the headers of RocksDB and the test libraries takes about a gigabyte per job.
 jobs() {
   local cores memory
   cores=$(nproc)
@@ -21,8 +21,8 @@ jobs() {
   echo $((memory < cores ? memory : cores))
 }
 
-# configure DIR OPTION...: a Ninja tree in DIR. A tree that was copied here with the checkout, or
-# made by another generator, cannot be reused and is made anew.
+# configure DIR OPTION...: a Ninja tree in DIR. Replaces a tree that was copied here with the checkout
+# or made by another generator, because it cannot be reused.
 configure() {
   local dir=$root/$1 launcher=""
   shift
@@ -50,7 +50,7 @@ compile() {
   cmake --build "$dir" --parallel "$(jobs)" ${1:+--target "$@"}
 }
 
-# The tree with the program, as users get it: no tests, no failpoints.
+# The tree with the program for users: no tests, no failpoints.
 configure_release() {
   local benchmarks=OFF
   if [[ -f $root/benchmarks/CMakeLists.txt && -f /usr/include/benchmark/benchmark.h ]]; then

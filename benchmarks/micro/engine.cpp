@@ -31,7 +31,7 @@ const Keys& keys(std::size_t count) {
   return kept;
 }
 
-/// Runs `work` for the block's keys, each prefetched in two steps before.
+/// Runs `work` for the block's keys after prefetching each in two steps.
 template <class First, class Second, class Work>
 void pipelined(const std::vector<std::uint32_t>& block, First first, Second second, Work work) {
   for (std::size_t i = 0; i < block.size() + 2 * kStep; ++i) {
@@ -41,7 +41,7 @@ void pipelined(const std::vector<std::uint32_t>& block, First first, Second seco
   }
 }
 
-/// A block's keys beside one another, as the pending block has them.
+/// A block's keys, adjacent in memory as in the pending block.
 struct Block {
   Block(const Keys& all, std::mt19937_64& random, std::size_t from, std::size_t count) {
     for (std::uint32_t i = 0; i < kBlock; ++i) {
@@ -193,7 +193,7 @@ void flush_into_cache(benchmark::State& state) {
     buffer.insert({all.key(i), all.hashes[i], false, value, false}, 1);
   RowCache cache(count * 200);
   std::int64_t version = 1;
-  cache.flushed(Database::storage, buffer, ++version);  // so that rows are replaced, not made
+  cache.flushed(Database::storage, buffer, ++version);  // so that rows are replaced, not added
   for (auto _ : state) cache.flushed(Database::storage, buffer, ++version);
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }

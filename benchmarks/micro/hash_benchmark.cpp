@@ -1,5 +1,5 @@
-// Time of one element, one digest and one batch, per kernel, in Google Benchmark's form. For
-// figures that mean something on a shared machine use scripts/bench-kernel, which interleaves.
+// Time of one element, one digest and one batch for each kernel, in Google Benchmark's form. On a
+// shared machine use scripts/bench-kernel, which interleaves the kernels.
 
 #include <benchmark/benchmark.h>
 

@@ -1,5 +1,5 @@
-// Every kernel against BLAKE3's official C, interleaved in one run: the machine may be shared and
-// change its speed for minutes at a time, so only ratios of neighbours mean something.
+// Every kernel against BLAKE3's official C, interleaved in one run: a shared machine may change its
+// speed for minutes at a time, so only ratios of neighbouring measurements mean something.
 
 #include <algorithm>
 #include <chrono>
@@ -51,7 +51,7 @@ double tenth_percentile(std::vector<double> samples) {
 
 bool g_json = false;
 
-// A line for people, or one JSON object a comparison for scripts/plot; names need no escapes.
+// A line to read, or one JSON object per comparison for scripts/plot; names need no escapes.
 void print(const char* title, const std::vector<Contender>& contenders) {
   const double yardstick = tenth_percentile(contenders.front().samples);
   std::printf(g_json ? "{\"title\":\"%s\",\"contenders\":["
@@ -99,7 +99,7 @@ std::vector<blake3::Kernel> kernels() {
   return result;
 }
 
-// `run` by the official library, first as on a machine with AVX2, then with AVX-512.
+// `run` by the official library, first limited to AVX2, then with AVX-512.
 void add_official(std::vector<Contender>& to, const std::function<void()>& run) {
   to.push_back({"official, AVX2", [] { official::limit_to(official::Level::avx2); }, run});
   if (official::limit_to(official::Level::avx512)) {

@@ -2,7 +2,7 @@
 
 #include <blake3.h>
 
-// The library's cached result of CPU detection, not static in a build with BLAKE3_TESTING.
+// The library's cached CPU detection, not static in a build with BLAKE3_TESTING.
 extern "C" int g_cpu_features;
 extern "C" int get_cpu_features(void);
 
@@ -15,7 +15,7 @@ int detected() {
     std::uint8_t out[32];
     blake3_hasher_init(&hasher);
     blake3_hasher_update(&hasher, out, 0);
-    blake3_hasher_finalize(&hasher, out, sizeof out);  // makes the library look
+    blake3_hasher_finalize(&hasher, out, sizeof out);  // makes the library detect the CPU
     return get_cpu_features();
   }();
   return features;

@@ -3,15 +3,15 @@
 #include <cstddef>
 #include <cstdint>
 
-// BLAKE3's official C library, the yardstick. It is fetched by scripts/bench-kernel, never by the
-// build, and linked into this program only.
+// BLAKE3's official C library, for comparison. scripts/bench-kernel fetches it; the build never
+// does, and only this program links it.
 
 namespace flatkv::official {
 
-/// Which of the library's own code it may use.
+/// The most that the library may use.
 enum class Level { portable, sse41, avx2, avx512 };
 
-/// False where the CPU lacks it.
+/// False if the CPU lacks it.
 bool limit_to(Level level);
 
 /// 2048 bytes of extended output of the input, by the library's public interface.

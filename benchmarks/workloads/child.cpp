@@ -50,10 +50,10 @@ Result<Step> from_json(const std::string& name, const std::string& text) {
     if (wrote < 0 && errno != EINTR) break;
     if (wrote > 0) at += static_cast<std::size_t>(wrote);
   }
-  ::_exit(0);  // no destructor of the parent's things runs, and what `work` left open stays open
+  ::_exit(0);  // runs no destructors; what `work` left open stays open
 }
 
-/// Everything until the other end closes; on an interrupt the child is killed and that is that.
+/// Reads until the other end closes; on an interrupt kills the child.
 std::string read_all(int pipe, pid_t child, const std::atomic<bool>* cancel) {
   std::string text;
   std::array<char, 4096> buffer;

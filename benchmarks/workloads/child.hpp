@@ -7,9 +7,9 @@
 
 namespace flatkv::bench {
 
-/// Runs `work` in a forked process and brings back its figures and its peak memory. The process
-/// ends as by kill -9 once `work` has returned: what that left open was never closed. A child that
-/// dies is an error; on an interrupt it is killed, and the answer is `cancelled`.
+/// Runs `work` in a forked process and returns its figures and peak memory. The process ends as by
+/// kill -9 once `work` has returned: nothing that it left open is closed. A child that dies is an
+/// error; on an interrupt it is killed and the result is `cancelled`.
 Result<Step> run_child(const std::string& name, const std::atomic<bool>* cancel,
                        const std::function<Result<Step>()>& work);
 

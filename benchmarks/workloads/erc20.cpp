@@ -18,7 +18,7 @@ constexpr std::uint64_t kRowsPerLoad = 10'000;
 constexpr std::size_t kCodeBytes = 1024;
 constexpr std::size_t kWordBytes = 32;
 
-// Kinds of addresses, told apart by their seeds.
+// Kinds of addresses, distinguished by their seeds.
 constexpr std::uint64_t kAccount = 1;
 constexpr std::uint64_t kContract = 2;
 constexpr std::uint64_t kFees = 3;

@@ -14,7 +14,7 @@
 namespace flatkv::bench {
 namespace {
 
-/// What stands behind `name` and a colon in a file of such lines; empty if nothing does.
+/// The value after `name` and a colon in a file of such lines; empty if there is none.
 std::string field(const char* path, const std::string& name) {
   std::ifstream file(path);
   std::string line;

@@ -5,21 +5,21 @@
 
 namespace flatkv::bench {
 
-/// What figures were measured on; no figure means anything without it.
+/// The machine of a measurement, without which figures mean nothing.
 struct Machine {
   std::string cpu;
   unsigned cores = 0;
   std::uint64_t memory = 0;  ///< bytes
   std::string system;
-  std::string file_system;  ///< of the directory that was given
+  std::string file_system;  ///< of the given directory
   std::string date;         ///< UTC
   double load = 0;          ///< of the minute before
 };
 Machine look_at_machine(const std::string& directory);
 
-/// Counters of this process, as the system keeps them.
+/// Counters of this process, from the system.
 struct Usage {
-  std::uint64_t peak_memory = 0;  ///< bytes resident, at most, so far
+  std::uint64_t peak_memory = 0;  ///< largest resident size so far, bytes
   std::uint64_t written = 0;      ///< bytes handed to devices
   double processor_seconds = 0;   ///< of all threads
 };

@@ -7,7 +7,7 @@
 
 namespace flatkv::bench {
 
-/// One step of SplitMix64: a good 64-bit hash of a number, and so a random sequence by counting.
+/// One step of SplitMix64: a good 64-bit hash of a number, so counting gives a random sequence.
 constexpr std::uint64_t mix(std::uint64_t value) noexcept {
   value += 0x9e37'79b9'7f4a'7c15U;
   value = (value ^ (value >> 30)) * 0xbf58'476d'1ce4'e5b9U;
@@ -25,7 +25,7 @@ inline void fill(std::span<std::uint8_t> bytes, std::uint64_t seed) noexcept {
   }
 }
 
-/// A sequence that the seed fixes, the same on every machine and library.
+/// A sequence determined by the seed, the same on every machine and library.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}

@@ -69,7 +69,7 @@ struct RawSubject::Impl {
     flusher = std::make_unique<store::Flusher>(std::move(setup));
   }
 
-  /// The row changes of the pending block, kept for the hash floor while the block is.
+  /// Keeps the row changes of the pending block for the hash floor.
   void keep_changes() {
     for (std::size_t i = 0; i < 4; ++i) {
       changes[i].clear();
@@ -146,7 +146,7 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   Impl& raw = *impl_;
   PhaseTimes times{};
   auto start = Clock::now();
-  // The pending block of the last run is kept until now for the hash floor.
+  // The pending block of the last run was kept until now for the hash floor.
   raw.pending.begin(raw.published.load());
   times.of(Phase::publish) = since(start);
 

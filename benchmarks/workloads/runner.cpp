@@ -6,8 +6,8 @@
 namespace flatkv::bench {
 namespace {
 
-/// Blocks that one subject takes before the next one does: enough to be in its own caches again,
-/// few enough that the machine is the same for all.
+/// How many blocks one subject takes before the next: enough to refill its caches, few enough that
+/// the machine is the same for all.
 constexpr std::size_t kSlice = 16;
 constexpr std::chrono::seconds kLongestRest{300};
 
@@ -50,7 +50,7 @@ class Runner {
     contenders_.push_back({store_.get(), &report_.store});
     if (options_.floors) {
       Options same = options_.store;
-      same.row_cache = store_->store().metrics().cache_memory;  // what "automatic" came to
+      same.row_cache = store_->store().metrics().cache_memory;  // what "automatic" resulted in
       FLATKV_ASSIGN(raw_, RawSubject::create(options_.directory + "/raw", same));
       contenders_.push_back({raw_.get(), &report_.raw.emplace()});
       report_.hash.emplace();
@@ -76,7 +76,7 @@ class Runner {
     return {};
   }
 
-  /// Until nothing is flushed or compacted any more.
+  /// Waits until no flush or compaction is running.
   Status rest(Subject& subject) const {
     FLATKV_TRY(subject.flush());
     const auto start = Clock::now();
@@ -89,7 +89,7 @@ class Runner {
     return {};
   }
 
-  /// `count` blocks, or, where that is 0 and they are measured, for as long as was asked.
+  /// Runs `count` blocks; if that is 0 and they are measured, as many as fit into the time.
   Status blocks(std::uint64_t count, bool measured) {
     std::vector<Block> slice(kSlice);
     std::uint64_t done = 0;

@@ -12,19 +12,19 @@
 namespace flatkv::bench {
 
 struct RunOptions {
-  std::string directory{};  ///< empty, and ours
+  std::string directory{};  ///< an empty directory of our own
   Options store{};
-  std::uint64_t blocks = 0;   ///< measured; 0: as many as `seconds` take
+  std::uint64_t blocks = 0;   ///< measured; 0: as many as `seconds` allow
   double seconds = 10;        ///< of the store's own time
   std::uint64_t warm_up = 0;  ///< blocks before that
-  bool floors = true;         ///< raw and hash beside the store
-  bool rocksdb = false;       ///< RocksDB as it comes, too
+  bool floors = true;         ///< measure raw and hash beside the store
+  bool rocksdb = false;       ///< measure RocksDB with default options, too
   const std::atomic<bool>* cancel = nullptr;
-  /// Rows loaded of all, then blocks measured of all (or none known).
+  /// Rows loaded of all, then blocks measured of all (0: unknown).
   std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
 };
 
-/// What was loaded or measured by one subject.
+/// The measurements of one subject.
 struct Measured {
   double load_seconds = 0;
   Series blocks;
@@ -38,17 +38,17 @@ struct RunReport {
   Measured store;
   std::optional<Measured> raw;
   std::optional<Measured> rocksdb;
-  std::optional<Series> hash;  ///< each block's kernel time under Phase::hash
-  StoreMetrics before;         ///< the store's counters around the measured blocks
+  std::optional<Series> hash;  ///< each block's kernel time, as Phase::hash
+  StoreMetrics before;         ///< the store's counters before the measured blocks
   StoreMetrics after;
-  Usage begin;  ///< the process, around them; all subjects together
+  Usage begin;  ///< of the process before them; all subjects together
   Usage end;
-  Roots roots;  ///< at the end: what the seed fixes
+  Roots roots;  ///< at the end; determined by the seed
 };
 
-/// Loads the workload's rows into each subject, lets background work come to rest, then runs the
-/// blocks: some at a time through one subject after the other, in changing order. `cancelled`
-/// between blocks; everything is closed on return.
+/// Loads the workload's rows into each subject, waits until background work is done, then runs the
+/// blocks: a slice through one subject after the other, in changing order. `cancelled` between
+/// blocks; everything is closed on return.
 Result<RunReport> run(Workload& workload, const RunOptions& options);
 
 }  // namespace flatkv::bench

@@ -7,7 +7,7 @@
 
 namespace flatkv::bench {
 
-/// Of a set of times: middle, 99 of 100, worst, mean. Nanoseconds.
+/// Of a set of times: median, 99th percentile, maximum, mean. Nanoseconds.
 struct Summary {
   double p50 = 0;
   double p99 = 0;
@@ -15,7 +15,7 @@ struct Summary {
   double mean = 0;
 };
 
-/// What each block of a run cost, kept whole so that nothing is lost in buckets.
+/// The cost of each block of a run, kept in full rather than in buckets.
 class Series {
  public:
   struct Entry {
@@ -33,9 +33,9 @@ class Series {
   Summary phase(Phase phase) const;
   double seconds() const;  ///< of all blocks together
 
-  /// The slowest block; its index in the run. Only of a series that is not empty.
+  /// Index of the slowest block. The series must not be empty.
   std::size_t longest() const;
-  /// Middle and worst of the blocks at or above the 99th percentile, and what was beside them.
+  /// Median and maximum of the blocks at or above the 99th percentile, and what ran beside them.
   struct Tail {
     std::size_t blocks = 0;
     std::size_t flushing = 0;

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kSmallBlock = 10;
 constexpr std::uint64_t kSameBlocks = 10;
 constexpr double kLongestSnapshot = 300;  // seconds
-/// Streams of the steps' blocks, so that none repeats another's.
+/// Streams of the steps' blocks, so that none repeats those of another.
 enum : std::uint64_t { kLogStream = 1, kSnapshotStream, kOneStream, kSameStream, kKillStream };
 
 double seconds_of(Clock::time_point start) { return static_cast<double>(since(start)) * 1e-9; }
@@ -133,7 +133,7 @@ class StateRun {
                 .figures = {{"open_ms", open * 1e3}, {"close_ms", seconds_of(closing) * 1e3}}};
   }
 
-  /// Commits first without, then with an automatic snapshot in the background.
+  /// Commits first without, then beside an automatic snapshot.
   Result<Step> commits_beside_snapshot() {
     FLATKV_ASSIGN(const RootsAt at, roots_at(store_, {}));
     Options options = options_.store;
@@ -142,7 +142,7 @@ class StateRun {
     options.snapshot_interval = static_cast<std::uint64_t>(due);
     FLATKV_ASSIGN(auto subject, StoreSubject::open(store_, options));
     const auto workload = blocks(kSnapshotStream);
-    FLATKV_TRY(commit(*subject, *workload, before));  // the caches fill
+    FLATKV_TRY(commit(*subject, *workload, before));  // fills the caches
     FLATKV_ASSIGN(const Series alone, commit(*subject, *workload, before - 1));
     const std::string there =
         layout::snapshot_path(subject->store().impl().core->setup().lifetime->generation(), due);
@@ -169,7 +169,7 @@ class StateRun {
                             {"beside_max_ms", with.max * 1e-6}}};
   }
 
-  /// How many blocks fit into that time, roughly.
+  /// Roughly how many blocks fit into that time.
   std::uint64_t blocks_in(double seconds) const {
     constexpr double kWritesPerSecond = 250'000;
     const double writes = seconds * kWritesPerSecond;
@@ -222,7 +222,7 @@ class StateRun {
                         {"rows_per_s", per_second(found.rows(), took)}}};
   }
 
-  /// Of the imported store, and then the kernel alone on as many threads.
+  /// Verifies the imported store; then the kernel alone on as many threads.
   Result<Step> verify() {
     FLATKV_ASSIGN(const ReadOnlyStore store, ReadOnlyStore::open(copy_));
     VerifyOptions options;
@@ -263,7 +263,7 @@ class StateRun {
     return static_cast<double>(rows.size()) / (summarize(times).p50 * 1e-9);
   }
 
-  /// The same next blocks on both stores give the same roots.
+  /// The same next blocks on both stores must give the same roots.
   Result<Step> same_blocks() {
     FLATKV_ASSIGN(auto mine, StoreSubject::open(store_, plain()));
     FLATKV_ASSIGN(auto theirs, StoreSubject::open(copy_, plain()));
@@ -284,8 +284,8 @@ class StateRun {
     return Step{.seconds = took, .figures = {{"blocks", static_cast<double>(kSameBlocks)}}};
   }
 
-  /// Leaves a log that the databases lack, and a store that nobody closed: the process of this step
-  /// ends at once.
+  /// Leaves a log that is ahead of the databases, and a store that nobody closed: the process of
+  /// this step ends at once.
   Result<Step> commits_before_kill() {
     FLATKV_ASSIGN(auto subject, StoreSubject::open(store_, large_lag()));
     const auto workload = blocks(kKillStream);

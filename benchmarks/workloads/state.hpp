@@ -12,13 +12,14 @@
 
 namespace flatkv::bench {
 
-/// The operations beside commits, on a state of `slots`: opening, snapshots, moving, checking.
+/// Operations other than commits, on a state of `slots`: opening, snapshots, transfer,
+/// verification.
 struct StateOptions {
-  std::string directory{};  ///< empty, and ours
-  Shape shape{};            ///< of the blocks that are committed beside or before the operations
+  std::string directory{};  ///< an empty directory of our own
+  Shape shape{};            ///< of the blocks committed beside or before the operations
   Options store{};
-  std::uint64_t log_blocks = 10'000;      ///< small blocks in the log before the open that is timed
-  std::uint64_t catch_up_blocks = 1'000;  ///< of `shape.writes`, left to a kill
+  std::uint64_t log_blocks = 10'000;      ///< small blocks in the log before the timed open
+  std::uint64_t catch_up_blocks = 1'000;  ///< of `shape.writes`, left to replay after a kill
   double seconds = 10;                    ///< of commits, without and then with a snapshot
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
@@ -30,13 +31,13 @@ using Figure = std::pair<std::string, double>;
 struct Step {
   std::string name{};
   double seconds = 0;             ///< of the operation itself
-  std::uint64_t peak_memory = 0;  ///< bytes resident, of the process that ran the step alone
+  std::uint64_t peak_memory = 0;  ///< bytes resident, of the process that ran only this step
   std::vector<Figure> figures{};
 };
 
-/// Runs the steps one after another, each in a process of its own (so that its memory is its own,
-/// and one of them can be killed). Must be called before this process uses the library's threads or
-/// RocksDB. An error of a step names it; a step that an interrupt stopped is `cancelled`.
+/// Runs the steps one after another, each in a process of its own, so that memory is measured for
+/// each and one of them can be killed. Call it before this process uses the library's threads or
+/// RocksDB. An error names its step; a step stopped by an interrupt is `cancelled`.
 Result<std::vector<Step>> run_state(const StateOptions& options);
 
 }  // namespace flatkv::bench

@@ -21,7 +21,7 @@ inline std::uint64_t since(Clock::time_point start) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
-/// Where a block's time goes; `lookup` is the workload's own reads, `other` what is left.
+/// Where a block's time goes; `lookup`: the workload's own reads; `other`: the rest.
 enum class Phase : std::uint8_t {
   lookup,
   route,
@@ -44,19 +44,19 @@ struct PhaseTimes : std::array<std::uint64_t, kPhases> {
   std::uint64_t total() const;
 };
 
-/// What goes on beside the commits.
+/// Background work during the commits.
 struct Background {
   bool flushing = false;
   bool compacting = false;
 };
 
-/// Something that takes blocks: the store, or one of the floors it is compared with.
+/// Something that takes blocks: the store, or a floor to compare it with.
 class Subject {
  public:
   virtual ~Subject() = default;
-  /// Takes a block and tells what it cost, without what made the block.
+  /// Runs a block and returns its cost, without the cost of making the block.
   virtual Result<PhaseTimes> run(const Block& block) = 0;
-  /// Moves everything into the databases.
+  /// Flushes everything into the databases.
   virtual Status flush() = 0;
   virtual Background background() const = 0;
   virtual Status close() = 0;
@@ -79,11 +79,12 @@ class StoreSubject : public Subject {
   CommitStore store_;
 };
 
-/// The floor *raw*: the store's databases, write buffer, flush and row cache, and its reads and
-/// writes; no hash and no changelog. Routing is not counted. Keeps the last block's row changes.
+/// The floor *raw*: the store's databases, write buffer, flush and row cache with their reads and
+/// writes, but no hash and no changelog. Does not count routing. Keeps the last block's row
+/// changes.
 class RawSubject : public Subject {
  public:
-  /// In a store that is made for it; `options.row_cache` in bytes.
+  /// Uses a store made for it; `options.row_cache` in bytes.
   static Result<std::unique_ptr<RawSubject>> create(const std::string& path,
                                                     const Options& options);
   ~RawSubject() override;
@@ -103,8 +104,8 @@ class RawSubject : public Subject {
   std::unique_ptr<Impl> impl_;
 };
 
-/// RocksDB as it comes, for scale: default options, one database, a sorted MultiGet of the old
-/// values and one batch a block; its log is off, since the other floor has none.
+/// RocksDB with default options, for scale: one database, a sorted MultiGet of the old values and
+/// one batch a block; its log is off, as the other floor has none.
 Result<std::unique_ptr<Subject>> make_rocksdb_subject(const std::string& path);
 
 }  // namespace flatkv::bench

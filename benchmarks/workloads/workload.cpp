@@ -15,7 +15,7 @@ constexpr std::size_t kSlotKeyBytes = 53;
 constexpr std::size_t kAddressEnd = 21;
 constexpr std::size_t kValueBytes = 32;
 
-/// Storage rows alone: row i is a slot of one of `rows / 100` contracts.
+/// Storage rows only: row i is a slot of one of `rows / 100` contracts.
 class Slots : public Workload {
  public:
   Slots(const Shape& shape, bool reads)
@@ -44,7 +44,7 @@ class Slots : public Workload {
   }
 
  private:
-  /// Rows beyond the loaded ones are the stream's own.
+  /// Rows beyond the loaded ones belong to the stream.
   std::uint64_t row(std::uint64_t known) const {
     return known < shape_.rows ? known : known + (shape_.stream << 40);
   }
@@ -65,7 +65,7 @@ class Slots : public Workload {
   Shape shape_;
   bool reads_;
   std::uint64_t contracts_;
-  std::uint64_t known_ = 0;  // rows that were written: loaded, then added
+  std::uint64_t known_ = 0;  // rows written so far: loaded, then added
   Random random_;
 };
 

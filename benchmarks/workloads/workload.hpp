@@ -11,13 +11,13 @@
 
 namespace flatkv::bench {
 
-/// What one block reads before it writes, by external keys. Owns its bytes.
+/// A block: what it reads first, and its writes, by external keys. Owns its bytes.
 class Block {
  public:
   std::vector<ByteView> reads;
   std::vector<KVPair> writes;
 
-  /// Room for bytes that live as long as the block.
+  /// Space for bytes that live as long as the block.
   std::span<std::uint8_t> bytes(std::size_t count) { return {arena_.allocate(count), count}; }
   void clear() {
     reads.clear();
@@ -31,45 +31,45 @@ class Block {
 
 /// Size and kind of a workload; 0 is the workload's own default.
 struct Shape {
-  std::uint64_t rows = 0;       ///< loaded before anything is measured
-  std::uint64_t writes = 0;     ///< a block (`erc20`: transactions)
-  unsigned update_percent = 0;  ///< of writes that go to rows that are there (`slots`)
+  std::uint64_t rows = 0;       ///< loaded before the measurement
+  std::uint64_t writes = 0;     ///< per block (`erc20`: transactions)
+  unsigned update_percent = 0;  ///< of the writes that update existing rows (`slots`)
   std::uint64_t seed = 1;
-  /// Several runs of measured blocks on one loaded state, each with another number, write different
-  /// values and add different rows (`slots`, `transfer`, `constantinople`).
+  /// Runs on one loaded state with different numbers write different values and add different rows
+  /// (`slots`, `transfer`, `constantinople`).
   std::uint64_t stream = 0;
 };
 
-/// A stream of blocks that its shape fixes to the byte: first those that load the state, then
-/// without end those that are measured.
+/// A stream of blocks, determined by its shape to the byte: first those that load the state, then
+/// an endless number to measure.
 class Workload {
  public:
   virtual ~Workload() = default;
   virtual std::uint64_t rows() const = 0;
   /// Fills the next block of the load, false when all is loaded.
   virtual bool load(Block& block) = 0;
-  /// The state is loaded already.
+  /// Skips the load: the state is loaded already.
   virtual void skip_load() = 0;
-  /// Fills the next block to be measured.
+  /// Fills the next block to measure.
   virtual void next(Block& block) = 0;
 };
 
-/// What a workload is when nothing else was asked for.
+/// A workload and its defaults.
 struct Description {
   std::string_view name;
   std::string_view what;
   Shape defaults;
 };
 std::vector<Description> workloads();
-/// Defaults filled in; the name is one of `workloads()` or "mainnet".
+/// Fills in the defaults; the name is one of `workloads()` or "mainnet".
 Shape complete(std::string_view name, Shape shape);
 
 /// One of `slots`, `transfer`, `constantinople`, `erc20`; null for any other name.
 std::unique_ptr<Workload> make_workload(std::string_view name, const Shape& shape);
 
-/// Recorded blocks, the first being the state that they start from. `copies` chains side by side,
-/// told apart by their addresses, are replayed one after another (and then again), so that a short
-/// recording makes a long run.
+/// Recorded blocks, of which the first is the state that they start from. Replays `copies` chains
+/// one after another, distinguished by their addresses, and then again, so that a short recording
+/// makes a long run.
 std::unique_ptr<Workload> replay(std::vector<Block> recorded, std::uint64_t copies);
 
 }  // namespace flatkv::bench

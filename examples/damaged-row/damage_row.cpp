@@ -1,6 +1,6 @@
-// damage_row STORE DB KEY: changes the last byte of one stored row of a closed store with RocksDB
-// alone, as another program or an intruder would. Every block checksum is right afterwards; only
-// the hash of the database tells. Built with the tests, never installed.
+// damage_row STORE DB KEY: changes the last byte of one stored row of a closed store through
+// RocksDB alone, as another program or an intruder would. All block checksums are valid afterwards;
+// only the hash of the database shows it. Built with the tests, never installed.
 #include <exception>
 #include <iostream>
 #include <stdexcept>

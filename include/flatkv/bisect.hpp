@@ -11,47 +11,49 @@
 #include "flatkv/digest.hpp"
 #include "flatkv/inspect.hpp"
 
-// The block at which two nodes part, and what is different there. Works beside writers.
+// The block at which two nodes diverge, and the keys that differ there. Works beside writers.
 namespace flatkv {
 
 struct BisectOptions {
-  const std::atomic<bool>* cancel = nullptr;  ///< looked at between records and while rows are read
+  const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null
+  /// Blocks compared and blocks in all; called on the calling thread.
   std::function<void(std::uint64_t blocks, std::uint64_t total)> progress;
 };
 
-/// Two logs side by side, by their roots lines. (Chain digests differ between stores from the
-/// start, and roots can meet again: only reading in order finds the first difference.)
+/// Where two logs diverge, by their roots lines. Only reading in order finds the first difference:
+/// roots can become equal again, and chain digests differ between stores from the start.
 struct Parting {
   struct Side {
     AccountRows account_rows = AccountRows::keep;
     std::int64_t initial_version = 1;
-    LogReader::Range log;
+    LogReader::Range log;  ///< what the log holds
   };
   std::array<Side, 2> sides;
-  std::int64_t first = 0;  ///< oldest version whose lines were compared
-  std::int64_t last = 0;   ///< newest: where they part, or the last that both have
+  std::int64_t first = 0;  ///< oldest version whose roots lines were compared
+  std::int64_t last = 0;   ///< newest: where they diverge, or the last that both have
 
-  bool parted = false;
-  /// They differ at `first` already, and that does not follow on equal states: the parting is there
-  /// or older than what both keep.
+  bool parted = false;  ///< the logs diverge, at `last`
+  /// They differ at `first` already and no equal state precedes it: they diverge there or before
+  /// the oldest version that both keep.
   bool older = false;
   std::array<Roots, 2> roots{};  ///< of `last`
-  /// Whether both blocks `last` have the same writes; nothing where one is not in its log.
+  /// Whether block `last` has the same writes in both; nullopt if a log does not have it.
   std::optional<bool> same_block;
 
-  /// Those whose checksums differ at `last`.
+  /// The databases whose checksums differ at `last`.
   std::vector<Database> databases() const;
 };
 
-/// Headers only. `version_mismatch` where the logs have no version in common, otherwise as
-/// LogReader::open.
+/// Compares the logs of the stores at `a` and `b`, reading record headers only. Errors:
+/// `version_mismatch` if the logs have no version in common, `log_behind` if a log that shows no
+/// difference ends below its store's version, `cancelled`, and those of LogReader::open.
 Result<Parting> find_parting(const std::string& a, const std::string& b,
                              const BisectOptions& options = {});
 
-/// Shows every key that differs at one version, in order within each of `databases`, with both
-/// values. First looks at those that the block writes on either side; where they do not account for
-/// the difference of the hashes, at all rows. `a` and `b` are `store_a` and `store_b` at `version`.
-/// Errors: those of reading, `cancelled`, and what `visit` returns.
+/// Shows every key that differs at one version to `visit`, with both values, in order within each
+/// of `databases`. Looks first at the keys that the block writes on either side; if they do not
+/// explain the difference of the hashes, at all rows. `a` and `b` are the stores at `store_a` and
+/// `store_b` at that version. Errors: those of reading, `cancelled`, and what `visit` returns.
 Status parted_rows(const ReadOnlyStore& a, const std::string& store_a, const ReadOnlyStore& b,
                    const std::string& store_b, const std::vector<Database>& databases,
                    const std::function<Status(const RowDifference&)>& visit,

@@ -13,7 +13,7 @@ namespace flatkv {
 /// Owned bytes.
 using Bytes = std::vector<std::uint8_t>;
 
-/// Bytes owned by somebody else; valid only as long as their owner says.
+/// Borrowed bytes; valid only as long as their owner says.
 using ByteView = std::span<const std::uint8_t>;
 
 /// A BLAKE3-256 digest.

@@ -7,22 +7,23 @@
 
 namespace flatkv {
 
-/// One write. Borrows its bytes: they must stay valid for the call they are passed to, no longer.
-/// A pair is a delete if and only if `remove` is set, and then `value` is ignored. An empty value
-/// of a set is a present, empty row.
+/// One write. Borrows its bytes, which must stay valid only for the call they are passed to. The
+/// pair is a delete if and only if `remove` is set; then `value` is ignored. A set with an empty
+/// value stores a present, empty row. Keys have 1 byte to 64 KiB, values up to 64 MiB.
 struct KVPair {
   ByteView key;
   ByteView value;
   bool remove = false;
 };
 
-/// The writes of one module, in order. Only sets named "evm" are kept; an empty name is invalid.
+/// The writes of one module, in order. The store keeps only sets named "evm" and ignores others; an
+/// empty name is invalid.
 struct NamedChangeSet {
   std::string_view name;
   std::span<const KVPair> pairs;
 };
 
-/// The name of the change sets that the store routes.
+/// The name of the change sets that the store keeps.
 inline constexpr std::string_view kEvmModule = "evm";
 
 }  // namespace flatkv

@@ -4,7 +4,9 @@
 
 namespace flatkv {
 
-/// External keys of the `evm` module (spec §2): prefix byte, address, slot.
+/// External keys of the `evm` module: a prefix byte, a 20-byte address and, for storage, a 32-byte
+/// slot. A key with another prefix or another length is a legacy key and kept whole. Values: nonce
+/// 8 bytes, code hash and balance 32 bytes (integers big-endian), code and storage any bytes.
 inline constexpr std::uint8_t kNoncePrefix = 0x0a;
 inline constexpr std::uint8_t kCodeHashPrefix = 0x08;
 inline constexpr std::uint8_t kBalancePrefix = 0x21;

@@ -7,9 +7,11 @@
 
 namespace flatkv {
 
-/// Lattice hash of a set of rows: 1024 unsigned 16-bit limbs, added limb by limb modulo 2^16
-/// (spec §3). Order of additions does not matter and every addition can be undone. A value type of
-/// 2048 bytes; the default is the hash of the empty set.
+/// Lattice hash of a set of rows: 1024 unsigned 16-bit limbs, added limb by limb modulo 2^16. It is
+/// the sum of the elements of the rows; the element of (key, value) is 2048 bytes of BLAKE3 output
+/// (XOF) over `u32 key length ‖ key ‖ u32 value length ‖ value`, little-endian, and zero if either
+/// is empty. The order of additions does not matter and every addition can be undone. A value type
+/// of 2048 bytes; the default is the hash of the empty set.
 class LtHash {
  public:
   static constexpr std::size_t kLimbs = 1024;
@@ -21,7 +23,7 @@ class LtHash {
   friend LtHash operator-(LtHash a, const LtHash& b) noexcept { return a -= b; }
   bool operator==(const LtHash&) const = default;
 
-  /// Limbs in order, little-endian.
+  /// The limbs in order, little-endian: 2048 bytes.
   std::array<std::uint8_t, kBytes> serialize() const noexcept;
   static LtHash deserialize(std::span<const std::uint8_t, kBytes> bytes) noexcept;
 

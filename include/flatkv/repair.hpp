@@ -13,76 +13,78 @@
 #include "flatkv/options.hpp"
 #include "flatkv/transfer.hpp"
 
-// Mending damaged databases of a store.
+// Repair of damaged databases.
 namespace flatkv {
 
 struct RepairOptions {
-  /// An exported state to take the rows from instead of a snapshot: one of this store's chain, at a
-  /// version from which the log leads on. Borrowed, read to its end. Not for `metadata`.
+  /// An exported state to take the rows from instead of a snapshot: a state of this store's chain,
+  /// at a version from which the log leads on. Borrowed; read to its end. Not for `metadata`.
   ByteSource* stream = nullptr;
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed
-  std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
-  std::uint32_t threads = 0;                  ///< for scans and hashing; 0 is one per core
-  const std::atomic<bool>* cancel = nullptr;  ///< looked at until the swap: `cancelled`
-  /// `what` is the step in words; `done` and `total` are its rows or blocks. Never called twice at
-  /// once, but from any thread.
+  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, for replay
+  std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, for replay
+  std::uint32_t threads = 0;                  ///< for scans and hashing; 0: one per core
+  const std::atomic<bool>* cancel = nullptr;  ///< until the swap: set to stop with `cancelled`
+  /// `what` names the step; `done` and `total` count its rows or blocks. Called from any thread,
+  /// never from two at once.
   std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress;
   LogCallback log{};
 };
 
-/// What a database was rebuilt from, before the log.
+/// What a database is rebuilt from before the log is replayed.
 enum class RepairSource : std::uint8_t {
   none,        ///< nothing was rebuilt
-  snapshot,    ///< one in which the database verified by a full scan
+  snapshot,    ///< a snapshot in which the database verifies by a full scan
   stream,      ///< RepairOptions::stream
-  local_meta,  ///< `metadata`: what the four others say of themselves, each as the log has it
+  local_meta,  ///< `metadata`: the LocalMetas of the four others, each confirmed by the log or a
+               ///< snapshot
 };
 
 struct RepairReport {
   Database database = Database::account;
-  /// Nothing for a database that verifies: then nothing was changed.
+  /// What was wrong; nullopt if the database verifies, and then nothing was changed.
   std::optional<Error> damage;
   bool repaired() const noexcept { return damage.has_value(); }
-  /// Of the store now; of a database that verifies, of its last flush.
+  /// Of the store now; if the database verified, of its last flush.
   std::int64_t version = 0;
-  /// Of the database at that version, by a full scan; of `metadata` the root.
+  /// Of the database at that version, by a full scan; for `metadata` the root.
   Digest checksum{};
   RepairSource source = RepairSource::none;
-  std::int64_t source_version = 0;
-  /// Snapshots of the store now, and those that went because a mended database does not verify in
-  /// them.
+  std::int64_t source_version = 0;  ///< of the snapshot or stream
+  /// Versions of the snapshots that the store has now, and of those that were dropped because a
+  /// repaired database does not verify in them.
   std::vector<std::int64_t> kept_snapshots;
   std::vector<std::int64_t> dropped_snapshots;
-  /// Why the store does not open all the same, where nothing was to be mended.
+  /// If nothing was repaired: why the store does not open all the same.
   std::optional<Error> refusal;
 };
 
-/// Rebuilds one database of a store that nobody has open, whether the store opens or not: from the
-/// newest snapshot in which it verifies by a full scan (or from a stream) and the log, compared
-/// with the log's record of every block on the way, and proven by a full scan of what lies on disk.
-/// The others are carried over as they are. All of it is built beside the live state and swapped
-/// in whole: a crash at any moment leaves the one or the other, and repair can be run again.
-/// Afterwards the store is at the version where the log ends, with a snapshot of it; snapshots in
-/// which the database does not verify are gone.
+/// Rebuilds one database of a store that nobody has open, whether the store opens or not. Takes its
+/// rows from the newest snapshot in which it verifies by a full scan (or from a stream), replays
+/// the log, compares each block with its record, and proves the result by a full scan of what is on
+/// disk. Carries the other databases over unchanged. Builds everything beside the live state and
+/// swaps it in whole: a crash at any moment leaves either the old or the new state, and repair can
+/// be run again. Afterwards the store is at the version where the log ends, with a snapshot there;
+/// snapshots in which the database does not verify are gone. If the database verifies, nothing is
+/// changed.
 ///
-/// Errors, nothing changed: corruption (there is no source left, or something else is damaged too;
-/// the message says what and what could help), log_gap (the log does not lead from a source to its
+/// Errors, with nothing changed: corruption (no source is left, or something else is damaged too;
+/// the message says what, and what could help), log_gap (the log does not lead from a source to its
 /// end), log_behind, version_mismatch and foreign_store (the stream), invalid_argument, not_found,
 /// locked, import_incomplete, format_too_new, io, no_space, permission, cancelled. An error of the
-/// last step, the swap itself, leaves the one or the other.
+/// last step, the swap, may leave either state.
 Result<RepairReport> repair(const std::string& store, Database database,
                             const RepairOptions& options = {});
 
-/// Several in one run, for a store in which more than one is damaged: a repair of one stands on the
-/// others as they are, so that two that do not open would each have to wait for the other. Each is
-/// rebuilt from the newest snapshot in which it verifies, or all from the stream; those that verify
-/// are carried over. Kept are the snapshots in which all of the mended verify. One report for each
-/// database, in the order given.
+/// Repairs several databases in one run. Needed if more than one is damaged: the repair of one
+/// relies on the others, so two separate repairs would wait for each other. Rebuilds each damaged
+/// database from the newest snapshot in which it verifies, or all from the stream; carries over
+/// those that verify. Keeps the snapshots in which all repaired databases verify. Returns one
+/// report for each database, in the order given.
 Result<std::vector<RepairReport>> repair(const std::string& store,
                                          const std::vector<Database>& databases,
                                          const RepairOptions& options = {});
 
-/// With the stream in a file, decompressed if its name ends in `.zst`.
+/// `repair` with the stream in a file, decompressed if its name ends in `.zst`.
 Result<RepairReport> repair_from_file(const std::string& store, Database database,
                                       const std::string& file, RepairOptions options = {});
 

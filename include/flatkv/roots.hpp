@@ -4,8 +4,9 @@
 
 namespace flatkv {
 
-/// The roots line of a version: BLAKE3-256 checksums of the five lattice hashes. Whoever must be
-/// convinced of a state compares all five; `root` alone does not say in which database a row lies.
+/// The roots line of a version: the BLAKE3-256 checksums of the global lattice hash (`root`) and of
+/// the four databases' hashes. Compare all five to prove a state: `root` alone does not say in
+/// which database a row lies.
 struct Roots {
   Digest root{};
   Digest account{};

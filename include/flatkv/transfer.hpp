@@ -16,25 +16,28 @@
 #include "flatkv/roots.hpp"
 #include "flatkv/view.hpp"
 
-// Moving a state between nodes that do not trust each other (spec §7, stream in docs/formats.md).
+// Export and import: moving a state between nodes that do not trust each other. The stream's format
+// is in docs/formats.md.
 namespace flatkv {
 
-/// Takes a stream's bytes in order.
+/// Receives a stream's bytes in order. Called on the thread that runs the export.
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
+  /// Takes all of `bytes`, which are valid only for the call; an error ends the export.
   virtual Status write(ByteView bytes) = 0;
 };
 
-/// Gives a stream's bytes in order.
+/// Provides a stream's bytes in order. Called on the thread that reads the stream.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  /// Up to `into.size()` bytes; 0 only at the end.
+  /// Reads up to `into.size()` bytes; 0 only at the end.
   virtual Result<std::size_t> read(std::span<std::uint8_t> into) = 0;
 };
 
-/// Compress and decompress around another one, which is borrowed. `finish` ends the frame.
+/// Compresses into another sink, or decompresses from another source, which is borrowed and must
+/// outlive it. Without `finish` the compressed stream is incomplete.
 class ZstdSink : public ByteSink {
  public:
   explicit ZstdSink(ByteSink& inner, int level = 3);
@@ -57,78 +60,85 @@ class ZstdSource : public ByteSource {
   std::unique_ptr<Impl> impl_;
 };
 
-/// What a stream says of itself before its first row.
+/// What the header of a stream says, before the first row.
 struct StreamSummary {
   std::int64_t version = 0;
   AccountRows account_rows = AccountRows::keep;
   Roots roots;
-  std::array<DatabaseStats, 4> stats{};
+  std::array<DatabaseStats, 4> stats{};  ///< of account, code, storage, legacy
 
   std::uint64_t rows() const noexcept;
 };
 
 struct TransferOptions {
-  const std::atomic<bool>* cancel = nullptr;
+  const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null
+  /// Rows so far and rows in all; called on the calling thread.
   std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
 };
 
-/// What the receiver trusts: nothing, a root alone (which does not say in which database a row
-/// lies, spec §3), a whole roots line, or roots lines by version: the one of the state's version
-/// counts, and without it nothing is proven (`version_mismatch`).
+/// What the receiver trusts: nothing; a root alone, which does not say in which database a row
+/// lies; a whole roots line; or roots lines by version, of which the one of the state's version
+/// counts. Lines without that version prove nothing: `version_mismatch`.
 struct TrustedRoots {
   std::optional<Digest> root;
   std::optional<Roots> roots;
   std::map<std::int64_t, Roots> lines;
 };
 
-/// Writes the state of a view: equal states give equal bytes. Memory does not depend on its size.
+/// Writes the state of a view; equal states give equal bytes. Memory does not depend on its size.
+/// `account_rows` is the store's option. Errors: those of reading and of the sink, `corruption` if
+/// a scan counts other rows than the store records, `cancelled`.
 Status export_state(const ReadView& view, AccountRows account_rows, ByteSink& sink,
                     const TransferOptions& options = {});
 
-/// As above into a file, compressed if its name ends in `.zst`: written beside it, synced, renamed.
-/// An interrupted export leaves no file of that name.
+/// As export_state, into a file, compressed if its name ends in `.zst`. Writes `path`-tmp, syncs it
+/// and renames it, so an interrupted export leaves no file at `path`. Replaces an existing file;
+/// `invalid_argument` for anything else.
 Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& path,
                       const TransferOptions& options = {});
 
 /// Verifies a whole stream without a store: digests, order, counts, lengths, all five checksums
-/// recomputed from the rows alone, and `trusted` if given. `corruption` says where.
+/// computed from the rows alone, and `trusted` if given. Errors: `corruption` with the place,
+/// `format_too_new`, `version_mismatch`, `cancelled`, those of the source.
 Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trusted = {},
                                    const TransferOptions& options = {});
 Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted = {},
                                  const TransferOptions& options = {});
 
 struct ImportOptions {
-  bool force = false;  ///< replace the store that is there, without opening it
-  AccountRows account_rows = AccountRows::keep;  ///< of rows added by hand; a stream brings its own
+  bool force = false;                            ///< replace an existing store, without opening it
+  AccountRows account_rows = AccountRows::keep;  ///< for Importer; a stream brings its own
   LogCallback log;
 };
 
-/// One stored row by internal key.
+/// One stored row, by internal key. Borrowed for the call.
 struct ImportRow {
   Database database = Database::account;
   ByteView key;
   ByteView value;
 };
 
-/// Builds a store from rows in stream order (account, code, storage, legacy; keys ascending) beside
-/// whatever is at `path`, which stands until `finish` swaps. One thread; holds the store's lock.
+/// Builds a store at `path` from rows in stream order (account, code, storage, legacy; keys
+/// ascending). What was there stands until `finish` swaps. One thread; holds the store's lock.
 class Importer {
  public:
-  /// `invalid_argument` where a store is and `force` is not set.
+  /// `invalid_argument` if there is a store and `force` is not set, `locked`, `io`, ...
   static Result<Importer> begin(const std::string& path, const ImportOptions& options = {});
   Importer(Importer&&) noexcept;
   Importer& operator=(Importer&&) noexcept;
-  ~Importer();  ///< aborts what was not finished
+  ~Importer();  ///< aborts an unfinished import
 
-  /// `corruption` for a row out of order, in the wrong database, or of a forbidden form.
+  /// `corruption` for a row that is out of order, in the wrong database or malformed. Any error
+  /// ends the import: later calls return `invalid_argument`.
   Status add(std::span<const ImportRow> rows);
 
-  /// Proves what was added against `trusted` and makes it the live store at `version`: snapshot,
-  /// log with that base, CURRENT swapped. On an error nothing was changed and the import is over.
+  /// Checks the rows against `trusted` and makes them the live store at `version` (0 to int64 max
+  /// − 1), with a snapshot and a log based there. Ends the import. An error leaves what was there,
+  /// except that one of the last step, the swap, may leave either.
   Result<Roots> finish(std::int64_t version, const TrustedRoots& trusted = {});
-  /// Removes what was built. After finish, abort or close it does nothing.
+  /// Removes what was built. Does nothing once the import is over.
   void abort();
-  /// Without `finish` the same as abort; a second call does nothing.
+  /// The same as abort; never fails.
   Status close();
 
  private:
@@ -137,7 +147,8 @@ class Importer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Checks a stream on the way in and makes it the store at `path`.
+/// Checks a stream as it is read and makes its state the store at `path`. Errors: those of
+/// check_stream, Importer::begin and Importer::finish.
 Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
                                     const ImportOptions& options = {},
                                     const TrustedRoots& trusted = {},

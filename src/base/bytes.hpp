@@ -21,7 +21,7 @@ inline void append(Bytes& to, ByteView more) { to.insert(to.end(), more.begin(),
 
 bool all_zero(ByteView bytes) noexcept;
 
-/// Hex in either case, with or without a leading 0x; nothing if a digit is missing or wrong.
+/// Hex in either case, with or without a leading 0x; nullopt if a digit is missing or invalid.
 std::optional<Bytes> from_hex(std::string_view text);
 
 }  // namespace flatkv

@@ -7,8 +7,8 @@
 
 namespace flatkv {
 
-/// Builds an Error step by step: `return fail(ErrorCode::corruption, "bad
-/// magic").path(p).offset(0);`
+/// Builds an Error step by step:
+///   return fail(ErrorCode::corruption, "bad magic").path(path).offset(0);
 class [[nodiscard]] Failure {
  public:
   Failure(ErrorCode code, std::string message) {
@@ -33,7 +33,8 @@ class [[nodiscard]] Failure {
   }
 
   template <class T>
-  operator Result<T>() && {  // NOLINT(google-explicit-constructor): that is what it is for
+  operator Result<T>() && {  // NOLINT(google-explicit-constructor): implicit so that it can be
+                             // returned
     return std::unexpected(std::move(error_));
   }
   Error error() && { return std::move(error_); }
@@ -44,7 +45,7 @@ class [[nodiscard]] Failure {
 
 inline Failure fail(ErrorCode code, std::string message) { return {code, std::move(message)}; }
 
-/// An Error from `errno`, with the code that fits it (no_space, permission, not_found, io).
+/// An Error from `errno`, with the code that fits: no_space, permission, not_found or io.
 Failure fail_errno(int error_number, std::string doing, std::string path);
 
 }  // namespace flatkv
@@ -52,7 +53,7 @@ Failure fail_errno(int error_number, std::string doing, std::string path);
 #define FLATKV_CONCAT_INNER(a, b) a##b
 #define FLATKV_CONCAT(a, b) FLATKV_CONCAT_INNER(a, b)
 
-/// Returns the error of `expression` from the enclosing function, if it has one.
+/// Returns from the enclosing function if `expression` holds an error.
 #define FLATKV_TRY(expression)                                       \
   do {                                                               \
     if (auto flatkv_try_result = (expression); !flatkv_try_result) { \
@@ -60,7 +61,8 @@ Failure fail_errno(int error_number, std::string doing, std::string path);
     }                                                                \
   } while (false)
 
-/// `FLATKV_ASSIGN(auto x, f());` declares or assigns the value, or returns the error.
+/// `FLATKV_ASSIGN(auto x, f());` declares or assigns the value, or returns the error. Expands to
+/// several statements.
 #define FLATKV_ASSIGN(target, expression)                                               \
   auto FLATKV_CONCAT(flatkv_result_, __LINE__) = (expression);                          \
   if (!FLATKV_CONCAT(flatkv_result_, __LINE__)) {                                       \

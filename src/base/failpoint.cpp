@@ -18,7 +18,7 @@ namespace {
 struct Armed {
   std::function<Status()> action;
   unsigned skip = 0;       // hits to let pass first
-  unsigned remaining = 0;  // 0: for ever
+  unsigned remaining = 0;  // 0: without limit
 };
 
 struct Registry {

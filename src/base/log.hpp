@@ -6,7 +6,7 @@
 
 namespace flatkv {
 
-/// Passes messages to the caller's callback; silent without one. Copyable, callable from any
+/// Passes messages to the caller's callback; silent without one. Copyable; callable from any
 /// thread.
 class Logger {
  public:

@@ -66,7 +66,7 @@ inline void transpose(V* rows) {
   rows[7] = _mm256_permute2x128_si256(abcd3, efgh3, 0x31);
 }
 
-// Byte orders that rotate each word by 16 and by 8.
+// Byte shuffles that rotate each word by 16 and by 8.
 alignas(64) constexpr std::uint8_t kMasks[64] = {
     2,  3,  0,  1,  6, 7, 4,  5,  10, 11, 8, 9, 14, 15, 12, 13, 2,  3,  0,  1,  6,  7,
     4,  5,  10, 11, 8, 9, 14, 15, 12, 13, 1, 2, 3,  0,  5,  6,  7,  4,  9,  10, 11, 8,
@@ -77,7 +77,7 @@ alignas(64) constexpr std::uint8_t kMasks[64] = {
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-// In this order: the last uses what the others define.
+// Order matters: the last file uses what the others define.
 // clang-format off
 #include "blake3/avx2_core.gen"
 #include "blake3/rows.inc"

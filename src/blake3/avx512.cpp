@@ -55,7 +55,7 @@ inline void transpose(V* rows) {
   }
 }
 
-// Not needed: there is a rotate instruction.
+// Unused: there is a rotate instruction.
 constexpr std::uint8_t kMasks[1] = {0};
 
 #define FLATKV_CLOBBERS                                                                         \
@@ -64,7 +64,7 @@ constexpr std::uint8_t kMasks[1] = {0};
       "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", \
       "xmm31"
 
-// In this order: the last uses what the others define.
+// Order matters: the last file uses what the others define.
 // clang-format off
 #include "blake3/avx512_core.gen"
 #include "blake3/rows.inc"

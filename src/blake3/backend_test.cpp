@@ -63,7 +63,7 @@ TEST_P(Operations, HashManyOfEveryCount) {
   for (std::size_t count = 0; count <= most; ++count) {
     for (const std::size_t blocks : {1U, 2U, 3U, 16U}) {
       for (const bool increment : {false, true}) {
-        // Crosses from the low into the high word of the counter in the middle of the lanes.
+        // The counter crosses from the low into the high word in the middle of the lanes.
         const std::uint64_t counter = 0xFFFF'FFFAU;
         const std::uint8_t* inputs[most + 1];
         for (std::size_t i = 0; i < count; ++i) {
@@ -103,7 +103,7 @@ TEST_P(Operations, AddTermsOfEveryCountAndSign) {
   }
 }
 
-// The reference itself: an element drawn block by block and added limb by limb.
+// The reference: an element drawn block by block and added limb by limb.
 TEST_P(Operations, ATermIsItsOutputAddedLimbByLimb) {
   const Bytes block = random_bytes(64);
   for (const bool subtract : {false, true}) {

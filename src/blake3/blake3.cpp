@@ -9,7 +9,7 @@
 namespace flatkv::blake3 {
 namespace {
 
-// Chaining value of a complete subtree: `count` whole chunks, a power of two.
+// The chaining value of a complete subtree: `count` whole chunks, a power of two.
 void subtree(const Backend& backend, const std::uint8_t* from, std::size_t count,
              std::uint64_t counter, std::uint32_t (&cv)[8]) {
   const std::uint8_t* chunks[kWideChunks];

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-// Data only, with internal linkage: included by the instruction-set files (see backend.hpp).
+// Data only, with internal linkage: the instruction-set files include it (see backend.hpp).
 
 namespace flatkv::blake3 {
 

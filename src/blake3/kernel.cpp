@@ -35,7 +35,7 @@ const Backend* compiled(Kernel kernel) noexcept {
   }
 }
 
-// The compiler's own detection also asks the operating system whether it saves the wide registers.
+// The compiler's detection also checks that the operating system saves the wide registers.
 bool cpu_has(Kernel kernel) noexcept {
   switch (kernel) {
 #if defined(__x86_64__)
@@ -87,7 +87,7 @@ const Environment& environment() {
   return read;
 }
 
-// Null until the first use or selection.
+// Null until the first use or `select`.
 std::atomic<const Backend*> g_current{nullptr};
 
 }  // namespace
@@ -133,7 +133,7 @@ const Backend& backend() noexcept {
   const Backend* now = g_current.load(std::memory_order_acquire);
   if (now == nullptr) [[unlikely]] {
     const Backend* initial = compiled(environment().kernel);
-    // A selection made meanwhile by another thread wins.
+    // Another thread may have selected a kernel in the meantime: that one wins.
     if (g_current.compare_exchange_strong(now, initial, std::memory_order_acq_rel)) now = initial;
   }
   return *now;

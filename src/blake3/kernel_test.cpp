@@ -57,8 +57,8 @@ TEST(Kernel, SelectionTakesEffect) {
   }
 }
 
-// The order in which a kernel's code leaves an accumulator is its own; so it tells which code ran,
-// whatever a table of names says.
+// Each kernel leaves an accumulator in its own order, so the order shows which code ran, whatever
+// a table of names says.
 TEST(Kernel, TheOrderOfTheAccumulatorProvesWhichCodeRan) {
   const Bytes block = pattern(64);
   Term term = {};
@@ -99,13 +99,13 @@ TEST(Kernel, TheOrderOfTheAccumulatorProvesWhichCodeRan) {
   }
 }
 
-// Environment variables are looked at once per process, so each case is a process of its own.
+// Environment variables are read once per process, so each case is a process of its own.
 class KernelDeathTest : public testing::Test {
  protected:
   static int code_of(const char* value) {
     (void)::setenv("FLATKV_KERNEL", value, 1);
     const auto status = environment_kernel();
-    // Hashing must still work, whatever was asked for: nothing may raise SIGILL.
+    // Hashing must work whatever was asked for, and never raise SIGILL.
     alignas(64) std::uint32_t sum[kElementWords] = {};
     alignas(64) std::uint16_t limbs[1024] = {};
     backend().settle(sum, false, limbs);

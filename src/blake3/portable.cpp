@@ -5,7 +5,7 @@
 #include "blake3/backend.hpp"
 #include "blake3/constants.hpp"
 
-// The reference that every other kernel is tested against, and what runs where there is none.
+// The reference that every other kernel is tested against, and the fallback.
 
 namespace flatkv::blake3 {
 namespace {
@@ -116,8 +116,8 @@ Word add_limbs(Word a, Word b) {
   return ((a & ~kTop) + (b & ~kTop)) ^ ((a ^ b) & kTop);
 }
 
-// The output blocks of a root differ in nothing but the counter, which enters at word 12: three of
-// the first four mixing steps are the same for all of them.
+// The output blocks of a root differ only in the counter, which enters at word 12: three of the
+// first four mixing steps are the same for all of them.
 void add_term(const Root& root, Word* sum) {
   Word m[16];
   load_message(root.block, m);

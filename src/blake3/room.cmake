@@ -1,6 +1,6 @@
-# Each instruction set in a file of its own with flags of its own; nothing else may use them. -O2:
-# at -O3 the loops around the rounds are unrolled and the code no longer fits the caches. The
-# scheduled rounds are one string of assembly, longer than ISO C++ asks compilers to support.
+# Each instruction set has a file and flags of its own; nothing else may use them. -O2: at -O3 the
+# loops around the rounds are unrolled and the code no longer fits the caches. The scheduled rounds
+# are one string of assembly, longer than ISO C++ requires compilers to support.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   foreach(_kernel "sse41:-msse4.1" "avx2:-mavx2" "avx512:-mavx2;-mavx512f;-mavx512bw;-mavx512vl")
     string(REGEX MATCH "^[^:]*" _name "${_kernel}")
@@ -9,7 +9,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       PROPERTIES COMPILE_OPTIONS "${_flags};$<$<CONFIG:Release>:-O2>;-Wno-overlength-strings")
   endforeach()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # Reported falsely inside its own avx512fintrin.h (GCC bug 105593).
+    # A false report from within GCC's own avx512fintrin.h (GCC bug 105593).
     set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/blake3/avx512.cpp
       APPEND PROPERTY COMPILE_OPTIONS -Wno-uninitialized)
   endif()

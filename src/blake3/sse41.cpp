@@ -48,7 +48,7 @@ inline void transpose(V* rows) {
   rows[3] = _mm_unpackhi_epi64(ab_high, cd_high);
 }
 
-// Byte orders that rotate each word by 16 and by 8.
+// Byte shuffles that rotate each word by 16 and by 8.
 [[maybe_unused]] alignas(64) constexpr std::uint8_t kMasks[32] = {
     2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8,  9, 14, 15, 12, 13,
     1, 2, 3, 0, 5, 6, 7, 4, 9,  10, 11, 8, 13, 14, 15, 12,
@@ -58,7 +58,7 @@ inline void transpose(V* rows) {
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-// In this order: the last uses what the others define.
+// Order matters: the last file uses what the others define.
 // clang-format off
 #include "blake3/sse41_core.gen"
 #include "blake3/rows.inc"

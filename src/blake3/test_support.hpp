@@ -16,7 +16,7 @@ inline std::vector<Kernel> kernels() {
   return result;
 }
 
-/// Runs a scope with a kernel and puts the old one back.
+/// Selects a kernel for a scope and restores the old one at the end.
 class WithKernel {
  public:
   explicit WithKernel(Kernel kernel) : before_(current()) { (void)select(kernel); }
@@ -28,7 +28,7 @@ class WithKernel {
   Kernel before_;
 };
 
-/// The input of the published test vectors: bytes i mod 251.
+/// The input of the published test vectors: byte i is i mod 251.
 inline Bytes pattern(std::size_t size) {
   Bytes bytes(size);
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(i % 251);

@@ -9,7 +9,7 @@
 #include "blake3/constants.hpp"
 #include "blake3/kernel.hpp"
 
-// Chaining values are used as message bytes of their parents where they lie.
+// Chaining values serve as message bytes of their parents in place.
 static_assert(std::endian::native == std::endian::little);
 
 namespace flatkv::blake3 {
@@ -33,7 +33,7 @@ void one_chunk_root(const Backend& backend, ByteView head, ByteView body, OwnedR
   chunk_root(backend, {chunk, head.size() + body.size()}, 0, out);
 }
 
-// More than one chunk, at most kWideChunks, the head shorter than one.
+// For more than one chunk and at most kWideChunks, with a head shorter than one.
 void wide_root(const Backend& backend, ByteView head, ByteView body, OwnedRoot& out) {
   std::uint8_t first[kChunkBytes];
   const std::uint8_t* chunks[kWideChunks];

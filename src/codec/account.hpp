@@ -9,7 +9,7 @@ namespace flatkv::codec {
 inline constexpr std::size_t kAccountBytes = 40;
 inline constexpr std::size_t kAccountWithCodeBytes = 72;
 
-/// Encoded account row: a value of 40 or 72 bytes without an allocation.
+/// An encoded account row: a value of 40 or 72 bytes, without an allocation.
 struct AccountValue {
   std::array<std::uint8_t, kAccountWithCodeBytes> bytes{};
   std::uint8_t size = 0;
@@ -18,11 +18,11 @@ struct AccountValue {
 
 AccountValue encode_account(const Account& account) noexcept;
 
-/// `corruption` for any length but 40 and 72 (and for 72 with an all-zero code hash, which is
-/// never written).
+/// `corruption` for any length but 40 and 72, and for 72 bytes with an all-zero code hash, which is
+/// never written.
 Result<Account> decode_account(ByteView value);
 
-/// All three fields zero.
+/// Whether all three fields are zero.
 bool is_empty(const Account& account) noexcept;
 
 }  // namespace flatkv::codec

@@ -8,8 +8,8 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 
-// The messages of changelog.proto. protozero's varints, but not its message reader: that cuts
-// lengths to 32 bits before it compares them with what is left.
+// The messages of changelog.proto. Uses protozero's varints but not its message reader, which
+// truncates lengths to 32 bits before it checks them.
 namespace flatkv::codec {
 namespace {
 
@@ -143,7 +143,7 @@ ChangelogEntry::Set decode_named(ByteView message) {
   for (Fields fields(message); fields.next();) {
     switch (fields.field()) {
       case kNamedChangeset:
-        // Twice in one message means, by protobuf's rule, one set with the pairs of both.
+        // By protobuf's rule a field given twice is one set with the pairs of both.
         decode_change_set(fields.bytes(), set.pairs);
         break;
       case kNamedName:
@@ -183,12 +183,12 @@ std::uint64_t varint_bytes(std::uint64_t value) noexcept {
   return static_cast<std::uint64_t>(protozero::length_of_varint(value));
 }
 
-/// Of a length-delimited field with `content` bytes, tag and length included.
+/// The size of a length-delimited field with `content` bytes, tag and length included.
 std::uint64_t field_bytes(std::uint64_t content) noexcept {
   return 1 + varint_bytes(content) + content;
 }
 
-/// Of a field that is left out when it is empty, as proto3 does.
+/// The size of a field that is left out when it is empty, as in proto3.
 std::uint64_t optional_bytes(std::size_t content) noexcept {
   return content == 0 ? 0 : field_bytes(content);
 }
@@ -208,7 +208,7 @@ std::uint64_t named_bytes(const NamedChangeSet& set, std::uint64_t inner) noexce
   return field_bytes(inner) + optional_bytes(set.name.size());
 }
 
-/// Writes into room that was measured before.
+/// Writes into space that was measured before.
 class Cursor {
  public:
   Cursor(Bytes& bytes, std::size_t begin) : base_(bytes.data()), at_(base_ + begin) {}
@@ -224,7 +224,7 @@ class Cursor {
     *at_++ = tag(number, Wire::varint);
     *at_++ = 1;
   }
-  /// Returns where the content begins; nothing is written for an empty one.
+  /// Returns where the content begins; writes nothing for empty content.
   std::size_t optional(std::uint32_t number, ByteView content) noexcept {
     if (content.empty()) return offset();
     field(number, content.size());

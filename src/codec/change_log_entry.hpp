@@ -8,7 +8,8 @@
 
 namespace flatkv::codec {
 
-/// A decoded block (spec §5). Keys, values and names point into the decoded bytes.
+/// A decoded block (docs/specification.md#payload). Keys, values and names point into the decoded
+/// bytes.
 struct ChangelogEntry {
   std::int64_t version = 0;
   struct Set {
@@ -18,25 +19,25 @@ struct ChangelogEntry {
   std::vector<Set> changesets;
 };
 
-/// Decodes a protobuf ChangelogEntry; unknown fields are skipped, every length is checked before
-/// use. `corruption` with the offset otherwise. Limits of keys and values are not checked here.
+/// Decodes a protobuf ChangelogEntry; skips unknown fields and checks every length before use.
+/// `corruption` with the offset if it is malformed. Does not check the limits of keys and values.
 Result<ChangelogEntry> decode_changelog_entry(ByteView bytes);
 
-/// Field 1 (version), to be followed by what `append_change_sets` makes: together a payload.
+/// Appends field 1 (version); followed by what `append_change_sets` appends it makes a payload.
 void append_version(Bytes& to, std::int64_t version);
 
-/// Where a pair's key and value lie in the bytes they were appended to.
+/// Where a pair's key and value lie in the bytes that they were appended to.
 struct PairPlace {
   std::size_t key_offset;
   std::size_t value_offset;
 };
 
-/// Appends `sets` as field 2 of a ChangelogEntry, in order, all pairs as they are (not netted).
-/// `places`, if given, gets one entry for each pair of each set in order.
+/// Appends `sets` as field 2 of a ChangelogEntry: all pairs in order, not netted. `places`, if
+/// given, gets one entry for each pair of each set, in order.
 void append_change_sets(Bytes& to, std::span<const NamedChangeSet> sets,
                         std::vector<PairPlace>* places = nullptr);
 
-/// Exact bytes that `append_change_sets` will add.
+/// The exact number of bytes that `append_change_sets` will append.
 std::uint64_t encoded_bytes(std::span<const NamedChangeSet> sets);
 
 }  // namespace flatkv::codec

@@ -81,7 +81,8 @@ const Bytes kSmall = {0x08, 0x2a,                                            // 
 
 TEST(ChangelogEntry, BytesByHand) { EXPECT_EQ(payload(42, small()), kSmall); }
 
-TEST(ChangelogEntry, Trap4_SetEmptyAndDeleteStayApart) {
+// docs/hazards.md#empty-missing-delete
+TEST(ChangelogEntry, SetEmptyAndDeleteStayApart) {
   const Bytes bytes = payload(42, small());
   const auto entry = decode_changelog_entry(bytes);
   ASSERT_TRUE(entry);
@@ -90,7 +91,8 @@ TEST(ChangelogEntry, Trap4_SetEmptyAndDeleteStayApart) {
   EXPECT_TRUE(entry->changesets[0].pairs[1].remove);
 }
 
-TEST(ChangelogEntry, Trap4_TheValueOfADeleteIsNotLogged) {
+// docs/hazards.md#empty-missing-delete
+TEST(ChangelogEntry, TheValueOfADeleteIsNotLogged) {
   const Block with{{{"evm", {{{1}, {2, 3}, true}}}}};
   const Block without{{{"evm", {{{1}, {}, true}}}}};
   EXPECT_EQ(payload(1, with), payload(1, without));
@@ -154,7 +156,8 @@ TEST(ChangelogEntry, RandomBlocksRoundTripAndPlacesPointAtTheirBytes) {
 
 TEST(ChangelogEntry, TruncatedAnywhereIsNeverTheWholeBlock) {
   const Bytes bytes = payload(42, small());
-  // A protobuf message cut between two fields is a shorter message; anywhere else it is malformed.
+  // A protobuf message cut between two fields is a shorter message; any other cut makes it
+  // malformed.
   const std::vector<std::size_t> boundaries = {0, 2, 31, bytes.size()};
   for (std::size_t size = 0; size <= bytes.size(); ++size) {
     const Bytes cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
@@ -227,7 +230,7 @@ TEST(ChangelogEntry, LastValueWinsAndSetsGivenTwiceAreOne) {
 }
 
 TEST(ChangelogEntry, FlagsOfMoreThanOneByteAreReadWhole) {
-  // 0x80 0x00 is a long way to write zero; a reader that looks at the first byte sees a delete.
+  // 0x80 0x00 is an overlong zero; a reader that looks at the first byte alone sees a delete.
   const Bytes zero = {0x12, 0x08, 0x0a, 0x06, 0x0a, 0x04, 0x08, 0x80, 0x80, 0x00};
   const Bytes high = {0x12, 0x08, 0x0a, 0x06, 0x0a, 0x04, 0x08, 0x80, 0x80, 0x01};
   ASSERT_TRUE(decode_changelog_entry(zero));

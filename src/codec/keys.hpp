@@ -16,17 +16,18 @@ enum class Kind : std::uint8_t { nonce, code_hash, balance, code, storage, legac
 struct Route {
   Kind kind;
   Database database;
-  ByteView key;  ///< internal key, part of the external one
+  ByteView key;  ///< internal key: a part of the external one
 };
 
-/// `invalid_argument` for an empty or too long key; everything else has a place (spec §2).
+/// Where a key belongs (docs/specification.md#routing); `invalid_argument` if it is empty or too
+/// long, and no other key is refused.
 Result<Route> route(ByteView external_key);
 
-/// As `route`, and checks the value's length for its kind (nonce 8, code hash and balance 32,
-/// others ≤ kMaxValueBytes). For deletes call `route` alone.
+/// As `route`, and checks the value's length for its kind: nonce 8 bytes, code hash and balance 32,
+/// others at most kMaxValueBytes. For deletes call `route` alone.
 Result<Route> route_set(ByteView external_key, ByteView value);
 
-/// Whichever of the two the pair asks for.
+/// `route` for a delete, `route_set` for a set.
 inline Result<Route> route_pair(const KVPair& pair) {
   return pair.remove ? route(pair.key) : route_set(pair.key, pair.value);
 }

@@ -20,7 +20,7 @@ struct Want {
   std::size_t skipped;  // bytes of the external key that are not in the internal one
 };
 
-/// The table of spec §2, written a second time.
+/// The table of docs/specification.md#routing, written a second time.
 Want expected(std::uint8_t prefix, std::size_t length) {
   if (prefix == 0x0a && length == 21) return {Kind::nonce, Database::account, 1};
   if (prefix == 0x08 && length == 21) return {Kind::code_hash, Database::account, 1};
@@ -72,7 +72,9 @@ TEST(Keys, TooLongValueIsInvalid) {
   EXPECT_EQ(route_set(key, value).error().code, ErrorCode::invalid_argument);
 }
 
-TEST(Keys, Trap8And9_MetadataLikeKeysAreLegacyRowsWhole) {
+// docs/hazards.md#other-modules-as-evm
+// docs/hazards.md#metadata-among-rows
+TEST(Keys, MetadataLikeKeysAreLegacyRowsWhole) {
   for (const std::string_view name : {"_meta/version", "_meta/hash", "local", "stats"}) {
     const auto found = route(as_bytes(name));
     ASSERT_TRUE(found);

@@ -24,8 +24,8 @@ Result<std::int64_t> get_version(const std::uint8_t* from) {
   return static_cast<std::int64_t>(version);
 }
 
-// The limbs in order, little-endian: LtHash's own serial form, which its room has to itself; the
-// codec stands beside that room and uses none of its code.
+// The limbs in order, little-endian: the serial form of LtHash. Written here a second time because
+// the codec uses no code of the lthash room.
 void put_hash(std::uint8_t* to, const LtHash& hash) noexcept {
   for (std::size_t i = 0; i < LtHash::kLimbs; ++i) store_le(to + 2 * i, hash.limbs()[i]);
 }

@@ -17,10 +17,10 @@ inline constexpr std::size_t kLocalMetaOldBytes = 8;
 inline constexpr std::size_t kLocalMetaBytes = 8 + LtHash::kBytes;
 
 Bytes encode(const LocalMeta& meta);
-/// `corruption` for any other length and for a version above int64 max.
+/// `corruption` for any length but 8 and 2056 bytes, and for a version above int64 max.
 Result<LocalMeta> decode_local_meta(ByteView bytes);
 
-/// Rows and bytes of one database at a version, internal forms.
+/// Rows and bytes of one database at a version, in internal form.
 struct Stats {
   std::int64_t version = 0;
   std::uint64_t rows = 0;

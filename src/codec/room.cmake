@@ -1,4 +1,4 @@
-# The golden log of the reference is kept compressed.
+# The changelog written by the reference is kept compressed.
 if(TARGET codec_test)
   target_link_libraries(codec_test PRIVATE zstd::libzstd_shared)
 endif()

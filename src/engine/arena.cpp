@@ -48,8 +48,8 @@ void Arena::grow(std::size_t bytes) {
 }
 
 std::uint8_t* Arena::allocate_apart(std::size_t bytes) {
-  // A chunk of its own, so that the rest of the current one is not thrown away; malloc's alignment
-  // suffices for all that is put in here.
+  // A chunk of its own, so that the rest of the current one is not lost; malloc's alignment
+  // suffices for everything stored here.
   chunks_.push_back({take(bytes), bytes});
   memory_ += bytes;
   return chunks_.back().bytes.get();
@@ -58,7 +58,7 @@ std::uint8_t* Arena::allocate_apart(std::size_t bytes) {
 void Arena::clear() {
   if (chunks_.empty()) return;
   auto kept = std::ranges::max_element(chunks_, {}, &Chunk::size);
-  // One huge value must not pin its chunk for ever.
+  // One huge value must not keep its chunk allocated for ever.
   if (kept->size > chunk_bytes_)
     kept =
         std::ranges::find(chunks_, current_, [](const Chunk& chunk) { return chunk.bytes.get(); });

@@ -10,15 +10,15 @@
 namespace flatkv::engine {
 namespace {
 
-/// A file of a database as it stands at one moment.
+/// A file of a database at one moment.
 struct LiveFile {
   std::string name;         // without directory
-  std::uint64_t bytes = 0;  // bytes of it that count
-  bool linkable = false;    // never changed again: a table
-  std::string replacement;  // content that stands in for the file (RocksDB's CURRENT)
+  std::uint64_t bytes = 0;  // how many of its bytes belong to that moment
+  bool linkable = false;    // never changes again: a table
+  std::string replacement;  // content to write instead of the file's (RocksDB's CURRENT)
 };
 
-/// Holds off the deletion of files that compactions make obsolete.
+/// Defers the deletion of files that compactions make obsolete.
 class DeletionsHeld {
  public:
   explicit DeletionsHeld(rocksdb::DB& rocks)
@@ -37,13 +37,13 @@ class DeletionsHeld {
 
 rocksdb::Status live_files(rocksdb::DB& rocks, std::vector<LiveFile>& files) {
   rocksdb::LiveFilesStorageInfoOptions ask;
-  // Any smaller number may flush memtables; there is nothing in them.
+  // A smaller number may flush the memtables, which are empty.
   ask.wal_size_for_flush = std::numeric_limits<std::uint64_t>::max();
   std::vector<rocksdb::LiveFileStorageInfo> found;
   const rocksdb::Status status = rocks.GetLiveFilesStorageInfo(ask, &found);
   if (!status.ok()) return status;
   for (const auto& file : found) {
-    if (file.file_type == rocksdb::kWalFile) continue;  // empty, and made anew by every open
+    if (file.file_type == rocksdb::kWalFile) continue;  // empty, and created anew by every open
     LiveFile live;
     live.name = file.relative_filename;
     live.bytes = file.size;
@@ -65,7 +65,7 @@ Status place(fs::FileSystem& files, const LiveFile& file, const std::string& fro
   return fs::copy_file(files, source, target, file.bytes);
 }
 
-/// Files that belong to one opening of a database, not to its content.
+/// Files that belong to one opening of a database and not to its content.
 bool passing(std::string_view name) {
   return name == "LOCK" || name == "LOG" || name.starts_with("LOG.old") || name.ends_with(".log") ||
          name.ends_with(".dbtmp");

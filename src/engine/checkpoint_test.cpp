@@ -54,7 +54,7 @@ TEST_F(EngineCheckpoint, RefusesADirectoryThatExists) {
   std::filesystem::create_directory(dir_ / "copy");
   EXPECT_FALSE(db_->checkpoint(fs::posix(), dir_ / "copy"));
   EXPECT_FALSE(db_->checkpoint(fs::posix(), dir_ / "no/copy"));
-  ingest({{"a", "1"}});  // none of which hurts the database
+  ingest({{"a", "1"}});  // the failed checkpoints have not hurt the database
   must(db_->checkpoint(fs::posix(), dir_ / "other"));
 }
 

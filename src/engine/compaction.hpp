@@ -4,7 +4,8 @@
 
 namespace flatkv::engine {
 
-/// Files in level 0 from which RocksDB compacts it: with fewer there is nothing to wait for.
+/// The number of level-0 files at which RocksDB compacts them: with fewer there is nothing to wait
+/// for.
 inline constexpr std::uint64_t kCompactionFrom = 8;
 
 }  // namespace flatkv::engine

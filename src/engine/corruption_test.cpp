@@ -10,7 +10,7 @@
 namespace flatkv::engine {
 namespace {
 
-/// Fails what it is told to.
+/// Fails the operations that a test chooses.
 class FaultyFileSystem : public rocksdb::FileSystemWrapper {
  public:
   FaultyFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
@@ -59,7 +59,9 @@ class EngineFault : public testing::Test {
   Rows rows_;
 };
 
-TEST_F(EngineFault, Trap5_Trap32_AFlippedBitIsAnErrorOnEveryWayOfReading) {
+// docs/hazards.md#error-as-not-found
+// docs/hazards.md#error-as-end-of-rows
+TEST_F(EngineFault, AFlippedBitIsAnErrorOnEveryWayOfReading) {
   flip(3000);  // in the first data block
   auto db = open_db(path_, Db::Mode::read_only);
   const auto snapshot = must(db->snapshot());
@@ -90,7 +92,7 @@ TEST_F(EngineFault, Trap5_Trap32_AFlippedBitIsAnErrorOnEveryWayOfReading) {
   EXPECT_LT(seen, rows_.size());
   EXPECT_FALSE(cursor->status());  // a scan that stops early does not look like the end
 
-  // The same through a merge: the error ends it although another layer still has rows.
+  // The same through a merge: the error ends it although another layer has more rows.
   auto buffer = std::make_shared<RowBuffer>();
   for (const char* key : {"a", "key1000", "z"}) {
     buffer->insert({as_bytes(key), key_hash(as_bytes(key)), false, as_bytes("new"), false}, 1);
@@ -148,7 +150,7 @@ TEST_F(EngineFault, ATruncatedTableOrManifestIsRefused) {
 TEST_F(EngineFault, ATableReplacedByAnotherOneIsRefused) {
   const std::string table = files_with(path_, ".sst").front();
   std::filesystem::remove(table);
-  write_table(table, rows_, {{"local", "M"}});  // the same size, other content, sound by itself
+  write_table(table, rows_, {{"local", "M"}});  // same size, other content, valid by itself
   EXPECT_FALSE(Db::open(options_for(path_), Db::Mode::read_only));
 }
 
@@ -172,7 +174,7 @@ TEST_P(BackgroundError, IsLatchedReportedOnceAndNotRecoveredFrom) {
     tables.push_back(dir_ / ("table" + std::to_string(i) + ".sst"));
     write_table(tables.back(), {{"key1000", "n"}, {"key1399", "n"}});
   }
-  faulty->no_new_tables = true;  // the first compaction will meet it
+  faulty->no_new_tables = true;  // the first compaction will fail
   Status ingested;
   for (const auto& table : tables) {
     ingested = db->ingest({table});

@@ -7,17 +7,18 @@
 
 namespace flatkv::engine {
 
-/// Rows in [lower, upper) of internal keys; an absent bound is open.
+/// Rows in [lower, upper) of internal keys; a missing bound is open.
 struct Bounds {
   std::optional<Bytes> lower;
   std::optional<Bytes> upper;
 
   bool contains(ByteView key) const noexcept;
-  /// Whether no key can lie within.
+  /// Whether no key can lie within the bounds.
   bool empty() const noexcept;
 };
 
-/// Ordered walk over rows; tags are not shown. One thread. A new cursor is not positioned.
+/// Ordered walk over rows; keys are shown without their tag. One thread. A new cursor is not
+/// positioned.
 class Cursor {
  public:
   virtual ~Cursor() = default;
@@ -28,7 +29,7 @@ class Cursor {
   /// Only while `valid`.
   virtual void next() = 0;
   virtual void previous() = 0;
-  /// False at either end and after an error; `status` tells which (trap 32).
+  /// False at either end and after an error: always ask `status`, or an error looks like the end.
   virtual bool valid() const = 0;
   virtual Status status() const = 0;
   /// Valid until the cursor moves.

@@ -27,7 +27,7 @@ TEST_F(EngineCursor, SeeksBothWays) {
   cursor->previous();
   EXPECT_EQ(at(), "b");
   cursor->previous();
-  EXPECT_EQ(at(), "-");  // metadata does not show
+  EXPECT_EQ(at(), "-");  // metadata is not shown
   must(cursor->status());
   cursor->seek_for_previous(as_bytes("e"));
   EXPECT_EQ(at(), "d");

@@ -23,7 +23,7 @@ std::string_view to_string(rocksdb::BackgroundErrorReason reason) {
   }
 }
 
-/// The directory's names, or nothing where there is no such directory.
+/// The names in the directory; nullopt if there is no such directory.
 Result<std::optional<std::vector<std::string>>> children(rocksdb::Env& env,
                                                          const DbOptions& options) {
   std::vector<std::string> names;
@@ -44,13 +44,13 @@ Status check_absent(rocksdb::Env& env, const DbOptions& options) {
     return std::unexpected(rocks_error(made, "cannot make the directory", options));
   }
   if (names->empty()) return {};
-  return fail(ErrorCode::invalid_argument, "a database is to be made where there is something")
+  return fail(ErrorCode::invalid_argument, "cannot create a database where something exists")
       .path(options.name())
       .database(options.which);
 }
 
-/// RocksDB tells a missing database from a damaged one only by its text, and would replay a log
-/// that is not ours into memory and then into tables.
+/// RocksDB tells a missing database from a damaged one by its message alone, and would replay a
+/// write-ahead log that is not ours into memory and then into tables.
 Status check_present(rocksdb::Env& env, const DbOptions& options) {
   FLATKV_ASSIGN(const auto names, children(env, options));
   const auto wrong = [&](ErrorCode code, std::string message) {
@@ -72,7 +72,7 @@ Status check_present(rocksdb::Env& env, const DbOptions& options) {
   return {};
 }
 
-/// RocksDB also says "invalid argument" or "not found" about files that do not fit together.
+/// RocksDB also reports files that do not fit together as "invalid argument" or "not found".
 Error open_error(const rocksdb::Status& status, const DbOptions& options) {
   Error error = rocks_error(status, "cannot open the database", options);
   if (error.code == ErrorCode::invalid_argument || error.code == ErrorCode::not_found) {
@@ -137,9 +137,8 @@ Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
 }
 
 Db::~Db() {
-  // Snapshots and cursors hold a reference to this object, so none is left now; with one left,
-  // Close would refuse and leave the instance half alive. Nothing is in memory, so nothing can be
-  // lost.
+  // Pinned databases and cursors hold a reference to this object, so none is left: with one, Close
+  // would refuse and leave the instance half alive. Memtables are empty, so nothing can be lost.
   rocksdb::CancelAllBackgroundWork(impl_->rocks.get(), true);
   impl_->rocks->Close().PermitUncheckedError();
 }
@@ -155,8 +154,8 @@ Status Db::ingest(const std::vector<std::string>& tables) {
   how.failed_move_fall_back_to_copy = false;
   how.snapshot_consistency = true;
   how.allow_global_seqno = true;
-  how.allow_blocking_flush = false;  // nothing is in memtables, so there is nothing to flush
-  how.write_global_seqno = false;    // tables are never written to after they were synced
+  how.allow_blocking_flush = false;  // memtables are empty: there is nothing to flush
+  how.write_global_seqno = false;    // tables are never written to after they are synced
   const rocksdb::Status status = impl_->rocks->IngestExternalFile(tables, how);
   if (!status.ok()) {
     impl_->ingest_failed.store(true);
@@ -190,7 +189,7 @@ std::uint64_t Db::table_bytes() const {
 std::uint64_t Db::compaction_bytes_written() const { return impl_->listener->written(); }
 
 void Db::stop_background() {
-  // Behind a running ingest or checkpoint: those must not meet a shutdown half way.
+  // Waits for a running ingest or checkpoint: those must not meet a shutdown half way.
   const std::lock_guard lock(impl_->changing);
   if (impl_->stopped.exchange(true)) return;
   rocksdb::CancelAllBackgroundWork(impl_->rocks.get(), true);

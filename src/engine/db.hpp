@@ -22,33 +22,35 @@ struct Pressure {
   std::uint64_t running_compactions = 0;
 };
 
-/// One RocksDB instance. Thread-safe. Never written but by `ingest` (spec §4). Closed when the last
-/// reference to it or to one of its snapshots goes, which waits for running compactions to stop.
+/// One RocksDB instance. Thread-safe. `ingest` is the only way to change its rows. Closed when the
+/// last reference to it or to one of its pinned databases is dropped; waits for running compactions
+/// to stop.
 class Db : public std::enable_shared_from_this<Db> {
  public:
   enum class Mode : std::uint8_t { create, read_write, read_only };
-  /// `create` makes an empty database where there must be nothing; the others open what is there
-  /// and never create. `read_only` changes nothing on disk, not a name, size or time.
-  /// Errors: `not_found` (there is no such directory, or it is empty), `invalid_argument` (`create`
-  /// where there is something), `corruption` (files missing, damaged or not ours), `io`, ...
+  /// `create` makes an empty database where nothing may exist; the other modes open an existing one
+  /// and never create. `read_only` changes nothing on disk, not even a time.
+  /// Errors: `not_found` (the directory is missing or empty), `invalid_argument` (`create` where
+  /// something exists), `corruption` (files missing, damaged or not ours), `io`, ...
   static Result<std::shared_ptr<Db>> open(const DbOptions& options, Mode mode);
   ~Db();
   Db(const Db&) = delete;
   Db& operator=(const Db&) = delete;
 
-  /// The newest state. 0.1 µs.
+  /// Pins the newest state. 0.1 µs.
   Result<std::shared_ptr<const Snapshot>> snapshot();
 
-  /// Takes table files (written by TableWriter, non-overlapping, in key order) in one atomic step:
-  /// linked, synced, one MANIFEST record. After an error nothing may be assumed: every later ingest
-  /// and checkpoint is refused with `store_failed`; reads of older snapshots go on.
+  /// Ingests tables (written by TableWriter, non-overlapping, in key order) in one atomic step:
+  /// links and syncs them and writes one MANIFEST record. After an error nothing is known about the
+  /// database: every later ingest and checkpoint is refused with `store_failed`, while reads of
+  /// databases pinned before go on.
   Status ingest(const std::vector<std::string>& tables);
 
   Pressure pressure() const;
 
-  /// Copies this database as it stands into the new directory `to`: tables linked, the rest copied,
-  /// all synced, `to` synced; the caller syncs its parent. Deletions are held off meanwhile. Not of
-  /// a read-only database (`unsupported`; use clone_closed).
+  /// Copies the current database into the new directory `to`: links the tables, copies the rest and
+  /// syncs everything, `to` included; the caller syncs its parent. Defers deletions meanwhile.
+  /// `unsupported` for a read-only database (use clone_closed).
   Status checkpoint(fs::FileSystem& files, const std::string& to);
 
   /// Bytes of the table files that the newest state uses.
@@ -56,8 +58,8 @@ class Db : public std::enable_shared_from_this<Db> {
   /// Bytes that compactions have written since the database was opened.
   std::uint64_t compaction_bytes_written() const;
 
-  /// Stops compactions now and for good; returns when none runs. Reads go on; nothing may be
-  /// ingested afterwards.
+  /// Stops compactions for good; returns when none is running. Reads go on; a later ingest is
+  /// refused.
   void stop_background();
   /// The first background error or failed ingest, if any.
   Status background_status() const;
@@ -70,8 +72,9 @@ class Db : public std::enable_shared_from_this<Db> {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Copies a closed database directory: tables linked (or copied where links are not possible), the
-/// rest copied and synced, `to` synced. For working copies cloned from snapshots and back.
+/// Copies the directory of a closed database: links the tables (or copies them where linking is
+/// impossible), copies and syncs the rest, and syncs `to`. Makes working copies from snapshots and
+/// snapshots from working copies.
 Status clone_closed(fs::FileSystem& files, const std::string& from, const std::string& to);
 
 }  // namespace flatkv::engine

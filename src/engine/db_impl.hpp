@@ -1,6 +1,6 @@
 #pragma once
 
-// Inside this room only.
+// Private to this room.
 
 #include <rocksdb/db.h>
 #include <rocksdb/listener.h>
@@ -13,14 +13,14 @@
 
 namespace flatkv::engine {
 
-/// What RocksDB's threads tell us. Shared with the instance, so it may outlive the Db object.
+/// Receives RocksDB's events. Shared with the instance, so it may outlive the Db object.
 class Listener : public rocksdb::EventListener {
  public:
   explicit Listener(const DbOptions& options) : options_(options) {}
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override;
-  /// Answers no: RocksDB would otherwise recover from a full disk on its own, whatever
-  /// `max_bgerror_resume_count` says, and go on beside a store that has failed.
+  /// Refuses: otherwise RocksDB recovers from a full disk by itself, whatever
+  /// `max_bgerror_resume_count` says, and goes on beside a store that has failed.
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status status,
                             bool* recover) override {
     status.PermitUncheckedError();
@@ -30,7 +30,7 @@ class Listener : public rocksdb::EventListener {
     written_.fetch_add(job.stats.total_output_bytes, std::memory_order_relaxed);
   }
 
-  /// Keeps the first error; reports it if it comes from the background.
+  /// Keeps the first error; `report` passes it on as a background error.
   void latch(const Error& error, bool report);
   std::optional<Error> error() const;
   std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
@@ -47,7 +47,7 @@ struct Db::Impl {
   Mode mode = Mode::read_only;
   std::shared_ptr<Listener> listener;
   std::unique_ptr<rocksdb::DB> rocks;
-  std::mutex changing;  // held by whoever changes the set of files: ingest, checkpoint
+  std::mutex changing;  // held by ingest and checkpoint, which need the set of files
   std::atomic<bool> stopped = false;
   std::atomic<bool> ingest_failed = false;
 
@@ -57,7 +57,7 @@ struct Db::Impl {
   Failure failure(ErrorCode code, std::string message) const {
     return fail(code, std::move(message)).path(options.name()).database(options.which);
   }
-  /// Refuses what would change a database that is read-only, stopped or failed.
+  /// An error if the database is read-only, stopped or failed and must not change.
   Status writable() const;
 };
 

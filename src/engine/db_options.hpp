@@ -14,11 +14,11 @@ class Env;
 
 namespace flatkv::engine {
 
-/// Everything a RocksDB instance of ours is opened with; the choices themselves are in options.cpp.
+/// How a RocksDB instance is opened; options.cpp chooses RocksDB's options.
 struct DbOptions {
   std::string path;
   std::string
-      named;  ///< what errors call it instead of `path`: a clone is of something that is known
+      named;  ///< how errors call it instead of `path`: for a clone, the name of its original
   Database which = Database::account;
   rocksdb::Env* env = nullptr;                  ///< nullptr: the default one; not owned
   std::shared_ptr<rocksdb::Cache> block_cache;  ///< nullptr: a small one of its own

@@ -70,7 +70,8 @@ TEST_F(EngineDb, EmptyAbsentAndDeletedAreKeptApart) {
   EXPECT_TRUE(values[3]->empty());
 }
 
-TEST_F(EngineDb, Trap9_UserKeysThatLookLikeMetadataAreRows) {
+// docs/hazards.md#metadata-among-rows
+TEST_F(EngineDb, UserKeysThatLookLikeMetadataAreRows) {
   auto db = create();
   const Rows rows = {{std::string("\0local", 6), "mine"},
                      {std::string("\0", 1), "nul"},
@@ -91,7 +92,8 @@ TEST_F(EngineDb, Trap9_UserKeysThatLookLikeMetadataAreRows) {
   EXPECT_EQ(backward, live(rows));
 }
 
-TEST_F(EngineDb, Trap41_ASnapshotDoesNotSeeWhatIsIngestedLater) {
+// docs/hazards.md#unpinned-view
+TEST_F(EngineDb, ASnapshotDoesNotSeeWhatIsIngestedLater) {
   auto db = create();
   ingest_rows(*db, table(), {{"a", "1"}, {"b", "1"}}, {{"local", "one"}});
   const auto before = must(db->snapshot());
@@ -200,7 +202,8 @@ TEST_F(EngineDb, CreateRefusesWhatIsThere) {
   EXPECT_TRUE(Db::open(options_for(dir_ / "empty"), Db::Mode::create));
 }
 
-TEST_F(EngineDb, Trap35_OpenNeverMakesADatabase) {
+// docs/hazards.md#lost-store-created-anew
+TEST_F(EngineDb, OpenNeverMakesADatabase) {
   std::filesystem::create_directory(dir_ / "empty");
   for (const auto mode : {Db::Mode::read_only, Db::Mode::read_write}) {
     for (const std::string& where : {dir_ / "nothing", dir_ / "empty"}) {
@@ -214,7 +217,8 @@ TEST_F(EngineDb, Trap35_OpenNeverMakesADatabase) {
   }
 }
 
-TEST_F(EngineDb, Trap34_ALostFileIsAnErrorNeverAnEmptyDatabase) {
+// docs/hazards.md#damage-without-error
+TEST_F(EngineDb, ALostFileIsAnErrorNeverAnEmptyDatabase) {
   {
     auto db = create();
     ingest_rows(*db, table(), {{"a", "1"}});
@@ -236,7 +240,8 @@ TEST_F(EngineDb, Trap34_ALostFileIsAnErrorNeverAnEmptyDatabase) {
   }
 }
 
-TEST_F(EngineDb, Trap34_ALogThatIsNotEmptyIsRefused) {
+// docs/hazards.md#damage-without-error
+TEST_F(EngineDb, ALogThatIsNotEmptyIsRefused) {
   {
     auto db = create();
   }
@@ -342,7 +347,7 @@ TEST_F(EngineDb, PressureCountsLevelZeroFiles) {
   auto db = must(Db::open(options, Db::Mode::create));
   EXPECT_EQ(db->pressure().level0_files, 0U);
   for (int i = 0; i < 20; ++i) ingest_rows(*db, table(), {{"a", "1"}, {"b", "2"}});
-  // The first ones go to deeper levels, as long as one of them is empty.
+  // The first tables go to deeper levels as long as one of them is empty.
   const std::uint64_t files = db->pressure().level0_files;
   EXPECT_GE(files, 10U);
   ingest_rows(*db, table(), {{"a", "1"}, {"b", "2"}});
@@ -391,7 +396,7 @@ TEST_F(EngineDb, TableWriterRefusesNothingAndDisorder) {
     EXPECT_EQ(writer.remove(as_bytes("a")).error().code, ErrorCode::invalid_argument);
     EXPECT_EQ(writer.put_meta("local", as_bytes("L")).error().code, ErrorCode::invalid_argument);
   }
-  EXPECT_FALSE(std::filesystem::exists(empty));  // what was not finished is removed
+  EXPECT_FALSE(std::filesystem::exists(empty));  // an unfinished table is removed
   EXPECT_EQ(TableWriter::create(options_for(empty), dir_ / "no/table.sst").error().code,
             ErrorCode::not_found);
   write_table(empty, {{"a", "1"}});

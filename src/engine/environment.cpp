@@ -10,8 +10,8 @@
 namespace flatkv::engine {
 namespace {
 
-/// RocksDB's file system makes files for everyone to read; ours are the owner's alone (spec §6).
-/// Their directory is private before they are made, so the moment in between shows nothing.
+/// RocksDB creates files that everyone may read; ours belong to the owner alone. Their directory is
+/// private already, so the moment before the mode is set exposes nothing.
 class PrivateFileSystem : public rocksdb::FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
@@ -54,8 +54,8 @@ rocksdb::Env* environment(const DbOptions& options) {
     rocksdb::Env* const made = rocksdb::NewCompositeEnv(std::make_shared<PrivateFileSystem>(
                                                             rocksdb::FileSystem::Default()))
                                    .release();
-    // Compactions give way to blocks, as flushes do. The pools are the process's: other users of
-    // this RocksDB in it compact at that priority, too.
+    // Compactions yield to blocks, as flushes do. The pools are process-wide: other users of
+    // RocksDB in this process compact at that priority, too.
     made->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
     made->LowerThreadPoolCPUPriority(rocksdb::Env::BOTTOM);
     return made;

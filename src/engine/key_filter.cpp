@@ -9,8 +9,8 @@ namespace {
 constexpr std::uint64_t kBitsPerKey = 12;
 constexpr std::uint64_t kBlockBits = 256;
 
-/// Odd numbers that take one word's bit each from the hash's low half; the salts of Parquet's
-/// format, which were searched for few collisions between words.
+/// Odd multipliers that pick one bit of each word from the hash's low half: the salts of Parquet's
+/// format, which were chosen for few collisions between words.
 constexpr std::array<std::uint32_t, 8> kSalts = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
                                                  0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
 
@@ -32,7 +32,7 @@ std::uint64_t KeyFilter::memory_for(std::uint64_t keys) noexcept {
 }
 
 std::uint32_t* KeyFilter::block(std::uint64_t hash) const noexcept {
-  // The high half spread evenly over the blocks. Nobody needs more than 2^32 of them: 128 GiB.
+  // Spreads the high half evenly over the blocks; enough for 2^32 blocks, which is 128 GiB.
   const std::uint64_t at = ((hash >> 32) * blocks_) >> 32;
   return reinterpret_cast<std::uint32_t*>(memory_.get()) + at * kWords;
 }

@@ -12,8 +12,8 @@ namespace {
 
 using Seeds = std::array<std::uint64_t, 4>;
 
-/// Random per process: whoever chooses the keys (a chain's users do) must not be able to choose
-/// keys that collide.
+/// Random per process: users of the chain choose the keys, and must not be able to make them
+/// collide.
 Seeds random_seeds() {
   Seeds seeds{};
   auto* to = reinterpret_cast<std::uint8_t*>(seeds.data());
@@ -29,7 +29,7 @@ const Seeds kSeeds = random_seeds();
 
 __extension__ using Wide = unsigned __int128;
 
-/// Both halves of the product folded: every bit of either factor reaches every bit of the result.
+/// Folds both halves of the product: every bit of either factor affects every bit of the result.
 std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
   const Wide product = static_cast<Wide>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
@@ -49,7 +49,7 @@ std::uint64_t key_hash(ByteView key) noexcept {
     for (std::size_t at = 0; at + 16 < size; at += 16) {
       state = fold(word(bytes + at) ^ kSeeds[1], word(bytes + at + 8) ^ state);
     }
-    // The last 16 bytes may overlap the ones before; the size in the state tells lengths apart.
+    // The last 16 bytes may overlap the previous ones; the size in the state keeps lengths apart.
     low = word(bytes + size - 16);
     high = word(bytes + size - 8);
   } else if (size >= 8) {

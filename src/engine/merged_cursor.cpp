@@ -15,14 +15,14 @@ class RowLayer {
   RowLayer(std::vector<Row> owned, const Bounds& bounds) : owned_(std::move(owned)) {
     restrict(owned_, bounds);
   }
-  /// Shares the order that the buffer keeps.
+  /// Shares the order that the buffer has built.
   RowLayer(std::shared_ptr<const RowBuffer> buffer, const Bounds& bounds)
       : buffer_(std::move(buffer)) {
     restrict(buffer_->sorted(), bounds);
   }
   RowLayer(std::shared_ptr<const RowBuffer> buffer, std::vector<Row> owned)
       : buffer_(std::move(buffer)), owned_(std::move(owned)), rows_(owned_), at_(rows_.size()) {}
-  RowLayer(RowLayer&&) = default;  // a moved vector keeps its elements where they are
+  RowLayer(RowLayer&&) = default;  // moving a vector does not move its elements
   RowLayer& operator=(RowLayer&&) = default;
 
   void seek(ByteView key) { at_ = first_from(key); }
@@ -31,7 +31,7 @@ class RowLayer {
     if (at_ == rows_.size() || compare(rows_[at_].key, key) > 0) previous();
   }
   void seek_to_first() { at_ = 0; }
-  void seek_to_last() { at_ = rows_.size() - 1; }  // none: wraps to a place that is not valid
+  void seek_to_last() { at_ = rows_.size() - 1; }  // if empty, wraps to an invalid position
   void next() { ++at_; }
   void previous() { --at_; }  // before the first: wraps
   bool valid() const { return at_ < rows_.size(); }
@@ -63,7 +63,7 @@ class RowLayer {
   std::size_t at_ = 0;
 };
 
-/// Newest layer first; the database below them all.
+/// Newest layer first; the pinned database below all of them.
 class MergedCursor final : public Cursor {
  public:
   MergedCursor(std::vector<RowLayer> layers, std::unique_ptr<Cursor> base)
@@ -109,10 +109,10 @@ class MergedCursor final : public Cursor {
     settle(direction);
   }
 
-  /// Puts every layer where it would be had the cursor always moved that way: at the current key,
-  /// or at the next one in that direction.
+  /// Puts every layer where it would be if the cursor had always moved in this direction: at the
+  /// current key or the next one that way.
   void turn(Direction direction) {
-    turned_key_ = to_bytes(current_.key);  // the database's view of it dies when that moves
+    turned_key_ = to_bytes(current_.key);  // the database's copy of it dies when its cursor moves
     const ByteView key = turned_key_;
     if (direction == Direction::forward) {
       each([&](auto& layer) { layer.seek(key); });
@@ -123,7 +123,7 @@ class MergedCursor final : public Cursor {
     current_.key = key;
   }
 
-  /// Moves every layer that stands at `key` past it. The database moves last: `key` may be its own.
+  /// Moves every layer at `key` past it. The database moves last because `key` may point into it.
   void pass(ByteView key) {
     const auto advance = [this](auto& layer) {
       direction_ == Direction::forward ? layer.next() : layer.previous();
@@ -134,7 +134,7 @@ class MergedCursor final : public Cursor {
     if (base_ && base_->valid() && equal(base_->key(), key)) advance(*base_);
   }
 
-  /// Finds the nearest key that is not deleted, its newest row in front of older ones.
+  /// Finds the nearest key that is not deleted; its newest row hides the older ones.
   void settle(Direction direction) {
     direction_ = direction;
     while (nearest() && current_.remove) pass(current_.key);
@@ -143,7 +143,7 @@ class MergedCursor final : public Cursor {
   /// Sets `current_` to the newest row of the nearest key; false at the end or after an error.
   bool nearest() {
     valid_ = false;
-    // A database that cannot be read on must not look like one that ended (trap 32).
+    // A read error must not look like the end of the rows.
     if (base_ && !base_->valid() && !base_->status()) return false;
     const auto offer = [this](const Row& row) {
       if (valid_) {
@@ -178,7 +178,7 @@ std::unique_ptr<Cursor> merged_cursor(std::vector<RowBuffer::Row> overlay,
   rows.reserve(layers.size() + 1);
   if (!overlay.empty()) rows.emplace_back(std::move(overlay), bounds);
   for (BufferLayer& layer : layers) {
-    // The shared order has the newest entries; a view of an earlier version needs its own.
+    // The shared order has the newest entries; a view at an earlier version needs one of its own.
     if (layer.frozen && layer.buffer->last_version() <= layer.version) {
       rows.emplace_back(std::move(layer.buffer), bounds);
     } else {

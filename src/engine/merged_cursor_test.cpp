@@ -45,7 +45,7 @@ TEST_F(EngineMerge, NewestLayerWinsAndDeletesHideLowerLayers) {
   EXPECT_EQ(rows({}, 1, false),
             (RowList{{"a", "frozen"}, {"c", "db"}, {"d", "db"}, {"e", "frozen"}}));
   EXPECT_EQ(rows({}, 3, true), (RowList{{"a", "later"}, {"b", "active"}, {"d", "db"}}));
-  // An older view of a buffer that is frozen by now still has its own version.
+  // An older view of a buffer that has since been frozen still has its own version.
   EXPECT_EQ(rows({}, 2, true), (RowList{{"a", "frozen"}, {"b", "active"}, {"d", "db"}}));
   EXPECT_EQ(rows(overlay, 2, false), (RowList{{"a", "frozen"}, {"b", "active"}, {"f", ""}}));
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kCacheLine = 64;
-constexpr std::size_t kMostKept = std::size_t{64} << 30;  // so that the list of them is bounded
+constexpr std::size_t kMostKept = std::size_t{64} << 30;  // bounds the list of entries
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return (bytes + unit - 1) / unit * unit;
@@ -28,7 +28,7 @@ Pages map(std::size_t bytes) {
   const std::size_t before = past == 0 ? 0 : kHugePage - past;
   if (before != 0) ::munmap(begin, before);
   if (before != kHugePage) ::munmap(begin + before + wanted, kHugePage - before);
-  // Only a hint: without huge pages everything works, slower.
+  // Only a hint: without huge pages everything is slower but works.
   static_cast<void>(::madvise(begin + before, wanted, MADV_HUGEPAGE));
   return Pages(begin + before, PageDeleter{wanted});
 }
@@ -92,9 +92,9 @@ void PagePool::give(Pages pages, bool zeros) noexcept {
   if (mapped == 0 || mapped > most_bytes_) return;
   if (zeros) std::memset(pages.get(), 0, mapped);
   const std::lock_guard lock(mutex_);
-  entries_.push_back({std::move(pages), zeros});  // there is room
+  entries_.push_back({std::move(pages), zeros});  // capacity was reserved
   kept_ += mapped;
-  // The oldest first: sizes that buffers do not ask for any more.
+  // Drop the oldest first: their sizes may no longer be asked for.
   auto gone = entries_.begin();
   for (; kept_ > most_bytes_; ++gone) kept_ -= gone->pages.get_deleter().mapped;
   entries_.erase(entries_.begin(), gone);

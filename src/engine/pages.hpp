@@ -8,34 +8,35 @@
 
 namespace flatkv::engine {
 
-/// Gives memory of `allocate_pages` back.
+/// Frees the memory of `allocate_pages`.
 struct PageDeleter {
-  std::size_t mapped = 0;  ///< bytes of a mapping; 0: from the heap
+  std::size_t mapped = 0;  ///< bytes of the mapping; 0: heap memory
   void operator()(std::uint8_t* pages) const noexcept;
 };
 using Pages = std::unique_ptr<std::uint8_t[], PageDeleter>;
 
-/// Memory filled with zeros, aligned to 64 bytes. From 2 MiB on it is a mapping of its own, aligned
-/// to and asked for in huge pages (tables of a hundred megabytes are hit at random, and with small
-/// pages half of each hit is a TLB miss), zeroed by the system as it is touched, and given back at
-/// once. Throws std::bad_alloc, as `new` does.
+/// Zeroed memory, aligned to 64 bytes. From 2 MiB on it is a mapping of its own, aligned to huge
+/// pages and asking for them: tables of a hundred megabytes are accessed at random, and with small
+/// pages half of the cost of an access is a TLB miss. The system zeroes a mapping as it is touched,
+/// and gets it back at once when it is freed. Throws std::bad_alloc.
 Pages allocate_pages(std::size_t bytes);
 
-/// Makes the system provide the huge pages that begin in this piece of a mapping now, and not when
-/// they are touched. Contents stay. Only a hint: does nothing where it cannot be done.
+/// Makes the system provide the huge pages that begin in this piece of a mapping now instead of at
+/// the first touch. Keeps the contents. A hint: does nothing where unsupported.
 void populate(std::uint8_t* from, std::size_t bytes) noexcept;
 
-/// Mappings that one write buffer gave back, for the next. A page that the system has to provide
-/// costs a block a fraction of a millisecond, and seven in a virtual machine whose host has to find
-/// it first; those of the last buffer are at hand. Any thread.
+/// Keeps the mappings of one write buffer for the next. A page fault on a new huge page costs a
+/// block a fraction of a millisecond, and up to seven in a virtual machine whose host has to find
+/// the memory first. Thread-safe.
 class PagePool {
  public:
-  /// Keeps at most so many bytes.
+  /// Keeps at most `most_bytes`.
   explicit PagePool(std::size_t most_bytes);
 
-  /// As allocate_pages, but what they hold is zeros only if `zeros`.
+  /// As allocate_pages, but the memory is zeroed only if `zeros` is set.
   Pages take(std::size_t bytes, bool zeros);
-  /// `zeros`: fills them with zeros again for the next who wants such, on the caller's time.
+  /// Takes a mapping back. With `zeros` the caller's thread zeroes it for a later `take` with
+  /// zeros.
   void give(Pages pages, bool zeros) noexcept;
   std::size_t kept() const noexcept;
 

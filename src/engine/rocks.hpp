@@ -1,6 +1,6 @@
 #pragma once
 
-// Inside this room only: the ground between our types and RocksDB's.
+// Private to this room: conversions between our types and RocksDB's.
 
 #include <rocksdb/options.h>
 #include <rocksdb/status.h>
@@ -13,10 +13,10 @@
 
 namespace flatkv::engine {
 
-/// First byte of every stored key (spec §4).
+/// First byte of every stored key (docs/specification.md#stored-keys).
 inline constexpr char kMetaTag = '\x00';
 inline constexpr char kRowTag = '\x01';
-/// First key behind all rows.
+/// The first key after all rows.
 inline constexpr char kBehindRows = '\x02';
 
 inline rocksdb::Slice slice(ByteView bytes) noexcept {
@@ -35,14 +35,14 @@ inline std::string tagged(char tag, ByteView key) {
   return stored;
 }
 
-/// What a RocksDB status means to us. A file that RocksDB expected and did not find is corruption:
-/// whether there is a database at all is asked before.
+/// Translates a RocksDB status. A file that RocksDB expected and did not find is corruption:
+/// whether a database exists at all is checked before.
 Error rocks_error(const rocksdb::Status& status, std::string_view doing, const std::string& path,
                   Database which);
-/// The same of a database, under the name that it goes by.
+/// The same for a database, under the name that errors give it.
 Error rocks_error(const rocksdb::Status& status, std::string_view doing, const DbOptions& options);
 
-/// All of RocksDB's options, one comment per choice.
+/// All of RocksDB's options, with the reason for each.
 rocksdb::Options rocks_options(const DbOptions& options);
 
 /// The environment of `options`, or the default one with private file modes.

@@ -65,7 +65,7 @@ class RocksCursor final : public Cursor {
     return target_;
   }
 
-  const std::shared_ptr<const Snapshot> snapshot_;  // goes after the iterator
+  const std::shared_ptr<const Snapshot> snapshot_;  // must outlive the iterator
   const std::string lower_;
   const std::string upper_;
   const rocksdb::Slice lower_slice_;

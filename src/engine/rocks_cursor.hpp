@@ -1,6 +1,6 @@
 #pragma once
 
-// Inside this room only.
+// Private to this room.
 
 #include <rocksdb/db.h>
 
@@ -8,7 +8,7 @@
 
 namespace flatkv::engine {
 
-/// A cursor over the rows of `rocks` as `read` says; keeps `snapshot` until it goes.
+/// A cursor over the rows of `rocks`, reading as `read` says; keeps the pinned database alive.
 std::unique_ptr<Cursor> rocks_cursor(std::shared_ptr<const Snapshot> snapshot, rocksdb::DB& rocks,
                                      const rocksdb::ReadOptions& read, const Bounds& bounds);
 

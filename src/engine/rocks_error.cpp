@@ -6,7 +6,7 @@
 namespace flatkv::engine {
 namespace {
 
-/// RocksDB has no subcode for a refused access, only the system's text at the end of its message.
+/// RocksDB has no subcode for denied access, only the system's text at the end of its message.
 bool ends_with_errno(const std::string& message, int number) {
   return message.ends_with(std::generic_category().message(number));
 }
@@ -48,7 +48,7 @@ ErrorCode code_of(const rocksdb::Status& status) {
   }
 }
 
-/// RocksDB puts the file's message right behind the subcode's.
+/// RocksDB appends the file's message to the subcode's without a separator.
 std::string text_of(const rocksdb::Status& status) {
   std::string text = status.ToString();
   for (const std::string_view subcode :
@@ -76,7 +76,7 @@ Error rocks_error(const rocksdb::Status& status, std::string_view doing, const D
   Error error = rocks_error(status, doing, options.path, options.which);
   error.path = options.name();
   if (options.named.empty()) return error;
-  // RocksDB's own text names files.
+  // RocksDB's own message names files.
   std::string& text = error.message;
   for (std::size_t at = text.find(options.path); at != std::string::npos;
        at = text.find(options.path, at + options.named.size())) {

@@ -18,7 +18,7 @@ namespace {
 
 // Memory of one key, in one piece of the arena so that a hit touches neighbouring cache lines:
 //   Entry | key, padded to 8 | Version | value          and for each later write: Version | value
-// Everything but `newest` is constant once it is published.
+// Everything but `newest` is constant once published.
 
 struct Version {
   std::int64_t version;
@@ -63,7 +63,7 @@ class Slot {
     return ((slot ^ hash) >> kTagShift) == 0;
   }
   static Entry* entry(std::uint64_t slot) {
-    return reinterpret_cast<Entry*>(  // NOLINT(performance-no-int-to-ptr): packed on purpose
+    return reinterpret_cast<Entry*>(  // NOLINT(performance-no-int-to-ptr): a packed pointer
         static_cast<std::uintptr_t>(slot & ((std::uint64_t{1} << kTagShift) - 1)));
   }
 
@@ -90,15 +90,16 @@ struct Table {
   Pages memory;
 };
 
-/// What is kept of every key in order of arrival: for growing, sorting and collecting without
-/// touching the entries.
+/// A summary of every key in order of arrival, so that growing, sorting and collecting need not
+/// touch the entries.
 struct Arrival {
   const Entry* entry;
   std::uint64_t hash;
   std::uint64_t prefix;
 };
 
-/// An append-only list in chunks that double. One writer; readers see what `size` covered.
+/// An append-only list in chunks that double. One writer; readers may access the first `size`
+/// elements.
 class Arrivals {
  public:
   explicit Arrivals(PagePool& pool) : pool_(pool) {}
@@ -123,7 +124,7 @@ class Arrivals {
   std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
   std::size_t memory() const noexcept { return memory_; }
 
-  /// One that `size` covers.
+  /// `at` must be below `size`.
   const Arrival& operator[](std::size_t at) const {
     return *std::launder(reinterpret_cast<const Arrival*>(place(chunk_of(at), at)));
   }
@@ -160,7 +161,7 @@ class Arrivals {
 
 constexpr std::size_t kFewestSlots = 256;
 
-/// At most five eighths full: most lookups are of keys that are not here, and those probe to a gap.
+/// At most five eighths full: most lookups are of absent keys, which probe up to a free slot.
 std::size_t slots_for(std::size_t keys) {
   return std::max(kFewestSlots, std::bit_ceil(keys + keys / 8 * 5 + 1));
 }
@@ -185,9 +186,9 @@ struct RowBuffer::Impl {
   void count_memory();
   void sort();
 
-  const std::shared_ptr<PagePool> pool;  // first: the others give to it
+  const std::shared_ptr<PagePool> pool;  // first member: the others return pages to it
   Arena arena{pool.get()};
-  std::vector<std::unique_ptr<Table>> tables;  // the last is in use; readers may be in older ones
+  std::vector<std::unique_ptr<Table>> tables;  // the last is current; readers may use older ones
   std::atomic<const Table*> table = nullptr;
   Arrivals arrivals{*pool};
   std::size_t table_bytes = 0;
@@ -219,7 +220,7 @@ void RowBuffer::Impl::grow() {
   table.store(&next, std::memory_order_release);
 }
 
-/// The key's entry, or none and the free place where it belongs.
+/// The key's entry, or null and the free slot where it belongs.
 Entry* RowBuffer::Impl::find(ByteView key, std::uint64_t hash, std::size_t& at) const noexcept {
   const Table& index = *table.load(std::memory_order_acquire);
   for (at = hash;; ++at) {
@@ -383,7 +384,7 @@ std::vector<RowBuffer::Row> RowBuffer::collect(const Bounds& bounds, std::int64_
   const std::uint64_t highest =
       bounds.upper ? key_prefix(*bounds.upper) : std::numeric_limits<std::uint64_t>::max();
   impl_->arrivals.each([&](const Arrival& arrival) {
-    // Most keys are outside of narrow bounds, and their entries need not be touched to know.
+    // Most keys lie outside of narrow bounds; their prefixes show it without touching the entries.
     if (arrival.prefix < lowest || arrival.prefix > highest) return;
     if (!bounds.contains(arrival.entry->key())) return;
     const Version* at = arrival.entry->at(version);

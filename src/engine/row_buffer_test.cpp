@@ -50,7 +50,7 @@ TEST(EngineBuffer, KeepsEveryVersion) {
   EXPECT_EQ(find(buffer, "a", 4), "unknown");
   EXPECT_EQ(find(buffer, "a", 5), "=1");
   EXPECT_EQ(find(buffer, "a", 6), "=1");
-  EXPECT_EQ(find(buffer, "a", 7), "=");  // set to nothing is not deleted
+  EXPECT_EQ(find(buffer, "a", 7), "=");  // an empty value is not a deletion
   EXPECT_EQ(find(buffer, "a", 8), "absent");
   EXPECT_EQ(find(buffer, "a", 10), "absent");
   EXPECT_EQ(find(buffer, "a", 99), "=2");
@@ -71,7 +71,8 @@ TEST(EngineBuffer, ASecondWriteAtOneVersionReplacesTheFirst) {
   EXPECT_EQ(find(buffer, "b", 1), "unknown");
 }
 
-TEST(EngineBuffer, Trap10_KeepsNothingOfTheCallersMemory) {
+// docs/hazards.md#borrowed-memory
+TEST(EngineBuffer, KeepsNothingOfTheCallersMemory) {
   RowBuffer buffer;
   Bytes key = to_bytes(as_bytes("key"));
   Bytes value = to_bytes(as_bytes("value"));
@@ -88,7 +89,7 @@ TEST(EngineBuffer, SortedGivesNewestRowsAndSaysWhichTombstonesAreNeeded) {
   insert(buffer, {"a", "1", false}, 1);
   insert(buffer, {"", "empty key"}, 1);
   insert(buffer, {"c", std::nullopt, true}, 2);
-  insert(buffer, {"b", std::nullopt, false}, 2);  // what the first entry said holds
+  insert(buffer, {"b", std::nullopt, false}, 2);  // absent_below of the first entry counts
   insert(buffer, {"a", std::nullopt, true}, 3);
   insert(buffer, {"d", "v", true}, 3);
   EXPECT_EQ(say(buffer.sorted()), "=empty key a- b-! c-! d=v! ");
@@ -146,12 +147,12 @@ TEST(EngineBuffer, EqualsAModelWhileItGrows) {
 TEST(EngineBuffer, CountsItsMemory) {
   RowBuffer buffer;
   const std::size_t before = buffer.memory();
-  EXPECT_LT(before, 64U << 10);  // five empty ones must not cost much
+  EXPECT_LT(before, 64U << 10);  // five empty buffers must be cheap
   for (int i = 0; i < 10'000; ++i) insert(buffer, {std::to_string(i), std::string(100, 'v')}, 1);
   const std::size_t first = buffer.memory();
   EXPECT_GT(first, before + 10'000 * (100 + 40));
   for (int i = 0; i < 10'000; ++i) insert(buffer, {std::to_string(i), std::string(100, 'w')}, 2);
-  EXPECT_GT(buffer.memory(), first + 10'000 * 100);  // versions count
+  EXPECT_GT(buffer.memory(), first + 10'000 * 100);  // versions are counted
   const std::size_t all = buffer.memory();
   EXPECT_LT(all, 8U << 20);
   buffer.sorted();
@@ -274,7 +275,7 @@ TEST(EngineHash, DistinguishesAndSpreads) {
     }
   }
   EXPECT_EQ(hashes.size(), count);
-  // Both ends of the hash are used: as place and as tag.
+  // Both ends of the hash are used: one as the place, one as the tag.
   std::vector<int> low(256);
   std::vector<int> high(256);
   for (std::uint32_t i = 0; i < 65'536; ++i) {
@@ -311,7 +312,7 @@ TEST(EngineArena, HandsOutAlignedMemoryThatStays) {
   EXPECT_GT(moved.memory(), 0U);
   const std::size_t kept_bytes = moved.memory();
   moved.allocate(kept_bytes / 8);
-  EXPECT_EQ(moved.memory(), kept_bytes);  // the kept chunk is used again
+  EXPECT_EQ(moved.memory(), kept_bytes);  // the kept chunk is reused
   moved.allocate(64 << 20);
   moved.clear();
   EXPECT_LE(moved.memory(), std::size_t{2} << 20);

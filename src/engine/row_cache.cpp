@@ -18,16 +18,16 @@ namespace {
 
 constexpr std::size_t kDatabases = 4;
 constexpr std::size_t kFewestBytes = std::size_t{64} << 10;
-constexpr std::size_t kLargestRow = std::size_t{60} << 10;  // keys and sizes must fit their fields
-constexpr std::size_t kSlots = 16;                          // of a bucket: one cache line
+constexpr std::size_t kLargestRow = std::size_t{60} << 10;  // sizes must fit their fields
+constexpr std::size_t kSlots = 16;                          // per bucket: one cache line
 
-// A storage row with its header; and how full a bucket is with such rows. Smaller rows are more,
-// and a bucket that overflows loses one, so there is room for half as many again.
+// The size of a storage row with its header, and how many such rows a bucket gets on average.
+// Smaller rows are more, and an overflowing bucket loses one, so buckets have slots to spare.
 constexpr std::size_t kTypicalRow = 112;
 constexpr std::size_t kRowsPerBucket = 6;
 
-/// One cache line: where rows of one bucket lie, each beside seven bits of its hash that are never
-/// all zero; 0 is free.
+/// One cache line: where the rows of one bucket lie, each with seven bits of its hash that are
+/// never all zero; 0 is a free slot.
 struct alignas(64) Bucket {
   static constexpr unsigned kTagBits = 7;
   static constexpr std::uint32_t kTagMask = (1U << kTagBits) - 1;
@@ -41,8 +41,8 @@ struct alignas(64) Bucket {
     const std::uint32_t tag = static_cast<std::uint32_t>(hash) & kTagMask;
     return tag == 0 ? 1 : tag;
   }
-  /// A bit for every slot with the tag. Without branches: which slot it is cannot be predicted. The
-  /// loads are atomic for those who look without the lock.
+  /// One bit for every slot with the tag. Branch-free, because which slot matches cannot be
+  /// predicted. The loads are atomic for readers without the lock.
   std::uint32_t candidates(std::uint64_t hash) {
     const std::uint32_t wanted = tag(hash);
     std::uint32_t found = 0;
@@ -54,7 +54,7 @@ struct alignas(64) Bucket {
   static std::size_t offset(std::uint32_t slot) {
     return ((slot >> kTagBits) - std::size_t{1}) * CachedRow::kUnit;
   }
-  /// Changed under the shard's lock, looked at without it by prefetch_row.
+  /// Written under the shard's lock; prefetch_row reads without it.
   void set(std::size_t at, std::uint32_t slot) {
     std::atomic_ref(slots[at]).store(slot, std::memory_order_relaxed);
   }
@@ -63,13 +63,13 @@ struct alignas(64) Bucket {
   }
 };
 
-/// A number below `count`, from bits 20 to 51 of the hash; the shard has those above, tags and
-/// ghosts those below.
+/// A number below `count` from bits 20 to 51 of the hash. The bits above choose the shard; tags and
+/// ghosts use those below.
 std::size_t pick(std::uint64_t hash, std::size_t count) {
   return static_cast<std::size_t>((((hash >> 20) & 0xffff'ffffU) * count) >> 32);
 }
 
-/// The same key in two databases is two rows.
+/// Makes the same key in two databases two rows.
 std::uint64_t place_hash(Database database, std::uint64_t hash) {
   return hash ^ (static_cast<std::uint64_t>(database) * 0x9e37'79b9'7f4a'7c15U);
 }
@@ -93,7 +93,7 @@ class alignas(64) Shard {
     largest_ = std::min<std::size_t>(small / 2, kLargestRow);
   }
 
-  // What a lookup needs is in one cache line.
+  // Everything that a lookup needs is in one cache line.
   std::mutex mutex;
 
  private:
@@ -131,7 +131,7 @@ class alignas(64) Shard {
     ++counters.inserted;
   }
 
-  /// What the row holds now, whether or not it is here.
+  /// Stores the row's new value, whether or not the row is cached.
   void replace(const RowId& id, std::optional<ByteView> value) {
     CachedRow* row = find(id);
     if (row == nullptr) return add(id, value);
@@ -142,7 +142,7 @@ class alignas(64) Shard {
     if (bytes <= largest_) store(ring, id, value, bytes);
   }
 
-  /// Memory that the next rows of so many bytes will be the first to touch.
+  /// The untouched memory that the next rows, `bytes` in all, will be the first to use.
   std::array<std::span<std::uint8_t>, 2> next_fresh(std::size_t bytes) const {
     const auto of = [&](const RowRing& ring) {
       return ring.fresh().first(std::min(bytes, ring.fresh().size()));
@@ -198,7 +198,7 @@ class alignas(64) Shard {
     point_to(*row);
   }
 
-  /// Gives the row a slot of its bucket; the least used one where all are taken.
+  /// Gives the row a slot of its bucket, evicting the least used row if all are taken.
   void point_to(CachedRow& row) {
     Bucket& bucket = this->bucket(row.hash);
     std::size_t chosen = kSlots;
@@ -227,7 +227,7 @@ class alignas(64) Shard {
     ++counters.rows;
   }
 
-  /// Takes the row out of the index; its memory stays with its ring.
+  /// Removes the row from the index; its memory stays with its ring.
   void forget(CachedRow& row) {
     Bucket& bucket = this->bucket(row.hash);
     const std::uint32_t slot = Bucket::make(offset_of(row), row.hash);
@@ -243,11 +243,11 @@ class alignas(64) Shard {
       while (!small_.fits(bytes)) pass_on();
       return;
     }
-    // Rows that were hit go round again, but one insert does not pay for a whole round of them.
+    // Rows that were hit go round again; the limit keeps one insert from paying for a whole round.
     int second_chances = 32;
     while (!main_.fits(bytes)) {
       CachedRow* row = main_.oldest();
-      if (row == nullptr) continue;  // only the rest before the end was left
+      if (row == nullptr) continue;  // only the unused rest before the end was left
       if (row->live != 0 && row->hits != 0 && second_chances-- > 0) {
         --row->hits;
         move_oldest(main_);
@@ -258,11 +258,11 @@ class alignas(64) Shard {
     }
   }
 
-  /// The oldest row of the small queue leaves it: for the main one if it was hit, or if that has
-  /// room anyway; else it is gone, and remembered as a ghost.
+  /// Takes the oldest row out of the small queue: into the main one if it was hit or if there is
+  /// space anyway, otherwise it is evicted and remembered as a ghost.
   void pass_on() {
     CachedRow* row = small_.oldest();
-    if (row == nullptr) return;  // only the rest before the end was left
+    if (row == nullptr) return;  // only the unused rest before the end was left
     if (row->live == 0) return small_.drop_oldest();
     if (row->hits != 0 || main_.fits(row->bytes())) {
       make_room(main_, row->bytes());
@@ -279,13 +279,13 @@ class alignas(64) Shard {
     ++counters.evicted;
   }
 
-  /// To the head of the main queue. From main itself the row may overlap its new place.
+  /// Moves a row to the head of the main queue. Within main, it may overlap its new place.
   void move_oldest(RowRing& from) {
     CachedRow* row = from.oldest();
     const std::size_t bytes = row->bytes();
     forget(*row);
     from.drop_oldest();
-    if (!main_.fits(bytes)) {  // where the ring wraps; the row is lost
+    if (!main_.fits(bytes)) {  // possible where the ring wraps; the row is lost
       ++counters.evicted;
       return;
     }
@@ -301,7 +301,7 @@ class alignas(64) Shard {
   std::size_t largest_ = 0;
 };
 
-/// Rings of a shard must be within reach of a slot's 25 bits of units.
+/// The units of a shard's rings must be addressable by a slot's 25 bits.
 constexpr std::size_t kMostShardBytes = std::size_t{64} << 20;
 constexpr std::size_t kUsualShards = 64;
 
@@ -324,8 +324,8 @@ struct RowCache::Impl {
     return versions[static_cast<std::size_t>(database)];
   }
 
-  /// Before rows of so many bytes come: a page that is provided at the first touch is so under the
-  /// shard's lock, and commits wait for that.
+  /// Touches pages before `bytes` of rows arrive: a page fault at the first use would happen under
+  /// the shard's lock, and commits wait for that lock.
   void populate_for(std::size_t bytes) const {
     if (rows.get_deleter().mapped == 0) return;
     for (std::size_t i = 0; i < count; ++i) {
@@ -387,7 +387,7 @@ void RowCache::prefetch_row(Database database, std::uint64_t hash) const noexcep
   const std::uint32_t found = bucket.candidates(place);
   if (found == 0) return;
   const std::uint32_t slot = bucket.peek(static_cast<std::size_t>(std::countr_zero(found)));
-  if (slot == 0) return;  // taken away in between
+  if (slot == 0) return;  // removed in the meantime
   const std::uint8_t* row = shard.row_memory(slot);
   __builtin_prefetch(row);
   __builtin_prefetch(row + 64);
@@ -401,7 +401,7 @@ Lookup RowCache::find(Database database, ByteView key, std::uint64_t hash, std::
   Shard& shard = impl_->shard(id.hash);
   const std::lock_guard lock(shard.mutex);
   CachedRow* row = shard.find(id);
-  // After the row was found: a flush that has replaced it has raised its version before.
+  // Checked after the row was found: a flush raises its version before it replaces a row.
   if (row == nullptr || impl_->version(database).load(std::memory_order_acquire) > version) {
     ++shard.counters.misses;
     return {};

@@ -103,7 +103,8 @@ TEST_F(EngineCache, AStateBeforeTheFlushGetsNothing) {
   EXPECT_EQ(find(cache, "c", 6, Database::code), "=3");
 }
 
-TEST_F(EngineCache, Trap42_AValueHeldAcrossAFlushIsNotInserted) {
+// docs/hazards.md#stale-cache-entry
+TEST_F(EngineCache, AValueHeldAcrossAFlushIsNotInserted) {
   RowCache cache(1 << 20);
   // Read at version 5; then 6 writes the key and is flushed; then the reader comes back.
   RowBuffer buffer;
@@ -114,7 +115,7 @@ TEST_F(EngineCache, Trap42_AValueHeldAcrossAFlushIsNotInserted) {
   EXPECT_EQ(find(cache, "a", 6), "=new");
   EXPECT_EQ(find(cache, "b", 6), "unknown");
   EXPECT_EQ(cache.counters().refused, 2U);
-  // A row that is here is right; what comes later is no newer.
+  // A cached row is right; a later offer is no newer.
   insert(cache, "a", "other", 6);
   EXPECT_EQ(find(cache, "a", 6), "=new");
 }
@@ -152,7 +153,7 @@ TEST_F(EngineCache, LeavesOutWhatIsTooLarge) {
   RowBuffer buffer;
   put(buffer, "b", std::string(30'000, 'x'), 2);
   cache.flushed(kStorage, buffer, 2);
-  EXPECT_EQ(find(cache, "b", 2), "unknown");  // and the old value went
+  EXPECT_EQ(find(cache, "b", 2), "unknown");  // and the old value is gone
   RowCache large(256 << 20);
   insert(large, std::string(65'536, 'k'), "v", 1);
   insert(large, "code", std::string(24'576, 'c'), 1);
@@ -176,7 +177,7 @@ TEST_F(EngineCache, AScanDoesNotPushOutWhatIsUsed) {
   EXPECT_GT(kept, 1800);
 }
 
-/// Every answer must be what a model says, whatever is evicted.
+/// Every answer must agree with a model, whatever is evicted.
 TEST_F(EngineCache, NeverGivesAWrongRow) {
   for (const std::size_t bytes : {std::size_t{64} << 10, std::size_t{1} << 20}) {
     RowCache cache(bytes);
@@ -215,8 +216,9 @@ TEST_F(EngineCache, NeverGivesAWrongRow) {
 }
 
 /// Readers of the current state and of views beside a writer whose buffers are flushed: a key's
-/// value names the version that wrote it, so a stale answer shows.
-TEST_F(EngineCache, Trap42_ReadersBesideFlushesNeverSeeAStaleRow) {
+/// value names the version that wrote it, so a stale answer is detected.
+// docs/hazards.md#stale-cache-entry
+TEST_F(EngineCache, ReadersBesideFlushesNeverSeeAStaleRow) {
   constexpr int kKeys = 500;
   constexpr std::int64_t kVersions = 300;
   struct TestState {
@@ -285,7 +287,7 @@ TEST_F(EngineCache, Trap42_ReadersBesideFlushesNeverSeeAStaleRow) {
     }
     if (version % 3 == 0) std::this_thread::yield();
     cache.flushed(kStorage, *buffer, version);
-    const std::lock_guard lock(mutex);  // the flush: the database has it
+    const std::lock_guard lock(mutex);  // the flush: the database has the rows
     current.frozen = nullptr;
     current.database = database;
   }

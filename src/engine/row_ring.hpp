@@ -1,6 +1,6 @@
 #pragma once
 
-// Inside this room only: the memory of cached rows.
+// Private to this room: the memory of cached rows.
 
 #include <algorithm>
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace flatkv::engine {
 
-/// What stands before each row in a ring; key and value follow.
+/// The header of a row in a ring; key and value follow it.
 struct CachedRow {
   std::uint64_t hash;
   std::uint16_t units;  ///< size in the ring, in multiples of kUnit
@@ -22,7 +22,7 @@ struct CachedRow {
   std::uint32_t hits : 2;
   std::uint32_t database : 2;
   std::uint32_t present : 1;
-  std::uint32_t live : 1;  ///< 0: nothing leads here any more
+  std::uint32_t live : 1;  ///< 0: the index does not lead here any more
 
   static constexpr std::size_t kUnit = 8;
   static constexpr std::uint32_t kMostHits = 3;
@@ -37,7 +37,7 @@ struct CachedRow {
 };
 static_assert(sizeof(CachedRow) == 16);
 
-/// Rows in order of arrival in a fixed piece of memory: taken at the head, given back at the tail.
+/// Rows in order of arrival in a fixed piece of memory: allocated at the head, freed at the tail.
 class RowRing {
  public:
   RowRing() = default;
@@ -47,13 +47,13 @@ class RowRing {
 
   std::size_t size() const noexcept { return memory_.size(); }
 
-  /// Whether `take(bytes)` would find room without anything being dropped.
+  /// Whether `take(bytes)` would find space without dropping a row.
   bool fits(std::size_t bytes) const noexcept {
     if (used_ == 0) return bytes <= memory_.size();
     if (head_ > tail_) return bytes <= memory_.size() - head_ || bytes <= tail_;
     return bytes <= tail_ - head_;
   }
-  /// Room for a row of that many bytes, a multiple of the unit; only if it fits.
+  /// Space for a row of `bytes`, a multiple of the unit; it must fit.
   CachedRow* take(std::size_t bytes) noexcept {
     FLATKV_ASSERT(fits(bytes));
     if (used_ == 0) head_ = tail_ = 0;
@@ -64,7 +64,7 @@ class RowRing {
     reached_ = std::max(reached_, head_);
     return row;
   }
-  /// The oldest row; nothing if there is none.
+  /// The oldest row; null if there is none.
   CachedRow* oldest() noexcept {
     if (used_ == 0) return nullptr;
     if (memory_.size() - tail_ < sizeof(CachedRow) || at(tail_)->units == 0) {
@@ -74,7 +74,7 @@ class RowRing {
     }
     return at(tail_);
   }
-  /// Gives the oldest row's memory back; its bytes stay until the next `take`.
+  /// Frees the oldest row's memory; its bytes stay until the next `take`.
   void drop_oldest() noexcept {
     const std::size_t bytes = at(tail_)->bytes();
     tail_ += bytes;
@@ -83,14 +83,14 @@ class RowRing {
     if (used_ == 0) head_ = tail_ = 0;
   }
   void clear() noexcept { head_ = tail_ = used_ = 0; }
-  /// Memory that no row has been in yet.
+  /// Memory that no row has used yet.
   std::span<std::uint8_t> fresh() const noexcept { return memory_.subspan(reached_); }
 
  private:
   CachedRow* at(std::size_t offset) noexcept {
     return reinterpret_cast<CachedRow*>(memory_.data() + offset);
   }
-  /// Rows do not wrap: what is left before the end counts as used until the tail has passed it.
+  /// Rows do not wrap: the rest before the end counts as used until the tail has passed it.
   void skip_rest() noexcept {
     const std::size_t rest = memory_.size() - head_;
     if (rest >= sizeof(CachedRow)) at(head_)->units = 0;
@@ -102,7 +102,7 @@ class RowRing {
   std::size_t head_ = 0;
   std::size_t tail_ = 0;
   std::size_t used_ = 0;
-  std::size_t reached_ = 0;  ///< the furthest that the head was
+  std::size_t reached_ = 0;  ///< the highest position of the head so far
 };
 
 }  // namespace flatkv::engine

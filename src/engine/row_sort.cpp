@@ -37,9 +37,9 @@ std::size_t common(ByteView a, ByteView b, std::size_t from, std::size_t limit) 
   return from;
 }
 
-/// Sorts items whose keys agree in their first `depth` bytes and whose prefixes are those bytes.
-/// Keys of one account share 20 bytes and more: so the part that all of a run share is skipped at
-/// once, and the next eight bytes are again beside the items.
+/// Sorts items whose keys agree in their first `depth` bytes and whose prefixes hold the bytes that
+/// follow. Keys of one account share 20 bytes or more, so the part that a whole run shares is
+/// skipped at once and the next eight bytes become the prefixes.
 void sort_run(Iterator first, Iterator last, std::size_t depth) {
   if (last - first < kDirectBelow) {
     std::sort(first, last, less_key);
@@ -52,7 +52,7 @@ void sort_run(Iterator first, Iterator last, std::size_t depth) {
   }
   bool ends = false;
   for (Iterator item = first; item != last; ++item) {
-    ends |= item->key_bytes <= shared;  // zeros behind an end would look like zeros in a key
+    ends |= item->key_bytes <= shared;  // padding zeros would look like zeros of a key
     item->prefix = key_prefix(key_of(*item), shared);
   }
   if (ends) {
@@ -63,8 +63,8 @@ void sort_run(Iterator first, Iterator last, std::size_t depth) {
   while (first != last) {
     Iterator behind = std::find_if(
         first + 1, last, [&](const SortItem& item) { return item.prefix != first->prefix; });
-    // Equal prefixes agree in eight more bytes only where none of them is behind a key's end; the
-    // run is compared from where that is certain.
+    // Equal prefixes mean eight more equal bytes only if none of them is padding; the run is
+    // compared from where that is certain.
     if (behind - first > 1) sort_run(first, behind, shared);
     first = behind;
   }
@@ -86,7 +86,7 @@ void sort_items(std::vector<SortItem>& items) {
   // which could ask for the very order that is being built here.
   tbb::this_task_arena::isolate([&] {
     sort_range(items.begin(), items.end(), less_prefix);
-    // The runs are found before any is sorted: sorting one overwrites its prefixes.
+    // Find all runs before sorting any: sorting a run overwrites its prefixes.
     std::vector<std::pair<Iterator, Iterator>> runs;
     for (auto first = items.begin(); first != items.end();) {
       const auto behind = std::find_if(first + 1, items.end(), [&](const SortItem& item) {

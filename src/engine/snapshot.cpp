@@ -14,7 +14,7 @@
 namespace flatkv::engine {
 namespace {
 
-/// Keys per call of RocksDB, which splits them again into 32.
+/// Keys per call of RocksDB, which splits them into groups of 32.
 constexpr std::size_t kBatch = 256;
 
 rocksdb::ReadOptions read_options(const rocksdb::Snapshot* at) {
@@ -24,7 +24,7 @@ rocksdb::ReadOptions read_options(const rocksdb::Snapshot* at) {
   return read;
 }
 
-/// Stored keys of one batch, in one piece of memory that is used again.
+/// The stored keys of one batch, in memory that is reused.
 class TaggedKeys {
  public:
   std::span<const rocksdb::Slice> build(std::span<const ByteView> keys) {
@@ -61,8 +61,8 @@ struct Snapshot::Impl {
   rocksdb::DB& rocks() const { return *db->impl_->rocks; }
   Error error(const rocksdb::Status& status) const {
     Error error = db->impl_->error(status, "cannot read");
-    // "Not found" is an answer, never a failure of this code; anything else that RocksDB calls so
-    // must not look like an absent row to a caller that maps codes (trap 5).
+    // An absent row is an answer and no error, so an error must never say "not found": the caller
+    // could take it for an absent row.
     if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
     return error;
   }
@@ -92,7 +92,7 @@ Status Snapshot::multi_get(std::span<const ByteView> keys, Arena& arena,
   if (keys.empty()) return {};
   const rocksdb::ReadOptions read = read_options(impl_->at);
   rocksdb::DB& rocks = impl_->rocks();
-  const auto batch = std::make_unique<Batch>();  // too large for the stack of a pool's thread
+  const auto batch = std::make_unique<Batch>();  // too large for the stack of a pool thread
 
   for (std::size_t from = 0; from < keys.size(); from += kBatch) {
     const std::size_t count = std::min(kBatch, keys.size() - from);
@@ -109,7 +109,7 @@ Status Snapshot::multi_get(std::span<const ByteView> keys, Arena& arena,
       } else {
         return std::unexpected(impl_->error(status));
       }
-      batch->values[i].Reset();  // lets go of the block it was pinned in
+      batch->values[i].Reset();  // releases the table block that it pins
     }
   }
   return {};
@@ -136,7 +136,7 @@ Result<std::optional<Bytes>> Snapshot::get_meta(std::string_view name) const {
 std::unique_ptr<Cursor> Snapshot::cursor(const Bounds& bounds, bool fill_cache) const {
   rocksdb::ReadOptions read = read_options(impl_->at);
   read.fill_cache = fill_cache;
-  // Tables that a compaction replaced meanwhile are deleted in the background, not by the reader.
+  // A background thread deletes tables that a compaction has replaced, not the reader.
   read.background_purge_on_iterator_cleanup = true;
   return rocks_cursor(shared_from_this(), impl_->rocks(), read, bounds);
 }

@@ -12,21 +12,22 @@ namespace flatkv::engine {
 
 class Db;
 
-/// One database pinned at one state. Keeps its Db open. Thread-safe.
+/// A pinned database: one database at the state of one moment. Keeps its Db open. Thread-safe.
 class Snapshot : public std::enable_shared_from_this<Snapshot> {
  public:
   ~Snapshot();
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
-  /// Values of rows by internal key; nothing for an absent one. `keys` must be ascending. Values
-  /// are copied into `arena` and live as long as it. Any failed read is an error.
+  /// Values of rows by internal key; nullopt for an absent row. `keys` must be ascending. Copies
+  /// the values into `arena`, where they live as long as it does. Any failed read is an error.
   Status multi_get(std::span<const ByteView> keys, Arena& arena,
                    std::span<std::optional<ByteView>> values) const;
   Result<std::optional<Bytes>> get(ByteView key) const;
   /// A metadata value by its name without the tag, e.g. "local".
   Result<std::optional<Bytes>> get_meta(std::string_view name) const;
-  /// Rows in order. `fill_cache` is for point-like use; scans leave it off. Keeps the snapshot.
+  /// Rows in order. `fill_cache` is for reads of few rows; scans leave it off. The cursor keeps the
+  /// pinned database alive.
   std::unique_ptr<Cursor> cursor(const Bounds& bounds, bool fill_cache = false) const;
   const std::shared_ptr<Db>& db() const noexcept;
 

@@ -31,8 +31,7 @@ struct TableWriter::Impl {
       : path(std::move(table_path)),
         which(db_options.which),
         options(table_options(db_options, blocks)),
-        // The page cache keeps what was written: it is read again by the next blocks and soon by a
-        // compaction.
+        // Keep the table in the page cache: the next blocks read it, and soon a compaction.
         writer(rocksdb::EnvOptions(options), options, nullptr, /*invalidate_page_cache=*/false) {}
   ~Impl() {
     if (!finished) options.env->DeleteFile(path).PermitUncheckedError();
@@ -67,7 +66,7 @@ Result<TableWriter> TableWriter::create(const DbOptions& options, const std::str
                                         TableBlocks blocks) {
   const rocksdb::Status there = environment(options)->FileExists(path);
   if (there.ok()) {
-    return fail(ErrorCode::invalid_argument, "a table is to be written where there is a file")
+    return fail(ErrorCode::invalid_argument, "cannot create a table where a file exists")
         .path(path)
         .database(options.which);
   }
@@ -102,7 +101,7 @@ Status TableWriter::remove(ByteView key) {
 Result<std::uint64_t> TableWriter::finish() {
   FLATKV_ASSERT(!impl_->finished);
   if (impl_->entries == 0) {
-    return fail(ErrorCode::invalid_argument, "a table without anything in it")
+    return fail(ErrorCode::invalid_argument, "a table must not be empty")
         .path(impl_->path)
         .database(impl_->which);
   }

@@ -10,7 +10,7 @@
 
 namespace flatkv::engine {
 
-/// Names of metadata values (spec §4), stored under tag 0x00.
+/// Names of metadata values (docs/specification.md#metadata), stored under tag 0x00.
 inline constexpr std::string_view kLocalKey = "local";
 inline constexpr std::string_view kStatsKey = "stats";
 inline constexpr std::string_view kMetaVersionKey = "_meta/version";
@@ -19,13 +19,13 @@ inline constexpr std::string_view kMetaStoreKey = "_meta/store";
 /// "_meta/hash/account", ...
 std::string meta_hash_key(Database database);
 
-/// `packed` for tables that stay; `plain` for those of a flush, which the first compaction reads
-/// again: packing them is an eighth of a flush's time.
+/// `packed` (compressed) for tables that stay; `plain` for those of a flush, which the first
+/// compaction rewrites anyway: packing would take an eighth of a flush's time.
 enum class TableBlocks : std::uint8_t { packed, plain };
 
-/// Writes one sorted table: metadata values first, then rows, each strictly ascending (anything
-/// else is `invalid_argument`). The file is synced by `finish`; one that is not finished is
-/// removed. A table without anything is an error (RocksDB would leave 0 bytes). One thread.
+/// Writes one table: metadata values first, then rows, each strictly ascending (anything else is
+/// `invalid_argument`). `finish` syncs the file; without it the destructor removes the file. An
+/// empty table is an error (RocksDB would leave 0 bytes). One thread.
 class TableWriter {
  public:
   static Result<TableWriter> create(const DbOptions& options, const std::string& path,
@@ -36,7 +36,7 @@ class TableWriter {
   Status put_meta(std::string_view name, ByteView value);
   Status put(ByteView key, ByteView value);
   Status remove(ByteView key);
-  /// Bytes of the finished file.
+  /// Finishes and syncs the file; returns its size in bytes.
   Result<std::uint64_t> finish();
   /// Bytes of the file so far.
   std::uint64_t bytes() const;

@@ -17,12 +17,12 @@
 
 namespace flatkv::engine {
 
-using Rows = std::map<std::string, std::optional<std::string>>;  // nothing: deleted
+using Rows = std::map<std::string, std::optional<std::string>>;  // nullopt: deleted
 using RowList = std::vector<std::pair<std::string, std::string>>;
 
 inline std::string text(ByteView bytes) { return std::string(as_chars(bytes)); }
 
-/// Unwraps, or fails the test with the error's text.
+/// Unwraps a result, or fails the test with the error's text.
 template <class T>
 T must(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().to_string());
@@ -94,7 +94,7 @@ inline std::optional<std::string> get(const Snapshot& snapshot, std::string_view
   return value ? std::optional(text(*value)) : std::nullopt;
 }
 
-/// What read-only work must leave as it was: names, sizes, times of change, modes, contents.
+/// Everything that read-only work must not change: names, sizes, change times, modes, contents.
 inline std::map<std::string, std::string> fingerprint(const std::string& directory) {
   std::map<std::string, std::string> all;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {

@@ -6,7 +6,7 @@
 
 namespace flatkv::fs {
 
-/// Owns a file descriptor. Close errors are not looked at: what must be durable was synced before.
+/// Owns a file descriptor. Ignores errors of close: what must be durable has been synced before.
 class Descriptor {
  public:
   Descriptor() = default;
@@ -17,7 +17,7 @@ class Descriptor {
     return *this;
   }
   ~Descriptor() {
-    // Not repeated on EINTR: Linux has closed it by then, and the number may be somebody else's.
+    // Not retried on EINTR: Linux has already closed it, and the number may be in use again.
     if (number_ >= 0) ::close(number_);
   }
   int get() const noexcept { return number_; }

@@ -11,12 +11,12 @@
 
 namespace flatkv::fs {
 
-/// A file being written at its end. One thread appends; `sync` may run on another at the same time.
-/// Closing is the destructor's; it does not sync.
+/// A file that is written at its end. One thread appends; `sync` may run beside it on another.
+/// The destructor closes the file and does not sync it.
 class AppendFile {
  public:
   virtual ~AppendFile() = default;
-  /// Writes all parts after one another; short writes and EINTR are completed. After an error the
+  /// Writes all parts one after another; completes short writes and EINTR. After an error the
   /// number of bytes written is unknown, and every later call fails.
   virtual Status append(std::span<const ByteView> parts) = 0;
   /// fdatasync: what was appended is on stable storage. Never retried after an error.
@@ -25,13 +25,13 @@ class AppendFile {
   virtual std::uint64_t size() const = 0;
 };
 
-/// A file opened for reading at any offset; any number of threads.
+/// A file opened for reading at any offset. Thread-safe.
 class ReadFile {
  public:
   virtual ~ReadFile() = default;
   /// Reads up to `into.size()` bytes; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> into) const = 0;
-  /// Size when it was opened.
+  /// Size at the time of opening.
   virtual std::uint64_t size() const = 0;
 };
 
@@ -49,8 +49,8 @@ struct DirEntry {
   FileType type = FileType::file;
 };
 
-/// An exclusive flock on a directory's descriptor (close-on-exec), released by the destructor or by
-/// the end of the process. It survives deletion of any file in the directory.
+/// An exclusive flock on a directory's descriptor (close-on-exec), released by the destructor or at
+/// the end of the process. It survives the deletion of any file in the directory.
 class DirLock {
  public:
   virtual ~DirLock() = default;
@@ -58,17 +58,17 @@ class DirLock {
   virtual Result<bool> still_at(const std::string& path) const = 0;
 };
 
-/// Every file operation of ours that must be durable goes through here, so that tests can put a
-/// simulated disk under the store. Paths are as the caller gave them; no symbolic link is followed
-/// in the last component (one with a trailing slash is: "link/" is the directory behind it). Files
-/// are made with mode 0600, directories with 0700. Thread-safe.
+/// All file operations that must be durable go through here, so that tests can put a simulated disk
+/// under the store. Paths are taken as given. No symbolic link is followed in the last component,
+/// except with a trailing slash ("link/" is the directory behind it). Files are created with mode
+/// 0600, directories with 0700. Thread-safe.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  /// A new empty file; an existing one is an error.
+  /// Creates an empty file; an existing one is an error.
   virtual Result<std::unique_ptr<AppendFile>> create(const std::string& path) = 0;
-  /// An existing file, writing from its end on.
+  /// Opens an existing file for writing at its end.
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
   virtual Result<std::unique_ptr<ReadFile>> open_read(const std::string& path) = 0;
 
@@ -79,20 +79,20 @@ class FileSystem {
   virtual Result<FileInfo> stat(const std::string& path) = 0;
 
   virtual Status rename(const std::string& from, const std::string& to) = 0;
-  /// A second name for a file; `unsupported` where the file system cannot (EXDEV, EMLINK, EPERM).
+  /// Gives a file a second name; `unsupported` where that is impossible (EXDEV, EMLINK, EPERM).
   virtual Status link(const std::string& from, const std::string& to) = 0;
   virtual Status unlink(const std::string& path) = 0;
   virtual Status remove_directory(const std::string& path) = 0;
   /// fsync of the directory: its entries are on stable storage.
   virtual Status sync_directory(const std::string& path) = 0;
 
-  /// Takes the lock without waiting; `locked` if somebody else has it.
+  /// Takes the lock without waiting; `locked` if another handle has it.
   virtual Result<std::unique_ptr<DirLock>> lock_directory(const std::string& path) = 0;
-  /// Whether the path lies on a network file system, as far as it can be told.
+  /// Whether the path lies on a known network file system.
   virtual Result<bool> is_network(const std::string& path) = 0;
 };
 
-/// The real one; lives as long as the process.
+/// The real file system; lives as long as the process.
 FileSystem& posix();
 
 }  // namespace flatkv::fs

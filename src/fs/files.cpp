@@ -28,7 +28,7 @@ Status absent_is_fine(Status status) {
   return status;
 }
 
-/// What a failed function leaves of a file that it made: nothing, if that can be had.
+/// Passes a failure on after removing, as far as possible, the file that the function created.
 Status discard_on_error(FileSystem& files, const std::string& path, Status status) {
   if (!status) static_cast<void>(files.unlink(path));
   return status;
@@ -110,8 +110,8 @@ Result<bool> exists(FileSystem& files, const std::string& path, FileType type) {
   if (!info && info.error().code == ErrorCode::not_found) return false;
   if (!info) return std::unexpected(info.error());
   if (info->type == type) return true;
-  return fail(ErrorCode::corruption, "this is " + std::string(describe(info->type)) + " where " +
-                                         std::string(describe(type)) + " should be")
+  return fail(ErrorCode::corruption, "expected " + std::string(describe(type)) + ", found " +
+                                         std::string(describe(info->type)))
       .path(path);
 }
 
@@ -119,8 +119,7 @@ Result<Bytes> read_file(FileSystem& files, const std::string& path, std::uint64_
   FLATKV_ASSIGN(const auto file, files.open_read(path));
   if (file->size() > limit) {
     return fail(ErrorCode::corruption, "the file has " + std::to_string(file->size()) +
-                                           " bytes, more than the " + std::to_string(limit) +
-                                           " that it can have")
+                                           " bytes, above the limit of " + std::to_string(limit))
         .path(path);
   }
   Bytes content(static_cast<std::size_t>(file->size()));
@@ -140,7 +139,7 @@ Status write_file(FileSystem& files, const std::string& path, ByteView content) 
 
 Status replace_file(FileSystem& files, const std::string& path, ByteView content) {
   const std::string temporary = path + "-tmp";
-  // One that a crash left behind.
+  // A crash may have left one behind.
   FLATKV_TRY(absent_is_fine(files.unlink(temporary)));
   FLATKV_TRY(discard_on_error(files, temporary, replace_through(files, temporary, path, content)));
   FLATKV_FAILPOINT("fs.replace_file.after_rename");
@@ -184,8 +183,8 @@ Status ensure_directory(FileSystem& files, const std::string& path) {
   const Result<bool> there = exists(files, path, FileType::directory);
   if (!there) return std::unexpected(there.error());
   if (!*there) return made;
-  // Whoever made it may have died before its entry was synced. A parent that we may not read was
-  // not made by us.
+  // Its creator may have died before the entry was synced. A parent that we may not read was not
+  // made by us.
   const Status synced = files.sync_directory(parent(path));
   if (!synced && synced.error().code == ErrorCode::permission) return {};
   return synced;

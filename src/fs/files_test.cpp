@@ -11,7 +11,7 @@
 namespace flatkv::fs {
 namespace {
 
-/// Passes everything on to the real one; `before` may fail an operation by its name and path.
+/// Passes everything on to the real file system; `before` may fail an operation by name and path.
 class Interposed final : public FileSystem {
  public:
   using Hook = std::function<Status(std::string_view operation, const std::string& path)>;
@@ -127,7 +127,7 @@ TEST(Files, ReadsUpToItsLimit) {
   EXPECT_TRUE(read_file(posix(), directory / "empty", 0)->empty());
   EXPECT_EQ(code_of(read_file(posix(), directory / "file", 4)), ErrorCode::corruption);
   EXPECT_EQ(code_of(read_file(posix(), directory / "absent", 4)), ErrorCode::not_found);
-  // A hole of a terabyte: refused by its size, before any memory is asked for.
+  // A sparse terabyte: refused by its size, before any memory is allocated.
   std::filesystem::resize_file(directory / "file", std::uintmax_t{1} << 40);
   EXPECT_EQ(code_of(read_file(posix(), directory / "file", 1 << 20)), ErrorCode::corruption);
 }
@@ -139,7 +139,8 @@ TEST(Files, WriteFileDoesNotTouchAnExistingOne) {
   EXPECT_EQ(content(directory / "file"), "old");
 }
 
-TEST(Files, Trap23_ReplacingSyncsTheDirectoryAfterTheRename) {
+// docs/hazards.md#rename-without-directory-sync
+TEST(Files, ReplacingSyncsTheDirectoryAfterTheRename) {
   const TestDirectory directory;
   std::vector<std::string> operations;
   Interposed files([&](std::string_view operation, const std::string& path) -> Status {
@@ -271,8 +272,8 @@ TEST(Files, EnsuredDirectoriesAreSyncedAlsoIfTheyWereThere) {
 
 #ifdef FLATKV_FAILPOINTS
 
-/// Every site of one operation fails once, by an error and by the death of the process; afterwards
-/// `check` looks at what is there.
+/// Fails every site of one operation once, by an error and by the death of the process; `check`
+/// then looks at the result.
 class FilesFaults : public ::testing::TestWithParam<bool> {
  protected:
   ~FilesFaults() override { failpoint::disarm_all(); }

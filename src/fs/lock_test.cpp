@@ -17,7 +17,8 @@ ErrorCode lock_error(const std::string& path) {
   return lock ? ErrorCode::invalid_argument : lock.error().code;
 }
 
-TEST(DirLock, Trap39_ExcludesASecondHandleOfTheSameProcess) {
+// docs/hazards.md#locks-that-do-not-exclude
+TEST(DirLock, ExcludesASecondHandleOfTheSameProcess) {
   const TestDirectory directory;
   {
     const auto lock = posix().lock_directory(directory.path());
@@ -34,7 +35,8 @@ TEST(DirLock, ExcludesAnotherProcess) {
   EXPECT_EQ(in_child([&] { return lock_error(directory.path()) == ErrorCode::locked; }), 0);
 }
 
-TEST(DirLock, Trap39_SurvivesTheDeletionOfEveryFile) {
+// docs/hazards.md#locks-that-do-not-exclude
+TEST(DirLock, SurvivesTheDeletionOfEveryFile) {
   const TestDirectory directory;
   ASSERT_TRUE(write_file(posix(), directory / "LOCK", as_bytes("pid 1")).has_value());
   const auto lock = posix().lock_directory(directory.path());
@@ -69,7 +71,7 @@ TEST(DirLock, IsFreeAtOnceWhenItsHolderIsKilled) {
   ::close(ready[1]);
 }
 
-/// Whether a program started by a child can see descriptors of ours on `path`.
+/// Whether a program that a child executes can see our descriptors on `path`.
 bool inherited_over_exec(const std::string& path) {
   const std::string command = "for f in /proc/self/fd/*; do test \"$(readlink \"$f\")\" = '" +
                               path + "' && exit 9; done; exit 0";
@@ -89,7 +91,7 @@ TEST(DirLock, NoDescriptorOutlivesAnExec) {
   const TestDirectory directory;
   const std::string path = std::filesystem::canonical(directory.path());
   {
-    // The method itself: a descriptor without the flag is seen.
+    // Proves the method: a descriptor without the flag is seen.
     const int leaky = ::open(path.c_str(), O_RDONLY | O_DIRECTORY);  // NOLINT(android-cloexec-open)
     ASSERT_GE(leaky, 0);
     EXPECT_TRUE(inherited_over_exec(path));

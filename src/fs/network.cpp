@@ -6,7 +6,7 @@
 namespace flatkv::fs {
 namespace {
 
-// Written out: <linux/magic.h> has only some of them.
+// Spelled out because <linux/magic.h> has only some of them.
 constexpr std::array<std::uint32_t, 17> kNetworkTypes = {
     0x00006969,  // NFS
     0x0000517B,  // SMB

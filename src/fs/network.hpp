@@ -4,8 +4,8 @@
 
 namespace flatkv::fs {
 
-/// Whether a `statfs` type is one of the known network or cluster file systems, where flock, fsync
-/// and rename do not mean what the store needs. FUSE is not: it may be anything, mostly local.
+/// Whether a `statfs` type is a known network or cluster file system, where flock, fsync and rename
+/// do not keep the promises that the store needs. FUSE does not count: most of it is local.
 bool is_network_type(std::uint32_t type) noexcept;
 
 }  // namespace flatkv::fs

@@ -25,10 +25,10 @@ constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kPermissionBits = 0777;
 constexpr unsigned kDirentTypeShift = 12;  // d_type is the file type bits of the mode (DTTOIF)
 
-// O_NONBLOCK: opening a FIFO that somebody put in our way must not hang; plain files ignore it.
+// O_NONBLOCK: opening a FIFO that somebody put there must not hang; regular files ignore it.
 constexpr int kAlways = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
-/// Repeats a system call that a signal interrupted. Not for fsync and not for close.
+/// Repeats a system call that a signal interrupted. Never for fsync and close.
 template <class Call>
 auto uninterrupted(Call call) {
   auto result = call();
@@ -54,7 +54,7 @@ FileType type_of(mode_t mode) {
   return FileType::other;
 }
 
-/// The size of an open regular file; anything else is refused.
+/// The size of an open regular file; refuses anything else.
 Result<std::uint64_t> size_of(const Descriptor& file, const std::string& path) {
   struct stat info{};
   if (::fstat(file.get(), &info) != 0) return fail_errno(errno, "stat", path);
@@ -73,7 +73,7 @@ class PosixAppendFile final : public AppendFile {
     std::size_t filled = 0;
     for (const ByteView part : parts) {
       if (part.empty()) continue;
-      // writev takes a pointer to non-const and does not write through it.
+      // writev takes a pointer to non-const but does not write through it.
       vectors[filled++] = {const_cast<std::uint8_t*>(part.data()), part.size()};
       if (filled == vectors.size()) {
         FLATKV_TRY(write_all(vectors));
@@ -85,8 +85,8 @@ class PosixAppendFile final : public AppendFile {
 
   Status sync() override {
     FLATKV_TRY(check());
-    // Not repeated, EINTR included: after a failed sync the kernel may have dropped the dirty pages
-    // and would report the next one as fine.
+    // Not retried, not even on EINTR: after a failed sync the kernel may have dropped the dirty
+    // pages and would report success the next time.
     if (::fdatasync(file_.get()) != 0) return broken(fail_errno(errno, "fdatasync", path_));
     return {};
   }
@@ -161,7 +161,7 @@ class PosixDirLock final : public DirLock {
   }
 
  private:
-  Descriptor directory_;  // the flock goes with it
+  Descriptor directory_;  // closing it releases the flock
   FileInfo info_;
 };
 
@@ -170,7 +170,7 @@ FileInfo info_of(const struct stat& info) {
           info.st_ino};
 }
 
-/// The type that readdir told, or lstat where the file system does not tell.
+/// The type from readdir, or from lstat where the file system does not report it.
 Result<FileType> entry_type(int directory, const dirent& entry, const std::string& path) {
   if (entry.d_type != DT_UNKNOWN) {
     return type_of(static_cast<mode_t>(entry.d_type) << kDirentTypeShift);
@@ -186,7 +186,7 @@ class Posix final : public FileSystem {
  public:
   Result<std::unique_ptr<AppendFile>> create(const std::string& path) override {
     FLATKV_ASSIGN(Descriptor file, open_at(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, "create"));
-    // The mode given to open is cut by the umask.
+    // open applied the umask to the mode.
     if (::fchmod(file.get(), kFileMode) != 0) {
       const int number = errno;
       ::unlink(path.c_str());
@@ -213,7 +213,7 @@ class Posix final : public FileSystem {
     }
     struct stat info{};
     if (::lstat(path.c_str(), &info) != 0) return fail_errno(errno, "stat", path);
-    // By path and only if needed: with an odd umask the directory cannot even be opened yet.
+    // By path and only if needed: with an unusual umask the directory cannot be opened yet.
     if ((info.st_mode & kPermissionBits) != kDirectoryMode &&
         ::chmod(path.c_str(), kDirectoryMode) != 0) {
       return fail_errno(errno, "set the mode of", path);
@@ -223,7 +223,7 @@ class Posix final : public FileSystem {
 
   Result<std::vector<DirEntry>> list(const std::string& path) override {
     FLATKV_ASSIGN(const Descriptor directory, open_directory(path));
-    // closedir closes what fdopendir took, so it gets a descriptor of its own.
+    // closedir closes the descriptor given to fdopendir, so give it a copy.
     const int own = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
     if (own < 0) return fail_errno(errno, "list", path);
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(
@@ -241,7 +241,7 @@ class Posix final : public FileSystem {
       std::string name = entry->d_name;
       if (name == "." || name == "..") continue;
       const Result<FileType> type = entry_type(directory.get(), *entry, path);
-      if (!type && type.error().code == ErrorCode::not_found) continue;  // removed meanwhile
+      if (!type && type.error().code == ErrorCode::not_found) continue;  // removed in the meantime
       if (!type) return std::unexpected(type.error());
       entries.push_back({std::move(name), *type});
     }
@@ -262,7 +262,7 @@ class Posix final : public FileSystem {
   }
 
   Status link(const std::string& from, const std::string& to) override {
-    // linkat without AT_SYMLINK_FOLLOW: link() is free to follow a symbolic link.
+    // linkat without AT_SYMLINK_FOLLOW, because link() may follow a symbolic link.
     if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) == 0) return {};
     const int number = errno;
     Failure failure = fail_errno(number, "link to " + to, from);

@@ -154,10 +154,10 @@ TEST(Posix, CompletesShortWritesAndIsBrokenAfterAFailedOne) {
     const std::array<ByteView, 2> parts = {as_bytes(text), as_bytes(text)};
     const Status full = (*file)->append(parts);
     if (full || full.error().code != ErrorCode::no_space) return false;
-    if ((*file)->size() != 10'000) return false;  // the short write was taken up, not lost
+    if ((*file)->size() != 10'000) return false;  // the short write was completed
     limit.rlim_cur = before.rlim_cur;
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
-    // Nobody knows where the file ends: the handle is broken even though there is room again.
+    // The end of the file is unknown: the handle stays broken even though there is room again.
     return !append_text(**file, "more") && !(*file)->sync();
   });
   EXPECT_EQ(status, 0);
@@ -198,7 +198,7 @@ TEST(Posix, OpensOnlyRegularFilesAndFollowsNoLinks) {
   EXPECT_FALSE(posix().sync_directory(directory / "directory-link").has_value());
   EXPECT_EQ(posix().stat(directory / "link")->type, FileType::symlink);
 
-  // A hard link of a symbolic link is one again, not a second name of what it leads to.
+  // A hard link of a symbolic link is a symbolic link, not a second name of its target.
   ASSERT_TRUE(posix().link(directory / "link", directory / "link2").has_value());
   EXPECT_EQ(posix().stat(directory / "link2")->type, FileType::symlink);
 }
@@ -243,7 +243,7 @@ TEST(Posix, RenamesLinksAndRemoves) {
 
 TEST(Posix, LinksThatCannotBeAreUnsupported) {
   const TestDirectory directory;
-  // Another file system, if there is one to be had; a directory cannot be linked anywhere (EPERM).
+  // Another file system, if there is one; a directory cannot be linked anywhere (EPERM).
   ASSERT_TRUE(posix().make_directory(directory / "d").has_value());
   EXPECT_EQ(code_of(posix().link(directory / "d", directory / "e")), ErrorCode::unsupported);
   struct stat here{};

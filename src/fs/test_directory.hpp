@@ -10,7 +10,7 @@
 
 namespace flatkv::fs {
 
-/// A directory of its own for a test, removed at its end.
+/// A directory for one test, removed at the end.
 class TestDirectory {
  public:
   TestDirectory() {
@@ -41,7 +41,7 @@ int in_child(Body body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// Root may do anything; the error paths are seen as somebody else. Only in a child.
+/// Root may do anything, so error paths need another user. Only in a child.
 inline bool become_nobody() {
   constexpr unsigned kNobody = 65534;
   return ::geteuid() != 0 || (::setgid(kNobody) == 0 && ::setuid(kNobody) == 0);

@@ -8,15 +8,14 @@
 
 namespace flatkv::fs {
 
-/// What came of it: 0 or an error number, and the bytes that were written either way.
+/// The outcome: 0 or an error number, and the bytes written in either case.
 struct Written {
   int error = 0;
   std::uint64_t bytes = 0;
 };
 
-/// Writes all of `left` by `write(vectors, count)`, which behaves as writev: what it leaves is
-/// taken up where it stopped, and EINTR is tried again. Changes the vectors. None of them may be
-/// empty.
+/// Writes all of `left` by calls of `write(vectors, count)`, which behaves as writev: continues
+/// after short writes and EINTR. Changes the vectors, none of which may be empty.
 template <class Write>
 Written write_fully(std::span<iovec> left, Write write) {
   Written done;
@@ -24,7 +23,7 @@ Written write_fully(std::span<iovec> left, Write write) {
     const ssize_t result = write(left.data(), static_cast<int>(left.size()));
     if (result < 0 && errno == EINTR) continue;
     if (result <= 0) {
-      // Nothing written and no error either: trying again could go on for ever.
+      // No progress and no error: trying again could go on for ever.
       done.error = result < 0 ? errno : EIO;
       return done;
     }

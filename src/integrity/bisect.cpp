@@ -1,4 +1,4 @@
-// Where two logs part (spec §9).
+// Finds the first version at which the roots lines of two logs differ.
 #include "flatkv/bisect.hpp"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ class Log {
                   history::look_at_store(files, store, [&](const history::Place& place) {
                     return layout::read_manifest(files, place.generation);
                   }));
-    // Before the log, which a writer may make longer meanwhile.
+    // Read before the log, because a writer may append meanwhile.
     auto tip = roots_at(store, std::nullopt);
     FLATKV_ASSIGN(const auto reader, LogReader::open(store, std::nullopt, false));
     return Log(store, {manifest.account_rows, manifest.initial_version, reader.range()},
@@ -31,10 +31,10 @@ class Log {
   std::int64_t base() const noexcept { return side_.log.base; }
   std::int64_t end() const noexcept { return side_.log.last; }
 
-  /// Nothing has been written yet.
+  /// Whether the log starts at the empty state.
   bool base_is_empty() const noexcept { return base() == side_.initial_version - 1; }
 
-  /// The roots line of the version just before the first record; nothing if no snapshot keeps it.
+  /// The roots line of the version just before the first record; nullopt if no snapshot keeps it.
   Result<std::optional<Roots>> base_roots() const {
     if (base_is_empty()) {
       const Digest nothing = LtHash().checksum();
@@ -62,7 +62,7 @@ class Log {
     return block->record;
   }
 
-  /// What the end of the log is, once all of it was read: an end, or damage.
+  /// After all records were read: an error if the log ends by damage, or below its store's version.
   Status at_end() {
     if (reader_) FLATKV_TRY(reader_->next());
     if (!tip_) return std::unexpected(tip_.error());
@@ -70,7 +70,7 @@ class Log {
     return fail(ErrorCode::log_behind, "the store is at version " + std::to_string(tip_->version) +
                                            ", but its log, lost or damaged above, holds " +
                                            range_of() +
-                                           ": where it parts from the other cannot be told")
+                                           ", so where it diverges from the other is unknown")
         .path(store_)
         .version(end() + 1);
   }
@@ -86,7 +86,7 @@ class Log {
 
   std::string store_;
   Parting::Side side_;
-  Result<RootsAt> tip_;  ///< where the store stands
+  Result<RootsAt> tip_;  ///< the store's version and roots
   std::optional<LogReader> reader_;
 };
 
@@ -115,7 +115,7 @@ class Search {
   }
 
  private:
-  /// The lines of the version before the first record that both have. Whether they are known.
+  /// Compares the roots lines at `base`, just before the first common record. False if unknown.
   Result<bool> compare_base(std::int64_t base, std::int64_t last) {
     FLATKV_ASSIGN(const auto a, line_at(a_, base));
     FLATKV_ASSIGN(const auto b, line_at(b_, base));
@@ -157,12 +157,12 @@ class Search {
     return look_at_ends(last);
   }
 
-  /// That nothing is written yet on one side is no comparison: every store begins so.
+  /// One side has blocks and the other none: both began empty, so the base proves nothing.
   bool only_one_has_blocks() const {
     return a_.base_is_empty() && b_.base_is_empty() && a_.end() != b_.end();
   }
 
-  /// A log that ended the comparison must end where its store stands.
+  /// If a log ended the comparison, it must end at its store's version.
   Status look_at_ends(std::int64_t last) {
     if (a_.end() <= last) FLATKV_TRY(a_.at_end());
     if (b_.end() <= last) FLATKV_TRY(b_.at_end());
@@ -193,7 +193,7 @@ Result<Parting> find_parting(const std::string& a, const std::string& b,
     FLATKV_ASSIGN(Log log_a, Log::open(a));
     FLATKV_ASSIGN(Log log_b, Log::open(b));
     auto found = Search(log_a, log_b, options).run();
-    // A writer may have pruned what was there when its log was opened first, or rolled back.
+    // A writer may have pruned or rolled back since the log was first opened.
     const bool again = !found && (found.error().code == ErrorCode::log_gap ||
                                   found.error().code == ErrorCode::log_behind);
     if (!again || look == history::kLooks) return found;

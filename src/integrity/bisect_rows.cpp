@@ -1,4 +1,4 @@
-// The keys that differ at the block at which two stores part.
+// The keys that differ at the block at which two stores diverge.
 #include <set>
 
 #include "base/bytes.hpp"
@@ -30,7 +30,7 @@ std::optional<ByteView> borrowed(const std::optional<Bytes>& value) {
 /// Adds the internal keys that the block writes in this store.
 Status add_written(const std::string& store, std::int64_t version, std::array<Keys, 4>& keys) {
   auto reader = LogReader::open(store, version, true);
-  // The version of an import, or of a snapshot that is older than the log, has no block.
+  // The version of an import, or of a snapshot older than the log, has no block.
   if (!reader && reader.error().code == ErrorCode::log_gap) return {};
   if (!reader) return std::unexpected(std::move(reader).error());
   FLATKV_ASSIGN(const auto block, reader->next());
@@ -69,8 +69,8 @@ class KeySearch {
   }
 
  private:
-  /// Whether these rows are the whole difference between the two hashes, and between the counts,
-  /// which tell of rows without a value too.
+  /// Whether these rows explain the whole difference of the hashes, and of the counts, which also
+  /// cover rows without a value.
   bool account_for(Database database, const std::vector<Row>& rows) const {
     LtHash hash = b_.hash(database);
     DatabaseStats stats = b_.stats(database);

@@ -2,13 +2,13 @@
 
 #include "integrity/test_support.hpp"
 
-// Where two logs part, and the keys there. The command's tests have more of the cases.
+// Where two logs diverge, and the keys there. The command's tests cover more cases.
 namespace flatkv::integrity {
 namespace {
 
 class Bisect : public testing::Test {
  protected:
-  /// Commits blocks up to `last`; from `parts` on with other values.
+  /// Commits blocks up to `last`; from block `parts` on with other values.
   void commit(const std::string& name, std::int64_t last, std::int64_t parts) {
     CommitStore store = open_new(directory_ / name, quiet_options());
     while (store.version() < last) {
@@ -21,7 +21,7 @@ class Bisect : public testing::Test {
 
   Parting find() { return must(find_parting(directory_ / "a", directory_ / "b")); }
 
-  /// Keys of the storage database that differ where they part.
+  /// Keys of the storage database that differ where the stores diverge.
   std::vector<Bytes> keys(const Parting& found) {
     ReadOnlyOptions options;
     options.at = found.last;
@@ -89,7 +89,7 @@ TEST_F(Bisect, StoresWithoutABlock) {
   const Parting found = find();
   EXPECT_FALSE(found.parted);
   EXPECT_EQ(found.last, 0);
-  commit("b", 3, 1000);  // every store begins empty: nothing was compared
+  commit("b", 3, 1000);  // every store begins empty, so nothing was compared
   const auto none = find_parting(directory_ / "a", directory_ / "b");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, ErrorCode::version_mismatch);

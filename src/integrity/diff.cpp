@@ -1,4 +1,4 @@
-// Where two digests differ, and the keys within a range in which two states do (spec §9).
+// The ranges in which two digests differ, and the keys in a range in which two states differ.
 #include <algorithm>
 
 #include "base/bytes.hpp"
@@ -16,7 +16,7 @@ using integrity::Nodes;
 
 constexpr std::uint64_t kRowsBetweenLooks = 4096;
 
-/// A node of one of the two trees; none where it has no rows.
+/// A node of one of the two trees; null if it has no rows.
 struct Place {
   const Nodes* nodes = nullptr;
   std::size_t at = 0;
@@ -33,18 +33,18 @@ Place root_of(const StateDigest::Part& part) {
   return nodes.empty() ? Place{} : Place{&nodes, nodes.size() - 1};
 }
 
-/// All rows that either side has with some beginning: the parent's, and the bit after it.
+/// The rows that either side has under one prefix: the parent's, extended by one bit.
 struct Pair {
   Place a;
   Place b;
-  const KeyPrefix* parent = nullptr;  ///< nothing: every key
+  const KeyPrefix* parent = nullptr;  ///< null: every key
   bool bit = false;
 
   KeyPrefix prefix() const { return parent == nullptr ? KeyPrefix{} : parent->child(bit); }
 };
 
-/// Goes down two trees together as far as both tell. Not recursive: a tree can be as deep as it has
-/// nodes, and it may come from a stranger.
+/// Descends two trees together as far as both reach. Not recursive: a tree from an untrusted source
+/// can be as deep as it has nodes.
 class Comparison {
  public:
   explicit Comparison(const StateDigest& scope, Database database,
@@ -79,7 +79,7 @@ class Comparison {
     if (a_ends && b_ends) return split(pair, *a);
     if (a_ends) return descend(pair, true, bit_of(b->prefix, same));
     if (b_ends) return descend(pair, false, bit_of(a->prefix, same));
-    // Neither has what the other has.
+    // Neither side has any of the other's keys.
     if (bit_of(a->prefix, same)) {
       report(b->prefix, {{}, pair.b});
       report(a->prefix, {pair.a, {}});
@@ -89,7 +89,7 @@ class Comparison {
     }
   }
 
-  /// Both have the same beginning in common.
+  /// Both nodes have the same prefix.
   void split(const Pair& pair, const Node& a) {
     if (a.kind == NodeKind::row) return report(a.prefix, pair);
     for (const bool bit : {true, false}) {
@@ -97,7 +97,8 @@ class Comparison {
     }
   }
 
-  /// The one splits where all of the other still begins alike: that lies under one child.
+  /// One node splits where all keys of the other still share a prefix: the other lies under one
+  /// child.
   void descend(const Pair& pair, bool in_a, bool towards) {
     const Place& inner = in_a ? pair.a : pair.b;
     for (const bool bit : {true, false}) {
@@ -111,7 +112,7 @@ class Comparison {
     RangeDifference range;
     range.database = database_;
     range.start = prefix.first();
-    // Within what was digested, of which a prefix may hold more.
+    // A prefix may reach beyond what was digested.
     if (compare(range.start, scope_.start) < 0) range.start = scope_.start;
     const auto end = prefix.end();
     range.end = end ? *end : scope_.end;
@@ -134,7 +135,7 @@ class SideBySide {
   SideBySide(RowIterator a, RowIterator b, Database database)
       : a_(std::move(a)), b_(std::move(b)), database_(database) {}
 
-  /// Whether there is another row; then `next` is what either side holds of its key.
+  /// Whether there is another row; then `next` is what each side holds for its key.
   Result<bool> step(RowDifference& next) {
     if (at_a_) a_.next();
     if (at_b_) b_.next();

@@ -1,4 +1,4 @@
-// The digest of a state from one scan (spec §9).
+// Makes the digest of a state from one scan.
 #include "flatkv/digest.hpp"
 
 #include <algorithm>
@@ -40,7 +40,7 @@ class DatabaseDigest {
     return held_ > kMostBytes ? too_fine() : Status{};
   }
 
-  /// Puts together what the threads have.
+  /// Merges the results of the threads.
   Status finish(StateDigest::Part& part) {
     Tally tally;
     for (const Tally& one : tallies_) tally += one;
@@ -103,7 +103,7 @@ Status check(const DigestOptions& options) {
   }
   const RowRange& range = options.range;
   if (!options.database && !(range.prefix.empty() && range.start.empty() && range.end.empty())) {
-    return fail(ErrorCode::invalid_argument, "a range of keys is one of a database: name it");
+    return fail(ErrorCode::invalid_argument, "a range of keys needs the name of its database");
   }
   return {};
 }

@@ -9,8 +9,8 @@
 namespace flatkv::integrity {
 namespace {
 
-/// What a row without a value would have for an element. The state's hash leaves it out; ranges
-/// count it, so that no such row can come or go unseen.
+/// The element that a row without a value would have. The state's hash leaves it out; ranges count
+/// it, so that no such row can appear or vanish unnoticed.
 LtHash empty_element(ByteView key) {
   std::array<std::uint8_t, 4> size{};
   store_le(size.data(), static_cast<std::uint32_t>(key.size()));
@@ -20,7 +20,7 @@ LtHash empty_element(ByteView key) {
   return LtHash::deserialize(bytes);
 }
 
-/// As `leaf_rows` has become.
+/// Applies a larger `leaf_rows` to a subtree.
 void raise_one(Subtree& subtree, std::uint64_t leaf_rows) {
   if (subtree.rows <= leaf_rows) {
     subtree.nodes.clear();
@@ -56,7 +56,7 @@ void Joiner::add(std::span<const lthash::RowChange> rows, Tally& tally) {
     push(std::move(row));
     before = key;
   }
-  // Only now: joined first, their rows are hashed in few and long spans.
+  // Only now: subtrees that were joined first are hashed in fewer and longer spans.
   for (Subtree& subtree : waiting_) sum_up(subtree);
   rows_ = {};
   if (!before.empty()) last_key_ = to_bytes(before);
@@ -74,12 +74,12 @@ void Joiner::add(Run run) {
   last_key_ = std::move(run.last_key);
 }
 
-/// Keys ascend, so a subtree is complete when a key comes that differs from it in an earlier bit
-/// than its two halves do from each other.
+/// Keys ascend, so a subtree is complete once a key comes that differs from it in an earlier bit
+/// than its two halves differ from each other.
 void Joiner::push(Subtree next) {
   while (waiting_.size() > 1 && waiting_.back().link > next.link) {
     if (run_ && waiting_.size() == 2) {
-      // Whatever holds the first holds all before it that begin alike, and they are not known.
+      // The parent of the first subtree also covers rows before this run, which are unknown here.
       sum_up(waiting_.front());
       edge_.push_back(std::move(waiting_.front()));
       waiting_.erase(waiting_.begin());
@@ -107,7 +107,7 @@ void Joiner::join_small(Subtree& left, Subtree& right) {
     sum_up(left);
     *left.sum += *right.sum;
   }
-  // Rows not in a sum yet follow one another from the one to the other.
+  // Rows that are not summed up yet are adjacent in the two halves.
   if (left.begin == left.end) left.begin = right.begin;
   if (right.begin != right.end) left.end = right.end;
 }

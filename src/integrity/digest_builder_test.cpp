@@ -9,15 +9,15 @@
 #include "base/endian.hpp"
 #include "blake3/blake3.hpp"
 
-// The tree against its definition, however the rows come.
+// The tree against its definition, in whatever pieces the rows arrive.
 namespace flatkv::integrity {
 namespace {
 
 using Rows = std::map<std::string, std::string>;
 using Random = std::mt19937_64;
 
-/// Keys with everything that makes trees lopsided: one beginning for most, keys that begin others,
-/// zeros at the end, and one bit of difference far down.
+/// Keys with everything that makes trees lopsided: one prefix for most, keys that are prefixes of
+/// others, zeros at the end, and one bit of difference far down.
 std::string random_key(Random& random) {
   static const std::string contract(20, '\x5a');
   std::string key;
@@ -60,7 +60,7 @@ LtHash plain_element(const std::string& key, const std::string& value) {
   return LtHash::deserialize(out);
 }
 
-/// The definition, from the top.
+/// The definition, from the top down.
 LtHash plain_tree(Rows::const_iterator first, Rows::const_iterator last, std::uint64_t leaf_rows,
                   Nodes& nodes) {
   const auto count = static_cast<std::uint64_t>(std::distance(first, last));
@@ -107,8 +107,8 @@ void expect_same(const Nodes& found, const Nodes& wanted) {
   }
 }
 
-/// As a scan on several threads would show the rows: runs anywhere, batches of any size, and each
-/// joiner gets runs in no order.
+/// Shows rows as a scan on several threads would: runs anywhere, batches of any size, and each
+/// joiner gets its runs in no order.
 Nodes built(Random& random, const Rows& rows, Fineness fineness, std::size_t joiners,
             std::uint64_t* chosen = nullptr) {
   std::vector<lthash::RowChange> all;

@@ -77,7 +77,7 @@ void put_part(Writer& to, const StateDigest::Part& part) {
   for (const Node& node : part.tree->nodes) put_node(to, node);
 }
 
-/// Takes a digest apart. Every length is compared with what is left before anything is taken.
+/// Decodes a digest. Compares every length with what is left before it reads.
 class Parser {
  public:
   explicit Parser(ByteView all) : all_(all), rest_(all) {}
@@ -87,7 +87,7 @@ class Parser {
     StateDigest digest;
     FLATKV_TRY(header(digest));
     for (auto& part : digest.parts) FLATKV_TRY(read_part(digest, part));
-    if (!rest_.empty()) return bad("there is more than the header says");
+    if (!rest_.empty()) return bad("bytes follow the last part");
     return digest;
   }
 
@@ -132,7 +132,7 @@ class Parser {
     return take(into.value_bytes);
   }
 
-  /// Magic, format, and the digest over everything; what is left is what it covers.
+  /// Magic, format, and the digest over everything; leaves the bytes that it covers.
   Status envelope() {
     ByteView magic;
     if (all_.size() < kMagic.size() || !equal(all_.first(kMagic.size()), as_bytes(kMagic))) {
@@ -169,7 +169,7 @@ class Parser {
     }
     digest.version = static_cast<std::int64_t>(version);
     for (Digest* own : digests_of(digest.roots)) FLATKV_TRY(take(*own));
-    // One byte more than a key can have: the end of a range that holds the longest.
+    // One byte more than a key can have: the end of a range that holds the longest key.
     FLATKV_TRY(take_sized(codec::kMaxKeyBytes + 1, digest.start));
     FLATKV_TRY(take_sized(codec::kMaxKeyBytes + 1, digest.end));
     FLATKV_TRY(take(parts));
@@ -223,7 +223,7 @@ class Parser {
     }
     const std::uint64_t rows = nodes.empty() ? 0 : nodes.back().rows;
     if (roots.size() > 1) return bad("ranges that are not part of the whole");
-    if (rows != part.found.rows) return bad("the ranges have not as many rows as the database");
+    if (rows != part.found.rows) return bad("the ranges count other rows than the database");
     return {};
   }
 
@@ -235,7 +235,7 @@ class Parser {
     FLATKV_TRY(take(node.checksum));
     if (node.kind == NodeKind::range) {
       FLATKV_TRY(take(node.rows));
-      if (node.rows == 0 || node.rows > part.leaf_rows) return bad("a leaf of so many rows");
+      if (node.rows == 0 || node.rows > part.leaf_rows) return bad("a leaf of no or too many rows");
       return {};
     }
     if (node.kind == NodeKind::row) {
@@ -249,11 +249,11 @@ class Parser {
     FLATKV_TRY(take(node.prefix.bits));
     if (node.prefix.bits > kMostBits) return bad("a range deeper than any key");
     FLATKV_TRY(take_sized(codec::kMaxKeyBytes, node.prefix.bytes));
-    if (!node.prefix.well_formed()) return bad("the beginning of a range is malformed");
+    if (!node.prefix.well_formed()) return bad("the prefix of a range is malformed");
     return {};
   }
 
-  /// An inner node's halves begin as it does, and then with a zero and a one.
+  /// The prefix of each half extends the inner node's, one by a zero and the other by a one.
   Status join(const StateDigest::Part& part, Node& node, const Node& left, const Node& right) {
     for (const Node* half : {&left, &right}) {
       if (half->kind == NodeKind::range) continue;
@@ -269,7 +269,7 @@ class Parser {
       return bad("the ranges have more rows than the database");
     }
     node.rows = left.rows + right.rows;
-    if (node.rows <= part.leaf_rows) return bad("a range is split that has few rows");
+    if (node.rows <= part.leaf_rows) return bad("a range with few rows is split");
     node.nodes = 1 + left.nodes + right.nodes;
     return {};
   }

@@ -3,7 +3,7 @@
 #include "integrity/digest_part.hpp"
 #include "integrity/test_support.hpp"
 
-// The bytes of a digest, and what is not one.
+// The bytes of a digest, and what is no digest.
 namespace flatkv::integrity {
 namespace {
 
@@ -27,7 +27,7 @@ class DigestFormat : public testing::Test {
     EXPECT_LE(*digest.error().offset, bytes.size());
   }
 
-  /// With its own digest made right again: what is wrong is inside.
+  /// Makes its own digest right again, so that only the content is wrong.
   static Bytes sealed(Bytes bytes) {
     bytes.resize(bytes.size() - sizeof(Digest));
     append(bytes, blake3::hash(bytes));
@@ -80,7 +80,7 @@ TEST_F(DigestFormat, FlippedUnderARightDigestIsRefusedOrAnotherDigest) {
       const auto digest = StateDigest::decode(bad);
       if (!digest) continue;
       EXPECT_EQ(digest->encode(), bad) << at;
-      must(differing_ranges(digest_, *digest));  // whatever it says, it can be compared
+      must(differing_ranges(digest_, *digest));  // whatever it says, comparing it is safe
     }
   }
 }
@@ -115,7 +115,7 @@ TEST_F(DigestFormat, OfANewerFormat) {
   expect_refused(sealed(newer));
 }
 
-/// A source that gives a few bytes at a time, and never ends if asked so.
+/// A source that gives a few bytes at a time, and on demand never ends.
 class Drops : public ByteSource {
  public:
   Drops(ByteView bytes, bool endless) : rest_(bytes), endless_(endless) {}
@@ -144,7 +144,7 @@ TEST_F(DigestFormat, FromASource) {
   EXPECT_EQ(digest.error().code, ErrorCode::corruption);
 }
 
-/// A tree as deep as it has nodes, which only a stranger would make: nothing here is recursive.
+/// A tree as deep as it has nodes, as only an attacker makes it: nothing here may be recursive.
 TEST_F(DigestFormat, ADeepTreeIsNoTrouble) {
   StateDigest deep = digest_;
   auto tree = std::make_shared<StateDigest::Part::Tree>();

@@ -17,7 +17,7 @@ std::size_t common_bytes(ByteView a, ByteView b) {
       a.begin());
 }
 
-/// The bit in which two bytes at `at` differ.
+/// The bit in which two bytes at position `at` differ.
 std::uint32_t bit_between(std::size_t at, std::uint8_t a, std::uint8_t b) {
   const auto differ = static_cast<std::uint8_t>(a ^ b);
   return bits_of_bytes(at) + 1 + static_cast<std::uint32_t>(std::countl_zero(differ));
@@ -30,7 +30,7 @@ std::optional<Bytes> after_all_with(Bytes beginning) {
   return beginning;
 }
 
-/// Of a byte of which `bits` are known.
+/// The bits of a byte of which the first `bits` are known.
 std::uint8_t mask(std::uint32_t bits) { return static_cast<std::uint8_t>(0xff00U >> bits); }
 
 }  // namespace
@@ -99,7 +99,7 @@ std::optional<Bytes> KeyPrefix::end() const {
     key.push_back(0);
     return key;
   }
-  // The last byte's unknown bits set: then its end is that of a beginning of whole bytes.
+  // With the last byte's unknown bits set, its end is that of a prefix of whole bytes.
   if (in_byte >= 2) key.back() = static_cast<std::uint8_t>(key.back() | ~mask(in_byte - 1));
   return after_all_with(std::move(key));
 }

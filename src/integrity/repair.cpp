@@ -35,10 +35,10 @@ Result<std::vector<RepairReport>> repair_store(const store::Environment& environ
   if (!needed) return repair.reports();
   FLATKV_TRY(repair.build());
   FLATKV_TRY(repair.publish());
-  // It has happened; what is left of the old generation is only space.
+  // The repair is done; the old generation only takes space.
   if (Status removed = layout::remove_generation(files, path, repair.old_generation()); !removed) {
     Logger(options.log)
-        .warning("the old generation could not be removed and goes at the next open: " +
+        .warning("the old generation could not be removed; the next open removes it: " +
                  removed.error().to_string());
   }
   return repair.reports();

@@ -17,28 +17,29 @@
 
 namespace flatkv::integrity {
 
-/// flatkv::repair on a given environment.
+/// flatkv::repair in a given environment.
 Result<std::vector<RepairReport>> repair_store(const store::Environment& environment,
                                                const std::string& store,
                                                const std::vector<Database>& databases,
                                                const RepairOptions& options);
 
-/// One repair, of one database or several: what is there (repair_plan.cpp), then the next
-/// generation (repair_build.cpp). The caller holds the lock, and nothing changes the live
-/// generation meanwhile.
+/// One repair, of one database or several: first looks at the store (repair_plan.cpp), then builds
+/// the next generation (repair_build.cpp). The caller holds the lock, and nothing may change the
+/// live generation meanwhile.
 class Repair {
  public:
   Repair(const store::Environment& environment, const std::string& store,
          const std::vector<Database>& databases, const RepairOptions& options,
          std::shared_ptr<layout::StoreLock> lock);
 
-  /// Phase 1 and the full scans. Every refusal but those of the other databases and of a stream's
-  /// rows comes from here. False: all of them verify, nothing is to be done.
+  /// Phase 1 of opening and the full scans. Finds every reason to refuse except damage in the other
+  /// databases and in a stream's rows. False: all databases asked for verify; there is nothing to
+  /// do.
   Result<bool> plan();
-  /// Builds all of it under a -tmp name and proves it. After an error only that is left, and it is
-  /// removed.
+  /// Builds the generation under a -tmp name and proves it. After an error only that directory is
+  /// left, and it is removed.
   Status build();
-  /// The commit point. After an error it is not known which generation is live.
+  /// Swaps CURRENT: the commit point. After an error either generation may be live.
   Status publish();
 
   const std::string& old_generation() const noexcept { return place_.choice.name; }
@@ -46,12 +47,12 @@ class Repair {
   std::vector<RepairReport> reports() const;
 
  private:
-  /// A database that was asked for, with what became of it.
+  /// A database that was asked for, and its result.
   struct Target {
     RepairReport report;
     std::optional<std::size_t> source;  ///< index into snapshots_
     Database which() const { return report.database; }
-    bool mended() const { return report.repaired(); }  ///< it is damaged, and is rebuilt
+    bool mended() const { return report.repaired(); }  ///< it is damaged and will be rebuilt
   };
   bool asked_for(Database which) const;
   bool mends(Database which) const;
@@ -100,28 +101,28 @@ class Repair {
   Logger logger_;
   std::shared_ptr<layout::StoreLock> lock_;
 
-  store::Examination found_;  ///< as far as phase 1 came
+  store::Examination found_;  ///< as far as phase 1 got
   std::optional<Error> refusal_;
   history::Place place_;
   struct Live {
-    std::array<std::optional<store::DataMeta>, 4> data;  ///< those that can be read
+    std::array<std::optional<store::DataMeta>, 4> data;  ///< nullopt if unreadable
     std::optional<store::GlobalMeta> metadata;
   };
   Live live_;
-  std::vector<Error> missing_;  ///< of data databases that say nothing and were not asked for
+  std::vector<Error> missing_;  ///< of unreadable data databases that were not asked for
   std::vector<history::Reach> reach_;
-  /// The walk over the log to its end that begins lowest.
+  /// The walk that begins lowest of those that reach the log's end.
   std::optional<changelog::Survey> log_;
-  store::Examination known_by_;  ///< what KnownRoots look in
+  store::Examination known_by_;  ///< what KnownRoots searches
   struct Judged {
     std::size_t snapshot = 0;   ///< index into snapshots_
     bool log_leads_on = false;  ///< from it to the log's end
     struct Finding {
       bool verifies = false;
-      std::string why;      ///< it does not verify
-      bool shared = false;  ///< it has a table in common with the live database
+      std::string why;      ///< the reason if it does not verify
+      bool shared = false;  ///< it shares a table with the live database
     };
-    std::map<Database, Finding> of;  ///< those that are mended
+    std::map<Database, Finding> of;  ///< only databases to rebuild
     bool all_verify() const;
   };
   std::vector<layout::SnapshotEntry> snapshots_;

@@ -1,4 +1,4 @@
-// The next generation of a repair: built beside the live one, proven, swapped in.
+// Builds the next generation of a repair beside the live one, proves it and swaps it in.
 #include <algorithm>
 
 #include "base/failpoint.hpp"
@@ -19,7 +19,7 @@ constexpr std::int64_t kBlocksBetweenReports = 64;
 Status Repair::build() {
   FLATKV_FAILPOINT("repair.begin");
   Status filled = fill();
-  // A -tmp directory is nothing to anybody, but it takes space until the next writable open.
+  // No open uses a -tmp directory, but it takes space until the next writable open.
   if (!filled && builder_) static_cast<void>(fs::remove_tree(files_, builder_->path()));
   return filled;
 }
@@ -39,7 +39,7 @@ Status Repair::fill() {
 
 Status Repair::begin() {
   if (place_.choice.current_missing) {
-    // Or a crash between rename and swap would leave two complete generations and no pointer.
+    // Otherwise a crash between rename and swap leaves two complete generations and no CURRENT.
     FLATKV_TRY(layout::swap_current(files_, store_, place_.choice.name));
   }
   FLATKV_ASSIGN(builder_,
@@ -62,7 +62,7 @@ Status Repair::place_databases() {
   return {};
 }
 
-/// The stream is read to its end: only then its rows are proven to be those of its roots line.
+/// Reads the stream to its end: only then its rows are proven to match its roots line.
 Status Repair::read_stream() {
   TransferOptions transfer;
   transfer.cancel = options_.cancel;
@@ -105,7 +105,7 @@ Status Repair::read_stream() {
   return {};
 }
 
-/// Before any of its rows: a state of this chain, from which the log leads on.
+/// Before any of its rows: it must be a state of this chain from which the log leads on.
 Status Repair::check_stream(const transfer::StreamHeader& header) {
   const StreamSummary& summary = header.summary;
   if (summary.account_rows != found_.manifest.account_rows) {
@@ -119,12 +119,12 @@ Status Repair::check_stream(const transfer::StreamHeader& header) {
   }
   FLATKV_TRY(consider_walk(summary.version));
   FLATKV_ASSIGN(const auto known, expected(summary.version));
-  // Without anything to compare with, the next record tells: its checksum is that of these rows and
-  // of one block more.
+  // Without a roots line to compare with, replay proves it: the next record's checksum is that of
+  // these rows plus one block.
   if (!known && summary.version == log_->tip.version) {
     return refuse(ErrorCode::version_mismatch,
-                  "nothing here tells the roots of the stream's version, so it cannot be proven; "
-                  "take one of an earlier version")
+                  "the roots of the stream's version are unknown here, so it cannot be proven; "
+                  "use one of an earlier version")
         .version(summary.version);
   }
   if (known && *known != summary.roots) {
@@ -159,7 +159,8 @@ Status Repair::carry_others() {
   return {};
 }
 
-/// The five as they are put together. What is wrong with the others is wrong in the live copy.
+/// Examines the five databases as assembled. A fault in one that was carried over is in the live
+/// copy.
 Result<store::CopyFinding> Repair::examine_built() const {
   const store::KnownRoots known(files_, known_by_);
   auto copy =
@@ -169,7 +170,7 @@ Result<store::CopyFinding> Repair::examine_built() const {
       another_is_damaged(copy ? *std::move(copy->unusable) : std::move(copy).error()));
 }
 
-/// Brings all five to the log's end. A database that is there already is not written.
+/// Replays all five to the log's end. Does not write to a database that is already there.
 Status Repair::replay() {
   const std::string to = layout::working_path(builder_->path());
   {
@@ -211,7 +212,7 @@ Status Repair::replay_blocks(store::Core& core) {
       Error error = std::move(done).error();
       if (error.code == ErrorCode::corruption && error.database && error.version &&
           mends(*error.database)) {
-        // The record's hash was computed on rows that were damaged by then.
+        // The record's hash was computed when the rows were already damaged.
         error.message +=
             "; the blocks from there on were committed on the damaged rows: `flatkv rollback " +
             store_ + " " + std::to_string(*error.version - 1) + "`";
@@ -226,7 +227,7 @@ Status Repair::replay_blocks(store::Core& core) {
   return {};
 }
 
-/// The hashes of the metadata database are made of these, so each must be proven by something else.
+/// The metadata database's hashes come from these LocalMetas, so something else must confirm each.
 Status Repair::check_local_metas(const store::CopyFinding& copy) const {
   const store::KnownRoots known(files_, known_by_);
   for (const Database which : layout::kDataDatabases) {
@@ -234,8 +235,8 @@ Status Repair::check_local_metas(const store::CopyFinding& copy) const {
     FLATKV_ASSIGN(const auto roots, known.at(own.version));
     if (roots && store::checksum_of(*roots, which) == own.hash.checksum()) continue;
     return fail(ErrorCode::corruption,
-                "nothing confirms what the database says of itself: neither changelog nor snapshot "
-                "keeps its version")
+                "nothing confirms the database's LocalMeta: neither changelog nor snapshot "
+                "has its version")
         .path(layout::database_path(working(), which))
         .database(which)
         .version(own.version);
@@ -252,7 +253,7 @@ Status Repair::carry_log_and_snapshots() {
   return {};
 }
 
-/// What lies on disk now, by a full scan of it, and not what was in memory; then the snapshot.
+/// Proves what is on disk by a full scan, not what was in memory; then the snapshot.
 Status Repair::prove() {
   const std::int64_t version = log_->tip.version;
   FLATKV_ASSIGN(const auto copy, examine_built());
@@ -272,7 +273,7 @@ Status Repair::prove() {
     request.state.stats[i].version = version;
   }
   FLATKV_ASSIGN(const auto wanted, expected(version));
-  if (!wanted) return wrong("nothing tells the roots of the version");
+  if (!wanted) return wrong("the roots of the version are unknown");
   const Roots roots = layout::roots_of(request.state.hashes);
   if (roots != *wanted) {
     return wrong("the databases have the root " + to_hex(roots.root) +

@@ -7,7 +7,7 @@
 namespace flatkv::integrity {
 namespace {
 
-/// An error that a damaged file can give. A bad sector is read as an I/O error.
+/// Whether a damaged file can give this error. A bad sector reads as an I/O error.
 bool is_unreadable(const Error& error) {
   return store::is_damage(error) || error.code == ErrorCode::io;
 }
@@ -47,7 +47,7 @@ class Judge {
     FLATKV_ASSIGN(const auto roots, expected(meta.local->version));
     std::optional<Digest> own;
     if (meta.local->hash) own = meta.local->hash->checksum();
-    if (!roots && !own) return wrong("nothing tells what a full scan should give");
+    if (!roots && !own) return wrong("there is nothing to compare a full scan with");
     const Digest wanted = roots ? store::checksum_of(*roots, which_) : *own;
     if (own && *own != wanted) {
       return wrong("LocalMeta has the checksum " + to_hex(*own) +
@@ -80,8 +80,8 @@ class Judge {
     verdict_.checksum = meta->hash.checksum();
     const Roots own = layout::roots_of(meta->hashes);
     if (own.root != verdict_.checksum) {
-      return wrong("its four hashes add up to the root " + to_hex(own.root) + ", its global hash " +
-                   "is of " + to_hex(verdict_.checksum));
+      return wrong("its four hashes add up to the root " + to_hex(own.root) +
+                   ", its global hash gives " + to_hex(verdict_.checksum));
     }
     FLATKV_ASSIGN(const auto roots, expected(meta->version));
     if (!roots || *roots == own) return {};

@@ -1,4 +1,4 @@
-// What a repair finds before it builds anything: phase 1 of opening and full scans.
+// Plans a repair: phase 1 of opening, and full scans.
 #include <algorithm>
 #include <ranges>
 
@@ -7,7 +7,7 @@
 namespace flatkv::integrity {
 namespace {
 
-/// Whether phase 1 refused for what a database is, rather than for what surrounds it.
+/// Whether phase 1 refused because of a database, and not because of its surroundings.
 bool is_about_a_database(const Error& error, const store::Examination& found) {
   if (error.code == ErrorCode::log_gap) return true;
   return store::is_damage(error) && (error.database || found.copy.unusable);
@@ -81,7 +81,7 @@ Result<bool> Repair::plan() {
     for (Target& one : targets_) one.report.refusal = refusal_;
     return false;
   }
-  // A repair stands on the others.
+  // A repair relies on the other databases.
   if (!missing_.empty()) return std::unexpected(another_is_damaged(missing_.front()));
   FLATKV_TRY(judge_snapshots());
   for (Target& one : targets_) {
@@ -102,17 +102,18 @@ Status Repair::examine() {
     refusal_ = opens.error();
   }
   if (opens && found_.plan == store::Plan::new_log) {
-    return refuse(ErrorCode::log_behind,
-                  "the end of the changelog is lost, which an open mends first: `flatkv snapshot " +
-                      store_ + "`");
+    return refuse(
+        ErrorCode::log_behind,
+        "the end of the changelog is lost; an open repairs that: `flatkv snapshot " + store_ + "`");
   }
-  // Of the metadata database alone: a damaged one as any other, which nothing is built on.
+  // An open rebuilds foreign data databases. A foreign metadata database alone is damage like any
+  // other: nothing is built on it.
   const bool all_came = std::ranges::any_of(
       found_.copy.data, [](const store::DataFinding& own) { return own.of_another_store; });
   if (opens && all_came) {
-    return refuse(
-        ErrorCode::corruption,
-        found_.copy.unusable->message + ", which an open mends: `flatkv snapshot " + store_ + "`");
+    return refuse(ErrorCode::corruption, found_.copy.unusable->message +
+                                             ", which an open repairs: `flatkv snapshot " + store_ +
+                                             "`");
   }
   for (const std::string& note : found_.notes) logger_.warning(note);
   place_.store = store_;
@@ -124,7 +125,7 @@ Status Repair::examine() {
   return {};
 }
 
-/// What each database says of itself, also where phase 1 stopped before it came to that.
+/// Reads the metadata of each database, even of those that phase 1 did not reach.
 Status Repair::read_live() {
   for (const Database which : layout::kDataDatabases) {
     auto meta = read_meta(which);
@@ -152,8 +153,8 @@ Result<store::DataMeta> Repair::read_meta(Database which) const {
       .database(which);
 }
 
-/// The command for what is mended and for these, which are damaged too. None may have to wait for
-/// another: each would wait for the other.
+/// The command that repairs the damaged databases of this run and `more` together: one after the
+/// other, each repair would wait for the other.
 std::string Repair::command_with(const std::vector<Database>& more) const {
   std::string command = "`flatkv repair " + store_;
   for (const Database which : layout::kAllDatabases) {
@@ -168,7 +169,7 @@ Error Repair::another_is_damaged(Error error) const {
   std::vector<Database> damaged = {*error.database};
   for (const Error& one : missing_) damaged.push_back(*one.database);
   error.message = "another database is damaged too: " + error.message +
-                  "; all that are damaged are mended in one run: " + command_with(damaged);
+                  "; repair all damaged databases in one run: " + command_with(damaged);
   return error;
 }
 
@@ -199,7 +200,7 @@ Status Repair::find_log() {
   return {};
 }
 
-/// A walk that begins low enough for `from`, if the log has one that leads to its end.
+/// Looks for a walk that begins low enough for `from` and reaches the log's end.
 Status Repair::consider_walk(std::int64_t from) {
   if (log_->base.version <= from) return {};
   FLATKV_ASSIGN(auto walk, history::survey_log(files_, place_, found_.manifest.store, from));
@@ -214,7 +215,7 @@ Status Repair::consider_walk(std::int64_t from) {
       .version(from);
 }
 
-/// Nothing that is known durable lies above the log's end: what a repair leaves ends there.
+/// No version above the log's end may be known durable: a repaired store ends there.
 Status Repair::check_durable() const {
   std::int64_t durable = log_->synced;
   for (const auto& own : live_.data) {
@@ -233,8 +234,8 @@ Status Repair::check_durable() const {
       .version(durable);
 }
 
-/// What the log, a snapshot or CLEAN has for a version; else what other databases tell of it, those
-/// that are not asked for.
+/// The roots of a version from the log, a snapshot or CLEAN; otherwise from the metadata of the
+/// databases that were not asked for.
 Result<std::optional<Roots>> Repair::expected(std::int64_t version) const {
   const store::KnownRoots known(files_, known_by_);
   FLATKV_ASSIGN(auto roots, known.at(version));
@@ -306,7 +307,7 @@ Status Repair::judge_snapshots() {
       finding.verifies = !verdict.damage;
       if (finding.verifies) continue;
       finding.why = verdict.damage->to_string();
-      logger_.info("snapshot passed over: " + snapshot.name + ": " + finding.why);
+      logger_.info("snapshot skipped: " + snapshot.name + ": " + finding.why);
     }
     auto& list = judged.all_verify() ? kept_snapshots_ : dropped_snapshots_;
     list.push_back(snapshot.version);

@@ -15,11 +15,11 @@ using store::open_new;
 using store::TempDir;
 using Random = std::mt19937_64;
 
-/// External keys with values; what a state is made of.
+/// External keys and values: the content of a state.
 using External = std::map<std::string, std::string>;
 
-/// A key of any kind: most slots are of one contract, legacy keys begin others, and some keys make
-/// rows of one address in two databases.
+/// A key of any kind: most slots belong to one contract, legacy keys are prefixes of others, and
+/// some keys put rows of one address in two databases.
 inline std::string random_external(Random& random) {
   const auto address = [&] {
     std::string bytes(20, static_cast<char>(random() % 6));
@@ -84,7 +84,7 @@ inline StateDigest digest_of(const CommitStore& store, DigestOptions options = {
   return must(digest_state(must(store.view()), store.account_rows(), options));
 }
 
-/// Of the rows alone: what else the file tells may differ.
+/// The digest with only the rows' part; the rest may differ.
 inline Bytes rows_digest(StateDigest digest) {
   digest.version = 0;
   return digest.encode();

@@ -16,7 +16,7 @@ using blake3::Kernel;
 using blake3::test::kernels;
 using blake3::test::WithKernel;
 
-// Written from the specification alone: serialise, hash, read limbs.
+// Written from docs/specification.md#lattice-hash alone: serialise, hash, read limbs.
 LtHash plain_element(ByteView key, ByteView value) {
   if (key.empty() || value.empty()) return {};
   const auto size_of = [](ByteView of) {
@@ -143,9 +143,9 @@ TEST_P(Batch, EveryBatchSize) {
   }
 }
 
-// The specification's example of Trap 1: what did not exist is not subtracted, and an account of
-// zeros did exist.
-TEST_P(Batch, Trap1_NothingIsSubtractedForARowThatWasAbsent) {
+// A row that did not exist is not subtracted; an account of zeros did exist.
+// docs/hazards.md#phantom-mix-out
+TEST_P(Batch, NothingIsSubtractedForARowThatWasAbsent) {
   const Bytes key(20, 7);
   const Bytes zeros(40, 0);
   const Bytes value(40, 1);
@@ -167,7 +167,7 @@ TEST_P(Batch, AddsToWhatIsThere) {
   EXPECT_EQ(sum, plain_sum(first) + plain_sum(second));
 }
 
-// The algebra: order and split do not matter, and a change taken back leaves nothing.
+// Order and split do not matter, and a change that is undone leaves nothing.
 TEST_P(Batch, OrderAndSplitDoNotMatterAndChangesInvert) {
   Rows rows(5);
   for (int round = 0; round < 20; ++round) {

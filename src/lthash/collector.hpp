@@ -8,21 +8,21 @@
 
 namespace flatkv::lthash {
 
-/// Collects elements of equal length in blocks until there are enough to fill the kernel's lanes,
-/// hashes them together and keeps their sum. Elements of more than a chunk are hashed at once.
-/// Large (some 140 KB, of which little is touched): one per thread, used for one sum at a time.
+/// Collects elements of equal length until they fill the kernel's lanes, hashes them together and
+/// keeps their sum. Inputs longer than a chunk are hashed at once. Some 140 KB, of which little is
+/// touched: keep one per thread, for one sum at a time.
 class Collector {
  public:
   /// Starts a sum with the given kernel.
   void begin(const blake3::Backend& backend) noexcept;
   /// Adds or subtracts element(key, value); nothing if either is empty.
   void add(ByteView key, ByteView value, bool subtract) noexcept;
-  /// Hashes what is left and adds the sum to `limbs`.
+  /// Hashes what is left and adds the sum to `to`.
   void finish(LtHash& to) noexcept;
 
  private:
   static constexpr std::size_t kMostBlocks = blake3::kChunkBytes / blake3::kBlockBytes;
-  // Room for one block of each lane of each group.
+  // Space for one block of each lane of each group.
   static constexpr std::size_t kSlotBytes =
       blake3::kMaxLanes * blake3::kBlockBytes * kMostBlocks * (kMostBlocks + 1) / 2;
 
@@ -38,7 +38,7 @@ class Collector {
 
   const blake3::Backend* backend_ = nullptr;
   std::size_t batch_ = 1;
-  // Whether the sums are in use, and so cleared.
+  // Whether the sums are in use, and therefore cleared.
   bool added_ = false;
   bool subtracted_ = false;
   std::uint8_t counts_[kMostBlocks + 1];

@@ -14,10 +14,10 @@ std::size_t cores() {
   return static_cast<std::size_t>(std::max(1, count));
 }
 
-std::atomic<std::size_t> g_threads{0};  // 0: as many as there are cores
+std::atomic<std::size_t> g_threads{0};  // 0: one per core
 std::atomic<std::size_t> g_cores_taken{0};
 
-/// One for the process and for ever: a task that waits in an arena is lost with it.
+/// Process-wide and never destroyed: a task that still waits in an arena would be lost with it.
 tbb::task_arena& arena() {
   static auto& made = *new tbb::task_arena(static_cast<int>(cores()));
   return made;

@@ -3,19 +3,19 @@
 #include <cstddef>
 #include <functional>
 
-// The threads that hashing shares, oneTBB's. Any thread may call.
+// oneTBB's threads, which all hashing shares. Thread-safe.
 namespace flatkv::lthash {
 
-/// Threads that a sum may use from now on, the calling one included; 0 is one per core, as at the
-/// start. More than there are cores are as many as the cores.
+/// Sets the threads that a sum may use from now on, the calling one included. 0, the default, is
+/// one per core, which is also the maximum.
 void set_threads(std::size_t count);
 
-/// Threads that a sum may use now: those set, less the cores that are taken, and at least one.
+/// The threads that a sum may use now: those set, minus the cores that are taken, at least one.
 std::size_t threads();
 
-/// While this lives other work of this process keeps one core busy. A sum that competed for it
-/// would wait: on two cores and beside a flush, for a thread that the scheduler lets run every four
-/// milliseconds.
+/// While this lives, other work of this process keeps one core busy and a sum does not count on it.
+/// Otherwise, on two cores and beside a flush, a sum would wait for a helper thread that the
+/// scheduler runs only every four milliseconds.
 class CoreTaken {
  public:
   CoreTaken() noexcept;
@@ -24,8 +24,8 @@ class CoreTaken {
   CoreTaken& operator=(const CoreTaken&) = delete;
 };
 
-/// Runs `task`, which must not throw, on a thread of the pool, soon and without waiting. Throws
-/// std::bad_alloc, the task not taken.
+/// Runs `task`, which must not throw, on a thread of the pool, soon; does not wait for it. Throws
+/// std::bad_alloc without having taken the task.
 void run_on_pool(std::function<void()> task);
 
 }  // namespace flatkv::lthash

@@ -14,13 +14,13 @@
 namespace flatkv::lthash {
 namespace {
 
-// Cost is counted in bytes of input, drawing the output of an element being worth this many.
+// Costs are counted in bytes of input; drawing the output of an element costs as much as this many.
 constexpr std::size_t kElementCost = 1024;
-// Some thirty microseconds of hashing: the longest that one thread waits for another at the end,
-// and so much that handing over and adding up 2 KB do not show.
+// Some thirty microseconds of hashing. That bounds how long one thread waits for another at the
+// end, and makes the handover and the addition of 2 KB negligible.
 constexpr std::size_t kPartCost = 64 * kElementCost;
 constexpr std::size_t kMostRows = 64;
-// Parts (of 3.1 KB) that are kept for the next sum.
+// How many parts (3.1 KB each) are kept for the next sum.
 constexpr std::size_t kMostSpare = 1024;
 
 std::size_t cost_of(const RowChange& row) {
@@ -42,14 +42,14 @@ struct Part {
 }  // namespace
 
 struct Summation::Impl {
-  // Of the calling thread: parts that are being filled, one of each sum.
+  // The calling thread's alone: parts that are being filled, one for each sum.
   std::vector<std::unique_ptr<Part>> open;
 
-  std::mutex mutex;  // of all below
+  std::mutex mutex;  // guards everything below
   std::condition_variable done;
-  std::vector<std::unique_ptr<Part>> ready;  // the newest is taken first: its rows are warm
+  std::vector<std::unique_ptr<Part>> ready;  // taken newest first: its rows are still in cache
   std::vector<std::unique_ptr<Part>> spare;
-  std::size_t made = 0;     // parts in all, for which both lists have room
+  std::size_t made = 0;     // parts in all; both lists have the capacity for them
   std::size_t running = 0;  // parts that are being hashed
   std::size_t helpers = 0;  // tasks on the pool that have not ended
   std::exception_ptr failure;
@@ -74,7 +74,7 @@ struct Summation::Impl {
     return part;
   }
 
-  /// Hashes the newest part that is ready; the lock is free meanwhile.
+  /// Hashes the newest ready part, with the lock released.
   void run_one(std::unique_lock<std::mutex>& lock) {
     std::unique_ptr<Part> part = std::move(ready.back());
     ready.pop_back();
@@ -94,7 +94,7 @@ struct Summation::Impl {
     if (--running == 0) done.notify_all();
   }
 
-  /// Once all are spare.
+  /// Frees spare parts beyond kMostSpare; only while all parts are spare.
   void trim() {
     if (spare.size() <= kMostSpare) return;
     spare.resize(kMostSpare);
@@ -139,7 +139,7 @@ void Summation::add(LtHash& sum, const RowChange& row) {
   if (!call) return;
   try {
     run_on_pool([impl = impl_] { impl->help(); });
-  } catch (...) {  // no memory for a task: `wait` takes the part itself
+  } catch (...) {  // no memory for a task: `wait` hashes the part itself
     const std::lock_guard lock(impl_->mutex);
     --impl_->helpers;
   }

@@ -7,31 +7,31 @@
 
 namespace flatkv::lthash {
 
-/// Sums of rows that are hashed on the pool while the caller is still finding further ones: full
-/// parts go to the pool as they come, and `wait` has the calling thread take what is left. Balanced
-/// whatever the sizes of rows and sums; a few rows never leave the calling thread. The sums do not
-/// depend on who hashed what. One thread calls; several summations may run side by side.
+/// Sums of rows, hashed on the pool while the caller still finds more of them: full parts go to the
+/// pool as they fill, and the thread that calls `wait` hashes what is left. The load is balanced
+/// whatever the sizes of rows and sums; a few rows never leave the calling thread. The result does
+/// not depend on who hashed what. One thread calls; several summations may run side by side.
 class Summation {
  public:
   Summation();
-  /// Waits, too.
+  /// Waits for the tasks under way.
   ~Summation();
   Summation(const Summation&) = delete;
   Summation& operator=(const Summation&) = delete;
 
-  /// Adds the net change of a row to `sum`. What the row borrows, and `sum`, belong to this until
-  /// `wait` or `drain` returns. Throws std::bad_alloc, the row not taken.
+  /// Adds the net change of a row to `sum`. The bytes that the row borrows, and `sum`, must be left
+  /// alone until `wait` or `drain` returns. Throws std::bad_alloc without having taken the row.
   void add(LtHash& sum, const RowChange& row);
 
-  /// All that was added is in its sum. Throws what hashing threw (std::bad_alloc); the sums are
-  /// unspecified then, and nothing runs any more.
+  /// Returns when every row is in its sum. Throws what hashing threw (std::bad_alloc); then the
+  /// sums are unspecified and no task is running.
   void wait();
-  /// Nothing runs any more; the sums are unspecified.
+  /// Returns when no task is running; the sums are unspecified.
   void drain() noexcept;
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;  // the pool's tasks hold it too: one may begin after all is done
+  std::shared_ptr<Impl> impl_;  // shared with the pool's tasks: one may start after the end
 };
 
 }  // namespace flatkv::lthash

@@ -19,7 +19,7 @@ struct Row {
   RowChange change() const { return {key, old_value, new_value}; }
 };
 
-/// Small rows, absent ones on either side, unchanged ones, and now and then a large one.
+/// Small rows, rows absent before or after, unchanged rows, and sometimes a large one.
 std::vector<Row> rows(std::size_t count, std::uint32_t seed) {
   std::mt19937 random(seed);
   const auto bytes = [&](std::size_t size) {
@@ -63,7 +63,7 @@ TEST_P(Threads, SumsEqualThoseOfOneThreadWhateverTheirSizes) {
     for (std::size_t i = 0; i < 5; ++i) {
       data[i] = rows(counts[i], static_cast<std::uint32_t>(large + i));
       expected[i] = serial(data[i]);
-      sums[i].limbs()[5] = 99;  // what was there stays
+      sums[i].limbs()[5] = 99;  // the sum adds to what was there
       expected[i].limbs()[5] = static_cast<std::uint16_t>(expected[i].limbs()[5] + 99);
     }
     for (std::size_t row = 0; row < large + 3; ++row) {  // in turn, as a block's come

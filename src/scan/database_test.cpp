@@ -103,7 +103,8 @@ TEST_F(DatabaseScan, ThroughTheBuffersAtTheirVersions) {
       now);
 }
 
-TEST_F(DatabaseScan, Trap32_ADamagedTableIsAnErrorNotTheEnd) {
+// docs/hazards.md#error-as-end-of-rows
+TEST_F(DatabaseScan, ADamagedTableIsAnErrorNotTheEnd) {
   for (const std::string& table : engine::files_with(directory_ / "db", ".sst")) {
     std::string bytes = engine::text(must(fs::read_file(fs::posix(), table, 1U << 30)));
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);

@@ -7,16 +7,16 @@
 namespace flatkv::scan {
 namespace {
 
-// Each look either finds the place or halves the span, over its empty part at no cost.
+// Each look either finds the place or halves the span; empty parts cost nothing.
 constexpr int kLooks = 32;
 
-/// Moves to the last row below `key`; the cursor is not valid where there is none.
+/// Moves to the last row below `key`; without one the cursor is not valid.
 void seek_below(engine::Cursor& cursor, ByteView key) {
   cursor.seek_for_previous(key);
   if (cursor.valid() && equal(cursor.key(), key)) cursor.previous();
 }
 
-/// Whether there are at least `count` rows from `key` on.
+/// Whether there are at least `count` rows at or above `key`.
 bool has_rows(engine::Cursor& cursor, ByteView key, std::size_t count) {
   cursor.seek(key);
   for (std::size_t seen = 0; cursor.valid(); cursor.next()) {
@@ -64,7 +64,7 @@ std::optional<Bytes> middle(ByteView low, ByteView high) {
   const auto digit = [](ByteView key, std::size_t at) {
     return at < key.size() ? static_cast<unsigned>(key[at]) : 0U;
   };
-  // One byte more than either has, so that halving loses nothing.
+  // One byte longer than either, so that halving loses nothing.
   Bytes sum(size + 1);
   unsigned carry = 0;
   for (std::size_t at = size; at-- > 0;) {
@@ -77,7 +77,7 @@ std::optional<Bytes> middle(ByteView low, ByteView high) {
     byte = static_cast<std::uint8_t>(value / 2);
     carry = value % 2;
   }
-  // Keys that differ by zeros at their end alone are equal as fractions.
+  // Keys that differ only by zeros at the end are equal as fractions.
   if (compare(low, sum) >= 0 || compare(sum, high) > 0) return std::nullopt;
   return sum;
 }

@@ -8,22 +8,22 @@
 
 #include "scan/scan.hpp"
 
-// How a scan divides its work: a thread that has none waits here, and one that has much gives it
-// the upper part of what it has left. Nothing has to be known of how keys are distributed.
+// How a scan divides its work: an idle thread waits here, and a busy one gives it the upper part of
+// its remaining range. Needs no knowledge of how keys are distributed.
 namespace flatkv::scan {
 
-/// Ranges that nobody works on yet. Thread-safe.
+/// Ranges that no thread works on yet. Thread-safe.
 class RangeQueue {
  public:
   explicit RangeQueue(engine::Bounds all) { ranges_.push_back(std::move(all)); }
 
-  /// The next range, once there is one; nothing when all are done or after `stop`. Whoever takes
-  /// one calls `done` after it.
+  /// Waits for the next range; nullopt when all are done or after `stop`. Whoever takes a range
+  /// calls `done` after it.
   std::optional<engine::Bounds> take();
   void done();
   void give(engine::Bounds range);
   void stop();
-  /// Whether somebody waits for a range.
+  /// Whether a thread waits for a range.
   bool hungry() const noexcept { return hungry_.load(std::memory_order_relaxed); }
 
  private:
@@ -38,12 +38,12 @@ class RangeQueue {
   std::atomic<bool> hungry_ = false;
 };
 
-/// A key above `low` and at or below `high`, half way between them as fractions; nothing if they
+/// A key above `low` and at or below `high`, half way between them as fractions; nullopt if they
 /// are too close.
 std::optional<Bytes> middle(ByteView low, ByteView high);
 
-/// A key above `low` that has at least `worth` rows at or above it below `upper`, as near to half
-/// way as can be told by few looks; nothing if there is too little to divide.
+/// A key above `low` with at least `worth` rows at or above it and below `upper`, as near to the
+/// middle as a few looks can tell; nullopt if there is too little to divide.
 Result<std::optional<Bytes>> split_point(const CursorFactory& cursors, ByteView low,
                                          const std::optional<Bytes>& upper, std::size_t worth);
 

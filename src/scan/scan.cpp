@@ -16,13 +16,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kBatchRows = 1024;
 constexpr std::size_t kBatchBytes = 512U << 10;
-// What is given away must be worth a cursor and a few seeks.
+// A part that is given away must be worth a cursor and a few seeks.
 constexpr std::size_t kRowsBetweenSplits = 8192;
 constexpr std::size_t kRowsWorthGiving = 512;
 constexpr std::uint64_t kProgressRows = 1U << 16;
 constexpr auto kNap = std::chrono::milliseconds(20);
 
-/// Copies of rows: a cursor's bytes are gone when it moves (trap 10).
+/// Copies of rows, because a cursor's bytes are invalid once it moves.
 class Batch {
  public:
   Batch() { bytes_.reserve(kBatchBytes); }
@@ -33,7 +33,7 @@ class Batch {
   void copy(ByteView key, ByteView value) {
     append(bytes_, key);
     append(bytes_, value);
-    // These bytes never move: they stay within what was reserved.
+    // These bytes never move: the capacity was reserved.
     const ByteView row = ByteView(bytes_).last(key.size() + value.size());
     borrow(row.first(key.size()), row.subspan(key.size()));
   }
@@ -57,7 +57,7 @@ class Scan {
       : cursors_(cursors), options_(options), visit_(visit), ranges_(options.bounds) {
     const std::uint64_t threads = thread_count(options);
     if (options.rows_per_second != 0) {
-      // Small enough for the limit to be even, and for a cancel to be seen soon.
+      // Small enough to keep an even rate and to notice a cancel soon.
       batch_rows_ = static_cast<std::size_t>(
           std::clamp<std::uint64_t>(options.rows_per_second / (16 * threads), 1, kBatchRows));
     }
@@ -104,7 +104,7 @@ class Scan {
   std::optional<Error> error_;
 };
 
-/// One thread's way through one range.
+/// One thread's walk through one range.
 class Walk {
  public:
   Walk(const CursorFactory& cursors, engine::Bounds range)
@@ -112,8 +112,8 @@ class Walk {
     cursor_->seek_to_first();
   }
 
-  /// The next rows, at least one unless the range is at its end. They are valid until the next
-  /// call.
+  /// Fills the batch with the next rows, at least one unless the range is at its end. They are
+  /// valid until the next call.
   Status fill(Batch& batch, std::size_t max_rows) {
     if (at_borrowed_) cursor_->next();
     at_borrowed_ = false;
@@ -127,7 +127,7 @@ class Walk {
         cursor_->next();
         continue;
       }
-      at_borrowed_ = batch.empty();  // too large to be copied at all: the cursor waits on it
+      at_borrowed_ = batch.empty();  // too large to copy: lend the cursor's bytes and stay there
       if (at_borrowed_) batch.borrow(key, value);
       break;
     }
@@ -137,7 +137,7 @@ class Walk {
     return {};
   }
 
-  /// The key of the row after those of the last `fill`, which are gone then; nothing at the end.
+  /// The key of the row after those of the last `fill`, which become invalid; nullopt at the end.
   Result<std::optional<Bytes>> next_key() {
     if (at_borrowed_) cursor_->next();
     at_borrowed_ = false;
@@ -146,7 +146,7 @@ class Walk {
     return std::optional<Bytes>();
   }
 
-  /// Gives the upper part of what is left to whoever waits, if there is enough of it.
+  /// Gives the upper part of what is left to a waiting thread, if it is large enough.
   Status share(RangeQueue& ranges) {
     if (since_split_ < next_split_ || !at_row()) return {};
     since_split_ = 0;
@@ -164,7 +164,7 @@ class Walk {
     return cursor_->valid() && (!upper_moved_ || compare(cursor_->key(), *upper_) < 0);
   }
 
-  /// All division of the work stands on it: rows out of order would count twice or never.
+  /// The division of the work depends on it: rows out of order would count twice or never.
   Status check_order(const Batch& batch, ByteView key) const {
     const ByteView before = batch.empty() ? ByteView(last_) : batch.rows().back().key;
     if (before.empty() || compare(before, key) < 0) return {};
@@ -173,7 +173,7 @@ class Walk {
 
   const CursorFactory& cursors_;
   std::optional<Bytes> upper_;
-  bool upper_moved_ = false;  // then the cursor's own bound lies higher
+  bool upper_moved_ = false;  // then the cursor's own bound is higher
   std::unique_ptr<engine::Cursor> cursor_;
   bool at_borrowed_ = false;
   Bytes last_;
@@ -216,7 +216,7 @@ Status Scan::show(unsigned thread, std::span<const lthash::RowChange> rows) {
   return options_.rows_per_second == 0 ? Status{} : pace(after);
 }
 
-/// Waits until so many rows are due.
+/// Waits until this many rows are due.
 Status Scan::pace(std::uint64_t rows) const {
   const double seconds = static_cast<double>(rows) / static_cast<double>(options_.rows_per_second);
   const auto due = start_ + std::chrono::duration<double>(seconds);
@@ -250,7 +250,7 @@ Status scan_batches(const CursorFactory& cursors, const ScanOptions& options,
         helpers.emplace_back([&scan, thread] { scan.run(thread); });
       }
     } catch (const std::system_error&) {
-      // The machine gives no more threads: those there are do the work.
+      // The system gives no more threads; those that exist do the work.
     }
     scan.run(0);
   }

@@ -13,61 +13,61 @@
 #include "flatkv/lthash.hpp"
 #include "lthash/batch.hpp"
 
-// Streaming scans of one database from end to end, on several threads (spec §9, §8 step 3).
+// Streaming scans of a whole database on several threads.
 namespace flatkv::scan {
 
 /// Makes a cursor over the rows within the bounds. Called from several threads at once; all cursors
-/// must show the same state. A snapshot's cursor does, and so does a merged one over fixed layers.
+/// must show the same state, as those of a pinned database or merged over fixed layers do.
 using CursorFactory = std::function<std::unique_ptr<engine::Cursor>(const engine::Bounds&)>;
 
 struct ScanOptions {
-  unsigned threads = 0;                       ///< 0: one per core; the caller's is one of them
+  unsigned threads = 0;                       ///< 0: one per core; includes the caller's
   std::uint64_t rows_per_second = 0;          ///< of all threads together; 0: no limit
-  const std::atomic<bool>* cancel = nullptr;  ///< looked at with each batch of at most 1024 rows
-  /// Rows seen so far; never called twice at once, from any of the threads, now and then and at the
-  /// end. The number never falls.
+  const std::atomic<bool>* cancel = nullptr;  ///< read with each batch of at most 1024 rows
+  /// Rows seen so far. Called from any of the threads, never from two at once, now and then and at
+  /// the end. The number never decreases.
   std::function<void(std::uint64_t rows)> progress;
-  engine::Bounds bounds;  ///< only rows within; default all
-  /// Called by a thread before the first batch of a range. Until it is called again, that thread's
-  /// batches follow one another: no row lies between the last of one and the first of the next.
+  engine::Bounds bounds;  ///< scan only rows within; default all
+  /// Called by a thread before the first batch of a range. Until its next call, that thread's
+  /// batches are adjacent: no row lies between the last of one and the first of the next.
   std::function<void(unsigned thread)> range_begins;
 };
 
-/// Threads that a scan with these options uses.
+/// The number of threads that a scan with these options uses.
 unsigned thread_count(const ScanOptions& options) noexcept;
 
-/// Gets rows as {key, nothing, value}, ascending within one call, valid for the call. `thread` is
-/// below `thread_count`, and no two calls at once have the same.
+/// Receives rows as {key, empty old value, value}, ascending within one call and valid for the
+/// call. `thread` is below `thread_count`; concurrent calls have different ones.
 using Visitor = std::function<Status(unsigned thread, std::span<const lthash::RowChange> rows)>;
 
-/// Shows every row once to `visit`, in no order between calls. Work is divided while it goes on,
-/// whatever the keys look like. Memory: about 1 MiB a thread, or the largest value where that is
-/// more. Stops at the first error: of a cursor (its status is asked at its end, trap 32), of
-/// `visit`, `corruption` where keys do not ascend, or `cancelled`.
+/// Shows every row once to `visit`, in no order between calls. Divides the work while it runs, for
+/// any distribution of keys. Memory: about 1 MiB a thread, or the largest value if that is more.
+/// Stops at the first error: of a cursor (its status is asked at its end, so that an error never
+/// looks like the end), of `visit`, `corruption` if keys do not ascend, or `cancelled`.
 Status scan_batches(const CursorFactory& cursors, const ScanOptions& options, const Visitor& visit);
 
 struct ScanResult {
   LtHash hash;         ///< sum of the elements of all rows
-  codec::Stats stats;  ///< rows and bytes; its version is 0, as a scan does not know it
+  codec::Stats stats;  ///< rows and bytes; version 0, which a scan does not know
 };
 
 /// Hash and stats of all rows.
 Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& options);
 
-/// A scan that goes only a part of the way.
+/// Where a partial scan stops.
 struct SliceLimit {
-  std::uint64_t rows = 0;   ///< at most so many, ≥ 1
+  std::uint64_t rows = 0;   ///< at most this many, ≥ 1
   std::uint64_t bytes = 0;  ///< stops after the batch in which keys and values exceed this
 };
 struct SliceResult {
   ScanResult sum;
-  std::optional<Bytes> next;  ///< the first row's key that is not in it; nothing at the end
+  std::optional<Bytes> next;  ///< key of the first row not included; nullopt at the end
 };
 /// Hash and stats of the first rows within the bounds, on the calling thread; `cancel` may be null.
 Result<SliceResult> scan_slice(const CursorFactory& cursors, const engine::Bounds& bounds,
                                const SliceLimit& limit, const std::atomic<bool>* cancel);
 
-/// The same of a database as it is on disk, without buffers.
+/// The same for a database as it is on disk, without buffers.
 Result<ScanResult> scan_snapshot(const std::shared_ptr<const engine::Snapshot>& snapshot,
                                  const ScanOptions& options);
 

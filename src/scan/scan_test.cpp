@@ -21,7 +21,7 @@ struct Less {
 };
 using Rows = std::map<Bytes, Bytes, Less>;
 
-/// A cursor over a map whose bytes die with each move, as RocksDB's do.
+/// A cursor over a map whose bytes become invalid with each move, as RocksDB's do.
 class MapCursor : public engine::Cursor {
  public:
   MapCursor(const Rows& rows, const engine::Bounds& bounds)
@@ -162,7 +162,7 @@ TEST(Scan, LargeAndHugeValues) {
     if (key[0] < 3) value = random_bytes(random, 24'576);
     if (key[0] == 77) value = random_bytes(random, 3U << 20);
   }
-  rows[Bytes(20, 0xff)] = random_bytes(random, 1U << 20);  // the last of all
+  rows[Bytes(20, 0xff)] = random_bytes(random, 1U << 20);  // the last row
   expect_scan_is(rows, with_threads(1));
   expect_scan_is(rows, with_threads(4));
 }
@@ -187,7 +187,7 @@ TEST(Scan, WorkIsSharedAlsoWhereKeysAreCrowded) {
     const Status status =
         scan_batches(over(rows), with_threads(2),
                      [&](unsigned thread, std::span<const lthash::RowChange> batch) -> Status {
-                       // However busy the machine, the other one gets here before the work is done.
+                       // On any machine, the other thread gets here before the work is done.
                        auto pause = std::chrono::milliseconds(20);
                        {
                          const std::lock_guard lock(mutex);
@@ -207,7 +207,7 @@ TEST(Scan, WorkIsSharedAlsoWhereKeysAreCrowded) {
   }
 }
 
-/// Stops at a key as if it were the end, with or without saying why.
+/// Stops at a key as if it were the end, with or without an error status.
 class FailingCursor final : public MapCursor {
  public:
   FailingCursor(const Rows& rows, const engine::Bounds& bounds, const Bytes& bad)
@@ -229,7 +229,8 @@ class FailingCursor final : public MapCursor {
   bool failed_ = false;
 };
 
-TEST(Scan, Trap32_ABadBlockIsNotTheEnd) {
+// docs/hazards.md#error-as-end-of-rows
+TEST(Scan, ABadBlockIsNotTheEnd) {
   const Rows rows = uniform_rows(20'000);
   for (const int at : {0, 1, 9'999, 19'999}) {
     const Bytes bad = std::next(rows.begin(), at)->first;
@@ -270,7 +271,8 @@ TEST(Scan, KeysThatDoNotAscendAreCorruption) {
   EXPECT_EQ(result.error().code, ErrorCode::corruption);
 }
 
-TEST(Scan, Trap40_CanBeCancelled) {
+// docs/hazards.md#verification-nobody-runs
+TEST(Scan, CanBeCancelled) {
   const Rows rows = uniform_rows(50'000);
   std::atomic<bool> cancel = false;
   std::atomic<std::size_t> seen = 0;
@@ -286,7 +288,8 @@ TEST(Scan, Trap40_CanBeCancelled) {
   EXPECT_LT(seen, rows.size());
 }
 
-TEST(Scan, Trap40_IsCancelledWhileItWaitsForItsRate) {
+// docs/hazards.md#verification-nobody-runs
+TEST(Scan, IsCancelledWhileItWaitsForItsRate) {
   const Rows rows = uniform_rows(5'000);
   std::atomic<bool> cancel = false;
   ScanOptions options = with_threads(2);
@@ -307,7 +310,7 @@ TEST(Scan, RateIsALimit) {
   options.rows_per_second = 50'000;
   const auto begin = std::chrono::steady_clock::now();
   expect_scan_is(rows, options);
-  // Never faster; how much slower is the machine's matter.
+  // Never faster; how much slower depends on the machine.
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(90));
 }
 

@@ -46,7 +46,7 @@ class Exporter {
       FLATKV_TRY(writer_.row(database, rows.key(), rows.value()));
       if (++rows_ % kRowsBetweenChecks == 0) FLATKV_TRY(look_up());
     }
-    FLATKV_TRY(rows.status());  // the end of a scan is not always the end of the rows (32)
+    FLATKV_TRY(rows.status());  // an error must not look like the end of the rows
     if (rows_ - before != view_.stats(database).rows) {
       return fail(ErrorCode::corruption, "a full scan finds " + std::to_string(rows_ - before) +
                                              " rows, the store says " +
@@ -110,7 +110,7 @@ Status may_be_replaced(fs::FileSystem& files, const std::string& path) {
     return std::unexpected(info.error());
   }
   if (info->type == fs::FileType::file || info->type == fs::FileType::symlink) return {};
-  return fail(ErrorCode::invalid_argument, "there is something other than a file").path(path);
+  return fail(ErrorCode::invalid_argument, "something other than a file is here").path(path);
 }
 
 }  // namespace

@@ -8,13 +8,13 @@
 
 namespace flatkv::transfer {
 
-/// Whether a file name asks for compression.
+/// Whether the name of a file asks for compression: it ends in `.zst`.
 bool is_compressed(const std::string& path);
 
-/// Bytes of a file; decompressed if the name ends in `.zst`.
+/// The bytes of a file; decompressed if its name ends in `.zst`.
 Result<std::unique_ptr<ByteSource>> open_source(fs::FileSystem& files, const std::string& path);
 
-/// A failure that names no path is one of the stream in this file.
+/// Adds the file's path to a failure that names none.
 template <class T>
 Result<T> in_file(Result<T> result, const std::string& path) {
   if (result || !result.error().path.empty()) return result;
@@ -23,7 +23,7 @@ Result<T> in_file(Result<T> result, const std::string& path) {
   return std::unexpected(std::move(error));
 }
 
-/// Appends to a file that is being written.
+/// Appends to a file.
 class FileSink : public ByteSink {
  public:
   explicit FileSink(fs::AppendFile& file) : file_(file) {}

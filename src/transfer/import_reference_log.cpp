@@ -13,7 +13,7 @@ Status cancelled(const ReferenceLogOptions& options) {
   return fail(ErrorCode::cancelled, "cancelled");
 }
 
-/// A held block must be the one that the store's log has, where it still has it.
+/// A held block must be the one in the store's log, if the log still has it.
 Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
   FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
   if (!record || record->payload_digest == block_digest(entry.version, entry.change_sets))
@@ -35,8 +35,8 @@ Result<ReferenceLogReport> check_reference_log(const std::string& directory,
     if (!entry) break;
     if (entry->has_balances && !options.balances) {
       return fail(ErrorCode::unsupported,
-                  "the log holds 21-byte keys with 0x21, balances here and something else where it "
-                  "was written: its roots would be others (--balances takes them)")
+                  "the log holds 21-byte keys with 0x21: they are balances here but were not where "
+                  "it was written, so its roots would differ (--balances accepts them)")
           .path(directory)
           .version(entry->version);
     }

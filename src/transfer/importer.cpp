@@ -12,7 +12,7 @@ namespace flatkv {
 struct Importer::Impl {
   explicit Impl(std::unique_ptr<transfer::RowImport> begun)
       : import(std::move(begun)), rules(import->account_rows()) {}
-  std::unique_ptr<transfer::RowImport> import;  ///< null when it is over
+  std::unique_ptr<transfer::RowImport> import;  ///< null when the import is over
   transfer::RowRules rules;
   transfer::RowHasher hasher;
 };
@@ -36,9 +36,9 @@ Status Importer::add(std::span<const ImportRow> rows) {
   if (added) {
     impl_->hasher.begin(rows);
     added = impl_->import->write(rows);
-    impl_->hasher.hashes();  // it reads what the caller lent
+    impl_->hasher.hashes();  // waits: the hasher reads the caller's bytes
   }
-  // A part of the rows may be in: nothing can be made of them any more (trap 27).
+  // Some of the rows may have been written: the import cannot go on.
   if (!added) abort();
   return added;
 }

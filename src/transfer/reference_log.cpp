@@ -11,7 +11,7 @@ namespace flatkv::transfer {
 namespace {
 
 constexpr std::size_t kNameDigits = 20;
-/// More than any block's payload can be, its version and framing included.
+/// Larger than any block's payload, its version and framing included.
 constexpr std::uint64_t kMaxEntryBytes = codec::kMaxBlockBytes + (1U << 20);
 constexpr std::size_t kStep = 1U << 20;
 
@@ -46,7 +46,7 @@ void keep_pairs(ReferenceEntry& entry, const codec::ChangelogEntry::Set& set) {
   entry.change_sets.push_back({set.name, entry.pairs.back()});
 }
 
-/// What a store would refuse is refused before anything is committed.
+/// Refuses what a store would refuse before anything is committed.
 Status check_pairs(const codec::ChangelogEntry::Set& set) {
   const auto has_key = [](const KVPair& pair) { return !pair.key.empty(); };
   if (set.name.empty() && std::ranges::any_of(set.pairs, has_key)) {
@@ -97,7 +97,7 @@ Status ReferenceLog::open_segment() {
   const Segment& segment = segments_[segment_];
   if (segment.first != next_version_) {
     return fail(segment.first > next_version_ ? ErrorCode::log_gap : ErrorCode::corruption,
-                "the segment begins at " + std::to_string(segment.first) + ", expected is " +
+                "the segment begins at " + std::to_string(segment.first) + ", expected " +
                     std::to_string(next_version_))
         .path(segment.path)
         .version(next_version_);
@@ -137,7 +137,7 @@ Result<std::optional<std::uint64_t>> ReferenceLog::read_length(bool& cut) {
     length |= static_cast<std::uint64_t>(byte[0] & 0x7fU) << shift;
     if (byte[0] < 0x80) return length;
   }
-  return kMaxEntryBytes + 1;  // no length has so many bytes
+  return kMaxEntryBytes + 1;  // no length takes so many bytes
 }
 
 Result<std::optional<Bytes>> ReferenceLog::unfinished(std::uint64_t offset) {
@@ -177,7 +177,7 @@ Result<std::optional<Bytes>> ReferenceLog::read_entry() {
       continue;
     }
     if (*length == 0 && in_last_segment()) {
-      // No entry is empty: zeros to the end of the log are its end, as in ours.
+      // No entry is empty: zeros up to the end of the log are the end, as in our own log.
       FLATKV_ASSIGN(const bool zeros, rest_is_zeros());
       if (zeros) return unfinished(begin);
     }
@@ -188,7 +188,7 @@ Result<std::optional<Bytes>> ReferenceLog::read_entry() {
           .offset(begin);
     }
     Bytes bytes;
-    while (bytes.size() < *length) {  // in steps: the length is not to be believed before the bytes
+    while (bytes.size() < *length) {  // in steps: the length may be false
       const std::size_t at = bytes.size();
       bytes.resize(std::min<std::uint64_t>(*length, at + kStep));
       FLATKV_ASSIGN(const std::size_t got, read(std::span(bytes).subspan(at)));
@@ -215,7 +215,7 @@ Result<std::optional<ReferenceEntry>> ReferenceLog::next() {
   if (!decoded) return damaged("an entry does not decode: " + decoded.error().message);
   if (decoded->version != next_version_) {
     return fail(decoded->version > next_version_ ? ErrorCode::log_gap : ErrorCode::corruption,
-                "an entry of version " + std::to_string(decoded->version) + ", expected is " +
+                "an entry of version " + std::to_string(decoded->version) + ", expected " +
                     std::to_string(next_version_))
         .path(segments_[segment_ - 1].path)
         .version(next_version_)

@@ -13,7 +13,7 @@
 
 namespace flatkv::transfer {
 
-/// An entry of the reference's log, with what is to be kept of it.
+/// An entry of the reference's log, and the change sets to keep of it.
 struct ReferenceEntry {
   std::int64_t version = 0;
   Bytes bytes;  ///< what the views point into
@@ -29,7 +29,8 @@ class ReferenceLog {
  public:
   static Result<ReferenceLog> open(fs::FileSystem& files, const std::string& directory);
 
-  /// Nothing at the end; an unfinished last entry of the last segment is the end (see `torn`).
+  /// nullopt at the end; an unfinished last entry of the last segment counts as the end (see
+  /// `torn`).
   Result<std::optional<ReferenceEntry>> next();
   const std::optional<std::string>& torn() const noexcept { return torn_; }
 
@@ -43,9 +44,9 @@ class ReferenceLog {
 
   bool in_last_segment() const { return segment_ == segments_.size(); }
   Status open_segment();
-  /// Bytes that are there, up to what was asked for.
+  /// Reads as many bytes as there are, up to the size of `into`.
   Result<std::size_t> read(std::span<std::uint8_t> into);
-  /// Length of the next entry; nothing at the end of the segment. `cut` if it ends inside.
+  /// Length of the next entry; nullopt at the end of the segment. Sets `cut` if it ends inside one.
   Result<std::optional<std::uint64_t>> read_length(bool& cut);
   Result<std::optional<Bytes>> read_entry();
   Result<std::optional<Bytes>> unfinished(std::uint64_t offset);

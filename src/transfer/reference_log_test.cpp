@@ -33,7 +33,7 @@ Bytes reference_bytes() {
   return bytes;
 }
 
-/// A log directory with these segments.
+/// Adds a segment to a log directory.
 void write_segment(const std::string& directory, const std::string& name, ByteView bytes) {
   std::filesystem::create_directories(directory);
   std::ofstream(directory + "/" + name, std::ios::binary) << as_chars(bytes);
@@ -165,7 +165,7 @@ TEST(ReferenceLog, TornAtEveryByteOfTheLastEntry) {
     const ReferenceLogReport report = must(import_reference_log(dir / "log", store));
     EXPECT_EQ(report.last, end == starts[8] ? 8 : 7);
     EXPECT_EQ(report.torn.has_value(), end != starts[7] && end != starts[8]) << end;
-    EXPECT_EQ(store.version(), report.last);  // the tail that came later is taken up
+    EXPECT_EQ(store.version(), report.last);  // goes on with what was added later
   }
   expect_verified(store);
 }
@@ -191,7 +191,7 @@ TEST(ReferenceLog, PlainAndCompressedSegmentsInAnyOrder) {
         write_segment(log, name, segment);
       }
     }
-    write_segment(log, "LOCK", {});  // what is no segment is passed over
+    write_segment(log, "LOCK", {});  // ignores files that are no segments
     CommitStore store = open_new(dir / ("s" + std::to_string(mask)));
     EXPECT_EQ(must(import_reference_log(log, store)).committed, 9);
     if (mask == 0) roots = store.committed_roots();

@@ -1,4 +1,4 @@
-// What an import and a check refuse (fault matrix I1, I2), and that nothing changes by it.
+// What an import and a check refuse (rows I1 and I2 of docs/recovery.md), with nothing changed.
 #include <gtest/gtest.h>
 
 #include "transfer/test_support.hpp"
@@ -6,7 +6,7 @@
 namespace flatkv::transfer {
 namespace {
 
-/// A store to be exported, and another one that must stay as it is.
+/// A store to export, and another one that must not change.
 class Refusal : public ::testing::Test {
  protected:
   Refusal() {
@@ -18,7 +18,7 @@ class Refusal : public ::testing::Test {
     before_ = tree_digest(dir_ / "old");
   }
 
-  /// Over the old store, which stands.
+  /// Imports over the old store, which must stay.
   void expect_not_replaced(ByteView bytes, const std::string& what,
                            const TrustedRoots& trusted = {}) const {
     const auto done = import(bytes, dir_ / "old", force(), trusted);
@@ -27,7 +27,7 @@ class Refusal : public ::testing::Test {
     EXPECT_EQ(tree_digest(dir_ / "old"), before_) << what;
   }
 
-  /// Into a place where nothing is, and nothing comes to be.
+  /// Imports into an empty place, which must stay empty.
   void expect_none(ByteView bytes, const std::string& what,
                    const TrustedRoots& trusted = {}) const {
     ASSERT_FALSE(import(bytes, dir_ / "new", force(), trusted)) << what;
@@ -69,7 +69,7 @@ TEST_F(Refusal, OfTrustedLinesTheOneOfTheVersionCounts) {
   EXPECT_EQ(missing.error().version, 2);
 }
 
-TEST_F(Refusal, I2_AnyFlippedBitAndAnyCut) {
+TEST_F(Refusal, AnyFlippedBitAndAnyCut_I2) {
   CommitStore store = open_new(dir_ / "s");
   must(Block().slot(1, 1, 1).set({0x42}, {1, 2}).commit(store));
   const Bytes bytes = export_bytes(store);
@@ -79,7 +79,7 @@ TEST_F(Refusal, I2_AnyFlippedBitAndAnyCut) {
     damaged[i] ^= static_cast<std::uint8_t>(1U << (i % 8));
     EXPECT_FALSE(check(damaged)) << "flipped at " << i;
     EXPECT_FALSE(check(ByteView(bytes).first(i))) << "cut at " << i;
-    // The header is refused before an import begins: a few bytes of it stand for all.
+    // The header is refused before an import begins: a few of its bytes are enough here.
     if (i < kHeaderBytes && i % 256 != 0) continue;
     expect_not_replaced(damaged, "flipped at " + std::to_string(i));
     expect_not_replaced(ByteView(bytes).first(i), "cut at " + std::to_string(i));
@@ -91,7 +91,7 @@ TEST_F(Refusal, I2_AnyFlippedBitAndAnyCut) {
   expect_refused(longer, "a byte more");
 }
 
-TEST_F(Refusal, I2_EveryForgery) {
+TEST_F(Refusal, EveryForgery_I2) {
   CommitStore store = open_new(dir_ / "s");
   fill(store, 2);
   const auto refused = [&](const char* what, auto change) {
@@ -137,19 +137,20 @@ TEST_F(Refusal, AnotherRootThanTheTrusted) {
   }
 }
 
-TEST_F(Refusal, Trap46_ARowInAnotherDatabaseUnderTheSameRoot) {
+// docs/hazards.md#rows-trading-places
+TEST_F(Refusal, ARowInAnotherDatabaseUnderTheSameRoot) {
   CommitStore store = open_new(dir_ / "s");
   const Address address = Block::address(3);
   must(Block().set(to_bytes(code_key(address)), Bytes(40, 0x11)).commit(store));
   Forger forger(store);
   ASSERT_EQ(forger.rows.size(), 1U);
-  forger.rows[0].database = Database::account;  // 40 bytes under an address: a sound account row
+  forger.rows[0].database = Database::account;  // 40 bytes under an address: a valid account row
   std::swap(forger.header.hashes[0], forger.header.hashes[1]);
   std::swap(forger.header.summary.stats[0], forger.header.summary.stats[1]);
   std::swap(forger.header.summary.roots.account, forger.header.summary.roots.code);
   const Bytes bytes = forger.bytes();
-  EXPECT_TRUE(check(bytes, {store.committed_roots().root, {}, {}}));  // the root alone cannot tell
-  expect_refused(bytes, "trap 46", {{}, store.committed_roots(), {}});
+  EXPECT_TRUE(check(bytes, {store.committed_roots().root, {}, {}}));  // the root does not show it
+  expect_refused(bytes, "rows that traded places", {{}, store.committed_roots(), {}});
 
   const Forger::Row& row = forger.rows[0];
   const ImportRow one{row.database, row.key, row.value};
@@ -170,7 +171,7 @@ class ImporterRefusal : public Refusal {
  protected:
   using Rows = std::vector<Forger::Row>;
 
-  /// All but the last are taken; the last is refused, and then the import is over.
+  /// All rows but the last are accepted; the last is refused, and the import is over.
   void expect_refused_row(const Rows& rows, const std::string& what,
                           AccountRows account_rows = AccountRows::keep) const {
     ImportOptions options = force();
@@ -238,7 +239,8 @@ TEST_F(ImporterRefusal, AFinishThatIsNotRight) {
   EXPECT_EQ(tree_digest(dir_ / "old"), before_);
 }
 
-TEST_F(ImporterRefusal, Trap28_CloseWithoutFinishIsAbort) {
+// docs/hazards.md#close-finishes-import
+TEST_F(ImporterRefusal, CloseWithoutFinishIsAbort) {
   const Bytes key = {0x50};
   const ImportRow row{Database::legacy, key, key};
   for (const char* place : {"old", "new"}) {
@@ -262,7 +264,7 @@ TEST_F(ImporterRefusal, Trap28_CloseWithoutFinishIsAbort) {
   EXPECT_FALSE(Importer::begin(dir_ / "old"));  // without force
 }
 
-TEST_F(ImporterRefusal, I1_AnUnfinishedImportNamesTheCommandToRepeat) {
+TEST_F(ImporterRefusal, AnUnfinishedImportNamesTheCommandToRepeat_I1) {
   CommitStore source = open_new(dir_ / "source");
   fill(source, 2);
   const Forger rows(source);
@@ -271,7 +273,7 @@ TEST_F(ImporterRefusal, I1_AnUnfinishedImportNamesTheCommandToRepeat) {
     const ImportRow one{row.database, row.key, row.value};
     must(importer.add({&one, 1}));
   }
-  // What a kill at this moment leaves.
+  // What a kill at this moment leaves behind.
   const std::string left = dir_ / "left";
   std::filesystem::copy(dir_ / "new", left, std::filesystem::copy_options::recursive);
   const std::string before = tree_digest(left);

@@ -20,7 +20,8 @@ namespace {
 
 Failure differs(std::string_view name, const Digest& found, const Digest& expected) {
   return fail(ErrorCode::corruption, "the rows have the " + std::string(name) + " " +
-                                         to_hex(found) + ", trusted is " + to_hex(expected));
+                                         to_hex(found) + ", the trusted one is " +
+                                         to_hex(expected));
 }
 
 Status compare_line(const Roots& roots, const Roots& line) {

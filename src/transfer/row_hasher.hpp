@@ -9,12 +9,12 @@
 
 namespace flatkv::transfer {
 
-/// Sums the elements of rows on the pool while the caller goes on with the same rows. One caller.
+/// Sums the elements of rows on the pool while the caller goes on using the same rows. One caller.
 class RowHasher {
  public:
   /// `rows`, and the bytes they point at, must live until the next `begin` or `hashes` returns.
   void begin(std::span<const ImportRow> rows);
-  /// Waits for what was begun.
+  /// Waits for the rows so far; returns their sums.
   const std::array<LtHash, 4>& hashes();
 
  private:
@@ -22,8 +22,8 @@ class RowHasher {
   lthash::Summation sums_;
 };
 
-/// `corruption` if the roots are not the trusted ones; says which database differs.
-/// `version_mismatch` if there are trusted lines, but none of this version.
+/// `corruption` if the roots differ from the trusted ones, naming the database; `version_mismatch`
+/// if there are trusted lines but none of this version.
 Status compare_trusted(std::int64_t version, const Roots& roots, const TrustedRoots& trusted);
 
 }  // namespace flatkv::transfer

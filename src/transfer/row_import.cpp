@@ -10,7 +10,7 @@ namespace {
 
 constexpr unsigned kLockWaitMs = 2000;
 
-/// A directory with files of somebody else in it and no store is a path that was not meant.
+/// A directory that holds other files and no store is probably a mistyped path.
 Status refuse_others_directory(fs::FileSystem& files, const std::string& store) {
   FLATKV_ASSIGN(const auto survey, layout::survey_store(files, store));
   const auto choice = layout::choose_generation(store, survey);
@@ -38,8 +38,8 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 }
 
 RowImport::~RowImport() {
-  tables_.clear();  // a file that is being written goes with its writer
-  // What cannot be removed now is removed by the next import or writable open.
+  tables_.clear();  // each writer removes its unfinished file
+  // The next import or writable open removes what cannot be removed now.
   if (!finished_) static_cast<void>(fs::remove_tree(files_, builder_.path()));
 }
 
@@ -101,7 +101,7 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
   FLATKV_TRY(builder_.add_snapshot(request));
   FLATKV_TRY(builder_.publish());
   finished_ = true;
-  // The old generation is only in the way now; what stays is removed by the next writable open.
+  // The old generation is no longer needed; the next writable open removes what stays of it.
   if (const auto survey = layout::survey_store(files_, store_); survey && survey->current) {
     for (const auto& left : layout::remove_leftovers(files_, store_, *survey, *survey->current)) {
       logger_.warning("could not be removed: " + left);

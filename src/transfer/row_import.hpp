@@ -14,9 +14,10 @@
 
 namespace flatkv::transfer {
 
-/// Turns rows that somebody else checked, ordered and hashed into the next generation of a store:
-/// table files first, then databases, log, snapshot, swap. Until `finish` returned, the old store
-/// stands; what is built goes with this object. One thread; holds the store's lock.
+/// Builds the next generation of a store from rows that the caller has checked, ordered and hashed:
+/// first tables, then databases, log and snapshot, then the swap. Until `finish` succeeds the old
+/// store stands; without it the destructor removes what was built. One thread; holds the store's
+/// lock.
 class RowImport {
  public:
   static Result<std::unique_ptr<RowImport>> begin(const store::Environment& environment,
@@ -29,7 +30,7 @@ class RowImport {
   AccountRows account_rows() const noexcept { return manifest_.account_rows; }
   /// Rows in stream order.
   Status write(std::span<const ImportRow> rows);
-  /// Makes it the live store.
+  /// Completes the generation and makes it the live one.
   Status finish(std::int64_t version, const std::array<LtHash, 4>& hashes,
                 const std::array<DatabaseStats, 4>& stats);
 
@@ -43,7 +44,7 @@ class RowImport {
   layout::StoreLock lock_;
   store::GenerationBuilder builder_;
   Logger logger_;
-  std::vector<RowTables> tables_;  ///< four
+  std::vector<RowTables> tables_;  ///< one for each data database
   bool finished_ = false;
 };
 

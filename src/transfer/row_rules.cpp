@@ -19,10 +19,10 @@ Failure bad_row(const ImportRow& row, std::string message) {
 }  // namespace
 
 Status RowRules::check(const ImportRow& row) {
-  if (database_ && row.database < *database_) return bad_row(row, "its database comes earlier");
+  if (database_ && row.database < *database_) return bad_row(row, "its database is out of order");
   if (database_ == row.database && compare(row.key, last_key_) <= 0) {
     return bad_row(
-        row, equal(row.key, last_key_) ? "the key was there before" : "its key is not in order");
+        row, equal(row.key, last_key_) ? "its key is a duplicate" : "its key is out of order");
   }
   FLATKV_TRY(check_form(row));
   database_ = row.database;
@@ -57,7 +57,7 @@ Status RowRules::check_form(const ImportRow& row) const {
       if (!route) return bad_row(row, route.error().message);
       if (route->database != Database::legacy) {
         return bad_row(
-            row, "its key belongs into the database " + std::string(to_string(route->database)));
+            row, "its key belongs to the database " + std::string(to_string(route->database)));
       }
       return {};
     }

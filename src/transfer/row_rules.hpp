@@ -8,14 +8,14 @@
 
 namespace flatkv::transfer {
 
-/// What every row of a state must obey, checked in stream order: databases and keys ascending,
-/// lengths right for the database, account rows decodable and allowed by the option, legacy keys
-/// with no place elsewhere. Counts what it passes. One thread.
+/// The rules for every row of a state, checked in stream order: databases and keys ascend, lengths
+/// fit the database, account rows decode and are allowed by the option, and legacy keys belong
+/// nowhere else. Counts the rows that pass. One thread.
 class RowRules {
  public:
   explicit RowRules(AccountRows account_rows) : account_rows_(account_rows) {}
 
-  /// `corruption` names database and key.
+  /// `corruption`, naming database and key.
   Status check(const ImportRow& row);
 
   const std::array<DatabaseStats, 4>& counted() const noexcept { return counted_; }

@@ -9,17 +9,17 @@
 
 namespace flatkv::transfer {
 
-/// Writes the rows of one database into table files that are to be ingested together, the next one
-/// begun where one has the usual size, so that compaction has files to work with. One thread.
+/// Writes the rows of one database into tables that are ingested together. Starts a new table at
+/// the usual size, so that compaction has files to work with. One thread.
 class RowTables {
  public:
-  /// The files are made in `directory`, which must be there.
+  /// Makes its files in `directory`, which must exist.
   RowTables(engine::DbOptions options, std::string directory)
       : options_(std::move(options)), directory_(std::move(directory)) {}
 
-  /// Keys ascending.
+  /// Keys must ascend.
   Status put(ByteView key, ByteView value);
-  /// Closes the last one. Paths of all, in key order; none without rows.
+  /// Finishes the last table; returns the paths of all in key order, none if there were no rows.
   Result<std::vector<std::string>> finish();
 
  private:

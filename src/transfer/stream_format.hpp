@@ -7,8 +7,8 @@
 #include "flatkv/lthash.hpp"
 #include "flatkv/transfer.hpp"
 
-// The bytes of an exported state (docs/formats.md): header, chunks, footer; each closed by a digest
-// that covers the one before it. Pure functions, no I/O. All integers are little-endian.
+// The bytes of an exported state (docs/formats.md): header, chunks, footer, each ending with a
+// digest that covers the one before it. Pure functions, no I/O. All integers are little-endian.
 namespace flatkv::transfer {
 
 inline constexpr std::uint32_t kStreamFormat = 1;
@@ -21,15 +21,15 @@ inline constexpr std::size_t kHeaderBytes =
     8 + 4 + 4 + 8 + 4 + 4 + 5 * 32 + 4 * 3 * 8 + 4 * LtHash::kBytes + 32;
 
 using HeaderBytes = std::array<std::uint8_t, kHeaderBytes>;
-/// The last 32 bytes are the header's digest, where the chain begins.
+/// The last 32 bytes are the header's digest, which starts the chain.
 HeaderBytes encode(const StreamHeader& header);
-/// `corruption`, or `format_too_new` for a right header of a newer format.
+/// `corruption`, or `format_too_new` for a valid header of a newer format.
 Result<StreamHeader> decode_header(std::span<const std::uint8_t, kHeaderBytes> bytes);
 
-/// A chunk holds rows of one database. It is closed before a row that would make its payload
-/// larger than this; so a row larger than that has a chunk of its own.
+/// A chunk holds rows of one database. A row that would make its payload larger than this starts a
+/// new chunk; a row that is larger by itself has a chunk of its own.
 inline constexpr std::uint32_t kChunkBytes = 1U << 20;
-/// One row of the greatest key and value.
+/// One row with the largest key and value.
 inline constexpr std::uint32_t kMaxChunkBytes = (64U << 10) + (64U << 20) + 8;
 
 struct ChunkHeader {
@@ -50,7 +50,7 @@ struct Footer {
 };
 FrameBytes encode(const Footer& footer);
 
-/// What a frame is: a chunk or the end.
+/// A frame of the stream: a chunk or the footer.
 struct Frame {
   bool is_footer = false;
   ChunkHeader chunk;
@@ -58,7 +58,7 @@ struct Frame {
 };
 Result<Frame> decode_frame(std::span<const std::uint8_t, kFrameBytes> bytes);
 
-/// Digest of a frame: of the digest before it, its header and its payload.
+/// The digest of a frame covers the digest before it, its header and its payload.
 Digest frame_digest(const Digest& previous, const FrameBytes& header, ByteView payload);
 
 }  // namespace flatkv::transfer

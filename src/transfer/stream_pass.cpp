@@ -31,13 +31,13 @@ Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted
   if (layout::roots_of(header.hashes) != header.summary.roots) {
     return fail(ErrorCode::corruption, "the header's hashes and its roots line differ");
   }
-  // Before any work: a stream of another state is told at once.
+  // Before any work, so that a stream of another state is refused at once.
   FLATKV_TRY(compare_trusted(header.summary.version, header.summary.roots, trusted));
   if (started) FLATKV_TRY(started(header));
 
   std::uint64_t rows = 0;
   FLATKV_ASSIGN(Chunk chunk, reader.next());
-  RowHasher hasher;  // after the chunk: it is done with the rows before they go
+  RowHasher hasher;  // declared after the chunk, so that it ends before the rows do
   while (!chunk.rows.empty()) {
     if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) {
       return fail(ErrorCode::cancelled, "cancelled");

@@ -6,9 +6,9 @@
 
 namespace flatkv::transfer {
 
-/// Reads a whole stream, hashing each chunk on the pool while `use` has it and the next one is
-/// read. At the end the rows' hashes must be the header's, and the header's its roots line, and
-/// that the trusted one. `use` may be empty. The header is known when `use` is first called.
+/// Reads a whole stream; hashes each chunk on the pool while `use` has it and the next one is read.
+/// At the end the rows' hashes must equal the header's, and the header's roots line must fit them
+/// and `trusted`. Calls `started` with the header before the first `use`; both may be empty.
 Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted,
                                  const TransferOptions& options,
                                  const std::function<Status(const StreamHeader&)>& started,

@@ -62,7 +62,7 @@ Result<Chunk> StreamReader::next() {
   return chunk;
 }
 
-/// In steps, so that a length that lies costs no more memory than the bytes that are there.
+/// In steps, so that a false length costs no more memory than the bytes that are there.
 Status StreamReader::read_payload(std::uint32_t bytes, Bytes& payload) {
   while (payload.size() < bytes) {
     const std::size_t at = payload.size();
@@ -109,7 +109,7 @@ Status StreamReader::read_footer(const FrameBytes& bytes, const Footer& footer) 
                std::to_string(rows_read_));
   }
   if (rules_->counted() != header_.summary.stats) {
-    return bad("the rows are not as many or as large as the header says");
+    return bad("the number or size of the rows is not what the header says");
   }
   std::array<std::uint8_t, 1> more{};
   FLATKV_ASSIGN(const std::size_t got, source_->read(more));

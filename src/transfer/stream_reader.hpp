@@ -8,27 +8,27 @@
 
 namespace flatkv::transfer {
 
-/// Rows of one chunk and the bytes they lie in.
+/// The rows of one chunk, and the bytes that they point into.
 struct Chunk {
   Bytes payload;
   std::vector<ImportRow> rows;
 };
 
-/// Reads a stream from an untrusted source and checks all that can be checked on the way: digests,
-/// indices, lengths, order, the form of every row, and at the end the counts and that nothing
-/// follows. What the rows hash to is for the caller. Memory: one chunk.
+/// Reads a stream from an untrusted source and checks everything that can be checked on the way:
+/// digests, indices, lengths, order, the form of every row, and at the end the counts and that no
+/// bytes follow. The caller hashes the rows. Memory: one chunk.
 class StreamReader {
  public:
   static Result<StreamReader> open(ByteSource& source);
 
   const StreamHeader& header() const noexcept { return header_; }
 
-  /// The next chunk; one without rows after the footer was found right.
+  /// The next chunk; one without rows once the footer has been verified.
   Result<Chunk> next();
 
  private:
   explicit StreamReader(ByteSource& source) : source_(&source) {}
-  /// Fills all of `into`, or says where the stream ended.
+  /// Fills all of `into`, or fails where the stream ended.
   Status read_exactly(std::span<std::uint8_t> into);
   Status read_footer(const FrameBytes& bytes, const Footer& footer);
   Status read_payload(std::uint32_t bytes, Bytes& payload);

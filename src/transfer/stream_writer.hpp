@@ -4,14 +4,14 @@
 
 namespace flatkv::transfer {
 
-/// Writes a stream: header, rows in stream order, `finish`. Memory: one chunk.
+/// Writes a stream: header, rows in stream order, footer. Memory: one chunk.
 class StreamWriter {
  public:
   explicit StreamWriter(ByteSink& sink) : sink_(sink) {}
 
   Status begin(const StreamHeader& header);
   Status row(Database database, ByteView key, ByteView value);
-  /// Without it the stream has no footer and no reader accepts it.
+  /// Writes the footer, without which no reader accepts the stream.
   Status finish();
 
  private:

@@ -26,7 +26,7 @@ class MemorySource : public ByteSource {
  public:
   explicit MemorySource(ByteView bytes) : rest_(bytes) {}
   Result<std::size_t> read(std::span<std::uint8_t> into) override {
-    // Odd portions, as a pipe might give them.
+    // Odd sizes, as a pipe might return them.
     const std::size_t count = std::min({into.size(), rest_.size(), std::size_t{777}});
     std::ranges::copy(rest_.first(count), into.begin());
     rest_ = rest_.subspan(count);
@@ -78,7 +78,7 @@ inline ImportOptions force() {
   return options;
 }
 
-/// A stream made by somebody who can compute digests: only rules and hashes can find it out.
+/// Makes streams whose digests are right: only rules and hashes can tell that they are forged.
 class Forger {
  public:
   explicit Forger(const CommitStore& store, AccountRows account_rows = AccountRows::keep) {

@@ -33,7 +33,8 @@ TEST(Transfer, RoundTripGoesOnWithTheSameRoots) {
     const CommitStore gone = std::move(two);
   }
   const CommitStore again = must(CommitStore::open(dir / "two"));
-  EXPECT_EQ(again.version(), 15);  // trap 29: not gone at the next open
+  // docs/hazards.md#import-lost-at-next-open
+  EXPECT_EQ(again.version(), 15);
   expect_verified(again);
 }
 
@@ -44,7 +45,7 @@ TEST(Transfer, EqualStatesGiveEqualBytesWhateverTheirPast) {
   small.segment_bytes = 2 << 10;
   CommitStore one = open_new(dir / "one", small);
   fill(one);
-  // The same rows in other blocks, in another order, with others in between that go again.
+  // The same rows in other blocks and another order, with detours.
   CommitStore two = open_new(dir / "two");
   Block all;
   for (unsigned i = 5; i-- > 0;) {
@@ -53,7 +54,7 @@ TEST(Transfer, EqualStatesGiveEqualBytesWhateverTheirPast) {
     all.set(to_bytes(code_key(Block::address(i))), Bytes(1000 * i + 1, 0x60));
     all.set({0x99, static_cast<std::uint8_t>(i)}, i == 2 ? Bytes{} : Bytes{1, 2, 3});
     all.remove(Block::slot_key(77, i)).remove({0x99, 0x77});
-    if (i == 0) break;  // the fifth block is all of it
+    if (i == 0) break;  // the fifth block holds everything
     must(Block().slot(77, i, i).set({0x99, 0x77}, {1}).commit(two));
     must(two.flush());
   }
@@ -63,7 +64,7 @@ TEST(Transfer, EqualStatesGiveEqualBytesWhateverTheirPast) {
   EXPECT_EQ(export_bytes(two), export_bytes(one));
 }
 
-TEST(Transfer, E1_ABlockThatCannotBeReadIsNotTheEndOfTheRows) {
+TEST(Transfer, ABlockThatCannotBeReadIsNotTheEndOfTheRows_E1) {
   const TempDir dir;
   {
     CommitStore store = open_new(dir / "s");
@@ -88,7 +89,7 @@ TEST(Transfer, E1_ABlockThatCannotBeReadIsNotTheEndOfTheRows) {
     EXPECT_FALSE(std::filesystem::exists(file));
     EXPECT_FALSE(std::filesystem::exists(file + "-tmp"));
   }
-  MemorySink sink;  // where nothing can be taken back, nobody takes it for a whole one
+  MemorySink sink;  // a pipe cannot be undone, but what it got is no valid stream
   EXPECT_FALSE(export_state(must(store.view()), store.account_rows(), sink));
   EXPECT_FALSE(check(sink.bytes));
 }
@@ -102,7 +103,8 @@ TEST(Transfer, AnEmptyStateTravels) {
   must(Block().slot(1, 1, 1).commit(two));
 }
 
-TEST(Transfer, Trap26_AStoreIsReplacedOnlyWithForceAndWhole) {
+// docs/hazards.md#import-over-rows
+TEST(Transfer, AStoreIsReplacedOnlyWithForceAndWhole) {
   const TempDir dir;
   CommitStore one = open_new(dir / "one");
   must(Block().slot(1, 1, 1).commit(one));
@@ -163,7 +165,8 @@ TEST(Importer, TwentyPairsInFourDatabases) {
 }
 
 #ifdef FLATKV_FAILPOINTS
-TEST(Importer, Trap27_AFailureAtAnyStepLeavesTheOldStore) {
+// docs/hazards.md#version-before-rows
+TEST(Importer, AFailureAtAnyStepLeavesTheOldStore) {
   const TempDir dir;
   CommitStore source = open_new(dir / "source");
   fill(source);

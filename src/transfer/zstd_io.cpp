@@ -1,4 +1,4 @@
-// Compression around a stream; digests are of what is inside.
+// Compression around a stream; digests cover the uncompressed bytes.
 #include <zstd.h>
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace flatkv {
 namespace {
 
-/// The largest window a frame may ask for: 128 MiB, what the zstd command accepts by default.
+/// The largest window that a frame may ask for: 128 MiB, the default of the zstd command.
 constexpr int kMaxWindowLog = 27;
 
 Failure zstd_failure(ErrorCode code, std::size_t result) {

@@ -2,14 +2,14 @@
 #include "flatkv/inspect.hpp"
 #include "support/store_fixture.hpp"
 
-// A row changed behind RocksDB's back, its block checksum right: the store's own hashes say that
-// nothing happened. What is compared is what is in the rows.
+// A row changed behind RocksDB's back, with a valid block checksum. The store's own hashes do not
+// show it; only comparing the rows does.
 namespace flatkv::test {
 namespace {
 
 class DamagedRow : public StoreFixture {
  protected:
-  /// Two stores with equal states; a row of one will be damaged.
+  /// Makes two stores with equal states; a row of one will be damaged.
   void SetUp() override {
     open();
     blocks(30);
@@ -43,7 +43,7 @@ class DamagedRow : public StoreFixture {
     return *std::move(made);
   }
 
-  /// The damage is told by the digest and found by the comparison: this one key.
+  /// The digest shows the damage, and the comparison finds this one key.
   void expect_found(Database database, const Bytes& key, const std::optional<Bytes>& good,
                     const std::optional<Bytes>& bad) {
     const ReadOnlyStore healthy = look(aside("healthy"));

@@ -1,6 +1,6 @@
-// Every failpoint between durable steps, in every section that passes it: the process is killed
-// there, or the step fails there; the store must open again and hold what was acknowledged (fault
-// matrix section 1). FLATKV_FAILPOINT_HITS: how many hits of a site are tried (0: all).
+// Kills the process, or fails the step, at every failpoint between durable steps, in every section
+// that passes it. The store must open again and hold what was acknowledged.
+// FLATKV_FAILPOINT_HITS: how many hits of a site are tried (0: all).
 #include <gtest/gtest.h>
 
 #ifdef FLATKV_FAILPOINTS
@@ -23,7 +23,7 @@ namespace {
 
 using Counts = std::map<std::string, unsigned>;
 
-/// Every site named in the sources of the rooms that the sections go through.
+/// Every site in the sources of the rooms that the sections run through.
 std::set<std::string> sites_in_sources() {
   std::set<std::string> all;
   for (const char* room : {"fs", "changelog", "engine", "layout", "store"}) {
@@ -43,7 +43,7 @@ std::set<std::string> sites_in_sources() {
   return all;
 }
 
-/// Sites that no section can pass, and why.
+/// Sites that no section can reach, and why.
 const std::map<std::string, const char*> kElsewhere = {
     {"fs.link_or_copy.before_copy", "only where the file system cannot link"},
     {"absent_keys.scan", "no durable step; tested in the room, src/store/absent_keys_test.cpp"},
@@ -53,12 +53,12 @@ const std::map<std::string, const char*> kElsewhere = {
      "the room"},
 };
 
-/// The rows of the fault matrix that a kill, and an error, at the sites of this name are of.
+/// The rows of docs/recovery.md for a kill, and for an error, at the sites of this name.
 struct Rows {
   const char* sites;
   std::vector<const char*> killed;
   std::vector<const char*> failed;
-  Came error = Came::recovered;  ///< of a child that an error ended, before its store was reopened
+  Came error = Came::recovered;  ///< if an error ended the child before its store was reopened
 };
 const std::vector<Rows> kRows = {
     {"commit.begin", {"C1"}, {}},
@@ -130,7 +130,7 @@ class FailpointCrash : public ::testing::Test {
     started_ = std::max(acknowledged_, child.last('s').value_or(most(section)));
     return status;
   }
-  /// Before the child says anything: what the prepared store holds.
+  /// The least version before the child reports anything: that of the prepared store.
   static std::int64_t least(const std::string& section) {
     return section == "create" ? 0 : section == "skew" ? kPreparedVersion + 6 : kPreparedVersion;
   }
@@ -161,7 +161,7 @@ class FailpointCrash : public ::testing::Test {
       if (hits == 0) {
         for (unsigned n = 1; n <= count; ++n) chosen.insert(n);
       } else {
-        // Spread over the section: the first, the last, and between.
+        // Spread over the section: the first, the last, and some between.
         for (unsigned n = 0; n < hits; ++n) {
           chosen.insert(1 + (turn_ + n * count / static_cast<unsigned>(hits)) % count);
         }
@@ -171,7 +171,7 @@ class FailpointCrash : public ::testing::Test {
         const std::string spec = site + "@" + std::to_string(nth) + "=" + action;
         SCOPED_TRACE("FLATKV_FAILPOINT=" + spec + " in section " + section);
         int status = live(section, spec);
-        // How often a flush begins of itself depends on when the last one was through.
+        // How often a flush starts depends on when the last one was done.
         if (nth > 1 && std::string_view(action) == "kill" && WIFEXITED(status)) {
           status = live(section, site + "@1=" + action);
         }
@@ -194,7 +194,7 @@ class FailpointCrash : public ::testing::Test {
     }
   }
 
-  /// C12: stopped when all four were flushed and the metadata database was not.
+  /// C12: stopped when all four data databases were flushed but the metadata database was not.
   void look_at_metadata() {
     std::set<std::int64_t> data;
     for (const char* name : {"account", "code", "storage", "legacy"}) {

@@ -1,7 +1,6 @@
-// Kills while history is made and unmade: snapshots, their pruning, rollbacks and imports among the
-// commits of a child (fault matrix S1, S15, B1, I1). What was acknowledged is there, a rollback or
-// an import happened whole or not at all, and blocks go on from either. FLATKV_KILL_ROUNDS,
-// FLATKV_SEED.
+// Kills among commits, snapshots and their pruning, rollbacks and imports of a child (rows S1, S15,
+// B1 and I1 of docs/recovery.md). What was acknowledged is there, a rollback or an import happened
+// completely or not at all, and blocks go on from either. FLATKV_KILL_ROUNDS, FLATKV_SEED.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -21,7 +20,7 @@ namespace flatkv::test {
 namespace {
 
 const Pools kPools{20, 20, 30, 40};
-constexpr std::int64_t kDeepest = 12;  ///< rollbacks go back so many blocks at most
+constexpr std::int64_t kDeepest = 12;  ///< the most blocks that a rollback goes back
 constexpr std::size_t kStatesKept = 40;
 
 enum Doing : std::uint32_t { kNothing, kCommit, kSnapshot, kPrune, kRollback, kImport };
@@ -41,15 +40,14 @@ Options life_options(std::uint64_t life) {
   return options;
 }
 
-/// What block `version` of a life is made of; another one after each rollback, so that a block of
-/// an abandoned branch is never taken for the right one.
+/// The content of block `version` of a life; different after each rollback, so that a block of an
+/// abandoned branch is never taken for the right one.
 std::vector<Changes> block_of(std::uint64_t life, std::uint64_t branch, std::int64_t version) {
   return script_block(1000 * life + branch, version, kPools);
 }
 
-/// Steps that are over in no time last longer, so that kills fall into them, too: what is between
-/// two of a snapshot's prunings, and what comes after a swap. Pruning is told from the rest of its
-/// snapshot by this.
+/// Delays short steps so that kills hit them, too: those between two prunings of a snapshot, and
+/// those after a swap. Also tells pruning from the rest of its snapshot.
 void stretch_short_steps([[maybe_unused]] Shared& page) {
 #ifdef FLATKV_FAILPOINTS
   const auto stretch = [](const char* site, std::function<void()> more) {
@@ -70,8 +68,8 @@ void stretch_short_steps([[maybe_unused]] Shared& page) {
 #endif
 }
 
-/// Arguments: store, page, number of this life. Says `a` for each commit, `b` and `R` around a
-/// rollback, `n` where it was refused.
+/// Arguments: store, page, number of this life. Reports `a` for each commit, `b` and `R` around a
+/// rollback, `n` if it was refused.
 class Life {
  public:
   Life(CommitStore& store, Shared& page, const Reporter& reporter, std::uint64_t number)
@@ -178,7 +176,7 @@ class HistoryKill : public ::testing::Test {
     page_.doing = kNothing;
     page_.started = 0;
     Child child = Child::start("history-life", {path(), page_path(), std::to_string(life_)});
-    if (!one_in(random_, 5)) {  // else it may be killed while it opens
+    if (!one_in(random_, 5)) {  // otherwise it may be killed while it opens
       ASSERT_TRUE(child.wait_for_message());
     }
     ::usleep(static_cast<useconds_t>(below(random_, 80'000)));
@@ -236,7 +234,7 @@ class HistoryKill : public ::testing::Test {
     going_back_.reset();
   }
 
-  /// The version found at an opening says what became of the step that was cut off.
+  /// The version found at an opening shows how the interrupted step ended.
   void settle(std::int64_t found) {
     if (going_back_ && found == *going_back_) {
       ++counts_["rollback cut off: at the target"];
@@ -263,7 +261,7 @@ class HistoryKill : public ::testing::Test {
     states_[model_.version()] = model_.committed();
     const auto view = store->view();
     ASSERT_OK(view);
-    if (life_ % 3 == 0) {  // for an import later on
+    if (life_ % 3 == 0) {  // for a later import
       ASSERT_OK(export_to_file(*view, store->account_rows(), stream()));
       exported_ = model_.committed();
     }
@@ -277,7 +275,7 @@ class HistoryKill : public ::testing::Test {
     }
   }
 
-  /// The stream over the store: afterwards it is the old one or the stream's.
+  /// Imports the stream over the store: afterwards either store is there.
   void kill_in_an_import() {
     if (!exported_ || exported_->version == model_.version()) return;
     kill_import_into(path());
@@ -294,7 +292,7 @@ class HistoryKill : public ::testing::Test {
     count_fault("I1", Came::recovered);
   }
 
-  /// Into an empty place: nothing, `import_incomplete`, or the whole.
+  /// Imports into an empty place: nothing, `import_incomplete`, or a complete store.
   void kill_in_a_first_import() {
     if (!exported_) return;
     const std::string place = directory_.path("place");
@@ -316,7 +314,7 @@ class HistoryKill : public ::testing::Test {
       ++counts_[begun ? "first import cut off: import_incomplete" : "first import cut off: none"];
       if (begun) {
         count_fault("I1", Came::refused);
-        options.create_if_missing = true;  // never an empty store over it
+        options.create_if_missing = true;  // never creates an empty store over it
         ASSERT_TRUE(fails(CommitStore::open(place, options), ErrorCode::import_incomplete));
         ASSERT_NE(store.error().message.find("flatkv import FILE " + place), std::string::npos);
       }
@@ -335,7 +333,7 @@ class HistoryKill : public ::testing::Test {
     child.kill();
     child.wait();
     ASSERT_FALSE(child.last('e')) << "the child failed before it was killed";
-    // Kills should fall into the import, however fast the machine is.
+    // Kills should hit the import, however fast the machine is.
     const bool done = child.last('d').has_value();
     import_us_ =
         std::clamp<std::uint64_t>(done ? import_us_ * 3 / 4 : import_us_ * 5 / 4, 500, 2'000'000);

@@ -1,6 +1,6 @@
-// A child commits and acknowledges over a pipe; it is killed at random, in recovery too, and the
+// A child commits and acknowledges over a pipe, and is killed at random, also in recovery. The
 // store must open at the last acknowledged version or the next, with the model's root and a full
-// scan that agrees (fault matrix L4, trap 37). FLATKV_KILL_ROUNDS, FLATKV_SEED.
+// scan that agrees (row L4 of docs/recovery.md). FLATKV_KILL_ROUNDS, FLATKV_SEED.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -33,7 +33,7 @@ Options round_options(std::uint64_t round) {
   return options;
 }
 
-/// Flushes are in the background: failpoints that let pass tell when one runs.
+/// Flushes run in the background: failpoints without an error show when one runs.
 void watch_flushes([[maybe_unused]] Shared& page) {
 #ifdef FLATKV_FAILPOINTS
   const auto set = [&page](std::uint32_t value) {
@@ -85,7 +85,7 @@ class Kill : public ::testing::Test {
     page_.open = 0;
   }
 
-  /// Takes the last words of a killed child into account.
+  /// Reads the last messages of a killed child.
   void bury(Child& child) {
     child.kill();
     child.wait();
@@ -107,7 +107,7 @@ class Kill : public ::testing::Test {
     if (table) ++counts_["  with a table on its way"];
   }
 
-  /// Something that this round is to recover from, and its row of the fault matrix.
+  /// Records what this round has to recover from, and its row of docs/recovery.md.
   void came(const std::string& what, const char* row) {
     ++counts_[what];
     rows_.emplace_back(row);
@@ -158,7 +158,8 @@ class Kill : public ::testing::Test {
   std::vector<std::string> rows_;
 };
 
-TEST_F(Kill, Trap37_EveryAcknowledgedBlockSurvives) {
+// docs/hazards.md#uneven-after-kill
+TEST_F(Kill, EveryAcknowledgedBlockSurvives) {
   const std::uint64_t rounds = environment("FLATKV_KILL_ROUNDS", 100);
   const std::uint64_t seed = environment("FLATKV_SEED", 1);
   Random random(seed);
@@ -174,7 +175,7 @@ TEST_F(Kill, Trap37_EveryAcknowledgedBlockSurvives) {
       ::usleep(static_cast<useconds_t>(below(random, 60'000)));
       bury(child);
     }
-    // Killed again while it recovers, or soon after.
+    // Kills it again while it recovers, or soon after.
     while (!HasFatalFailure() && one_in(random, 3)) {
       Child child = start();
       ::usleep(static_cast<useconds_t>(below(random, 60'000)));

@@ -32,7 +32,7 @@ Options section_options() {
   return options;
 }
 
-/// What a section does with an open store, telling of each step. The first error ends it.
+/// What a section does with an open store, reporting each step. The first error ends it.
 class Life {
  public:
   Life(CommitStore& store, const Reporter& reporter) : store_(store), reporter_(reporter) {}
@@ -83,7 +83,7 @@ Status go_on(Life& life) {
   return life.flush();
 }
 
-/// The store closed at kPreparedVersion with some databases left behind and a torn log.
+/// The store closed at kPreparedVersion, with some databases behind and a torn log.
 void make_skewed(const std::string& store) {
   const std::string aside = store + "-aside";
   for (const char* name : {"storage", "metadata"}) {
@@ -190,7 +190,7 @@ void write_counts([[maybe_unused]] const std::string& path) {
 #endif
 }
 
-/// Arguments: section, store, file for the counts. Exit: 0 to the end, 1 stopped by an error.
+/// Arguments: section, store, file for the counts. Exit: 0 at the end, 1 after an error.
 int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const Section& one = section(arguments.at(0));
   Options options = section_options();

@@ -6,7 +6,7 @@
 #include "support/model.hpp"
 #include "support/random_blocks.hpp"
 
-// Short lives of a store, each ending at a close, for a child that is stopped at a failpoint.
+// Short lives of a store, each ending with a close, for a child that is stopped at a failpoint.
 namespace flatkv::test {
 
 inline constexpr std::uint64_t kScriptSeed = 23;
@@ -15,7 +15,7 @@ inline const Pools kScriptPools{10, 10, 20, 40};
 
 std::vector<std::string> section_names();
 
-/// Makes the store that the section starts from, closed (for "create": nothing). `base` is a closed
+/// Makes the closed store that the section starts from (for "create": none). `base` is a closed
 /// store of kPreparedVersion blocks with two snapshots, made by `prepare_base`.
 void prepare_section(const std::string& name, const std::string& base, const std::string& store);
 void prepare_base(const std::string& base);

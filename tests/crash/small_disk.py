@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Small and unwilling disks, real ones: a tmpfs that fills up at every level (N1, I3, E2) and an ext4 that turns
-read-only under a running writer (N4). Mounting needs root; without it this is skipped, and says so."""
+"""Real disks that are small or fail: a tmpfs that fills up at every level (N1, I3, E2) and an ext4 that turns
+read-only under a running writer (N4). Mounting needs root; otherwise the test is skipped with the reason."""
 
 import contextlib
 import json
@@ -169,13 +169,13 @@ class SmallDisk:
             refused = flatkv("apply", disk / "store", self.file)
             expect(refused.exit in (3, 4), "it opens for writing where nothing can be written", refused)
             count_fault("N4", "F")
-        # What a restart finds: the journal is played back by the next mount.
+        # What a restart finds: the next mount replays the journal.
         with mounted(self.folder / "ext4", "-o", "loop", image) as disk:
             self.root(disk / "store", acknowledged)
             self.ok("apply", disk / "store", self.file)
             expect(self.root(disk / "store") == BLOCKS)
             self.ok("verify", disk / "store")
-            # Read-only from the start: tools that look still do; a writer is told why not.
+            # Mounted read-only: reading verbs still work; a writer is refused with the reason.
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True, capture_output=True)
             self.ok("info", disk / "store")
             expect(self.root(disk / "store") == BLOCKS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The built program under strace, which makes the Nth call of a kind fail, lie or kill, for the first N of
-each thread (fault matrix L5). After each: what was acknowledged is there, every root is the golden one, the
-file goes on to its end and everything verifies.
+each thread (row L5 of docs/recovery.md). After each, what was acknowledged is there, every root is the golden one, the
+rest of the file is applied and everything verifies.
 
 FLATKV_STRACE_SECONDS: how long (45; 0: all of it). FLATKV_SEED: the order after the first of each kind."""
 
@@ -21,7 +21,7 @@ from fault_counts import count_fault, counted  # noqa: E402
 from support import FLATKV, flatkv, roots_of, text_of, trace  # noqa: E402
 
 SKIPPED = 77
-# The calls that concern files of the store, and what each is made to do. One that does not occur costs nothing.
+# System calls on the store's files, and the faults for each. One that does not occur costs nothing.
 WRITES = ("EIO", "ENOSPC", "KILL")
 FAULTS = {
     "fdatasync": ("EIO", "ENOSPC", "KILL", "LIE"),
@@ -36,7 +36,7 @@ FAULTS = {
     "pread64": ("EIO",),
 }
 BLOCKS = 24
-CUT = 18      # where a run ends that is interfered with
+CUT = 18      # version at which an interfered run ends
 CLOSED = 10   # version of the stores that runs start from
 LEAST = 40    # injections, however slow the machine is
 
@@ -101,7 +101,7 @@ class Matrix:
         self.ok("apply", closed, self.file, "--until", CLOSED)
         killed = self.folder / "killed"
         shutil.copytree(closed, killed)
-        # Killed while it commits: its log is ahead of its databases.
+        # Killed during a commit: its log is ahead of its databases.
         done = self.run(["apply", killed, self.file], "fdatasync:signal=SIGKILL:when=5")
         expect(done.returncode == -9, "it was not killed", done)
         expect(flatkv("info", killed, "--json").exit == 0, "the killed store does not open")
@@ -133,7 +133,7 @@ class Matrix:
 
     def run(self, arguments, *injections):
         command = ["strace", "-f", "-qq", "-y", "-o", str(self.log), "-e", "trace=" + ",".join(FAULTS)]
-        # It stops only at the calls that are traced; but strace 6.1 then forgets to send signals.
+        # --seccomp-bpf stops only at traced calls, but with it strace 6.1 forgets to send signals.
         if not any("signal" in injection for injection in injections):
             command.append("--seccomp-bpf")
         for injection in injections:
@@ -150,7 +150,7 @@ class Matrix:
                 continue
             thread, call, rest = match.groups()
             seen[thread, call] = seen.get((thread, call), 0) + 1
-            if str(self.store) in rest and not re.search(r"/LO(G|CK)\b", rest):  # those are for people
+            if str(self.store) in rest and not re.search(r"/LO(G|CK)\b", rest):  # no part of the store
                 places.setdefault(call, set()).add(seen[thread, call])
         return {call: sorted(at) for call, at in places.items() if call in FAULTS}
 
@@ -171,7 +171,7 @@ class Matrix:
     def acknowledged(self) -> int:
         if not self.roots.exists():
             return 0
-        # The last line may have been cut by the fault itself.
+        # The fault itself may have cut the last line.
         text = self.roots.read_text()
         lines = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
         for line in lines:
@@ -206,7 +206,7 @@ class Matrix:
         done = self.run(arguments, f"{call}:{what}:when={nth}")
         paths = self.injected(call, done.returncode == -9)
         if not paths or (fault == "KILL" and done.returncode != -9):
-            return False  # another thread came to it this time, or none
+            return False  # this time another thread made the call, or none
         if os.environ.get("FLATKV_STRACE_VERBOSE"):
             print(name, call, nth, fault, done.returncode, paths, flush=True)
         code = done.returncode
@@ -223,7 +223,7 @@ class Matrix:
         return True
 
     def lying_disk(self):
-        """Every sync lies and the power goes: the log is as it was, the databases may be ahead of it (C6)."""
+        """Every sync lies and the power goes: the log is the old one, the databases may be ahead of it (C6)."""
         def log_of(store):
             generation = json.loads(self.ok("info", store, "--json").out)["generation"]
             return store / os.path.basename(generation) / "changelog"

@@ -1,6 +1,6 @@
-// The store against results made by other implementations: every root and checksum of every
-// version, the final rows, and a full scan; straight through, over reopens, and with a write
-// buffer so small that every few blocks are flushed.
+// The store against results of other implementations: the roots line of every version, the final
+// rows and a full scan; straight through, over reopens, and with a write buffer so small that a
+// flush happens every few blocks.
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -18,15 +18,15 @@ namespace {
 struct Case {
   const char* name;
   AccountRows mode;
-  std::int64_t reopen_every;  // blocks, in the tests that reopen
-  std::uint64_t tiny_buffer;  // bytes, in the test of a tiny buffer
+  std::int64_t reopen_every;  // blocks, in the test that reopens
+  std::uint64_t tiny_buffer;  // bytes, in the test with a tiny buffer
 };
 
 std::string stem(const Case& the) {
   return std::string(the.name) + (the.mode == AccountRows::prune_empty ? ".prune_empty" : "");
 }
 
-/// The rows file as text, or its digest where only that is kept here.
+/// The rows file as text, or its digest where only that is kept.
 struct ExpectedRows {
   std::optional<std::string> text;
   std::string digest;
@@ -115,7 +115,7 @@ class Golden : public ::testing::TestWithParam<Case> {
     EXPECT_EQ(report->databases.size(), 4U);
     EXPECT_TRUE(same_roots(report->roots, expected));
     const std::optional<ExpectedRows> rows = expected_rows(GetParam());
-    if (!rows) return;  // given for one mode only
+    if (!rows) return;  // exists for one mode only
     std::string found;
     std::size_t lines = 0;
     for (const Database database : kData) {

@@ -1,5 +1,5 @@
-// The model itself against the independent oracle's traces: a wrong model would excuse a wrong
-// store.
+// The model itself against traces of an independent implementation: a wrong model would hide a
+// wrong store.
 #include "support/model.hpp"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,8 @@ TEST(Model, FollowsTheOracleInBothAccountModes) {
 }
 
 TEST(Model, PlainBlake3OfManyChunks) {
-  // The zero hash of spec §3, and the first bytes of longer output agree with the shorter.
+  // The checksum of the zero hash (docs/specification.md#lattice-hash); then longer output begins
+  // with the shorter.
   EXPECT_EQ(to_hex(plain_blake3(Bytes(2048))),
             "be2a8de3dcf46c94ce85cdc8e07ac308f4d8a95490d956c38d780fd610db0813");
   for (const std::size_t size : {0UL, 1UL, 64UL, 65UL, 1024UL, 1025UL, 3072UL, 5000UL, 70000UL}) {

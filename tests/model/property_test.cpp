@@ -1,4 +1,4 @@
-// Random operations on a store and on the model; they must agree after every one.
+// Random operations on a store and on the model, which must agree after each of them.
 // FLATKV_SEED repeats a run (the seed is printed), FLATKV_PROPERTY_STEPS makes it longer.
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ Options random_options(Random& random) {
   options.write_buffer = any_of<std::uint64_t>(random, {4 << 10, 64 << 10, 1 << 20, 16 << 20});
   options.segment_bytes = any_of<std::uint64_t>(random, {1 << 10, 16 << 10, 64 << 20});
   options.row_cache = any_of<std::uint64_t>(random, {0, 16 << 10, 1 << 20});
-  // The second is enough for some databases and not for all.
+  // The second is enough for some databases but not for all.
   options.key_filter = any_of<std::uint64_t>(random, {0, 800 << 10, 256 << 20});
   options.max_lag_blocks = any_of<std::uint64_t>(random, {3, 10'000});
   options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 7});
@@ -185,7 +185,7 @@ class RandomRun {
     }
   }
 
-  /// Rows of the model within a range.
+  /// The model's rows within a range.
   static Rows within(const Rows& rows, const RowRange& range) {
     Rows found;
     for (const auto& [key, value] : rows) {
@@ -288,7 +288,7 @@ class RandomRun {
     views_.emplace_back(std::move(*view), model_.committed());
   }
 
-  /// Several keys at once, some of them twice.
+  /// Reads several keys at once, some of them twice.
   template <class From>
   void many_reads(const From& from, const State& state) {
     std::vector<Bytes> keys(below(random_, 60));
@@ -355,7 +355,7 @@ class RandomRun {
 
   std::string path() const { return directory_.path("store"); }
 
-  /// A version that was committed, the current one among them; rather a late one.
+  /// A committed version, up to the current one; more often a late one.
   std::int64_t some_version() {
     const std::int64_t first = options_.create.initial_version - 1;
     const auto all = static_cast<std::uint64_t>(model_.version() - first) + 1;
@@ -363,7 +363,7 @@ class RandomRun {
     return model_.version() - static_cast<std::int64_t>(below(random_, last));
   }
 
-  /// Whether a valid snapshot and the log lead to the version (spec §7).
+  /// Whether a valid snapshot and the log lead to the version (docs/specification.md#rollback).
   void reachable(std::int64_t version, bool& found) {
     found = false;
     const auto kept = list_snapshots(path());
@@ -377,7 +377,7 @@ class RandomRun {
     }
   }
 
-  /// A refusal is right only where nothing leads there. Automatic snapshots may prune meanwhile.
+  /// A refusal is right only if nothing leads there. Automatic snapshots may prune meanwhile.
   template <class T>
   void expect_refused(const Result<T>& done, std::int64_t version, bool reached) {
     ASSERT_TRUE(fails(done, ErrorCode::version_mismatch)) << version;
@@ -439,7 +439,7 @@ class RandomRun {
     walk(clone->view(), state_at(*options.at));
   }
 
-  /// A stream of the state, checked, in a file.
+  /// Exports the state to a file and checks the stream.
   void export_and_check(const ReadView& view, const State& state, const std::string& file) {
     ASSERT_OK(export_to_file(view, store_->account_rows(), file));
     TrustedRoots trusted;
@@ -452,8 +452,8 @@ class RandomRun {
     }
   }
 
-  /// Export of the present or of what a view still sees, import elsewhere; the next block is the
-  /// same on the imported store as it would be here.
+  /// Exports the current state, or that of a view, and imports it elsewhere. The next block must be
+  /// the same on the imported store as on this one.
   void round_trip() {
     const auto now = store_->view();
     ASSERT_OK(now);
@@ -478,7 +478,7 @@ class RandomRun {
     ++done_counts()["round trip"];
   }
 
-  /// The state in the place of its own store, or row by row: a new store without a past.
+  /// Imports the state over its own store, or row by row: a store without a history.
   void import_over() {
     const std::string file = directory_.path("own.zst");
     {
@@ -555,7 +555,7 @@ class RandomRun {
   std::map<std::int64_t, State> states_;
   State nothing_ = model_.committed();  ///< before the first block
   std::deque<std::string> history_;
-  bool imported_ = false;  ///< the store is one that was imported: its first version is 1
+  bool imported_ = false;  ///< the store was imported: its initial version is 1
 };
 
 TEST(Property, RandomOperationsAgreeWithTheModel) {

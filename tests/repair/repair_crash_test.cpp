@@ -1,6 +1,6 @@
-// A process that repairs is killed, or a step of it fails, at every failpoint it passes: what is
-// left is the damaged generation as it was or the repaired one, whole, and repair can be run again
-// (fault matrix S11). FLATKV_FAILPOINT_HITS=0: every time, not one in four where nothing was
+// A repair is killed, or a step of it fails, at every failpoint that it passes: either the damaged
+// generation is left unchanged or the repaired one is complete, and repair can be run again (row
+// S11 of docs/recovery.md). FLATKV_FAILPOINT_HITS=0: every time, not one in four if nothing was
 // swapped.
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ Database database_of(const std::string& name) {
   return Database::metadata;
 }
 
-/// `names`: one database, or several with blanks between; several not from a stream.
+/// `names`: one database, or several separated by blanks; several not from a stream.
 Result<RepairReport> mend_all(const std::string& store, const std::string& names,
                               const std::string& stream) {
   if (!stream.empty()) {
@@ -72,7 +72,7 @@ class RepairCrash : public RepairFixture {
     return status;
   }
 
-  /// What was left is the old or the new; repaired again it is right and alone.
+  /// The old or the new state is left; after another repair it is right and nothing else remains.
   void check() {
     const std::string live = stdfs::path(live_generation(path())).filename();
     const bool swapped = live != "gen-00000001";
@@ -81,10 +81,10 @@ class RepairCrash : public RepairFixture {
     }
     ++(swapped ? new_ : old_);
     if (!swapped) {
-      // As it was, but for what is being built beside it.
+      // Unchanged, apart from what was being built beside it.
       const auto as_it_was = tree_state(live_generation(base()));
       ASSERT_EQ(tree_difference(as_it_was, tree_state(live_generation(path()))), "");
-      // What follows is then always the same, but for what is left beside it.
+      // From here on it is always the same, apart from what is left beside it.
       if (old_ % 4 != 0 && environment("FLATKV_FAILPOINT_HITS", 1) == 1) return;
     }
     const auto again = mend_all(path(), name_, stream_);

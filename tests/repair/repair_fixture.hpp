@@ -17,7 +17,7 @@ inline RepairOptions repair_options() {
   return options;
 }
 
-/// A store of 20 blocks with snapshots at 0, 10 and, if asked for, 20; closed.
+/// A closed store of 20 blocks with snapshots at 0, 10 and, if asked for, 20.
 class RepairFixture : public StoreFixture {
  protected:
   void SetUp() override {
@@ -37,7 +37,7 @@ class RepairFixture : public StoreFixture {
     close();
   }
 
-  /// A row of the newest state, whose value is not empty.
+  /// A row of the newest state with a value that is not empty.
   std::pair<Bytes, Bytes> some_row(Database database) const {
     for (const auto& row : model_.committed().rows[static_cast<std::size_t>(database)]) {
       if (!row.second.empty()) return row;
@@ -80,7 +80,7 @@ class RepairFixture : public StoreFixture {
     return all;
   }
 
-  /// Refused with this code and these words, and nothing of the store is another.
+  /// Repair fails with this code and these words, and changes nothing in the store.
   void expect_refused(Database database, ErrorCode code, const RepairOptions& options,
                       const std::vector<std::string>& words = {}) {
     const auto before = tree_state(path());

@@ -1,4 +1,4 @@
-// The metadata database, rebuilt from what the four others say of themselves.
+// The metadata database, rebuilt from the LocalMeta of the four others.
 #include "repair/repair_fixture.hpp"
 
 namespace flatkv::test {
@@ -12,7 +12,7 @@ class RepairMetadata : public RepairFixture {
     tamper(working(path(), "metadata"), {{meta_key(name), value}});
   }
 
-  /// Another chain's store, of so many blocks, at aside("other").
+  /// Makes the store of another chain, of `blocks` blocks, at aside("other").
   void build_other(std::int64_t blocks) {
     Options options = options_;
     options.create_if_missing = true;
@@ -35,7 +35,7 @@ TEST_F(RepairMetadata, EachWrongValue) {
     copy_tree(aside("good"), path());
     edit(name, 7);
     EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
-    // The four are right; each says so, and that the store does not open.
+    // The four are right; each repair says so, and that the store does not open.
     const auto account = repair(path(), Database::account, repair_options());
     ASSERT_OK(account);
     EXPECT_FALSE(account->repaired());
@@ -79,7 +79,7 @@ TEST_F(RepairMetadata, AStrangers) {
   copy_tree(path(), aside("good"));
   copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
   expect_repaired(Database::metadata, RepairSource::local_meta);
-  // An open takes none of the five for its own then.
+  // An open then takes all five for foreign.
   copy_tree(aside("good"), path());
   copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
   const auto storage = repair(path(), Database::storage, repair_options());
@@ -97,7 +97,7 @@ TEST_F(RepairMetadata, AWholeCopyOfAnotherStoreIsForAnOpen) {
   copy_tree(live_generation(aside("other")) + "/working", live_generation(path()) + "/working");
   for (const Database database : {Database::storage, Database::metadata}) {
     expect_refused(database, ErrorCode::corruption, repair_options(),
-                   {"another store's", "an open mends", "flatkv snapshot"});
+                   {"another store's", "an open repairs", "flatkv snapshot"});
   }
   open();
   check_and_go_on();
@@ -107,7 +107,7 @@ TEST_F(RepairMetadata, AnOldOneWithWrongHashesIsFound) {
   build();
   copy_tree(snapshots(path()).at(1) + "/metadata", working(path(), "metadata"));
   remove_clean(path());
-  edit("_meta/hash/storage", 99);  // at version 10, where no database is: an open compares nothing
+  edit("_meta/hash/storage", 99);  // at version 10, at which an open compares no database
   expect_repaired(Database::metadata, RepairSource::local_meta);
 }
 

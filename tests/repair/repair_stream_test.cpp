@@ -1,4 +1,4 @@
-// A database rebuilt from an exported state, and the streams that are none of this store's.
+// A database rebuilt from an exported state, and streams that do not belong to this store.
 #include <algorithm>
 
 #include "base/bytes.hpp"
@@ -41,7 +41,7 @@ Bytes exported(const CommitStore& store) {
 
 class RepairFromStream : public RepairFixture {
  protected:
-  /// Snapshots at 10 and 20 that share every table of the first flush; exports at 8, 14 and 20.
+  /// Snapshots at 10 and 20 that share all tables of the first flush; exports at 8, 14 and 20.
   void SetUp() override {
     RepairFixture::SetUp();
     options_.snapshot_keep = 1;
@@ -73,8 +73,8 @@ class RepairFromStream : public RepairFixture {
     return repair(path(), database, options);
   }
 
-  /// Live and in every snapshot, so that it does not even open: a table's last byte is of its
-  /// magic.
+  /// Damages the database, live and in every snapshot, so that it does not open: the last byte of a
+  /// table belongs to its magic.
   void unmake(Database database) {
     std::map<std::uint64_t, std::string> all = live_tables(database);
     for (const std::string& copy : snapshots(path())) all.merge(tables(copy, database));
@@ -96,7 +96,8 @@ class RepairFromStream : public RepairFixture {
 
 TEST_F(RepairFromStream, EachDatabaseFromEachVersionThatTheLogReaches) {
   copy_tree(path(), aside("good"));
-  // copy_tree copies, so what follows damages one file at a time: the live one and each snapshot's.
+  // copy_tree breaks hard links, so the following damages one file at a time: live and in
+  // snapshots.
   for (const Database database : kData) {
     for (const std::int64_t version : {14, 20}) {
       SCOPED_TRACE(std::string(to_string(database)) + " from " + std::to_string(version));
@@ -135,8 +136,8 @@ TEST_F(RepairFromStream, WithHardLinksThatAreDamagedTogether) {
   check_and_go_on();
 }
 
-/// Neither opens, and the snapshots share it: each repair and each message leads to the same
-/// command.
+/// Two databases do not open, and the snapshots share the damage: each repair and each message
+/// leads to the same command.
 TEST_F(RepairFromStream, TwoDatabasesThatNoSnapshotHas) {
   unmake(Database::account);
   unmake(Database::storage);
@@ -206,7 +207,7 @@ TEST_F(RepairFromStream, StreamsThatAreNotThisStates) {
   refuses(other_state(seed_, 21, AccountRows::keep), ErrorCode::version_mismatch, "later version");
   refuses(other_state(seed_, 20, AccountRows::prune_empty), ErrorCode::foreign_store,
           "account-rows");
-  // The same chain in another store will do: what is proven is the state, not its owner.
+  // The same chain in another store is accepted: the state is proven, not its owner.
   const auto done = from(other_state(seed_, 14, AccountRows::keep));
   ASSERT_OK(done);
   open();

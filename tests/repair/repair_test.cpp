@@ -1,5 +1,5 @@
-// One damaged database of a closed store: found, rebuilt from a snapshot and the log, proven; the
-// others carried over; or refused, and then nothing is changed.
+// One damaged database of a closed store: found, rebuilt from a snapshot and the log and proven,
+// with the others carried over; or refused, with nothing changed.
 #include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
 #include "repair/repair_fixture.hpp"
@@ -11,7 +11,7 @@ class RepairOf : public RepairFixture, public ::testing::WithParamInterface<Data
  protected:
   Database which() const { return GetParam(); }
 
-  /// The store opens, a full scan names the database and no other.
+  /// The store opens, and a full scan names this database and no other.
   void expect_only_verify_sees_it() {
     auto opened = CommitStore::open(path(), options_);
     ASSERT_OK(opened);
@@ -72,7 +72,7 @@ TEST_P(RepairOf, AFlippedByteOfATable) {
   int repaired = 0;
   for (int part = 1; part < 8; ++part) {
     SCOPED_TRACE(part);
-    // In place, and the store's hard links stay: the fixture's copy has none.
+    // In place, so that the store's hard links stay; the fixture's copy has none.
     flip_bit(table, 8 * (size * static_cast<std::uint64_t>(part) / 8));
     const auto done = repair(path(), which(), repair_options());
     ASSERT_OK(done);
@@ -220,7 +220,7 @@ TEST_F(Repair, TwoDamagedDatabasesOneAfterTheOther) {
   expect_repaired(Database::account, RepairSource::snapshot);
 }
 
-/// Each alone stands on the other.
+/// Either repair alone relies on the other database.
 TEST_F(Repair, TwoDamagedDatabasesInOneRun) {
   build();
   remove_tree(working(path(), "account"));
@@ -255,11 +255,12 @@ TEST_F(Repair, TwoDamagedDatabasesInOneRun) {
   count_fault("S14", Came::recovered);
 }
 
-/// No snapshot has both of them whole, so that an open has none to take.
+/// No snapshot has both databases intact, so an open has none to use.
 TEST_F(Repair, TwoDamagedDatabasesFromTwoSnapshots) {
   build(true);
   remove_tree(snapshots(path()).at(0));
-  // Last bytes of tables, without which they do not open; that of `storage` in a file of its own.
+  // Damages the last bytes of tables, without which they do not open; for `storage` in its own
+  // file.
   const auto older = tables(snapshots(path()).at(0), Database::account);
   for (const auto& [inode, file] : live_tables(Database::account)) {
     if (!older.contains(inode)) flip_bit(file, 8 * (stdfs::file_size(file) - 1));
@@ -313,7 +314,7 @@ TEST_F(Repair, BlocksCommittedOnTheDamageAreNamed) {
   external.insert(external.end(), key.begin(), key.end());
   overwrite.set(external, value);
   ASSERT_OK(store_->apply(overwrite));
-  ASSERT_OK(store_->commit(21));  // the old element that it takes out never was in
+  ASSERT_OK(store_->commit(21));  // subtracts an old element that was never added
   close();
   expect_refused(Database::storage, ErrorCode::corruption, repair_options(),
                  {"committed on the damaged rows", "rollback", " 20`", "version 21"});

@@ -1,5 +1,5 @@
 // A store that is scrubbed, killed between any two durable steps, and killed again while it
-// recovers: the scrub always goes on where it was, and still proves the state (invariant S2 of
+// recovers: the scrub always continues where it was, and still proves the state (invariant S2 of
 // docs/recovery.md). FLATKV_SCRUB_HITS: how many hits of a site are tried.
 #include <gtest/gtest.h>
 
@@ -69,7 +69,7 @@ class ScrubCrash : public ScrubFixture {
     image("base");
   }
 
-  /// Runs the child to the kill; false if the site was not hit so often.
+  /// Runs the child until the kill; false if the site has fewer hits.
   bool live(const std::string& spec) {
     Child child = Child::start("scrub", {path()}, {{"FLATKV_FAILPOINT", spec}});
     const int status = child.wait();
@@ -78,7 +78,7 @@ class ScrubCrash : public ScrubFixture {
     return WIFSIGNALED(status);
   }
 
-  /// Opens what the kill left; the scrub must go on where SCRUB says, with no finding.
+  /// Opens what the kill left; the scrub must continue where SCRUB says, without a finding.
   void check() {
     const auto json = scrub_json();
     ASSERT_FALSE(json.is_discarded()) << "SCRUB is replaced as a whole or not at all";

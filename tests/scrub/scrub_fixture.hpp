@@ -23,7 +23,7 @@ class ScrubFixture : public StoreFixture {
     EXPECT_OK(stepped);
     return stepped.value_or(ScrubStatus{});
   }
-  /// Slices of `rows` rows to the end of the round under way, with `between` before each.
+  /// Scrubs in slices of `rows` rows to the end of the current round; calls `between` before each.
   ScrubStatus finish_round(std::uint64_t rows, const std::function<void()>& between = {}) {
     const std::uint64_t round = status().progress.round;
     ScrubStatus now = status();
@@ -34,7 +34,7 @@ class ScrubFixture : public StoreFixture {
     EXPECT_EQ(now.progress.round, round + 1);
     return now;
   }
-  /// Slices until `database` is being read and at least `rows` rows of it are behind.
+  /// Scrubs until `database` is being read and at least `rows` rows of it are done.
   void go_to(Database database, std::uint64_t rows) {
     ScrubStatus now = status();
     for (int steps = 0; steps < 20'000; ++steps) {
@@ -51,14 +51,14 @@ class ScrubFixture : public StoreFixture {
   const Rows& rows_of(Database database) const {
     return model_.committed().rows[static_cast<std::size_t>(database)];
   }
-  /// The key at which the scrub of the closed store stands.
+  /// The key that the scrub of the closed store has reached.
   Bytes front() const { return hex(scrub_json().at("before").get<std::string>()); }
 
   /// Changes a row of the closed store behind its back; CLEAN stays.
   void damage(Database database, const Bytes& key) {
     Bytes value = rows_of(database).at(key);
     value.push_back(1);
-    if (database == Database::account) {  // as a right account, of another balance
+    if (database == Database::account) {  // a valid account with another balance
       value = rows_of(database).at(key);
       value[30] ^= 1;
     }
@@ -80,7 +80,7 @@ inline ::testing::AssertionResult all_good(const ScrubStatus& status, std::uint6
   return ::testing::AssertionSuccess();
 }
 
-/// Just this database was found not to be right, once, in this round.
+/// Exactly this database has a finding, one, in this round.
 inline ::testing::AssertionResult found_in(const ScrubStatus& status, std::uint64_t round,
                                            Database database) {
   std::vector<ScrubFinding> of_round;

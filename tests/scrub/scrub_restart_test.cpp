@@ -1,4 +1,4 @@
-// SCRUB over restarts: when a scrub goes on where it was, when it must not, and that nothing
+// SCRUB over restarts: when a scrub continues where it was, when it must not, and that nothing
 // depends on the file (invariant S2 of docs/recovery.md).
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ class ScrubRestart : public ScrubFixture {
     for (const Database database : kData) rows += rows_of(database).size();
     return rows;
   }
-  /// The round that goes on proves everything, and reads only what was not behind.
+  /// The continued round proves everything, and reads only rows that it had not read.
   void expect_resumed(std::uint64_t rows_before) {
     ASSERT_TRUE(store_);
     EXPECT_TRUE(status().resumed);
@@ -76,7 +76,7 @@ TEST_F(ScrubRestart, AfterAKillWithBlocksToReplay) {
   ASSERT_OK(store_->flush());
   blocks(5);
   go_to(Database::storage, 30);
-  blocks(7);  // not in SCRUB: replay folds them
+  blocks(7);  // not in SCRUB: replay adds them
   image("killed");
   close();
   restore("killed");
@@ -123,7 +123,7 @@ TEST_F(ScrubRestart, DatabasesFlushedAtDifferentVersions) {
   EXPECT_EQ(store_->open_report().replayed_blocks, 9);
   expect_resumed(30);
   close();
-  // The scrub's own database behind: blocks that SCRUB has already are passed and not taken again.
+  // The scrub's own database is behind: blocks that SCRUB includes already are not added again.
   restore("killed");
   copy_tree(working(aside("older"), "storage"), working(path(), "storage"));
   open();
@@ -142,7 +142,7 @@ TEST_F(ScrubRestart, FlushedAboveTheFileBeginsTheDatabaseAnew) {
   restore("killed");
   write_file(scrub_file(), old);
   open();
-  EXPECT_EQ(status().progress.database, Database::storage) << "rounds and verdicts stand";
+  EXPECT_EQ(status().progress.database, Database::storage) << "rounds and verdicts are kept";
   EXPECT_EQ(status().progress.verdicts[3]->round, 1U);
   expect_anew(2, "is flushed at 46");
 }
@@ -251,14 +251,14 @@ TEST_F(ScrubRestart, ADamagedFileIsReportedAndWorthNothing) {
     restore("good");
     write_file(scrub_file(), one);
     open();
-    EXPECT_TRUE(store_->open_report().clean) << "it is refused nothing";
+    EXPECT_TRUE(store_->open_report().clean) << "a bad SCRUB does not matter to the open";
     EXPECT_FALSE(status().resumed);
     EXPECT_NE(status().begun_anew.find("corruption"), std::string::npos) << status().begun_anew;
     step(5);
     close();
     EXPECT_EQ(scrub_json().at("database"), "account") << "a right one again";
   }
-  // No file at all in its place: it can be neither read nor written, and nothing else suffers.
+  // Not even a file in its place: it can be neither read nor written, and nothing else is affected.
   restore("good");
   stdfs::remove(scrub_file());
   stdfs::create_directory(scrub_file());
@@ -284,7 +284,7 @@ TEST_F(ScrubRestart, AFailureToSaveFailsNothing) {
     go_to(Database::storage, 20);
     blocks(4);
     const std::uint64_t failed = status().failed_saves;
-    // Each of the four databases tries.
+    // Each of the four databases tries to write it.
     failpoint::arm(site, [] { return Status(fail(ErrorCode::no_space, "injected")); }, 1, 0);
     ASSERT_OK(store_->flush());
     failpoint::disarm_all();
@@ -296,7 +296,7 @@ TEST_F(ScrubRestart, AFailureToSaveFailsNothing) {
     close();
     restore("killed");
     open();
-    // What is on disk is one of two, and the open knows which.
+    // Either file may be on disk, and the open can tell which.
     const bool written = std::string_view(site) == "fs.replace_file.after_rename" ||
                          std::string_view(site) == "scrub.saved";
     EXPECT_EQ(status().resumed, written);

@@ -1,5 +1,5 @@
 // Rounds of the scrub: with blocks in between, and what they find of damage made behind the store's
-// back (spec §9; invariant S1 of docs/recovery.md; fault matrix V1).
+// back (invariant S1 and row V1 of docs/recovery.md).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -128,7 +128,7 @@ TEST_F(ScrubRounds, BlocksWhileASliceIsRead) {
   open();
   blocks(20);
   int committed = 0;
-  bool busy = false;  // a commit inside a commit's failpoint would never end
+  bool busy = false;  // a commit inside a commit's failpoint would recurse for ever
   for (const char* site : {"scrub.slice_read", "scrub.front_moved"}) {
     failpoint::arm(
         site,
@@ -169,7 +169,7 @@ TEST_F(ScrubRounds, DamageBeforeARoundIsFoundInIt) {
       restore("good");
       if (kind == 0) damage(database, key);
       if (kind == 1) tamper(directory, {{row_key(key), std::nullopt}});
-      // An empty value: the hash does not see it, the counts do.
+      // A row with an empty value: only the counts show it.
       if (kind == 2) tamper(directory, {{row_key(text("surplus")), Bytes()}});
       open();
       const std::int64_t version = store_->version();
@@ -183,14 +183,15 @@ TEST_F(ScrubRounds, DamageBeforeARoundIsFoundInIt) {
       EXPECT_EQ(verdict.expected_stats.rows + (kind == 2 ? 1U : 0U) - (kind == 1 ? 1U : 0U),
                 verdict.found_stats.rows);
       if (!HasFailure()) count_fault("V1", Came::refused);
-      // It poisons nothing.
+      // A finding does not poison the store.
       EXPECT_OK(store_->commit(version + 1));
       store_.reset();
     }
   }
 }
 
-/// Closes in the middle of storage, damages a row below or above the front, and opens again.
+/// Closes in the middle of storage, damages a row before or after the scrub's position, and
+/// reopens.
 class ScrubDamage : public ScrubFixture {
  protected:
   void SetUp() override {
@@ -200,7 +201,7 @@ class ScrubDamage : public ScrubFixture {
     go_to(Database::storage, 40);
     close();
   }
-  /// The `n`th row below or above the front.
+  /// The `n`th row before or after the scrub's position.
   Bytes key(bool below, std::ptrdiff_t n) const {
     const Rows& rows = rows_of(Database::storage);
     const auto at = rows.lower_bound(front());
@@ -227,7 +228,7 @@ TEST_F(ScrubDamage, AboveTheFrontIsFoundInThisRound) {
 TEST_F(ScrubDamage, BelowTheFrontIsFoundInTheNextRound) {
   damage(Database::storage, key(true, 5));
   go_on();
-  EXPECT_TRUE(all_good(finish_round(20), 1)) << "nobody has read the row since";
+  EXPECT_TRUE(all_good(finish_round(20), 1)) << "the round had already read the row";
   EXPECT_TRUE(found_in(finish_round(20), 2, Database::storage));
 }
 
@@ -235,7 +236,7 @@ TEST_F(ScrubDamage, AboveTheFrontAndWrittenByABlockBeforeItsSlice) {
   const Bytes row = key(false, 5);
   damage(Database::storage, row);
   go_on();
-  // The old value comes from the damaged row, so that the root is wrong from here on.
+  // The old value is read from the damaged row, so the root is wrong from here on.
   ASSERT_OK(store_->apply(Changes().set(storage_external(row), bytes({7, 7}))));
   ASSERT_OK(store_->commit(store_->version() + 1));
   EXPECT_TRUE(found_in(finish_round(20), 1, Database::storage));
@@ -248,7 +249,7 @@ TEST_F(ScrubDamage, BelowTheFrontAndWrittenByABlock) {
   ASSERT_OK(store_->apply(Changes().set(storage_external(row), bytes({7, 7}))));
   const auto roots = store_->commit(store_->version() + 1);
   ASSERT_OK(roots);
-  // The argument of docs/recovery.md: the same wrong old value is in both sums.
+  // Why it is not found (docs/recovery.md#scrub): the same wrong old value is in both sums.
   EXPECT_TRUE(all_good(finish_round(20), 1));
   EXPECT_TRUE(found_in(finish_round(20), 2, Database::storage));
 }
@@ -333,7 +334,7 @@ TEST_F(ScrubRounds, InTheBackground) {
   EXPECT_TRUE(now.findings.empty());
   EXPECT_OK(store_->scrub(10)) << "by hand beside the thread";
   close();
-  // It goes on where it was, or begins a round.
+  // It continues where it was, or begins a round.
   open();
   EXPECT_EQ(status().begun_anew, "");
   EXPECT_GE(status().progress.round, now.progress.round);
@@ -351,10 +352,10 @@ TEST_F(ScrubRounds, TheRateIsKept) {
   while (status().rows < 12) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const std::uint64_t rows = status().rows;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  // A slice is a tenth of a second's rows, and is waited for after it was read.
+  // A slice is a tenth of a second's rows; the scrub waits after reading it.
   EXPECT_LE(static_cast<double>(rows), seconds.count() * 40 + 4);
   EXPECT_EQ(status().progress.round, 1U);
-  close();  // does not wait for what is due
+  close();  // does not wait for the next slice
 }
 
 TEST_F(ScrubRounds, OffClosedAndFailed) {
@@ -420,7 +421,7 @@ TEST_F(ScrubRounds, InfoShowsIt) {
   const auto info = inspect(path());
   ASSERT_OK(info);
   EXPECT_FALSE(info->scrub);
-  EXPECT_TRUE(info->problems.empty()) << "it is only progress";
+  EXPECT_TRUE(info->problems.empty()) << "SCRUB holds progress only";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Verify on a running store: what it names, that one database's damage does not hide the others,
-// and that it needs nobody to stop (spec §9; fault matrix V1, V2, S9; trap 40).
+// Verify on a running store: what it names, that damage to one database does not hide others, and
+// that no one has to stop (rows V1, V2 and S9 of docs/recovery.md).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -17,7 +17,7 @@ class Verify : public StoreFixture {
   static const DatabaseVerdict& of(const VerifyReport& report, Database database) {
     return report.databases.at(static_cast<std::size_t>(database));
   }
-  /// Only this database is not good.
+  /// This database is the only one that is not good.
   static void expect_only(const VerifyReport& report, Database database) {
     EXPECT_FALSE(report.good());
     ASSERT_EQ(report.databases.size(), 4U);
@@ -25,7 +25,7 @@ class Verify : public StoreFixture {
       EXPECT_EQ(of(report, one).good(), one != database) << to_string(one);
     }
   }
-  /// Enough rows for tables with many blocks, some of which are then damaged.
+  /// Writes rows enough for tables with many blocks, and damages some blocks.
   void damage_blocks(const std::vector<const char*>& databases) {
     Random random(3);
     Changes many;
@@ -52,7 +52,7 @@ class Verify : public StoreFixture {
   }
 };
 
-TEST_F(Verify, V1_ARowChangedThroughRocksDbIsNamedWithBothChecksums) {
+TEST_F(Verify, ARowChangedThroughRocksDbIsNamedWithBothChecksums_V1) {
   open();
   blocks(40);
   close();
@@ -65,7 +65,7 @@ TEST_F(Verify, V1_ARowChangedThroughRocksDbIsNamedWithBothChecksums) {
     auto row = std::next(damaged.rows[index].begin(), 3);
     Bytes value = row->second;
     if (database == Database::account) {
-      value[30] ^= 1;  // still an account, of another balance
+      value[30] ^= 1;  // still a valid account, with another balance
     } else {
       value.push_back(9);
     }
@@ -108,7 +108,7 @@ TEST_F(Verify, CountsDifferThoughTheHashDoesNot) {
   EXPECT_EQ(verdict.expected_stats.value_bytes, verdict.found_stats.value_bytes);
 }
 
-TEST_F(Verify, S9_ADamagedBlockDoesNotHideTheOthers) {
+TEST_F(Verify, ADamagedBlockDoesNotHideTheOthers_S9) {
   open();
   damage_blocks({"code"});
   auto report = store_->verify();
@@ -119,7 +119,7 @@ TEST_F(Verify, S9_ADamagedBlockDoesNotHideTheOthers) {
   EXPECT_EQ(of(*report, Database::code).error->database, Database::code);
   EXPECT_TRUE(report->sum_good) << "of what could be read, and of what is known of the rest";
   count_fault("S9", Came::refused);
-  // And a row of another one, so that both are told.
+  // And a row of another database: both must be named.
   close();
   const Rows& rows = model_.committed().rows[3];
   tamper(working(path(), "legacy"), {{row_key(rows.begin()->first), text("changed")}});
@@ -139,7 +139,7 @@ TEST_F(Verify, S9_ADamagedBlockDoesNotHideTheOthers) {
   EXPECT_EQ(alone->databases.size(), 1U);
 }
 
-TEST_F(Verify, S9_EveryDatabaseThatCannotBeReadIsNamed) {
+TEST_F(Verify, EveryDatabaseThatCannotBeReadIsNamed_S9) {
   open();
   damage_blocks({"code", "storage"});
   const auto report = store_->verify();
@@ -150,7 +150,7 @@ TEST_F(Verify, S9_EveryDatabaseThatCannotBeReadIsNamed) {
   EXPECT_TRUE(of(*report, Database::legacy).good());
 }
 
-TEST_F(Verify, V2_PendingWritesAreNotInItAndAFailedStoreRefuses) {
+TEST_F(Verify, PendingWritesAreNotInItAndAFailedStoreRefuses_V2) {
   open();
   blocks(20);
   ASSERT_OK(store_->apply(Changes().nonce(address(77), 5).set(text("pending"), text("x"))));
@@ -167,7 +167,7 @@ TEST_F(Verify, V2_PendingWritesAreNotInItAndAFailedStoreRefuses) {
   EXPECT_FALSE(store_->commit(21));
   failpoint::disarm_all();
   EXPECT_TRUE(fails(store_->verify(), ErrorCode::store_failed));
-  // What was committed can still be proved, by a view.
+  // A view can still prove what was committed.
   const auto still = verify(*view);
   ASSERT_OK(still);
   EXPECT_TRUE(still->good());
@@ -200,7 +200,8 @@ TEST_F(Verify, OfAViewWhileTheWriterGoesOn) {
   check();
 }
 
-TEST_F(Verify, Trap40_ProgressRateAndCancelling) {
+// docs/hazards.md#verification-nobody-runs
+TEST_F(Verify, ProgressRateAndCancelling) {
   open();
   blocks(40);
   std::uint64_t rows = 0;
@@ -216,7 +217,7 @@ TEST_F(Verify, Trap40_ProgressRateAndCancelling) {
   };
   ASSERT_OK(store_->verify(options));
   EXPECT_EQ(last, rows);
-  // Much slower than the test may take: it ends because it is told to.
+  // Much slower than the test may take: it ends because it is cancelled.
   std::atomic<bool> cancel{false};
   options.progress = {};
   options.rows_per_second = 1;

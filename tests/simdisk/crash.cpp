@@ -1,4 +1,4 @@
-// What is left after the power went, and the other things only a test can do to a disk.
+// What a power cut leaves, and the other things that only a test can do to a disk.
 #include <algorithm>
 #include <functional>
 #include <random>
@@ -9,7 +9,7 @@
 namespace flatkv::simdisk {
 namespace {
 
-/// The same numbers from the same seed with every standard library.
+/// The same numbers for a seed with every standard library.
 class Dice {
  public:
   explicit Dice(std::uint64_t seed) : engine_(seed) {}
@@ -25,7 +25,7 @@ ByteView piece(const Bytes& content, std::size_t begin, std::size_t length) {
   return ByteView(content).subspan(begin, std::min(length, content.size() - begin));
 }
 
-/// Copies a piece of `from` over `to`; zeros where `from` has ended.
+/// Copies a piece of `from` over `to`; zeros beyond the end of `from`.
 void put(Bytes& to, const Bytes& from, std::size_t begin, std::size_t length) {
   const std::size_t end = std::min(begin + length, to.size());
   if (begin >= end) return;
@@ -80,12 +80,12 @@ std::vector<InodePtr> Disk::inodes() const {
   for (const auto& inode : all_) {
     if (InodePtr locked = inode.lock()) alive.push_back(std::move(locked));
   }
-  return alive;  // in the order they were made
+  return alive;  // in order of creation
 }
 
-/// Either a prefix of all unsynced changes survives, as with a journal, or each by itself, but none
-/// whose name was touched by a change that was lost. `lose_one` and `keep_one` leave less to
-/// chance.
+/// Decides which unsynced changes of names survive: either a prefix of all of them, as with a
+/// journal, or each by itself, but none whose name was touched by a change that was lost.
+/// `lose_one` and `keep_one` leave less to chance.
 void Disk::decide_entries(CrashMode mode, std::uint64_t seed) {
   Dice dice(seed);
   std::map<std::uint64_t, std::vector<Inode*>> changes;
@@ -186,7 +186,7 @@ Disk::Disk(const Disk& other) {
   clock_ = other.clock_;
   capacity_ = other.capacity_;
   used_ = other.used_;
-  // A copy is a machine that has not started: files without a name are gone, nothing is locked.
+  // A copy is a machine that has not started: unlinked files are gone, nothing is locked.
   recount();
 }
 

@@ -99,7 +99,7 @@ int Disk::create(Epoch epoch, const std::string& path, bool exclusive, Handle& o
   if (place.inode) {
     if (exclusive) return EEXIST;
     if (place.inode->directory) return EISDIR;
-    // Made anew in place, as O_TRUNC does.
+    // Truncated in place, as by O_TRUNC.
     if (place.inode->links > 0) used_ -= place.inode->now.size();
     place.inode->now.clear();
     place.inode->dirty.clear();
@@ -131,7 +131,7 @@ int Disk::append(const Handle& file, std::span<const ByteView> parts) {
   if (verdict.stop() && !verdict.partial) return verdict.error;
   std::uint64_t total = 0;
   for (const ByteView part : parts) total += part.size();
-  // A full disk takes what still fits, then complains: that is what a short write leads to.
+  // A full disk takes what still fits and then fails, as after a short write.
   std::uint64_t allowed = std::min(verdict.stop() ? total / 2 : total, room());
   const bool full = !verdict.stop() && allowed < total;
   for (const ByteView part : parts) {
@@ -149,7 +149,7 @@ int Disk::truncate(const Handle& file, std::uint64_t size) {
     return verdict.error;
   }
   Inode& inode = *file.inode;
-  if (size > inode.now.size()) return EINVAL;  // nobody here makes holes
+  if (size > inode.now.size()) return EINVAL;  // the store makes no holes
   if (inode.links > 0) used_ -= inode.now.size() - size;
   inode.now.resize(size);
   inode.dirty.erase(inode.dirty.lower_bound((size + kPage - 1) / kPage), inode.dirty.end());
@@ -163,7 +163,7 @@ int Disk::sync(const Handle& file) {
   if (verdict.lie || file.epoch != epoch_) return verdict.error;
   Inode& inode = *file.inode;
   if (verdict.error != 0) {
-    // As Linux does it: the pages count as clean, are still seen, and no later sync writes them.
+    // As on Linux: the pages are no longer dirty but stay visible, and no later sync writes them.
     inode.dirty.clear();
     return verdict.error;
   }
@@ -231,7 +231,7 @@ int Disk::rename(Epoch epoch, const std::string& from, const std::string& to) {
   if (!source.inode) return ENOENT;
   if (const int error = find(to, target); error != 0) return error;
   if (!source.directory || !target.directory) return EBUSY;
-  if (target.inode == source.inode) return 0;  // two names of one file: nothing happens
+  if (target.inode == source.inode) return 0;  // two names of one file: a no-op
   if (target.inode) {
     if (target.inode->directory && !source.inode->directory) return EISDIR;
     if (!target.inode->directory && source.inode->directory) return ENOTDIR;
@@ -300,11 +300,11 @@ void Disk::settle(Inode& directory, std::uint64_t sequence) {
     } else {
       directory.durable_entries.erase(change.name);
     }
-    // What happened to that name before is overtaken.
+    // Earlier changes of that name no longer matter.
     std::erase_if(directory.pending, [&](const Change& other) {
       return other.name == change.name && other.sequence <= sequence;
     });
-    i = static_cast<std::size_t>(-1);  // start over: indices have moved
+    i = static_cast<std::size_t>(-1);  // start over: indices have changed
   }
 }
 
@@ -318,7 +318,7 @@ int Disk::sync_directory(const Handle& directory) {
   while (!inode.pending.empty()) {
     const std::uint64_t sequence = inode.pending.front().sequence;
     settle(inode, sequence);
-    // A rename is one step also between two directories.
+    // A rename is one step between two directories, too.
     if (const auto move = moves_.find(sequence); move != moves_.end()) {
       for (const InodePtr& side : move->second) settle(*side, sequence);
       moves_.erase(move);

@@ -15,13 +15,13 @@
 #include "flatkv/bytes.hpp"
 
 /// The medium under SimDisk: one tree of inodes with what the running system sees and, beside it,
-/// what would be there after the power went. Errors are `errno` values, 0 for none.
+/// what a power cut would leave. Errors are `errno` values, 0 for none.
 namespace flatkv::simdisk {
 
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kSector = 512;
 
-/// Those up to `sync_directory` change the medium or its durability; crash points count them.
+/// Those up to `sync_directory` change the medium or what is durable; crash points count them.
 enum class Operation : std::uint8_t {
   create,
   append,
@@ -43,18 +43,18 @@ inline constexpr std::size_t kOperations = 15;
 constexpr bool changes(Operation operation) { return operation <= Operation::sync_directory; }
 
 enum class CrashMode : std::uint8_t {
-  process,        ///< only the process dies: all is still seen, what was not synced stays volatile
-  keep_all,       ///< the power goes, and everything had made it to the medium
-  drop_unsynced,  ///< the power goes, and nothing did that was not synced
+  process,        ///< only the process dies: everything stays visible, unsynced data stays volatile
+  keep_all,       ///< the power goes after everything has reached the medium
+  drop_unsynced,  ///< the power goes, and everything unsynced is lost
   random,         ///< the power goes; pages, sizes and directory entries are kept or lost by seed
-  lose_one,       ///< as drop_unsynced, but all names are kept, save for one by seed, or none
+  lose_one,       ///< as drop_unsynced, but all names are kept, except one by seed, or none
   keep_one,       ///< as drop_unsynced, but one change of names by seed is kept, or none
 };
 
-/// What a crash did, for tests that must know that something was at stake.
+/// What a crash did, for tests that must know that something could be lost.
 struct CrashReport {
   CrashMode mode = CrashMode::process;
-  unsigned files_changed = 0;  ///< files whose unsynced state was decided
+  unsigned files_changed = 0;  ///< files with unsynced content
   unsigned pages_old = 0;
   unsigned pages_new = 0;
   unsigned pages_mixed = 0;
@@ -62,24 +62,24 @@ struct CrashReport {
   unsigned entries_lost = 0;
 };
 
-/// Fails operations of one kind (or any that changes something) on matching paths.
+/// Makes operations of one kind (or any that changes something) fail on matching paths.
 struct Fault {
-  std::optional<Operation> operation = {};  ///< nothing: any for which `changes` holds
-  std::string contains = {};  ///< the path (of rename and link: the new one) has this in it
-  std::string suffix = {};    ///< the path ends with this
-  int error = 5;              ///< errno (EIO); 0: a sync that reports success and is none
-  unsigned nth = 1;           ///< the first that fails, 1 for the next
+  std::optional<Operation> operation = {};  ///< nullopt: any for which `changes` holds
+  std::string contains = {};  ///< part of the path (of rename and link: of the new one)
+  std::string suffix = {};    ///< end of the path
+  int error = 5;              ///< errno (EIO); 0: a sync that reports success and does nothing
+  unsigned nth = 1;           ///< the first to fail, 1 for the next
   unsigned times = 1;         ///< how many fail; 0: all from then on
-  bool partial = false;       ///< an append that fails writes the first half before
+  bool partial = false;       ///< a failing append first writes half
 };
 
 struct Inode;
 using InodePtr = std::shared_ptr<Inode>;
 using Entries = std::map<std::string, InodePtr, std::less<>>;
-/// Counts the crashes; handles of an older one are dead.
+/// Counts the crashes; handles of an earlier epoch are dead.
 using Epoch = std::uint64_t;
 
-/// A change of one name that was not synced. Those of one rename share their sequence number.
+/// An unsynced change of one name. The changes of one rename share a sequence number.
 struct Change {
   std::uint64_t sequence = 0;
   std::string name;
@@ -94,7 +94,7 @@ struct Inode {
   // A file.
   Bytes now;
   Bytes durable;
-  std::set<std::uint64_t> dirty;  ///< pages the next sync would write
+  std::set<std::uint64_t> dirty;  ///< pages that the next sync would write
   // A directory.
   Entries entries;
   Entries durable_entries;
@@ -122,7 +122,7 @@ class Disk {
   Disk(const Disk& other);
   Disk& operator=(const Disk&) = delete;
 
-  // Operations of the running system; EIO once its epoch is over.
+  // Operations of the running system; EIO once their epoch has ended.
   int create(Epoch epoch, const std::string& path, bool exclusive, Handle& out);
   int open(Epoch epoch, const std::string& path, Handle& out);
   int append(const Handle& file, std::span<const ByteView> parts);
@@ -144,15 +144,15 @@ class Disk {
   void unlock(const Handle& handle);
   std::uint64_t size(const Handle& file);
 
-  // The hand of the test.
+  // For the test.
   Epoch epoch();
   void crash(CrashMode mode, std::uint64_t seed);
   void crash_at(std::uint64_t nth, CrashMode mode, std::uint64_t seed);
   CrashReport last_crash();
   void inject(Fault fault);
   void clear_faults();
-  /// Called before every operation that changes something, on the thread that does it and with the
-  /// disk standing still; it may look at this disk, copy it, fail or crash it. Not copied.
+  /// Sets what is called before every operation that changes something, on the operation's thread
+  /// while the disk stands still; it may look at this disk, copy it, fail or crash it. Not copied.
   void watch(std::function<void(Operation, const std::string&)> watcher);
   std::uint64_t injected();
   std::uint64_t changes_made();
@@ -160,7 +160,7 @@ class Disk {
   void set_capacity(std::uint64_t bytes);
   std::uint64_t used();
   std::uint64_t capacity();
-  /// Every file below `path` with its content, as seen or as it would be after `drop_unsynced`.
+  /// Every file below `path` with its content, as visible or as after `drop_unsynced`.
   std::map<std::string, Bytes> tree(const std::string& path, bool durable);
   bool overwrite(const std::string& path, Bytes content);
 
@@ -174,7 +174,7 @@ class Disk {
   struct Place {
     InodePtr directory;
     std::string name;  ///< empty: the root itself
-    InodePtr inode;    ///< null: nothing there
+    InodePtr inode;    ///< null: does not exist
   };
 
   Verdict enter(Epoch epoch, Operation operation, std::string_view path);
@@ -192,13 +192,13 @@ class Disk {
   void recount();
   std::vector<InodePtr> inodes() const;
 
-  mutable std::recursive_mutex mutex_;  ///< taken again by what a watcher does
+  mutable std::recursive_mutex mutex_;  ///< recursive, because a watcher calls back
   Epoch epoch_ = 1;
   InodePtr root_;
   std::vector<std::weak_ptr<Inode>> all_;
   std::uint64_t next_id_ = 1;
   std::uint64_t next_sequence_ = 1;
-  std::uint64_t clock_ = 1'600'000'000;  ///< seconds; goes on with every change, never by time
+  std::uint64_t clock_ = 1'600'000'000;  ///< seconds; advances with every change, not with time
   std::map<std::uint64_t, std::array<InodePtr, 2>>
       moves_;  ///< unsynced renames between directories
   std::set<std::uint64_t> locked_;

@@ -1,4 +1,4 @@
-// SimDisk through our own file layer: what a crash may take and what it must leave.
+// SimDisk through our own file layer: what a crash may lose and what it must keep.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -43,7 +43,7 @@ TEST(SimDisk, DropsContentAndNamesThatWereNotSynced) {
   ASSERT_TRUE(append_text(**disk.files().open_append("/kept"), "678").has_value());
   const auto unnamed = disk.files().create("/unnamed");
   ASSERT_TRUE(append_text(**unnamed, "x").has_value());
-  ASSERT_TRUE((*unnamed)->sync().has_value());  // its content, not its name
+  ASSERT_TRUE((*unnamed)->sync().has_value());  // syncs its content, not its name
   ASSERT_TRUE(disk.files().unlink("/removed").has_value());
   EXPECT_EQ(text_of(disk, "/kept"), "12345678");
   EXPECT_EQ(text_of(disk.durable_tree(), "/kept"), "12345");
@@ -99,7 +99,7 @@ TEST(SimDisk, WhatWasOpenIsDeadAfterACrash) {
   EXPECT_EQ(code_of(before.unlink("/file")), ErrorCode::io);
   const auto again = disk.files().lock_directory("/");
   ASSERT_TRUE(again.has_value());
-  lock->reset();  // the late end of the old holder frees nothing
+  lock->reset();  // the old holder's late release frees nothing
   EXPECT_EQ(code_of(disk.files().lock_directory("/")), ErrorCode::locked);
   EXPECT_EQ(text_of(disk, "/file"), "x");
 }
@@ -202,7 +202,7 @@ TEST(SimDisk, NamesAreKeptOrLostEachByItself) {
     std::string names;
     for (const auto& [path, content] : one->tree()) names += path;
     seen.insert(names);
-    // A rename is one step, and nothing can be renamed that was never made.
+    // A rename is one step, and nothing can be renamed that was never created.
     ASSERT_FALSE(names.find("/newer") != std::string::npos && one->tree().contains("/new"));
     ASSERT_EQ(text_of(*one, "/old"), "old");
     EXPECT_EQ(one->last_crash().entries_kept + one->last_crash().entries_lost, 4U);
@@ -261,7 +261,7 @@ TEST(SimDisk, ALyingDiskLosesWhatItSaidItHad) {
   disk.crash(CrashMode::drop_unsynced);
   EXPECT_EQ(text_of(disk, "/log"), "1");
   EXPECT_EQ(text_of(disk, "/other"), "(absent)");
-  put_durable(disk, "/other", "y");  // the crash ended the fault
+  put_durable(disk, "/other", "y");  // the crash has cleared the fault
   disk.crash(CrashMode::drop_unsynced);
   EXPECT_EQ(text_of(disk, "/other"), "y");
 }
@@ -312,8 +312,7 @@ TEST(SimDisk, AFullDiskTakesWhatFits) {
   EXPECT_EQ(disk.used(), 3U);
 }
 
-/// The rule of the loop: for N = 1, 2, 3, ... the power goes at operation N, until it no longer
-/// does.
+/// For N = 1, 2, 3, ... cuts the power at operation N, until there are fewer operations.
 struct LoopResult {
   unsigned rounds = 0;
   std::set<std::string> contents;
@@ -338,7 +337,8 @@ LoopResult crash_loop(const std::function<Status(fs::FileSystem&)>& script, Cras
   }
 }
 
-TEST(SimDisk, Trap23_ReplacedFilesAreOldOrNewWhereverThePowerGoes) {
+// docs/hazards.md#rename-without-directory-sync
+TEST(SimDisk, ReplacedFilesAreOldOrNewWhereverThePowerGoes) {
   const std::set<std::string> allowed = {"old", "newer"};
   for (const CrashMode mode :
        {CrashMode::process, CrashMode::keep_all, CrashMode::drop_unsynced, CrashMode::random}) {

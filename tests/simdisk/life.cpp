@@ -79,7 +79,7 @@ void Life::open() {
   const auto found = std::ranges::find(allowed, store_->version(), &Place::version);
   EXPECT_NE(found, allowed.end()) << "opened at " << store_->version();
   if (found == allowed.end()) return;
-  change([&](Progress& at) {  // the tail that was taken over is sealed
+  change([&](Progress& at) {  // the open made the log's tail durable
     at.durable = at.acked = *found;
     at.started = found->version;
     at.also.clear();
@@ -171,7 +171,7 @@ void Life::resume(const std::vector<Place>& allowed) {
 
 void Life::close() {
   if (!store_) return;
-  // A machine that is gone cannot even be read.
+  // A crashed machine cannot even be read.
   if (!running() && disk_.crashes() == crashes_) expect_failed_and_readable();
   begin("close");
   if (Status done = store_->close(); !done) {
@@ -190,7 +190,7 @@ void Life::expect_right() {
   settle();
   if (!running()) return;
   const AssertionResult right = test::store_is(*store_, oracle_.at(progress().acked));
-  // A compaction may have met the operation that the machine was to crash at.
+  // A compaction may have reached the operation at which the machine was to crash.
   EXPECT_TRUE(right || disk_.crashes() != crashes_) << right.message();
 }
 
@@ -203,7 +203,7 @@ void Life::expect_failed_and_readable() {
   EXPECT_TRUE(test::fails(store_->flush(), ErrorCode::store_failed));
   EXPECT_TRUE(test::fails(store_->snapshot(), ErrorCode::store_failed));
   const Result<ReadView> view = store_->view();
-  // A handle that let go of its databases (a rollback that was cut off) says so.
+  // A handle that released its databases (an interrupted rollback) says so.
   if (!view && view.error().code == ErrorCode::store_failed) return;
   ASSERT_OK(view);
   EXPECT_TRUE(test::view_is(*view, oracle_.at(progress().acked)));
@@ -211,7 +211,7 @@ void Life::expect_failed_and_readable() {
 
 namespace {
 
-/// The next block of the oracle's script gives the oracle's roots.
+/// Whether the next block of the oracle's script gives the oracle's roots.
 AssertionResult goes_on(CommitStore& store, Oracle& oracle, const Place& next) {
   for (const test::Changes& changes : oracle.block(next)) {
     if (Status applied = store.apply(changes); !applied) {

@@ -14,57 +14,57 @@
 #include "support/checks.hpp"
 #include "support/fault_counts.hpp"
 
-// A store on the simulated disk, beside the oracle: what the tests of the whole store share.
+// A store on the simulated disk together with the oracle: shared by the tests of the whole store.
 namespace flatkv::simdisk {
 
 inline constexpr const char* kStore = "/store";
 
 inline store::Environment environment_of(SimDisk& disk) { return {&disk.files(), disk.env()}; }
 
-/// Small, one thread, and no snapshot of its own accord.
+/// Small buffers and segments, one thread, no automatic snapshots.
 Options sim_options(Durability durability);
 
-/// Where a store stands, as its user knows it: what may be found if it ended now.
+/// The store's state as its user knows it: what may be found if it ended now.
 struct Progress {
-  std::string phase = "create";  ///< what is being done
-  Place durable;                 ///< d of the fault matrix: survives the loss of power
-  Place acked;                   ///< a: survives the end of the process
+  std::string phase = "create";  ///< what the store is doing
+  Place durable;                 ///< survives the loss of power
+  Place acked;                   ///< survives the end of the process
   std::int64_t started = 0;      ///< the last version whose commit was started
   std::vector<Place> also;       ///< where an operation under way (rollback, import) leads to
 
-  /// Every place that the store may be found at.
+  /// Every place at which the store may be found.
   std::vector<Place> allowed(bool power_lost) const;
 };
 
-/// One process with the store open. Whatever fails is remembered; once the store has failed (or is
-/// not open) the operations do nothing more, but for `open`.
+/// One process with the store open. Remembers the first failure; once the store has failed (or is
+/// not open) all operations but `open` do nothing.
 class Life {
  public:
   Life(SimDisk& disk, Oracle& oracle, Options options);
-  /// Before `open`: what was left by an earlier life is at one of these places.
+  /// Call before `open`: an earlier life left the store at one of these places.
   void resume(const std::vector<Place>& allowed);
 
   void open();
-  /// The next `count` blocks of the oracle's script, with all that must hold of each.
+  /// Commits the next `count` blocks of the oracle's script and checks each.
   void commits(int count);
   void flush();
   void snapshot();
-  /// False when it was refused or failed.
+  /// False if it was refused or failed.
   bool rollback(std::int64_t target);
   void close();
-  /// Nothing runs in the background any more, but for compactions.
+  /// Waits until nothing but compactions runs in the background.
   void settle();
 
-  /// Open, on a machine that still runs, and nothing has gone wrong that would fail it.
+  /// Whether the store is open, on a machine that still runs, and has not failed.
   bool running() const;
   bool is_open() const { return store_.has_value(); }
   CommitStore& store() { return *store_; }
-  /// The store has failed: every write says so, and what was acknowledged is still read. `close`
-  /// looks too.
+  /// Checks a failed store: every write says so, and acknowledged blocks can still be read. `close`
+  /// checks this, too.
   void expect_failed_and_readable();
-  /// That was so, at least once.
+  /// Whether that check ran at least once.
   bool has_failed() const { return has_failed_; }
-  /// Nothing has failed: committed state and full scan are the oracle's.
+  /// Checks that nothing has failed: committed state and full scan are the oracle's.
   void expect_right();
   /// The first failure.
   const std::optional<Error>& failure() const { return failure_; }
@@ -85,28 +85,28 @@ class Life {
   Oracle& oracle_;
   Options options_;
   std::optional<CommitStore> store_;
-  std::uint64_t crashes_;  ///< of the disk, when the store was opened
+  std::uint64_t crashes_;  ///< of the disk at the time of opening
   bool has_failed_ = false;
   std::optional<Error> failure_;
   mutable std::mutex mutex_;
   Progress progress_;
 };
 
-/// What became of a store.
+/// How opening a store ended.
 struct Ending {
   test::Came came = test::Came::recovered;
   Place place;
   OpenReport report;
 };
 
-/// Section 1 of the fault matrix: opens what is there; it must be at one of the allowed places,
-/// whole, and go on from there. `twice`: also closed, which must be believed by the next open.
+/// Opens what is there: it must be at one of the allowed places, complete, and able to go on.
+/// `twice`: it is also closed, and the next open must believe CLEAN.
 ::testing::AssertionResult recovers(SimDisk& disk, Oracle& oracle, const Options& options,
                                     const std::vector<Place>& allowed, Ending* ending = nullptr,
                                     bool twice = false);
 
-/// The log reaches without a gap from the oldest valid snapshot to a version at or above the lowest
-/// of `allowed`. Looks only. True where there is no store yet.
+/// Whether the log reaches without a gap from the oldest valid snapshot to a version at or above
+/// the lowest of `allowed`. Changes nothing. True if there is no store yet.
 ::testing::AssertionResult log_covers(SimDisk& disk, const std::vector<Place>& allowed);
 
 /// Every file but LOCK, to see that a refusal changed nothing.

@@ -9,7 +9,7 @@
 
 namespace flatkv::simdisk {
 
-/// What a disk was just before one operation that changes it.
+/// A disk just before an operation that changes it.
 struct Moment {
   std::uint64_t n = 0;
   Operation operation = Operation::create;
@@ -23,7 +23,7 @@ struct Moment {
   }
 };
 
-/// Every moment of what `act` does on the disk.
+/// A moment for each changing operation of `act`.
 inline std::vector<Moment> moments_of(SimDisk& disk, const std::function<void()>& act) {
   std::vector<Moment> moments;
   disk.watch([&](Operation operation, const std::string& path) {

@@ -15,9 +15,9 @@ std::uint64_t hash_of(std::string_view text) {
 namespace {
 
 constexpr test::Pools kPools{6, 6, 12, 40};
-constexpr std::size_t kLargeValue = 9000;  // more than a segment of the tests holds
+constexpr std::size_t kLargeValue = 9000;  // larger than a segment in these tests
 
-/// Every key that the pools have had a good chance to write.
+/// Removes every key that the pools are likely to have written.
 Changes remove_much(std::uint64_t seed) {
   test::Random random(seed);
   Changes changes;
@@ -36,7 +36,7 @@ Place Oracle::root_of(Place place) {
   }
 }
 
-/// Of every eight blocks one is empty, one only removes and one is larger than a segment.
+/// Of every eight blocks one is empty, one only removes, and one is larger than a segment.
 std::vector<Changes> Oracle::block(const Place& place) const {
   const std::uint64_t seed = seed_ ^ hash_of(place.branch);
   const auto version = static_cast<std::uint64_t>(place.version);
@@ -65,7 +65,7 @@ const test::State& Oracle::at(const Place& asked) {
   const auto found = known_.find(place);
   if (found != known_.end()) return found->second;
   FLATKV_ASSERT(place.version >= 0);
-  // Upwards from what is known, so that no recursion goes deeper than a branch.
+  // Upwards from a known state, so that no recursion is deeper than a branch.
   Place from = place;
   test::Model model;
   while (from.version > 0) {

@@ -13,34 +13,34 @@
 
 namespace flatkv::simdisk {
 
-/// What a store must hold at a version. A branch is told by how it came to be: "" is the first, and
-/// one that left it by going back to version 7 is "<7".
+/// A version on a branch. A branch is named by its history: "" is the first, "<7" the one that left
+/// it by a rollback to version 7.
 struct Place {
   std::string branch;
   std::int64_t version = 0;
 
-  /// Where the next block leads to.
+  /// Where the next block leads.
   Place next() const { return {branch, version + 1}; }
-  /// After going back to an older version.
+  /// Where a rollback to an older version leads.
   Place back_to(std::int64_t target) const {
     return {branch + "<" + std::to_string(target), target};
   }
   auto operator<=>(const Place&) const = default;
 };
 
-/// The oracle: an endless script of blocks for every branch, and the model's state after each of
-/// them, computed once. Thread-safe.
+/// An endless script of blocks for every branch, and the model's state after each of them, computed
+/// once. Thread-safe.
 class Oracle {
  public:
   explicit Oracle(std::uint64_t seed) : seed_(seed) {}
 
   /// The applies of the block that leads to this place.
   std::vector<test::Changes> block(const Place& place) const;
-  /// Stays where it is.
+  /// The state at a place; the reference stays valid.
   const test::State& at(const Place& place);
 
  private:
-  /// The place on the older branch, where a branch left it at or above this version.
+  /// The place on the older branch at which this place's branch left it.
   static Place root_of(Place place);
 
   std::uint64_t seed_;

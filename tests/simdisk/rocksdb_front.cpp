@@ -17,7 +17,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-/// As RocksDB's own POSIX layer answers.
+/// Converts an errno as RocksDB's own POSIX layer does.
 IOStatus io(int error, const std::string& path) {
   if (error == 0) return IOStatus::OK();
   const std::string text = std::generic_category().message(error);
@@ -131,8 +131,8 @@ class Lock final : public rocksdb::FileLock {
   Handle file_;
 };
 
-/// The information log is written by whichever thread and at times that no seed repeats, and the
-/// one RocksDB would make here asserts that its file never fails: so there is none.
+/// The information log is written by any thread at any time, which no seed repeats, and the one
+/// that RocksDB would create asserts that its file never fails: so there is none.
 class SilentLogger final : public rocksdb::Logger {
  public:
   using Logger::Logv;

@@ -1,5 +1,5 @@
-// SimDisk under RocksDB: what the store relies on there holds on this disk, and what was not synced
-// is really lost.
+// SimDisk under RocksDB: what the store relies on holds on this disk, and unsynced data is really
+// lost.
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
@@ -46,7 +46,7 @@ Opened open(SimDisk& disk, bool create = false) {
   return opened;
 }
 
-/// "/store", durable, with "/store/flush" in it.
+/// Makes "/store" and "/store/flush", durably.
 void prepare(SimDisk& disk) {
   ASSERT_TRUE(fs::ensure_directory(disk.files(), "/store").has_value());
   ASSERT_TRUE(fs::ensure_directory(disk.files(), "/store/flush").has_value());
@@ -61,7 +61,7 @@ rocksdb::Status write_table(SimDisk& disk, int block) {
   return status.ok() ? writer.Finish() : status;
 }
 
-/// One flush of the store in small: a table beside the database, moved into it.
+/// A miniature flush of the store: a table beside the database, moved into it.
 rocksdb::Status ingest(SimDisk& disk, rocksdb::DB& db, int block) {
   static_cast<void>(disk.files().unlink("/store/flush/table.sst"));
   if (rocksdb::Status status = write_table(disk, block); !status.ok()) return status;
@@ -71,7 +71,7 @@ rocksdb::Status ingest(SimDisk& disk, rocksdb::DB& db, int block) {
   return db.IngestExternalFile({"/store/flush/table.sst"}, options);
 }
 
-/// The number of rows of a block, each with the value it should have; -1 if one is wrong.
+/// The number of rows of a block with the right value; -1 if one is wrong.
 int rows(rocksdb::DB& db, int block) {
   int found = 0;
   for (int row = 0; row < kRows; ++row) {
@@ -89,7 +89,7 @@ TEST(SimDiskRocksDB, IngestedTablesAreDurable) {
   prepare(disk);
   Opened opened = open(disk, true);
   ASSERT_TRUE(opened.status.ok()) << opened.status.ToString();
-  // RocksDB does not sync the directory above its own.
+  // RocksDB does not sync the parent of its directory.
   ASSERT_TRUE(disk.files().sync_directory("/store").has_value());
   const rocksdb::Status status = ingest(disk, *opened.db, 1);
   ASSERT_TRUE(status.ok()) << status.ToString();
@@ -139,7 +139,8 @@ TEST(SimDiskRocksDB, UnsyncedRowsAreLostAndSyncedOnesAreNot) {
   opened.db.reset();  // before its disk
 }
 
-TEST(SimDiskRocksDB, Trap36_ACheckpointNeedsASyncOfItsParent) {
+// docs/hazards.md#checkpoint-fails-but-looks-complete
+TEST(SimDiskRocksDB, ACheckpointNeedsASyncOfItsParent) {
   SimDisk disk;
   prepare(disk);
   Opened opened = open(disk, true);
@@ -208,9 +209,9 @@ TEST(SimDiskRocksDB, TheOldInstanceCannotReachTheNewDisk) {
   EXPECT_EQ(rows(*fresh.db, 1), kRows);
 }
 
-/// Every changing operation of an ingest fails in turn, once and from then on, with both errors.
-/// Where it fails after its record is in the MANIFEST, RocksDB removes the table that the record
-/// names: the database does not open again, and the store must build it anew.
+/// Every changing operation of an ingest fails in turn, once or from then on, with both errors. If
+/// it fails after its record is in the MANIFEST, RocksDB removes the table that the record names:
+/// the database does not open again, and the store must rebuild it.
 TEST(SimDiskRocksDB, AnIngestThatFailsIsAllOrNothingOrRefusedAfterReopening) {
   SimDisk base;
   prepare(base);
@@ -253,12 +254,12 @@ TEST(SimDiskRocksDB, AnIngestThatFailsIsAllOrNothingOrRefusedAfterReopening) {
     }
   }
   EXPECT_GE(failed, 20U);
-  EXPECT_GE(refused, 1U) << "RocksDB has learnt it: the store may do without the rebuilding";
+  EXPECT_GE(refused, 1U) << "RocksDB handles this now: the store may do without the rebuilding";
   std::cout << "failed " << failed << ", there after reopening " << there << ", refused " << refused
             << '\n';
 }
 
-/// Power loss at every operation of an ingest: before it or after it, never half of it.
+/// Power loss at every operation of an ingest: the rows are all there or none.
 class IngestCrash : public ::testing::TestWithParam<CrashMode> {};
 
 TEST_P(IngestCrash, IsAllOrNothingAtEveryOperation) {
@@ -286,7 +287,7 @@ TEST_P(IngestCrash, IsAllOrNothingAtEveryOperation) {
       opened.db.reset();
       opened = open(*disk);
       if (!opened.status.ok()) {
-        // A torn last record of the MANIFEST: refused, and the store builds the database anew.
+        // A torn last record of the MANIFEST: refused, and the store rebuilds the database.
         EXPECT_TRUE(opened.status.IsCorruption()) << opened.status.ToString();
         EXPECT_EQ(GetParam(), CrashMode::random);
         ++refused;

@@ -10,7 +10,7 @@
 
 namespace flatkv::simdisk {
 
-/// The long form: every one of the cases that the short run takes a part of.
+/// The long form: every case, of which the short run takes a part.
 inline bool all_cases() {
   const char* value = std::getenv("FLATKV_LOOP");
   return value != nullptr && std::string_view(value) == "all";
@@ -18,7 +18,7 @@ inline bool all_cases() {
 
 class StoreRows : public ::testing::Test {
  protected:
-  /// A copy of the disk as it is after the crash.
+  /// A copy of the disk after the crash.
   static std::unique_ptr<SimDisk> crashed(const SimDisk& disk, CrashMode mode,
                                           std::uint64_t seed = 0) {
     auto after = disk.clone();
@@ -26,7 +26,7 @@ class StoreRows : public ::testing::Test {
     return after;
   }
 
-  /// Crashes here in each way; each must come to one of these places.
+  /// Crashes here in each way; each must lead to one of these places.
   void crash_here(SimDisk& disk, const Life& life, std::string_view row) {
     for (const CrashMode mode :
          {CrashMode::process, CrashMode::keep_all, CrashMode::drop_unsynced, CrashMode::random}) {
@@ -39,7 +39,7 @@ class StoreRows : public ::testing::Test {
     }
   }
 
-  /// Crashes at every operation of the open that this disk needs.
+  /// Crashes at every operation of opening this disk.
   void crash_the_open(const SimDisk& disk, const std::vector<Place>& allowed, std::string_view row,
                       std::size_t fewest) {
     const auto whole = disk.clone();
@@ -61,7 +61,7 @@ class StoreRows : public ::testing::Test {
     }
   }
 
-  /// Refused with this code, and nothing changed; the message.
+  /// Checks that opening fails with this code and changes nothing; returns the message.
   static std::string refused(SimDisk& disk, const Options& options, ErrorCode code) {
     const auto before = picture(disk);
     const auto opened = store::open_commit_store(environment_of(disk), kStore, options);

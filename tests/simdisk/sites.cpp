@@ -39,7 +39,7 @@ std::string_view row_of(std::string_view phase, Operation operation, std::string
   if (phase == "import") return "I1";
   if (phase == "rollback") return kind == "CURRENT" ? "S12" : "B1";
   if (phase == "create") return kind == "CURRENT" ? "S12" : "S11";
-  // An error there may also be one of the store's background work, which fails it: not R1, a crash.
+  // An error there may also come from the store's background work and fail the store: not R1.
   if (phase == "open") return kind == "log" ? "W12" : error ? "C9" : "R1";
   if (phase == "snapshot") {
     if (operation == Operation::unlink || path.contains("-old-tmp")) {

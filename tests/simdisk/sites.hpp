@@ -9,7 +9,7 @@
 
 #include "simdisk/disk.hpp"
 
-// Where a fault was put: the kind of operation and what lies under the path.
+// Names for the place of a fault: the kind of operation and the kind of path.
 namespace flatkv::simdisk {
 
 std::string_view to_string(Operation operation);
@@ -21,12 +21,12 @@ std::string_view path_class(std::string_view path);
 /// "sync log"
 std::string site_of(Operation operation, std::string_view path);
 
-/// The row of the fault matrix that a fault belongs to: `phase` is what the store was doing.
-/// `error`: it goes on after the failure; otherwise it crashed there.
+/// The row of docs/recovery.md that a fault belongs to. `phase` is what the store was doing;
+/// `error`: the store goes on after a failure, otherwise it crashed there.
 std::string_view row_of(std::string_view phase, Operation operation, std::string_view path,
                         bool error);
 
-/// Sites that were there and how often a fault was put on each; printed at the end of the program.
+/// The sites seen, and how often each was hit; printed at the end of the program.
 class Sites {
  public:
   static Sites& all();

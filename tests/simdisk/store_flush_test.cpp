@@ -1,5 +1,5 @@
-// Flushes that crash or fail at a chosen step, databases far apart, compactions that fail (fault
-// matrix C8 to C13). FLATKV_LOOP=all: the long form.
+// Flushes that crash or fail at a chosen step, databases far apart, compactions that fail (rows C8
+// to C13 of docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -57,7 +57,7 @@ TEST_F(StoreRows, CrashAtEveryStepOfAFlush) {
   EXPECT_EQ(databases.size(), 5U);
 }
 
-// C9: any step of a flush fails, in any database, also after its MANIFEST record was written.
+// C9: any step of a flush fails, in any database, even after its MANIFEST record was written.
 TEST_F(StoreRows, AStepOfAFlushFails) {
   Life base(disk_, oracle_, options_);
   unsigned made = 0;
@@ -92,8 +92,8 @@ TEST_F(StoreRows, AStepOfAFlushFails) {
   }
 }
 
-// S4: the sync after a snapshot's rename fails. The next try finds the snapshot there, and must not
-// say that it is written before its name is on the disk too.
+// S4: the sync after a snapshot's rename fails. The next attempt finds the snapshot there, and must
+// not report it as written before its name is durable.
 TEST_F(StoreRows, ASnapshotThatWasNotSyncedIsWrittenByTheNextTry) {
   Life life(disk_, oracle_, options_);
   life.open();
@@ -103,7 +103,7 @@ TEST_F(StoreRows, ASnapshotThatWasNotSyncedIsWrittenByTheNextTry) {
   fault.operation = Operation::sync_directory;
   fault.contains = generation;
   ASSERT_OK(life.store().flush());
-  // Those before the rename come first, one try each.
+  // The syncs before the rename come first, one attempt each.
   for (fault.nth = 1; fault.nth < 40; ++fault.nth) {
     disk_.clear_faults();
     disk_.inject(fault);
@@ -118,7 +118,7 @@ TEST_F(StoreRows, ASnapshotThatWasNotSyncedIsWrittenByTheNextTry) {
   count_fault("S4", Came::recovered);
 }
 
-// C10: the power takes the last ingests of any of the databases: skew of several flushes.
+// C10: a power cut loses the last ingests of any of the databases: uneven by several flushes.
 TEST_F(StoreRows, DatabasesFarApart) {
   for (unsigned lost = 1; lost < 32; ++lost) {
     if (!all_cases() && lost % 3 != 1) continue;
@@ -154,7 +154,7 @@ TEST_F(StoreRows, DatabasesFarApart) {
   }
 }
 
-// C10, with the snapshot lost too: nothing reaches any more, and that is said.
+// C10, with the snapshot lost too: no way is left to reach the version, and the error says so.
 TEST_F(StoreRows, DatabasesFarApartAndNoSnapshot) {
   options_.snapshot_keep = 0;
   Life life(disk_, oracle_, options_);
@@ -177,7 +177,7 @@ TEST_F(StoreRows, CompactionFails) {
   Life life(disk_, oracle_, options_);
   life.open();
   Fault fault;
-  fault.operation = Operation::create;  // ingested tables are linked: only compactions make some
+  fault.operation = Operation::create;  // ingested tables are linked: only compactions create some
   fault.contains = "/working/storage/";
   fault.suffix = ".sst";
   fault.times = 0;

@@ -1,5 +1,5 @@
-// Next generations cut off at any step: rebuilt working copies, going back, imports (fault matrix
-// S11, S12, W12, B1, I1). FLATKV_LOOP=all: the long form.
+// Next generations interrupted at any step: rebuilt working copies, rollbacks, imports (rows S11,
+// S12, W12, B1 and I1 of docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>
 
 #include "history/rollback.hpp"
@@ -12,7 +12,7 @@ namespace {
 using test::Came;
 using test::count_fault;
 
-// S11, S12, W12: openings that build a next generation can be cut off anywhere.
+// S11, S12, W12: openings that build a next generation may be interrupted anywhere.
 TEST_F(StoreRows, CrashWhileTheWorkingCopyIsRebuilt) {
   Life life(disk_, oracle_, options_);
   life.open();
@@ -36,7 +36,7 @@ TEST_F(StoreRows, CrashWhileTheWorkingCopyIsRebuilt) {
   crash_the_open(*after, {tip}, "W12", 20);
 }
 
-// B1 by path: before the swap the old tip, after it the target; then it can be tried again.
+// B1 by path: before the swap the old tip, after it the target; then it can be repeated.
 TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
   Life life(disk_, oracle_, options_);
   life.open();
@@ -70,7 +70,7 @@ TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
   EXPECT_EQ(found.size(), 2U) << "the swap was not reached, or only the swap";
 }
 
-/// Imports what a view shows into the store of a disk.
+/// Imports the state of a view into the store of a disk.
 Status import_from(const CommitStore& source, SimDisk& disk, bool force) {
   FLATKV_ASSIGN(const ReadView view, source.view());
   ImportOptions options;
@@ -132,7 +132,7 @@ TEST_F(StoreImport, CrashAtEveryStepOverAStore) {
   EXPECT_EQ(found, (std::set<std::int64_t>{old.version, imported_.version}));
 }
 
-// I1 where nothing was: `import_incomplete` until the swap, and it can be done again.
+// I1 without a store: `import_incomplete` until the swap, and the import can be repeated.
 TEST_F(StoreImport, CrashAtEveryStepIntoNothing) {
   const std::vector<Moment> moments =
       moments_of(disk_, [&] { ASSERT_OK(import_from(source_.store(), disk_, false)); });
@@ -149,7 +149,7 @@ TEST_F(StoreImport, CrashAtEveryStepIntoNothing) {
       auto opened = store::open_commit_store(environment_of(*after), kStore, options);
       if (opened) {
         EXPECT_OK(opened->close());
-        opened = fail(ErrorCode::unsupported, "");  // lets go
+        opened = fail(ErrorCode::unsupported, "");  // closes the store
         ASSERT_TRUE(recovers(*after, oracle_, options, {imported_}));
         count_fault("I1", Came::recovered);
         continue;
@@ -168,7 +168,7 @@ TEST_F(StoreImport, CrashAtEveryStepIntoNothing) {
   EXPECT_GT(incomplete, 20U);
 }
 
-// I1: a step of the import fails. The old store stands, or the new one; it can be done again.
+// I1: a step of the import fails. The old or the new store is there; the import can be repeated.
 TEST_F(StoreImport, AStepFails) {
   std::uint64_t n = 1;
   for (;; n += all_cases() ? 1U : 13U) {

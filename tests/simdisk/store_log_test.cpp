@@ -1,5 +1,5 @@
-// The log on a disk that tears, fails, lies and fills up (fault matrix C2 to C6, N1).
-// FLATKV_LOOP=all: the long form.
+// The log on a disk that tears, fails, lies and fills up (rows C2 to C6 and N1 of
+// docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>
 
 #include "history/rollback.hpp"
@@ -31,7 +31,7 @@ TEST_F(StoreRows, RecordCutAtEveryByte) {
   const std::size_t record = content.size() - before;
   ASSERT_GT(record, 300U);
   for (std::size_t kept = 0; kept <= record; kept += all_cases() || kept + 9 > record ? 1U : 9U) {
-    for (const bool zeros : {false, true}) {  // a size that was written back before its pages
+    for (const bool zeros : {false, true}) {  // a size that became durable before its pages
       if (zeros && !all_cases() && kept % 5 != 0) continue;
       SCOPED_TRACE(std::to_string(kept) + " bytes of the record");
       const auto torn = after->clone();
@@ -42,14 +42,14 @@ TEST_F(StoreRows, RecordCutAtEveryByte) {
       const bool complete = cut == content;
       ASSERT_TRUE(recovers(*torn, oracle_, options_,
                            {{"", complete ? whole.version : whole.version - 1}}, &ending));
-      // A rest of zeros is an end, not damage.
+      // A rest of zeros is the end and no damage.
       EXPECT_EQ(ending.report.truncated_log.has_value(), !complete && kept > 0);
       count_fault(zeros ? "W4" : "C2", ending.came);
     }
   }
 }
 
-// C2 again, with pages and sectors of a record of several pages kept and lost by chance.
+// C2 again, with pages and sectors of a record of several pages kept or lost at random.
 TEST_F(StoreRows, PagesOfARecordKeptAndLost) {
   options_ = sim_options(Durability::process);
   options_.segment_bytes = 1 << 20;
@@ -70,7 +70,7 @@ TEST_F(StoreRows, PagesOfARecordKeptAndLost) {
   EXPECT_GT(found.size(), 2U) << "nothing was ever torn";
 }
 
-// C3: an append that fails, with none or a part of it written.
+// C3: an append fails, with none or a part of it written.
 TEST_F(StoreRows, AppendFails) {
   for (const int error : {EIO, ENOSPC}) {
     for (const bool partial : {false, true}) {
@@ -96,10 +96,10 @@ TEST_F(StoreRows, AppendFails) {
   }
 }
 
-// C4 and C5: the sync fails, is not tried again, and the process starts again without a reboot:
-// what it sees of the record must be durable before it counts.
+// C4 and C5: the sync fails and is not retried; the process restarts without a reboot. The record
+// that it still sees must be made durable before it counts.
 TEST_F(StoreRows, SyncOfTheLogFails) {
-  options_.segment_bytes = 1 << 20;  // a new segment has syncs of its own
+  options_.segment_bytes = 1 << 20;  // one segment: a new one would sync, too
   Life life(disk_, oracle_, options_);
   life.open();
   life.commits(3);
@@ -127,7 +127,8 @@ TEST_F(StoreRows, SyncOfTheLogFails) {
   count_fault("C5", ending.came);
 }
 
-// C6: the disk lies about the log and loses power. All databases level and right: they are kept.
+// C6: the disk lies about the log and loses power. All databases are level and right: they are
+// kept.
 TEST_F(StoreRows, LyingDiskLosesTheLogAlone) {
   options_.segment_bytes = 1 << 20;
   Life life(disk_, oracle_, options_);
@@ -146,7 +147,7 @@ TEST_F(StoreRows, LyingDiskLosesTheLogAlone) {
   count_fault("C6", Came::rebuilt);
 }
 
-// C6 with databases that are not level: refused, naming all; the way out that it names works.
+// C6 with uneven databases: refused, naming all; the way out in the message works.
 TEST_F(StoreRows, LyingDiskLosesLogAndADatabase) {
   options_.segment_bytes = 1 << 20;
   for (const char* behind : {"account", "code", "storage", "legacy"}) {
@@ -173,7 +174,7 @@ TEST_F(StoreRows, LyingDiskLosesLogAndADatabase) {
   }
 }
 
-// A disk that lies about everything may lose everything, but never gives a state that never was.
+// A disk that lies about everything may lose everything, but the store never shows a false state.
 TEST_F(StoreRows, LyingDiskNeverGivesAWrongState) {
   unsigned opened_at_all = 0;
   for (int round = 0; round < (all_cases() ? 400 : 40); ++round) {

@@ -1,7 +1,6 @@
-// The whole store on the simulated disk, and a fault at every operation that changes it (fault
-// matrix, section 4 item 1): the power goes there in several ways, the process ends there, the
-// operation fails once or from there on, the disk is full from there on. What is left must be what
-// section 1 of the matrix allows.
+// The whole store on the simulated disk, with a fault at every operation that changes it: the power
+// goes in several ways, the process ends, the operation fails once or from then on, or the disk is
+// full from then on. What is left must be one of the places that Progress allows.
 //
 //   FLATKV_LOOP=all   every operation and more seeds, not a selection
 //   FLATKV_LOOP_N=n   one operation only, FLATKV_LOOP_ACTION=name one action only
@@ -32,8 +31,8 @@ bool wanted(std::string_view action) {
 }
 std::uint64_t seed() { return test::environment("FLATKV_SEED", 20'251'125); }
 
-/// All that a store does in a life: every kind of block, flushes of some databases and of all,
-/// snapshots that prune, going back, another branch, a clean and an unclean end.
+/// Everything that a store does in a life: every kind of block, flushes of some databases and of
+/// all, snapshots that prune, a rollback, another branch, a clean and an unclean end.
 void script(Life& life) {
   life.open();
   life.commits(3);
@@ -41,7 +40,7 @@ void script(Life& life) {
   life.commits(3);
   life.snapshot();  // at 6
   life.commits(3);
-  life.snapshot();  // at 9: the first, at 0, goes, and the log's beginning
+  life.snapshot();  // at 9: drops the first, at 0, and the beginning of the log
   life.commits(1);
   life.rollback(7);
   life.commits(2);  // 8 and 9 of the other branch
@@ -56,7 +55,7 @@ void script(Life& life) {
 }
 constexpr std::uint64_t kFewestOperations = 1200;
 
-/// Where a store must be hit, whatever the script becomes.
+/// Sites that must be hit, however the script changes.
 constexpr const char* kSites[] = {"append CLEAN",
                                   "append CURRENT",
                                   "append MANIFEST.json",
@@ -91,7 +90,7 @@ std::string again(std::uint64_t n, std::string_view action) {
          " FLATKV_LOOP_N=" + std::to_string(n) + " FLATKV_LOOP_ACTION=" + std::string(action);
 }
 
-/// Chooses operations: all of them, or every `stride`th and the first of each site and phase.
+/// Chooses operations: all of them, or every `stride`th plus the first of each site and phase.
 class Choice {
  public:
   Choice(std::uint64_t stride, unsigned first)
@@ -107,7 +106,7 @@ class Choice {
   std::map<std::string, unsigned> taken_;
 };
 
-/// Runs the script once and keeps the disk at the chosen moments. Returns how many there were.
+/// Runs the script once and keeps the disk at the chosen moments. Returns the number of operations.
 std::uint64_t record(Oracle& oracle, const Options& options, Choice choice,
                      std::vector<Moment>& moments) {
   SimDisk disk;
@@ -150,7 +149,7 @@ void crash_everywhere(Durability durability, const Choice& choice) {
   for (const Moment& moment : moments) {
     for (const Crash& crash : kCrashes) {
       if (!wanted(crash.name)) continue;
-      // Names are lost and kept in more ways than pages.
+      // Names can be lost in more ways than pages.
       const bool names = moment.operation >= Operation::make_directory;
       const std::uint64_t seeds = crash.seeds * (whole_loop() ? 4 : 1) * (names ? 2 : 1);
       for (std::uint64_t i = 0; i < (crash.mode >= CrashMode::random ? seeds : 1); ++i) {
@@ -194,7 +193,7 @@ struct Failing {
 constexpr Failing kFailures[] = {
     {"error_once", EIO, true}, {"error_always", EIO, false}, {"full", ENOSPC, false}};
 
-/// The script with an operation that fails. Returns false when it made fewer than `n`.
+/// Runs the script with a failing operation. Returns false if it has fewer than `n` operations.
 bool fail_at(std::uint64_t n, const Failing& how, Oracle& oracle, const Options& options,
              std::uint64_t case_number) {
   SimDisk disk;
@@ -221,7 +220,7 @@ bool fail_at(std::uint64_t n, const Failing& how, Oracle& oracle, const Options&
   const std::string_view row = row_of(moment.progress.phase, moment.operation, moment.path, true);
   if (life.has_failed()) count_fault(row, Came::failed);
   for (const Crash& crash : kCrashes) {
-    // Each way for some; the process that just ends (nothing written is lost) for all.
+    // Each crash for some cases; the process that just ends (nothing written is lost) for all.
     if (crash.mode != CrashMode::process && !whole_loop() && only_n() == 0 &&
         case_number % 5 != static_cast<std::uint64_t>(crash.mode) - 1) {
       continue;

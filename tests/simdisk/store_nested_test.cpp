@@ -1,5 +1,5 @@
-// Crashes while recovering from a crash, up to five deep, and then a clean open (fault matrix R1,
-// W12, C5; SQLite's "compound failure"): it converges, and no database ever goes back.
+// Crashes while recovering from a crash, up to five deep, and then an undisturbed open (rows R1,
+// W12 and C5 of docs/recovery.md): recovery converges, and no database ever goes back.
 //
 //   FLATKV_NESTED=n   rounds (60), FLATKV_SEED=n the first seed: one round is a seed
 #include <gtest/gtest.h>
@@ -24,8 +24,8 @@ using test::Random;
 
 constexpr int kDeepest = 5;
 
-/// A life that leaves much to recover: databases at different versions, several segments, a
-/// snapshot behind, no clean end.
+/// A life that leaves much to recover: databases at different versions, several segments, an old
+/// snapshot, no clean end.
 void script(Life& life) {
   life.open();
   life.commits(3);
@@ -40,7 +40,7 @@ struct Versions {
   std::array<std::int64_t, 5> at{};
 };
 
-/// Where the five databases stand; nothing if one does not open.
+/// The versions of the five databases; nullopt if one does not open.
 std::optional<Versions> versions_of(SimDisk& disk) {
   const auto survey = layout::survey_store(disk.files(), kStore);
   if (!survey) return std::nullopt;
@@ -83,7 +83,7 @@ class Nested {
       : random_(seed),
         oracle_(7),
         options_(sim_options(one_in(random_, 3) ? Durability::process : Durability::sync)) {
-    // So that replay flushes on its way, and more than one database moves in steps.
+    // Makes replay flush on its way, so that several databases advance in steps.
     options_.max_lag_blocks = 2;
   }
 
@@ -110,7 +110,7 @@ class Nested {
         power_lost_ |= disk.last_crash().mode != CrashMode::process;
       } else {
         ASSERT_OK(opened);
-        // What it took over stays, whatever comes.
+        // What the open recovered stays.
         progress_.durable = progress_.acked = {progress_.acked.branch, opened->version()};
         progress_.started = opened->version();
         crash(disk);
@@ -130,8 +130,8 @@ class Nested {
     power_lost_ |= mode != CrashMode::process;
   }
 
-  /// After the power went, what is there is durable: from then on no database may go back, unless
-  /// another generation took the place of this one.
+  /// After a power cut everything there is durable: from then on no database may go back, unless
+  /// another generation has replaced this one.
   void look(SimDisk& disk) {
     const auto now = versions_of(disk);
     if (now && durable_ && now->generation == durable_->generation) {
@@ -168,8 +168,8 @@ TEST(StoreNested, CrashesWhileRecovering) {
   }
 }
 
-/// The process ends with the log's tail only in memory; the next one takes the tail over, so the
-/// power may go at any step from then on: once the open has returned, the tail stays.
+/// The process ends with the log's tail only in memory; the next open makes it durable. The power
+/// may go at any step from then on: once the open has returned, the tail stays.
 TEST(StoreNested, ATailThatWasTakenOverStaysWhenThePowerGoes) {
   Oracle oracle(11);
   const Options options = sim_options(Durability::process);
@@ -183,7 +183,7 @@ TEST(StoreNested, ATailThatWasTakenOverStaysWhenThePowerGoes) {
   disk.crash(CrashMode::process);
   life.close();
 
-  // At every operation of the open: before it returned, the tail may be lost or there.
+  // At every operation of the open: until it returns, the tail may or may not be there.
   std::vector<std::unique_ptr<SimDisk>> moments;
   disk.watch([&](Operation, const std::string&) { moments.push_back(disk.clone()); });
   {

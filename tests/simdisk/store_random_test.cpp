@@ -1,5 +1,5 @@
-// Random operations on a store on the simulated disk, crashes and failures among them as ordinary
-// operations, compared with the oracle (fault matrix, section 4 item 5).
+// Random operations on a store on the simulated disk, crashes and failures among them, compared
+// with the oracle.
 //
 //   FLATKV_SIMDISK_STEPS=n   steps (1000), FLATKV_SEED=n the seed of the first run of 100
 #include <gtest/gtest.h>
@@ -86,7 +86,7 @@ class RandomRun {
     look_after();
   }
 
-  /// What the last step may have led to: a crash that came, a store that failed.
+  /// Handles what the last step led to: a crash or a failed store.
   void look_after() {
     life_->settle();
     if (disk_.crashes() != crashes_) {
@@ -101,7 +101,7 @@ class RandomRun {
     }
   }
 
-  /// The machine after a crash, or the next process: what is found is one of what may be.
+  /// After a crash, or in the next process: the store must be at one of the allowed places.
   void start_again() {
     const bool power_lost = disk_.last_crash().mode != CrashMode::process;
     Progress before = life_->progress();
@@ -145,7 +145,7 @@ class RandomRun {
 
   void crash() { disk_.crash(any_mode(), random_()); }
 
-  /// Something is under way when it comes.
+  /// Crashes while an operation is under way.
   void crash_soon() {
     disk_.crash_at(1 + below(random_, one_in(random_, 2) ? 10 : 80), any_mode(), random_());
     busy();

@@ -16,7 +16,7 @@ class Changes {
  public:
   Changes() = default;
 
-  /// Later pairs go into a new change set of this name.
+  /// Starts a new change set of this name for the pairs that follow.
   Changes& module(std::string name);
   Changes& set(ByteView key, ByteView value);
   Changes& remove(ByteView key);
@@ -33,7 +33,7 @@ class Changes {
   }
   Changes& code(const Address& address, ByteView code) { return set(code_key(address), code); }
 
-  /// Borrowed from this object; made anew by each call.
+  /// Borrowed from this object; rebuilt by each call.
   std::span<const NamedChangeSet> sets() const;
   operator std::span<const NamedChangeSet>() const { return sets(); }  // NOLINT
   bool empty() const { return sets_.empty(); }

@@ -10,7 +10,7 @@
 
 namespace flatkv::test {
 
-/// An AssertionResult that carries the error of a Result or Status.
+/// An AssertionResult with the error of a Result or Status.
 template <class T>
 ::testing::AssertionResult ok(const Result<T>& result) {
   if (result) return ::testing::AssertionSuccess();
@@ -25,16 +25,16 @@ template <class T>
 
 ::testing::AssertionResult same_roots(const Roots& found, const Roots& wanted);
 
-/// All rows of a database, forwards; the iterator's status is checked.
+/// All rows of a database, forwards; checks the iterator's status.
 Result<Rows> all_rows(const ReadView& view, Database database);
 Result<Rows> all_rows(const CommitStore& store, Database database);
 
-/// The view is the model's state: version, roots, hashes, stats and every row.
+/// The view equals the model's state: version, roots, hashes, stats and every row.
 ::testing::AssertionResult view_is(const ReadView& view, const State& state);
-/// The store's committed state is the model's, and a full scan agrees.
+/// The store's committed state equals the model's, and a full scan agrees.
 ::testing::AssertionResult store_is(const CommitStore& store, const State& state);
 
-/// One block on both, committed; true if both have the same roots afterwards.
+/// Commits one block on both; true if both have the same roots afterwards.
 ::testing::AssertionResult commit_both(CommitStore& store, Model& model,
                                        const std::vector<Changes>& applies);
 
@@ -43,7 +43,7 @@ inline constexpr std::array<Database, 4> kData = {Database::account, Database::c
 inline constexpr std::array<const char*, 5> kNames = {"account", "code", "storage", "legacy",
                                                       "metadata"};
 
-/// Options for tests: small, and quiet about the machine.
+/// Options for tests: small, and independent of the machine.
 Options small_options();
 
 }  // namespace flatkv::test

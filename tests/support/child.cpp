@@ -33,7 +33,7 @@ void Reporter::say(char type, std::int64_t value) const {
   std::array<char, kMessageBytes> bytes{};
   bytes[0] = type;
   std::memcpy(bytes.data() + 1, &value, sizeof value);
-  // Below PIPE_BUF: written whole or not at all.
+  // Below PIPE_BUF: written completely or not at all.
   if (::write(descriptor_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
     ::_exit(3);
   }
@@ -48,13 +48,13 @@ Child Child::start(const std::string& mode, const std::vector<std::string>& argu
   std::vector<std::string> settings;
   for (char** setting = environ; *setting != nullptr; ++setting) {
     const std::string_view text = *setting;
-    // Of two settings of one name the first would count.
+    // The first of two settings of one name would count.
     if (!environment.contains(std::string(text.substr(0, text.find('='))))) {
       settings.emplace_back(text);
     }
   }
   for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
-  // All memory is made before the fork: this process has threads.
+  // Allocate everything before the fork: this process has threads.
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -118,7 +118,7 @@ void Child::kill() {
 
 int Child::wait() {
   if (pid_ <= 0) return 0;
-  // The pipe is emptied meanwhile, so that a talkative child can come to its end.
+  // Keep reading the pipe, so that a child with much output can end.
   int status = 0;
   for (;;) {
     drain(false);

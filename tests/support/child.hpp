@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-// Processes to be killed: the test program itself, executed anew with `--child MODE ARG...`.
+// Processes to be killed: the test program itself, executed with `--child MODE ARG...`.
 namespace flatkv::test {
 
-/// What a child says, in order; also by a child that is killed afterwards.
+/// What a child reports, in order; survives a kill of the child.
 struct Message {
   char type = 0;  ///< r: open at, s: commit started, a: commit acknowledged, e: error, d: done;
                   ///< others are a test's own
@@ -43,12 +43,12 @@ class Child {
   Child& operator=(Child&&) = delete;
   ~Child();
 
-  /// Waits until the child has said something, or for its end; false then.
+  /// Waits for a message or for the child's end; false at the end.
   bool wait_for_message();
   void kill();
-  /// Waits for its end; the wait status.
+  /// Waits for the child's end; returns the wait status.
   int wait();
-  /// Everything it said so far (all of it after `wait`).
+  /// All messages so far (after `wait`: all).
   const std::vector<Message>& messages();
   std::optional<std::int64_t> last(char type);
   pid_t pid() const { return pid_; }
@@ -62,18 +62,18 @@ class Child {
   std::vector<Message> messages_;
 };
 
-/// How often each failpoint of a child was passed, for which the child writes "site count" lines.
+/// How often each failpoint of a child was passed; the child writes "site count" lines.
 std::map<std::string, unsigned> read_counts(const std::string& path);
 
-/// A page of memory that parent and child see: what a killed child was doing.
+/// A page of memory shared by parent and child: what a killed child was doing.
 struct Shared {
   std::atomic<std::int64_t> started;
   std::atomic<std::int64_t> acknowledged;
   std::atomic<std::uint32_t> flushing;
   std::atomic<std::uint32_t> open;
-  std::atomic<std::uint32_t> doing;  ///< a number of the test's own
+  std::atomic<std::uint32_t> doing;  ///< the test's own number
 };
-/// Maps the file (made if it is not there); for the life of the process.
+/// Maps the file (created if missing) for the life of the process.
 Shared& shared_page(const std::string& path);
 
 }  // namespace flatkv::test

@@ -1,4 +1,4 @@
-"""What became of the faults that a script made: as tests/support/fault_counts.hpp, for Python."""
+"""Counts how the faults of a script ended: as tests/support/fault_counts.hpp, for Python."""
 
 import atexit
 import collections

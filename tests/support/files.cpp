@@ -14,8 +14,8 @@ namespace flatkv::test {
 
 namespace {
 
-/// What these tests are about is process death and damaged files, not the disk: memory will do, and
-/// thousands of syncs cost nothing there.
+/// These tests are about process death and damaged files and need no disk: in memory, thousands of
+/// syncs cost nothing.
 std::string base_directory() {
   for (const char* name : {"FLATKV_TEST_DIR", "TMPDIR"}) {
     if (const char* path = std::getenv(name)) return path;
@@ -76,7 +76,7 @@ void flip_bit(const std::string& path, std::uint64_t bit) {
 void copy_tree(const std::string& from, const std::string& to) {
   stdfs::remove_all(to);
   stdfs::copy(from, to, stdfs::copy_options::recursive | stdfs::copy_options::copy_symlinks);
-  stdfs::remove(to + "/LOCK");  // a database has LOCK too; RocksDB makes it anew
+  stdfs::remove(to + "/LOCK");  // a database has LOCK too; RocksDB creates it again
 }
 
 void remove_tree(const std::string& path) { stdfs::remove_all(path); }

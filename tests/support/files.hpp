@@ -8,13 +8,13 @@
 
 #include "flatkv/bytes.hpp"
 
-// Files as an operator (or an accident) sees them: plain reads and writes behind the store's back.
+// Plain reads and writes of files behind the store's back, as an operator or an accident does them.
 namespace flatkv::test {
 
 namespace stdfs = std::filesystem;
 
-/// A directory of its own under $FLATKV_TEST_DIR, $TMPDIR, /dev/shm (with room enough) or /tmp,
-/// removed with all in it. Kept when FLATKV_KEEP is set.
+/// A new directory under $FLATKV_TEST_DIR, $TMPDIR, /dev/shm (if it has space enough) or /tmp,
+/// removed with its content. Kept if FLATKV_KEEP is set.
 class TempDir {
  public:
   TempDir();
@@ -30,21 +30,21 @@ class TempDir {
 Bytes read_file(const std::string& path);
 void write_file(const std::string& path, ByteView content);
 void append_file(const std::string& path, ByteView content);
-/// Cuts or, with zeros, extends a file.
+/// Truncates a file, or extends it with zeros.
 void resize_file(const std::string& path, std::uint64_t bytes);
 void flip_bit(const std::string& path, std::uint64_t bit);
 
-/// A copy of the tree as it stands, without LOCK; `to` is replaced. Files are copied, never linked.
+/// Replaces `to` by a copy of the tree without LOCK. Files are copied, never linked.
 void copy_tree(const std::string& from, const std::string& to);
 void remove_tree(const std::string& path);
 
-/// What is in a directory: relative path → type, size and content digest. LOCK is left out.
+/// The content of a directory: relative path → type, size and content digest. Leaves out LOCK.
 std::map<std::string, std::string> tree_state(const std::string& path);
-/// What differs between two of them, for messages; empty if nothing does.
+/// The difference of two such states, for messages; empty if equal.
 std::string tree_difference(const std::map<std::string, std::string>& before,
                             const std::map<std::string, std::string>& after);
 
-/// Names in a directory that begin and end like this, sorted.
+/// Names in a directory with this beginning and end, sorted.
 std::vector<std::string> names(const std::string& directory, std::string_view begin,
                                std::string_view end = "");
 

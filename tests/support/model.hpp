@@ -15,7 +15,7 @@
 
 namespace flatkv::test {
 
-/// The lattice hash as spec §3 defines it, plainly.
+/// The lattice hash, straight from docs/specification.md#lattice-hash.
 class PlainLtHash {
  public:
   void add(ByteView key, ByteView value) { mix(key, value, true); }
@@ -30,7 +30,7 @@ class PlainLtHash {
   std::array<std::uint16_t, 1024> limbs_{};
 };
 
-/// Unsigned bytes, a prefix before its extensions. (operator< of vectors makes GCC 12 warn
+/// Order of unsigned bytes, a prefix before its extensions. (operator< of vectors makes GCC 12 warn
 /// falsely.)
 struct ByteOrder {
   bool operator()(const Bytes& a, const Bytes& b) const noexcept {
@@ -46,24 +46,24 @@ struct State {
   std::array<PlainLtHash, 4> hashes;
 
   Roots roots() const;
-  /// The same from the rows alone.
+  /// The roots, computed from the rows alone.
   Roots roots_by_scan() const;
   DatabaseStats stats(Database database) const;
   std::optional<Bytes> get(ByteView external_key) const;
   std::optional<Account> account(const Address& address) const;
 };
 
-/// What the store must do, in maps: spec §2 and §3 and nothing else. Shares no code with the
-/// library but the public types.
+/// What the store must do, with maps, straight from docs/specification.md#keys-and-values and
+/// docs/specification.md#lattice-hash. Shares only the public types with the library.
 class Model {
  public:
   explicit Model(AccountRows account_rows = AccountRows::keep, std::int64_t initial_version = 1);
 
-  /// False for invalid input, and then nothing changed.
+  /// False for invalid input; then nothing changed.
   bool apply(std::span<const NamedChangeSet> change_sets);
   void commit();
   void discard();
-  /// As if the blocks above had never been.
+  /// Rolls back to a state.
   void go_back(const State& state);
 
   const State& committed() const { return committed_; }

@@ -15,7 +15,8 @@ constexpr std::array<std::size_t, 16> kPermutation = {2, 6,  3,  10, 7, 0,  4,  
                                                       1, 11, 12, 5,  9, 14, 15, 8};
 enum Flag : std::uint32_t { chunk_start = 1, chunk_end = 2, parent = 4, root = 8 };
 
-/// What the last compression of a chunk or parent takes: finished as a chaining value or as output.
+/// The input of the last compression of a chunk or parent, to be finished as a chaining value or as
+/// output.
 struct Node {
   Words8 chaining = kInitial;
   Words16 block{};

@@ -24,7 +24,7 @@ Bytes legacy_key(Random& random, const Pools& pools) {
   return key;
 }
 
-/// An address with bytes that differ early and late, so that order and prefixes are exercised.
+/// An address with bytes that differ early and late, to exercise order and prefixes.
 Address pool_address(Random& random, const Pools& pools) {
   const std::uint64_t n = below(random, pools.addresses);
   Address made = address(n / 3);

@@ -26,7 +26,7 @@ inline std::map<std::string, int>& done_counts() {
   return counts;
 }
 
-/// Where random writes go. Small pools make keys meet again: overwrites, deletes, re-creations.
+/// The keys of random writes. Small pools make keys repeat: overwrites, deletes, re-creations.
 struct Pools {
   std::uint64_t addresses = 40;
   std::uint64_t slots = 30;
@@ -34,7 +34,7 @@ struct Pools {
   std::uint64_t value_bytes = 40;  ///< longest ordinary value
 };
 
-/// An external key of the pools: every kind, and legacy ones that look like something else.
+/// An external key from the pools: of every kind, and legacy keys that look like something else.
 Bytes random_key(Random& random, const Pools& pools);
 /// A valid `apply` of up to `pairs` pairs, some in sets of other modules.
 Changes random_changes(Random& random, const Pools& pools, std::uint64_t pairs);

@@ -7,7 +7,7 @@ namespace flatkv::test {
 void StoreFixture::open() {
   options_.create_if_missing = true;
   Result<CommitStore> opened = try_open();
-  // Nothing that follows makes sense without a store: this ends the test.
+  // Without a store the rest makes no sense: end the test.
   if (!opened) throw std::runtime_error("open: " + opened.error().to_string());
   store_.emplace(std::move(*opened));
 }

@@ -20,12 +20,12 @@ class StoreFixture : public ::testing::Test {
   std::string path() const { return directory_.path("store"); }
   std::string aside(const std::string& name) const { return directory_.path("aside-" + name); }
 
-  /// Opens (or makes) the store; the test fails here if that fails.
+  /// Opens (or creates) the store; fails the test if that fails.
   void open();
-  /// Drops the handle, then opens; for opens that are to be refused.
+  /// Drops the handle, then opens; for opens that may be refused.
   Result<CommitStore> try_open();
   void close();
-  /// Cleanly closed and opened again.
+  /// Closes the store cleanly and opens it again.
   void reopen() {
     close();
     open();
@@ -35,18 +35,18 @@ class StoreFixture : public ::testing::Test {
   void block(const std::vector<Changes>& applies);
   /// Commits the next `count` blocks of the random script on both.
   void blocks(std::int64_t count);
-  /// Committed state and full scan are the model's; and the next block works.
+  /// Committed state and full scan equal the model's, and the next block works.
   void check();
   void check_and_go_on();
 
-  /// A copy of an open, idle store: what a kill at this moment would leave.
+  /// Copies an open, idle store: what a kill at this moment would leave.
   void image(const std::string& name) { copy_tree(path(), aside(name)); }
-  /// Puts the image (or any copy) in the place of the closed store.
+  /// Replaces the closed store by the image (or another copy).
   void restore(const std::string& name) { copy_tree(aside(name), path()); }
 
   /// Keeps a copy of a database of the closed store.
   void save_database(std::string_view database);
-  /// Puts it back and removes CLEAN: the database is behind the others now.
+  /// Restores it and removes CLEAN: the database is now behind the others.
   void restore_database(std::string_view database);
   std::int64_t flushed(std::string_view database) const;
   /// All five databases of the closed store are at this version.

@@ -29,8 +29,8 @@ Bytes tagged(std::uint8_t tag, ByteView name) {
   return key;
 }
 
-/// The options the database was last opened with: others could leave something that the store then
-/// cannot open, which is not the damage wanted.
+/// The options that the database was last opened with: with others the store might not be able to
+/// open it, which is not the damage wanted.
 rocksdb::Options options_of(const std::string& directory) {
   rocksdb::DBOptions database;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;

@@ -11,7 +11,7 @@
 // The golden files: change sets, roots and rows as JSON lines.
 namespace flatkv::test {
 
-/// The whole file; one that ends in .zst is decompressed.
+/// The whole file, decompressed if its name ends in .zst.
 std::string read_text(const std::string& path);
 
 struct TraceBlock {
@@ -30,7 +30,7 @@ std::vector<RootsLine> read_roots(const std::string& path);
 /// A row as a line of a rows file, with its newline.
 std::string rows_line(Database database, ByteView key, ByteView value);
 
-/// Path of a golden file, with .zst where only that is there.
+/// The path of a golden file, with .zst if only that exists.
 std::string golden(const std::string& name);
 
 }  // namespace flatkv::test
