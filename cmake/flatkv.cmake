@@ -1,9 +1,10 @@
 # What every target of ours is compiled with. -march never appears here: code for one instruction
 # set lives in its own file with its own flags.
 add_library(flatkv_flags INTERFACE)
+target_compile_features(flatkv_flags INTERFACE cxx_std_23)
 target_compile_options(flatkv_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
-  -Wold-style-cast -Woverloaded-virtual -Wcast-qual -Werror
+  -Wold-style-cast -Woverloaded-virtual -Wcast-qual $<$<BOOL:${FLATKV_WERROR}>:-Werror>
   -fstack-protector-strong -fno-omit-frame-pointer)
 target_compile_definitions(flatkv_flags INTERFACE
   $<$<BOOL:${FLATKV_FAILPOINTS}>:FLATKV_FAILPOINTS _GLIBCXX_ASSERTIONS>)
@@ -54,6 +55,9 @@ macro(flatkv_room name)
   if(_sources)
     add_library(flatkv_${name} STATIC ${_sources})
     target_link_libraries(flatkv_${name} PRIVATE flatkv_flags PUBLIC ${_dependencies} Threads::Threads)
+    # Only what a public header declares leaves the shared library (flatkv/export.hpp).
+    set_target_properties(flatkv_${name} PROPERTIES
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
     list(APPEND FLATKV_ROOM_LIBRARIES flatkv_${name})
   else()
     add_library(flatkv_${name} INTERFACE)
@@ -81,20 +85,22 @@ function(flatkv_register name)
   set_tests_properties(${name} PROPERTIES LABELS "${_labels}" TIMEOUT ${FLATKV_TEST_TIMEOUT} SKIP_RETURN_CODE 77)
   # What it counts of the fault matrix, for scripts/fault-counts.
   set_property(GLOBAL APPEND PROPERTY FLATKV_TEST_NAMES ${name})
-  set(_environment "FLATKV_FAULT_COUNTS=${CMAKE_BINARY_DIR}/fault-counts/${name}")
+  set(_environment "FLATKV_FAULT_COUNTS=${PROJECT_BINARY_DIR}/fault-counts/${name}")
   if(FLATKV_SANITIZE)
     list(APPEND _environment
       UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1)
   endif()
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${_environment}")
 endfunction()
-file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fault-counts)
+if(FLATKV_TESTS)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/fault-counts)
+endif()
 
 # tests.txt: the names of all tests, one a line.
 function(flatkv_list_tests)
   get_property(_names GLOBAL PROPERTY FLATKV_TEST_NAMES)
   list(JOIN _names "\n" _lines)
-  file(WRITE ${CMAKE_BINARY_DIR}/tests.txt "${_lines}\n")
+  file(WRITE ${PROJECT_BINARY_DIR}/tests.txt "${_lines}\n")
 endfunction()
 
 # Tests of sanitized trees have names of their own, since scripts/test runs both kinds together.
@@ -111,7 +117,7 @@ function(flatkv_test name)
   # What a test spends its time in is the library; the test itself has mostly to compile soon.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(${name} PRIVATE
-    FLATKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FLATKV_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    FLATKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FLATKV_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -123,7 +129,7 @@ function(flatkv_test name)
   flatkv_register(${FLATKV_TEST_PREFIX}${name} ${arg_LABELS})
 endfunction()
 
-# The one library that is installed: the objects of all rooms.
+# What is installed: the objects of all rooms, as flatkv and, with FLATKV_SHARED, as flatkv_shared.
 macro(flatkv_library)
   list(REMOVE_DUPLICATES FLATKV_PACKAGES)
   set(_objects "")
@@ -131,17 +137,36 @@ macro(flatkv_library)
     list(APPEND _objects $<TARGET_OBJECTS:${_room}>)
   endforeach()
   add_library(flatkv STATIC ${_objects})
-  set_target_properties(flatkv PROPERTIES LINKER_LANGUAGE CXX)
-  target_include_directories(flatkv PUBLIC
+  flatkv_library_target(flatkv)
+  if(FLATKV_SHARED)
+    add_library(flatkv_shared SHARED ${_objects})
+    flatkv_library_target(flatkv_shared)
+    set(_symbols ${PROJECT_SOURCE_DIR}/cmake/flatkv.symbols)
+    set_target_properties(flatkv_shared PROPERTIES OUTPUT_NAME flatkv
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${_symbols})
+    target_link_libraries(flatkv_shared PRIVATE $<BUILD_INTERFACE:flatkv_flags>)
+    target_link_options(flatkv_shared PRIVATE -Wl,--version-script=${_symbols})
+    if(NOT FLATKV_SANITIZE AND NOT FLATKV_LIBFUZZER)
+      target_link_options(flatkv_shared PRIVATE -Wl,-z,defs)
+    endif()
+  endif()
+endmacro()
+
+function(flatkv_library_target name)
+  add_library(flatkv::${name} ALIAS ${name})
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_compile_features(flatkv PUBLIC cxx_std_23)
-  # PRIVATE: an embedder links these packages but sees none of their headers through ours.
+  target_compile_features(${name} PUBLIC cxx_std_23)
+  # PRIVATE: an embedder links these packages but sees none of their headers through ours. Where they
+  # are in the library already, or are headers only, the installed package does not name them either.
+  get_target_property(_type ${name} TYPE)
   foreach(_package ${FLATKV_PACKAGES})
-    if(_package STREQUAL "nlohmann_json::nlohmann_json")
-      target_link_libraries(flatkv PRIVATE $<BUILD_INTERFACE:${_package}>)  # headers only
+    if(_type STREQUAL "SHARED_LIBRARY" OR _package STREQUAL "nlohmann_json::nlohmann_json")
+      target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:${_package}>)
     else()
-      target_link_libraries(flatkv PRIVATE ${_package})
+      target_link_libraries(${name} PRIVATE ${_package})
     endif()
   endforeach()
-  target_link_libraries(flatkv PUBLIC Threads::Threads)
-endmacro()
+  target_link_libraries(${name} PUBLIC Threads::Threads)
+endfunction()
