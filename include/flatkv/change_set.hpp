@@ -4,8 +4,9 @@
 #include <string_view>
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// One write. Borrows its bytes: they must stay valid for the call they are passed to, no longer.
 /// A pair is a delete if and only if `remove` is set, and then `value` is ignored. An empty value

@@ -11,13 +11,14 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/transfer.hpp"
 #include "flatkv/view.hpp"
 
 // Where two states differ, also for nodes that can only exchange files (docs/formats.md).
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct DigestOptions {
   std::optional<Database> database;  ///< one of the four only

@@ -1,8 +1,9 @@
 #pragma once
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// External keys of the `evm` module (spec §2): prefix byte, address, slot.
 inline constexpr std::uint8_t kNoncePrefix = 0x0a;

@@ -5,10 +5,11 @@
 #include <string>
 
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/transfer.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct ReferenceLogOptions {
   /// Take 21-byte keys that begin with 0x21 for balances, as this store does. The node that wrote

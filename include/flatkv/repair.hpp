@@ -10,11 +10,12 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/transfer.hpp"
 
 // Mending damaged databases of a store.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct RepairOptions {
   /// An exported state to take the rows from instead of a snapshot: one of this store's chain, at a

@@ -12,12 +12,13 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/view.hpp"
 
 // Moving a state between nodes that do not trust each other (spec §7, stream in docs/formats.md).
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// Takes a stream's bytes in order.
 class ByteSink {
