@@ -1,16 +1,17 @@
-# Flags for all our targets. -march never appears here: code for an instruction set has a file and
-# flags of its own.
+# What every target of ours is compiled with. -march never appears here: code for one instruction
+# set lives in its own file with its own flags.
 add_library(flatkv_flags INTERFACE)
+target_compile_features(flatkv_flags INTERFACE cxx_std_23)
 target_compile_options(flatkv_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
-  -Wold-style-cast -Woverloaded-virtual -Wcast-qual -Werror
+  -Wold-style-cast -Woverloaded-virtual -Wcast-qual $<$<BOOL:${FLATKV_WERROR}>:-Werror>
   -fstack-protector-strong -fno-omit-frame-pointer)
 target_compile_definitions(flatkv_flags INTERFACE
   $<$<BOOL:${FLATKV_FAILPOINTS}>:FLATKV_FAILPOINTS _GLIBCXX_ASSERTIONS>)
 target_include_directories(flatkv_flags INTERFACE
   ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # False reports of GCC 12 within libstdc++ at -O2.
+  # GCC 12 reports these falsely inside libstdc++ at -O2.
   target_compile_options(flatkv_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
 if(FLATKV_LIBFUZZER)
@@ -21,7 +22,7 @@ if(FLATKV_SANITIZE)
     -fsanitize=${FLATKV_SANITIZE} -fno-sanitize-recover=all -g1)
   target_link_options(flatkv_flags INTERFACE -fsanitize=${FLATKV_SANITIZE})
 else()
-  # A fortified libc needs the optimiser, so not in Debug. scripts/check-release checks each of these.
+  # A fortified libc needs the optimiser, so not in Debug. scripts/check-release proves each of these.
   target_compile_options(flatkv_flags INTERFACE
     $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2> -fstack-clash-protection)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -35,8 +36,8 @@ endif()
 set(FLATKV_ROOMS "")
 set(FLATKV_ROOM_LIBRARIES "")
 
-# flatkv_room(NAME DEP...): a library of src/NAME/*.cpp and a test program of src/NAME/*_test.cpp. A
-# DEP is another room, or a target of a package.
+# flatkv_room(NAME DEP...): a library of src/NAME/*.cpp and a test program of src/NAME/*_test.cpp.
+# A DEP that is a room is another room; the rest are targets of packages.
 macro(flatkv_room name)
   file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   set(_tests ${_sources})
@@ -54,6 +55,9 @@ macro(flatkv_room name)
   if(_sources)
     add_library(flatkv_${name} STATIC ${_sources})
     target_link_libraries(flatkv_${name} PRIVATE flatkv_flags PUBLIC ${_dependencies} Threads::Threads)
+    # Only what a public header declares leaves the shared library (flatkv/export.hpp).
+    set_target_properties(flatkv_${name} PROPERTIES
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
     list(APPEND FLATKV_ROOM_LIBRARIES flatkv_${name})
   else()
     add_library(flatkv_${name} INTERFACE)
@@ -68,9 +72,10 @@ macro(flatkv_room name)
   endif()
 endmacro()
 
-# flatkv_register(NAME LABEL...): settings for all our tests. scripts/test runs those that are not
-# labelled `nightly`. A sanitized tree runs only unit, golden and fuzz: the others start and kill
-# programs, take minutes and would take far longer there; they are built there only on request.
+# flatkv_register(NAME LABEL...): what every test of ours has in common. scripts/test runs all that are
+# not labelled `nightly`. In a sanitized tree those are unit, golden and fuzz; the others start
+# programs, kill them and take minutes, and there they would take many; they are not even built there
+# unless named.
 set(FLATKV_TEST_TIMEOUT 900 CACHE STRING "Seconds that a test may take")
 function(flatkv_register name)
   set(_labels ${ARGN})
@@ -78,51 +83,53 @@ function(flatkv_register name)
     list(APPEND _labels nightly)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${_labels}" TIMEOUT ${FLATKV_TEST_TIMEOUT} SKIP_RETURN_CODE 77)
-  # Where it writes its counts for scripts/fault-counts.
+  # What it counts of the fault matrix, for scripts/fault-counts.
   set_property(GLOBAL APPEND PROPERTY FLATKV_TEST_NAMES ${name})
-  set(_environment "FLATKV_FAULT_COUNTS=${CMAKE_BINARY_DIR}/fault-counts/${name}")
+  set(_environment "FLATKV_FAULT_COUNTS=${PROJECT_BINARY_DIR}/fault-counts/${name}")
   if(FLATKV_SANITIZE)
     list(APPEND _environment
       UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1)
   endif()
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${_environment}")
 endfunction()
-file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fault-counts)
+if(FLATKV_TESTS)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/fault-counts)
+endif()
 
-# tests.txt: the names of all tests, one per line.
+# tests.txt: the names of all tests, one a line.
 function(flatkv_list_tests)
   get_property(_names GLOBAL PROPERTY FLATKV_TEST_NAMES)
   list(JOIN _names "\n" _lines)
-  file(WRITE ${CMAKE_BINARY_DIR}/tests.txt "${_lines}\n")
+  file(WRITE ${PROJECT_BINARY_DIR}/tests.txt "${_lines}\n")
 endfunction()
 
-# Tests of sanitized trees have names of their own, because scripts/test runs both kinds together.
+# Tests of sanitized trees have names of their own, since scripts/test runs both kinds together.
 set(FLATKV_TEST_PREFIX "")
 if(FLATKV_SANITIZE)
   set(FLATKV_TEST_PREFIX "sanitized.")
 endif()
 
-# flatkv_test(NAME SOURCES ... LIBRARIES ... [LABELS ...]): one gtest program, one ctest per program.
+# flatkv_test(NAME SOURCES ... LIBRARIES ... [LABELS ...]): one gtest program, each program a ctest.
 function(flatkv_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE flatkv_flags ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
-  # Most of a test's time is spent in the library; the test itself should compile fast.
+  # What a test spends its time in is the library; the test itself has mostly to compile soon.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(${name} PRIVATE
-    FLATKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FLATKV_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    FLATKV_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FLATKV_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
   if(FLATKV_SANITIZE AND NOT "${arg_LABELS}" MATCHES "unit|golden|fuzz")
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
-  # One ctest per program: a process per test would cost more than the tests themselves.
+  # One ctest per program: a process per test would cost more than the tests.
   add_test(NAME ${FLATKV_TEST_PREFIX}${name} COMMAND ${name})
   flatkv_register(${FLATKV_TEST_PREFIX}${name} ${arg_LABELS})
 endfunction()
 
-# The one installed library: the objects of all rooms.
+# What is installed: the objects of all rooms, as flatkv and, with FLATKV_SHARED, as flatkv_shared.
 macro(flatkv_library)
   list(REMOVE_DUPLICATES FLATKV_PACKAGES)
   set(_objects "")
@@ -130,17 +137,36 @@ macro(flatkv_library)
     list(APPEND _objects $<TARGET_OBJECTS:${_room}>)
   endforeach()
   add_library(flatkv STATIC ${_objects})
-  set_target_properties(flatkv PROPERTIES LINKER_LANGUAGE CXX)
-  target_include_directories(flatkv PUBLIC
+  flatkv_library_target(flatkv)
+  if(FLATKV_SHARED)
+    add_library(flatkv_shared SHARED ${_objects})
+    flatkv_library_target(flatkv_shared)
+    set(_symbols ${PROJECT_SOURCE_DIR}/cmake/flatkv.symbols)
+    set_target_properties(flatkv_shared PROPERTIES OUTPUT_NAME flatkv
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${_symbols})
+    target_link_libraries(flatkv_shared PRIVATE $<BUILD_INTERFACE:flatkv_flags>)
+    target_link_options(flatkv_shared PRIVATE -Wl,--version-script=${_symbols})
+    if(NOT FLATKV_SANITIZE AND NOT FLATKV_LIBFUZZER)
+      target_link_options(flatkv_shared PRIVATE -Wl,-z,defs)
+    endif()
+  endif()
+endmacro()
+
+function(flatkv_library_target name)
+  add_library(flatkv::${name} ALIAS ${name})
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_compile_features(flatkv PUBLIC cxx_std_23)
-  # PRIVATE: our headers show users none of these packages' headers.
+  target_compile_features(${name} PUBLIC cxx_std_23)
+  # PRIVATE: an embedder links these packages but sees none of their headers through ours. Where they
+  # are in the library already, or are headers only, the installed package does not name them either.
+  get_target_property(_type ${name} TYPE)
   foreach(_package ${FLATKV_PACKAGES})
-    if(_package STREQUAL "nlohmann_json::nlohmann_json")
-      target_link_libraries(flatkv PRIVATE $<BUILD_INTERFACE:${_package}>)  # headers only
+    if(_type STREQUAL "SHARED_LIBRARY" OR _package STREQUAL "nlohmann_json::nlohmann_json")
+      target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:${_package}>)
     else()
-      target_link_libraries(flatkv PRIVATE ${_package})
+      target_link_libraries(${name} PRIVATE ${_package})
     endif()
   endforeach()
-  target_link_libraries(flatkv PUBLIC Threads::Threads)
-endmacro()
+  target_link_libraries(${name} PUBLIC Threads::Threads)
+endfunction()

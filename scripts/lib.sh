@@ -12,7 +12,7 @@ die() {
   exit 1
 }
 
-# Compiling with the headers of RocksDB and the test libraries takes about a gigabyte per job.
+# Compilers of RocksDB's and the test libraries' headers take about a gigabyte each.
 jobs() {
   local cores memory
   cores=$(nproc)
@@ -21,22 +21,27 @@ jobs() {
   echo $((memory < cores ? memory : cores))
 }
 
-# configure DIR OPTION...: a Ninja tree in DIR. Replaces a tree that was copied here with the checkout
-# or made by another generator, because it cannot be reused.
+# Sets `launcher` to ccache where it is. Trees at the same depth share their objects.
+use_compiler_cache() {
+  launcher=$(command -v ccache || true)
+  export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+}
+
+# configure PRESET [OPTION...]: the tree of CMakePresets.json: build/ for release, build-NAME/ for the
+# others. A tree that was copied here with the checkout, or made by another generator, cannot be
+# reused and is made anew.
 configure() {
-  local dir=$root/$1 launcher=""
+  local preset=$1 dir=$root/build-$1
   shift
+  if [[ $preset == release ]]; then dir=$root/build; fi
   if [[ -f $dir/CMakeCache.txt ]] &&
     ! { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$dir/CMakeCache.txt" &&
       grep -qx 'CMAKE_GENERATOR:INTERNAL=Ninja' "$dir/CMakeCache.txt"; }; then
     rm -rf "$dir"
   fi
-  if command -v ccache > /dev/null; then
-    launcher=$(command -v ccache)
-    export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
-  fi
+  use_compiler_cache
   mkdir -p "$dir"
-  cmake -S "$root" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "$@" \
+  cmake -S "$root" --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" "$@" \
     > "$dir/configure.log" 2>&1 || {
     cat "$dir/configure.log" >&2
     die "cmake could not configure $dir"
@@ -50,12 +55,9 @@ compile() {
   cmake --build "$dir" --parallel "$(jobs)" ${1:+--target "$@"}
 }
 
-# The tree with the program for users: no tests, no failpoints.
+# The tree with the program, as users get it; the micro-benchmarks, too, where their library is.
 configure_release() {
   local benchmarks=OFF
-  if [[ -f $root/benchmarks/CMakeLists.txt && -f /usr/include/benchmark/benchmark.h ]]; then
-    benchmarks=ON
-  fi
-  configure build -DCMAKE_BUILD_TYPE=Release -DFLATKV_TESTS=OFF -DFLATKV_FAILPOINTS=OFF \
-    -DFLATKV_SANITIZE= -DFLATKV_BENCHMARKS=$benchmarks
+  if [[ -f /usr/include/benchmark/benchmark.h ]]; then benchmarks=ON; fi
+  configure release -DFLATKV_BENCHMARKS=$benchmarks
 }

@@ -3,8 +3,9 @@
 #include <cstdint>
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// A decoded account row. A code hash of zero means that there is none.
 struct Account {

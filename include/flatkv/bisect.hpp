@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "flatkv/digest.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/inspect.hpp"
 
 // The block at which two nodes diverge, and the keys that differ there. Works beside writers.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct BisectOptions {
   const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace flatkv {
+#include "flatkv/export.hpp"
+
+namespace FLATKV_API flatkv {
 
 /// Owned bytes.
 using Bytes = std::vector<std::uint8_t>;

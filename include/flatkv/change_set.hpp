@@ -4,8 +4,9 @@
 #include <string_view>
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// One write. Borrows its bytes, which must stay valid only for the call they are passed to. The
 /// pair is a delete if and only if `remove` is set; then `value` is ignored. A set with an empty

@@ -11,6 +11,7 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/transfer.hpp"
@@ -18,7 +19,7 @@
 
 // Digests of states, which find where two states differ even if only files can be exchanged
 // (docs/formats.md).
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct DigestOptions {
   std::optional<Database> database;  ///< this data database only; default all four

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace flatkv {
+#include "flatkv/export.hpp"
+
+namespace FLATKV_API flatkv {
 
 /// The five databases of a store; the first four hold rows, `metadata` holds the copy of the
 /// hashes.

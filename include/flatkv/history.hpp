@@ -5,10 +5,11 @@
 #include <string>
 
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 
 // Going back to an older version.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct RollbackOptions {
   std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed

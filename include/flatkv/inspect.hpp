@@ -11,13 +11,14 @@
 
 #include "flatkv/change_set.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/view.hpp"
 
 // Looking at a store without changing it, beside a writer in this or another process.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// Digest of the changelog payload that these change sets make as block `version`: what the log
 /// keeps of a block (spec §5). `change_sets` are those of all apply calls of the block, in order.

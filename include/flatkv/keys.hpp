@@ -1,8 +1,9 @@
 #pragma once
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// External keys of the `evm` module: a prefix byte, a 20-byte address and, for storage, a 32-byte
 /// slot. A key with another prefix or another length is a legacy key and kept whole. Values: nonce

@@ -4,8 +4,9 @@
 #include <cstdint>
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// Lattice hash of a set of rows: 1024 unsigned 16-bit limbs, added limb by limb modulo 2^16. It is
 /// the sum of the elements of the rows; the element of (key, value) is 2048 bytes of BLAKE3 output

@@ -4,7 +4,9 @@
 #include <functional>
 #include <string_view>
 
-namespace flatkv {
+#include "flatkv/export.hpp"
+
+namespace FLATKV_API flatkv {
 
 /// What happens to an account row whose three fields are zero. Part of the root, so fixed at
 /// creation.

@@ -5,11 +5,12 @@
 #include <string>
 
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/transfer.hpp"
 
 // Import of the changelog of a Sei FlatKV node.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct ReferenceLogOptions {
   /// Treat 21-byte keys that begin with 0x21 as balances, as this store does. The node that wrote

@@ -10,11 +10,12 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/transfer.hpp"
 
 // Repair of damaged databases.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 struct RepairOptions {
   /// An exported state to take the rows from instead of a snapshot: a state of this store's chain,

@@ -1,8 +1,9 @@
 #pragma once
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/export.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// The roots line of a version: the BLAKE3-256 checksums of the global lattice hash (`root`) and of
 /// the four databases' hashes. Compare all five to prove a state: `root` alone does not say in

@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "flatkv/export.hpp"
 #include "flatkv/verify.hpp"
 
 // Verification of a running store, a slice at a time (spec §9). A round goes through the four data
 // databases in order and proves each whole at some version, although blocks are committed
 // meanwhile; then the next round begins. Why that is so, and what a round can and cannot find, is
 // in docs/recovery.md. Switched on by Options::scrub; read-only stores are not scrubbed.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// How a database came out of the last round that went through it.
 struct ScrubVerdict {

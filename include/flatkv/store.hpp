@@ -13,6 +13,7 @@
 #include "flatkv/bytes.hpp"
 #include "flatkv/change_set.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/keys.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/options.hpp"
@@ -21,7 +22,7 @@
 #include "flatkv/verify.hpp"
 #include "flatkv/view.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// What an open had to do or noticed.
 struct OpenReport {

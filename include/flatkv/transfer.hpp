@@ -12,13 +12,14 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/view.hpp"
 
 // Export and import: moving a state between nodes that do not trust each other. The stream's format
 // is in docs/formats.md.
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// Receives a stream's bytes in order. Called on the thread that runs the export.
 class ByteSink {

@@ -8,10 +8,11 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/view.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// How a full scan is done.
 struct VerifyOptions {

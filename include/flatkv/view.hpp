@@ -9,10 +9,11 @@
 #include "flatkv/account.hpp"
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/roots.hpp"
 
-namespace flatkv {
+namespace FLATKV_API flatkv {
 
 /// Rows, key bytes and value bytes of a database, internal forms.
 struct DatabaseStats {
