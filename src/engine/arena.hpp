@@ -14,7 +14,8 @@ namespace flatkv::engine {
 class Arena {
  public:
   /// Chunks start small and double up to `chunk_bytes`; larger requests get a chunk of their own.
-  /// Large chunks come from `pool`, and go there in the end; it may be null and outlives the arena.
+  /// Large chunks come from `pool`, and go there in the end, but for those of single requests above
+  /// `chunk_bytes`; it may be null and outlives the arena.
   explicit Arena(PagePool* pool = nullptr, std::size_t chunk_bytes = std::size_t{2} << 20)
       : pool_(pool), chunk_bytes_(chunk_bytes) {}
   Arena(Arena&& other) noexcept : Arena(nullptr, other.chunk_bytes_) { swap(other); }
