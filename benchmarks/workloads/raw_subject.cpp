@@ -54,7 +54,8 @@ struct RawSubject::Impl {
         absent_keys(given.key_filter, logger),
         old_values(cache.get(), &absent_keys),
         published(std::move(state)),
-        pending(AccountRows::keep, old_values, store::Hashing::when_asked) {
+        pending(AccountRows::keep, old_values, store::Hashing::when_asked,
+                [this] { return published.load(); }) {
     store::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
@@ -62,7 +63,7 @@ struct RawSubject::Impl {
     setup.level0_limit = options.level0_limit;
     setup.pending_compaction_limit = options.pending_compaction_limit;
     setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
-      if (cache) cache->flushed(database, *rows, version);
+      if (cache) cache->flushed(database, rows, version);
     };
     for (std::size_t i = 0; i < 4 && cache; ++i) cache->start(static_cast<Database>(i), 0);
     absent_keys.reached(published.load());
@@ -147,7 +148,7 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   PhaseTimes times{};
   auto start = Clock::now();
   // The pending block of the last run is kept until now for the hash floor.
-  raw.pending.begin(raw.published.load());
+  raw.pending.begin(*raw.published.load());
   times.of(Phase::publish) = since(start);
 
   start = Clock::now();

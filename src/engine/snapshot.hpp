@@ -1,11 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 
-#include "engine/arena.hpp"
 #include "engine/cursor.hpp"
 
 namespace flatkv::engine {
@@ -19,10 +19,16 @@ class Snapshot : public std::enable_shared_from_this<Snapshot> {
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
-  /// Values of rows by internal key; nothing for an absent one. `keys` must be ascending. Values
-  /// are copied into `arena` and live as long as it. Any failed read is an error.
-  Status multi_get(std::span<const ByteView> keys, Arena& arena,
-                   std::span<std::optional<ByteView>> values) const;
+  /// Shown the value of keys[index], which lives until it returns; nothing for an absent row.
+  using Visit = std::function<void(std::size_t index, std::optional<ByteView> value)>;
+  /// How many values RocksDB is asked for at a time, and holds in memory together.
+  enum class AtOnce : std::uint8_t {
+    many,  ///< 32, or a few megabytes once that much was seen
+    one,   ///< where values may be huge: the lookup itself takes a fifth longer
+  };
+  /// Values of rows by internal key, each once, in no order that means anything. `keys` must be
+  /// ascending. Any failed read is an error.
+  Status multi_get(std::span<const ByteView> keys, AtOnce at_once, const Visit& visit) const;
   Result<std::optional<Bytes>> get(ByteView key) const;
   /// A metadata value by its name without the tag, e.g. "local".
   Result<std::optional<Bytes>> get_meta(std::string_view name) const;

@@ -94,6 +94,20 @@ inline std::optional<std::string> get(const Snapshot& snapshot, std::string_view
   return value ? std::optional(text(*value)) : std::nullopt;
 }
 
+/// What the database says of each key, which must ascend.
+inline std::vector<std::optional<std::string>> get_many(
+    const Snapshot& snapshot, std::span<const ByteView> keys,
+    Snapshot::AtOnce at_once = Snapshot::AtOnce::many) {
+  std::vector<std::optional<std::string>> values(keys.size());
+  std::vector<int> shown(keys.size());
+  must(snapshot.multi_get(keys, at_once, [&](std::size_t i, std::optional<ByteView> value) {
+    ++shown[i];
+    if (value) values[i] = text(*value);
+  }));
+  EXPECT_EQ(shown, std::vector<int>(keys.size(), 1));
+  return values;
+}
+
 /// What read-only work must leave as it was: names, sizes, times of change, modes, contents.
 inline std::map<std::string, std::string> fingerprint(const std::string& directory) {
   std::map<std::string, std::string> all;
