@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/reuse.hpp"
 #include "flatkv/inspect.hpp"
 #include "hex.hpp"
 
@@ -144,7 +145,7 @@ Outcome<void> Applier::finish_held() {
     sets.insert(sets.end(), line.sets.begin(), line.sets.end());
   }
   const Digest digest = block_digest(version_, sets);
-  held_lines_.clear();
+  clear_for_reuse(held_lines_);
   held_bytes_ = 0;
   if (digest != record_->payload_digest) {
     return trouble(ExitCode::refused,

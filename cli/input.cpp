@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/reuse.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -157,6 +158,11 @@ Outcome<void> LineReader::fill() {
     begin_ = 0;
   }
   if (end_ > max_line_) return too_long();
+  if (buffer_.size() > kMostReused && end_ < kMostReused / 4) {  // one huge line is behind us
+    std::vector<char> smaller(kMostReused / 2);
+    std::memcpy(smaller.data(), buffer_.data(), end_);
+    buffer_.swap(smaller);
+  }
   if (buffer_.size() - kPadding - end_ < kChunk / 2) {
     buffer_.resize(2 * (buffer_.size() - kPadding) + kPadding);
   }

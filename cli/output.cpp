@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/reuse.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -100,7 +101,7 @@ Outcome<void> Output::compress(ZSTD_EndDirective how) {
     FLATKV_TRY(put({compressed_.data(), out.pos}));
     if (how == ZSTD_e_continue ? in.pos == in.size : left == 0) break;
   }
-  buffer_.clear();
+  clear_for_reuse(buffer_);
   return {};
 }
 

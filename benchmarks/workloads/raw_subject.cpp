@@ -54,7 +54,8 @@ struct RawSubject::Impl {
         absent_keys(given.key_filter, logger),
         old_values(cache.get(), &absent_keys),
         published(std::move(state)),
-        pending(AccountRows::keep, old_values, store::Hashing::when_asked) {
+        pending(AccountRows::keep, old_values, store::Hashing::when_asked,
+                [this] { return published.load(); }) {
     store::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
@@ -62,14 +63,14 @@ struct RawSubject::Impl {
     setup.level0_limit = options.level0_limit;
     setup.pending_compaction_limit = options.pending_compaction_limit;
     setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
-      if (cache) cache->flushed(database, *rows, version);
+      if (cache) cache->flushed(database, rows, version);
     };
     for (std::size_t i = 0; i < 4 && cache; ++i) cache->start(static_cast<Database>(i), 0);
     absent_keys.reached(published.load());
     flusher = std::make_unique<store::Flusher>(std::move(setup));
   }
 
-  /// Keeps the row changes of the pending block for the hash floor.
+  /// The row changes of the pending block, kept for the hash floor while the block is.
   void keep_changes() {
     for (std::size_t i = 0; i < 4; ++i) {
       changes[i].clear();
@@ -146,8 +147,8 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   Impl& raw = *impl_;
   PhaseTimes times{};
   auto start = Clock::now();
-  // The pending block of the last run was kept until now for the hash floor.
-  raw.pending.begin(raw.published.load());
+  // The pending block of the last run is kept until now for the hash floor.
+  raw.pending.begin(*raw.published.load());
   times.of(Phase::publish) = since(start);
 
   start = Clock::now();

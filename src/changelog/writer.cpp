@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "base/reuse.hpp"
 #include "changelog/segment_file.hpp"
 #include "fs/files.hpp"
 
@@ -121,6 +122,7 @@ struct Writer::Impl {
     parts.insert(parts.end(), payload.begin(), payload.end());
     FLATKV_FAILPOINT("changelog.append.before");
     FLATKV_TRY(file->append(parts));
+    clear_for_reuse(parts);
     FLATKV_FAILPOINT("changelog.append.after");
     const std::lock_guard lock(state_mutex);
     tip.version = header.version;

@@ -13,7 +13,10 @@ constexpr std::size_t kFirstChunk = std::size_t{16} << 10;
 
 Arena::~Arena() {
   if (pool_ == nullptr) return;
-  for (Chunk& chunk : chunks_) pool_->give(std::move(chunk.bytes), false);
+  for (Chunk& chunk : chunks_) {
+    // A chunk of a huge value is of no use to others: its size does not come again.
+    if (chunk.size <= chunk_bytes_) pool_->give(std::move(chunk.bytes), false);
+  }
 }
 
 void Arena::swap(Arena& other) noexcept {
@@ -48,9 +51,9 @@ void Arena::grow(std::size_t bytes) {
 }
 
 std::uint8_t* Arena::allocate_apart(std::size_t bytes) {
-  // A chunk of its own, so that the rest of the current one is not lost; malloc's alignment
-  // suffices for everything stored here.
-  chunks_.push_back({take(bytes), bytes});
+  // A chunk of its own, so that the rest of the current one is not thrown away; malloc's alignment
+  // suffices for all that is put in here.
+  chunks_.push_back({bytes > chunk_bytes_ ? allocate_pages(bytes) : take(bytes), bytes});
   memory_ += bytes;
   return chunks_.back().bytes.get();
 }
@@ -58,7 +61,7 @@ std::uint8_t* Arena::allocate_apart(std::size_t bytes) {
 void Arena::clear() {
   if (chunks_.empty()) return;
   auto kept = std::ranges::max_element(chunks_, {}, &Chunk::size);
-  // One huge value must not keep its chunk allocated for ever.
+  // One huge value must not pin its chunk for ever.
   if (kept->size > chunk_bytes_)
     kept =
         std::ranges::find(chunks_, current_, [](const Chunk& chunk) { return chunk.bytes.get(); });

@@ -9,13 +9,13 @@
 
 namespace flatkv::engine {
 
-/// Bump allocation; everything is freed at once. One thread writes; other threads may read what
-/// they learned of through a release store.
+/// Bump allocation; everything is freed at once. One thread writes; what was handed out may be read
+/// by any thread that was told of it with a release store.
 class Arena {
  public:
-  /// Chunks start small and double up to `chunk_bytes`; a larger request gets a chunk of its own.
-  /// Large chunks come from `pool` and return to it; the pool may be null and must outlive the
-  /// arena.
+  /// Chunks start small and double up to `chunk_bytes`; larger requests get a chunk of their own.
+  /// Large chunks come from `pool`, and go there in the end, but for those of single requests above
+  /// `chunk_bytes`; it may be null and outlives the arena.
   explicit Arena(PagePool* pool = nullptr, std::size_t chunk_bytes = std::size_t{2} << 20)
       : pool_(pool), chunk_bytes_(chunk_bytes) {}
   Arena(Arena&& other) noexcept : Arena(nullptr, other.chunk_bytes_) { swap(other); }
@@ -39,7 +39,7 @@ class Arena {
 
   /// Bytes taken from the system.
   std::size_t memory() const noexcept { return memory_; }
-  /// Drops everything; keeps the largest chunk for reuse.
+  /// Forgets everything; keeps the largest chunk for reuse.
   void clear();
 
  private:

@@ -74,11 +74,11 @@ TEST_F(EngineFault, AFlippedBitIsAnErrorOnEveryWayOfReading) {
   EXPECT_FALSE(snapshot->get_meta("local"));
 
   const std::vector<ByteView> keys = {as_bytes("key1001"), as_bytes("key1399")};
-  std::vector<std::optional<ByteView>> values(2);
-  Arena arena;
-  const auto many = snapshot->multi_get(keys, arena, values);
-  ASSERT_FALSE(many);
-  EXPECT_EQ(many.error().code, ErrorCode::corruption);
+  for (const auto at_once : {Snapshot::AtOnce::many, Snapshot::AtOnce::one}) {
+    const auto many = snapshot->multi_get(keys, at_once, [](auto, auto) {});
+    ASSERT_FALSE(many);
+    EXPECT_EQ(many.error().code, ErrorCode::corruption);
+  }
 
   const auto cursor = snapshot->cursor({});
   cursor->seek_to_first();

@@ -376,6 +376,10 @@ std::size_t RowBuffer::newest(std::size_t from, std::span<Newest> into) const {
   return count;
 }
 
+void RowBuffer::each_hash(const std::function<void(std::uint64_t hash)>& visit) const {
+  impl_->arrivals.each([&](const Arrival& arrival) { visit(arrival.hash); });
+}
+
 std::vector<RowBuffer::Row> RowBuffer::collect(const Bounds& bounds, std::int64_t version) const {
   std::vector<SortItem> items;
   std::vector<Row> found;

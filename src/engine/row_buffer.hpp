@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -78,6 +79,8 @@ class RowBuffer {
   /// Fills `into` with newest entries in order of arrival, from key number `from` on; returns their
   /// number. Only after the last insert.
   std::size_t newest(std::size_t from, std::span<Newest> into) const;
+  /// Hashes of all keys that are here now, in order of arrival; safe beside the writer.
+  void each_hash(const std::function<void(std::uint64_t hash)>& visit) const;
   /// The version of the last insert; 0 before the first.
   std::int64_t last_version() const noexcept;
 

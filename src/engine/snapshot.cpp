@@ -14,8 +14,10 @@
 namespace flatkv::engine {
 namespace {
 
-/// Keys per call of RocksDB, which splits them into groups of 32.
+/// Keys per call of RocksDB, which splits them again into 32, and the bytes of values after which
+/// it begins no further 32.
 constexpr std::size_t kBatch = 256;
+constexpr std::uint64_t kBatchValueBytes = std::uint64_t{8} << 20;
 
 rocksdb::ReadOptions read_options(const rocksdb::Snapshot* at) {
   rocksdb::ReadOptions read;
@@ -24,7 +26,7 @@ rocksdb::ReadOptions read_options(const rocksdb::Snapshot* at) {
   return read;
 }
 
-/// The stored keys of one batch, in memory that is reused.
+/// Stored keys of one batch, in one piece of memory that is used again.
 class TaggedKeys {
  public:
   std::span<const rocksdb::Slice> build(std::span<const ByteView> keys) {
@@ -61,12 +63,16 @@ struct Snapshot::Impl {
   rocksdb::DB& rocks() const { return *db->impl_->rocks; }
   Error error(const rocksdb::Status& status) const {
     Error error = db->impl_->error(status, "cannot read");
-    // An absent row is an answer and no error, so an error must never say "not found": the caller
-    // could take it for an absent row.
+    // "Not found" is an answer, never a failure of this code; anything else that RocksDB calls so
+    // must not look like an absent row to a caller that maps codes (trap 5).
     if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
     return error;
   }
+  /// The value in `pinned`; nothing for an absent row.
+  Result<std::optional<ByteView>> look(const rocksdb::Slice& stored,
+                                       rocksdb::PinnableSlice& pinned) const;
   Result<std::optional<Bytes>> get(const std::string& stored) const;
+  Status get_each(std::span<const ByteView> keys, std::size_t from, const Visit& visit) const;
 };
 
 Snapshot::Snapshot(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -85,44 +91,70 @@ Result<std::shared_ptr<const Snapshot>> Db::snapshot() {
   return std::shared_ptr<const Snapshot>(new Snapshot(std::move(impl)));
 }
 
-Status Snapshot::multi_get(std::span<const ByteView> keys, Arena& arena,
-                           std::span<std::optional<ByteView>> values) const {
-  FLATKV_ASSERT(values.size() == keys.size());
+Status Snapshot::multi_get(std::span<const ByteView> keys, AtOnce at_once,
+                           const Visit& visit) const {
   FLATKV_ASSERT(std::ranges::is_sorted(keys, [](auto a, auto b) { return compare(a, b) < 0; }));
   if (keys.empty()) return {};
-  const rocksdb::ReadOptions read = read_options(impl_->at);
+  if (at_once == AtOnce::one) return impl_->get_each(keys, 0, visit);
+  rocksdb::ReadOptions read = read_options(impl_->at);
+  read.value_size_soft_limit = kBatchValueBytes;
   rocksdb::DB& rocks = impl_->rocks();
-  const auto batch = std::make_unique<Batch>();  // too large for the stack of a pool thread
+  const auto batch = std::make_unique<Batch>();  // too large for the stack of a pool's thread
 
   for (std::size_t from = 0; from < keys.size(); from += kBatch) {
     const std::size_t count = std::min(kBatch, keys.size() - from);
     const auto stored = batch->keys.build(keys.subspan(from, count));
     rocks.MultiGet(read, rocks.DefaultColumnFamily(), count, stored.data(), batch->values.data(),
                    batch->statuses.data(), true);
+    bool large = false;
     for (std::size_t i = 0; i < count; ++i) {
       const rocksdb::Status& status = batch->statuses[i];
-      auto& value = values[from + i];
       if (status.ok()) {
-        value = arena.copy(view(batch->values[i]));
+        visit(from + i, view(batch->values[i]));
       } else if (status.code() == rocksdb::Status::kNotFound) {
-        value.reset();
+        visit(from + i, std::nullopt);
+      } else if (status.IsAborted()) {  // not looked at: the values before it were large
+        large = true;
+        FLATKV_TRY(impl_->get_each(keys.subspan(from + i, 1), from + i, visit));
       } else {
         return std::unexpected(impl_->error(status));
       }
-      batch->values[i].Reset();  // releases the table block that it pins
+      batch->values[i].Reset();  // lets go of the block it was pinned in
     }
+    if (large) return impl_->get_each(keys.subspan(from + count), from + count, visit);
   }
   return {};
 }
 
-Result<std::optional<Bytes>> Snapshot::Impl::get(const std::string& stored) const {
-  rocksdb::PinnableSlice value;
+/// One after the other; `from` is the index of the first.
+Status Snapshot::Impl::get_each(std::span<const ByteView> keys, std::size_t from,
+                                const Visit& visit) const {
+  std::string stored;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    stored.assign(1, kRowTag);
+    stored += as_chars(keys[i]);
+    rocksdb::PinnableSlice pinned;
+    FLATKV_ASSIGN(const auto value, look(stored, pinned));
+    visit(from + i, value);
+  }
+  return {};
+}
+
+Result<std::optional<ByteView>> Snapshot::Impl::look(const rocksdb::Slice& stored,
+                                                     rocksdb::PinnableSlice& pinned) const {
   rocksdb::DB& database = rocks();
   const rocksdb::Status status =
-      database.Get(read_options(at), database.DefaultColumnFamily(), stored, &value);
-  if (status.code() == rocksdb::Status::kNotFound) return std::nullopt;
+      database.Get(read_options(at), database.DefaultColumnFamily(), stored, &pinned);
+  if (status.code() == rocksdb::Status::kNotFound) return std::optional<ByteView>();
   if (!status.ok()) return std::unexpected(error(status));
-  return to_bytes(view(value));
+  return std::optional(view(pinned));
+}
+
+Result<std::optional<Bytes>> Snapshot::Impl::get(const std::string& stored) const {
+  rocksdb::PinnableSlice pinned;
+  FLATKV_ASSIGN(const auto value, look(stored, pinned));
+  if (!value) return std::nullopt;
+  return to_bytes(*value);
 }
 
 Result<std::optional<Bytes>> Snapshot::get(ByteView key) const {
@@ -136,7 +168,7 @@ Result<std::optional<Bytes>> Snapshot::get_meta(std::string_view name) const {
 std::unique_ptr<Cursor> Snapshot::cursor(const Bounds& bounds, bool fill_cache) const {
   rocksdb::ReadOptions read = read_options(impl_->at);
   read.fill_cache = fill_cache;
-  // A background thread deletes tables that a compaction has replaced, not the reader.
+  // Tables that a compaction replaced meanwhile are deleted in the background, not by the reader.
   read.background_purge_on_iterator_cleanup = true;
   return rocks_cursor(shared_from_this(), impl_->rocks(), read, bounds);
 }

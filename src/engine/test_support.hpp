@@ -17,12 +17,12 @@
 
 namespace flatkv::engine {
 
-using Rows = std::map<std::string, std::optional<std::string>>;  // nullopt: deleted
+using Rows = std::map<std::string, std::optional<std::string>>;  // nothing: deleted
 using RowList = std::vector<std::pair<std::string, std::string>>;
 
 inline std::string text(ByteView bytes) { return std::string(as_chars(bytes)); }
 
-/// Unwraps a result, or fails the test with the error's text.
+/// Unwraps, or fails the test with the error's text.
 template <class T>
 T must(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().to_string());
@@ -94,7 +94,21 @@ inline std::optional<std::string> get(const Snapshot& snapshot, std::string_view
   return value ? std::optional(text(*value)) : std::nullopt;
 }
 
-/// Everything that read-only work must not change: names, sizes, change times, modes, contents.
+/// What the database says of each key, which must ascend.
+inline std::vector<std::optional<std::string>> get_many(
+    const Snapshot& snapshot, std::span<const ByteView> keys,
+    Snapshot::AtOnce at_once = Snapshot::AtOnce::many) {
+  std::vector<std::optional<std::string>> values(keys.size());
+  std::vector<int> shown(keys.size());
+  must(snapshot.multi_get(keys, at_once, [&](std::size_t i, std::optional<ByteView> value) {
+    ++shown[i];
+    if (value) values[i] = text(*value);
+  }));
+  EXPECT_EQ(shown, std::vector<int>(keys.size(), 1));
+  return values;
+}
+
+/// What read-only work must leave as it was: names, sizes, times of change, modes, contents.
 inline std::map<std::string, std::string> fingerprint(const std::string& directory) {
   std::map<std::string, std::string> all;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {

@@ -4,7 +4,9 @@
 #include <array>
 #include <condition_variable>
 #include <exception>
+#include <iterator>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -99,6 +101,15 @@ struct Summation::Impl {
     if (spare.size() <= kMostSpare) return;
     spare.resize(kMostSpare);
     made = kMostSpare;
+    try {
+      for (auto* list : {&ready, &spare}) {
+        std::vector<std::unique_ptr<Part>> smaller;
+        smaller.reserve(made);
+        std::ranges::move(*list, std::back_inserter(smaller));
+        list->swap(smaller);
+      }
+    } catch (const std::bad_alloc&) {  // then they stay as they are
+    }
   }
 
   void help() {

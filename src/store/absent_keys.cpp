@@ -4,6 +4,7 @@
 #include <chrono>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "base/failpoint.hpp"
 
@@ -129,7 +130,10 @@ void AbsentKeys::begin(Database database, const std::shared_ptr<const State>& st
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return;
-    queue_.push_back({database, state});
+    const DbState& own = state->of(database);
+    Scan scan{database, {own.active}, own.snapshot};
+    scan.buffers.insert(scan.buffers.end(), own.frozen.begin(), own.frozen.end());
+    queue_.push_back(std::move(scan));
   }
   changed_.notify_all();
   if (thread_.joinable()) return;
@@ -147,6 +151,8 @@ void AbsentKeys::run() {
   while (true) {
     changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
     if (stop_) return;
+    take_buffers(lock);
+    if (stop_) return;
     {
       const Scan scan = std::move(queue_.front());
       queue_.pop_front();
@@ -162,10 +168,27 @@ void AbsentKeys::run() {
                           done.error().to_string());
         }
       }
-    }  // the state goes before anybody is told
+    }  // the snapshot goes before anybody is told
     lock.lock();
     busy_ = false;
     changed_.notify_all();
+  }
+}
+
+/// What buffers know is taken at once, so that they are not kept for as long as a scan of tables
+/// lasts, be it another database's. The lock is free meanwhile.
+void AbsentKeys::take_buffers(std::unique_lock<std::mutex>& lock) {
+  const auto has_some = [](const Scan& scan) { return !scan.buffers.empty(); };
+  for (auto next = std::ranges::find_if(queue_, has_some); next != queue_.end();
+       next = std::ranges::find_if(queue_, has_some)) {
+    engine::KeyFilter& filter = *of(next->database).base;
+    auto buffers = std::exchange(next->buffers, {});
+    lock.unlock();
+    for (const auto& buffer : buffers) {
+      buffer->each_hash([&](std::uint64_t hash) { filter.add(hash); });
+    }
+    buffers.clear();
+    lock.lock();
   }
 }
 
@@ -173,7 +196,7 @@ Status AbsentKeys::scan(const Scan& scan) {
   using Clock = std::chrono::steady_clock;
   engine::KeyFilter& filter = *of(scan.database).base;
   try {
-    const auto cursor = rows_of(scan.state, scan.database, {});
+    const auto cursor = scan.snapshot->cursor({});
     auto slice = Clock::now();
     std::uint64_t rows = 0;
     for (cursor->seek_to_first(); cursor->valid(); cursor->next()) {
@@ -181,6 +204,7 @@ Status AbsentKeys::scan(const Scan& scan) {
       if (++rows % kSliceRows != 0) continue;
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, Clock::now() - slice, [&] { return stop_.load(); });
+      take_buffers(lock);
       if (stop_) return fail(ErrorCode::cancelled, "the store is closed");
       slice = Clock::now();
     }

@@ -20,11 +20,12 @@ namespace flatkv::store {
 /// values of a block are of slots that are new, and RocksDB looks for each in every level-0 table.
 ///
 /// Why it is right. Of each database it knows, from some state S on, the keys of S (`base`, from
-/// one scan of S in the background, or none if S is empty) and every key that was set by a block
-/// after S (`since`: `add` is told of each block before its state is published). A key in neither
-/// was not in S and was not set afterwards, so it is absent; deletes only leave keys behind. Until
-/// the scan of S is through, it answers nothing. A scan that fails, and a filter that would grow
-/// above the bound, end it for that database: then the tables are asked, as they are without it.
+/// one scan of S in the background, or none if S is empty; keys that S deleted may be among them)
+/// and every key that was set by a block after S (`since`: `add` is told of each block before its
+/// state is published). A key in neither was not in S and was not set afterwards, so it is absent;
+/// deletes only leave keys behind. Until the scan of S is through, it answers nothing. A scan that
+/// fails, and a filter that would grow above the bound, end it for that database: then the tables
+/// are asked, as they are without it.
 ///
 /// It keeps nothing on disk: after an open it starts when looking into tables in vain has cost
 /// something, and a database that begins empty has it from the start.
@@ -52,7 +53,7 @@ class AbsentKeys {
   /// Starts where that is due.
   void reached(const std::shared_ptr<const State>& state);
 
-  /// Ends a scan that runs and lets go of its state; nothing starts any more.
+  /// Ends a scan that runs and lets go of what it reads; nothing starts any more.
   void stop();
 
   std::uint64_t memory() const noexcept { return memory_; }
@@ -75,7 +76,8 @@ class AbsentKeys {
   };
   struct Scan {
     Database database;
-    std::shared_ptr<const State> state;
+    std::vector<std::shared_ptr<const engine::RowBuffer>> buffers;  ///< none once they are in
+    std::shared_ptr<const engine::Snapshot> snapshot;
   };
 
   Keys& of(Database database) noexcept { return keys_[static_cast<std::size_t>(database)]; }
@@ -87,6 +89,7 @@ class AbsentKeys {
   std::unique_ptr<engine::KeyFilter> allocate(Keys& keys, std::uint64_t count);
   void end(Keys& keys);
   void run();
+  void take_buffers(std::unique_lock<std::mutex>& lock);
   Status scan(const Scan& scan);
 
   const std::uint64_t most_bytes_;

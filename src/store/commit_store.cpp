@@ -62,6 +62,7 @@ void CommitStore::Impl::replace(store::Opened opened) {
   log_lookup = std::make_unique<store::LogLookup>(
       *setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
       setup.manifest.store);
+  if (core) opened.core->count_views_of(*core);
   core = std::move(opened.core);
   report = std::move(opened.report);
 }
@@ -127,7 +128,7 @@ Result<std::optional<Account>> CommitStore::account(const Address& address) cons
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
   FLATKV_TRY(impl_->core->check_readable());
-  return store::iterate(impl_->core->state(), &impl_->core->pending(), database, range);
+  return store::iterate(impl_->core->held_state(), &impl_->core->pending(), database, range);
 }
 
 Result<ReadView> CommitStore::view() const {
@@ -153,7 +154,8 @@ Status CommitStore::snapshot() {
 Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
   FLATKV_TRY(impl_->core->check_readable());
   FLATKV_TRY(impl_->core->fault().check());
-  return store::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
+  return store::verify_state(impl_->core->held_state(), options,
+                             impl_->core->setup().options.threads);
 }
 
 Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {

@@ -1,3 +1,5 @@
+#include "store/commit_store.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <fstream>
@@ -410,6 +412,21 @@ TEST_F(CommitStoreFaults, Trap45_FailedFlushLeavesNoHalfCommit) {
     EXPECT_EQ(store.committed_roots(), roots);
     expect_verified(store);
   }
+}
+
+TEST_F(CommitStoreFaults, AFlushLetsGoOfABufferThatIsInItsDatabase) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).commit(store));
+  const std::weak_ptr<engine::RowBuffer> rows =
+      store.impl().core->state()->of(Database::storage).active;
+  bool gone = false;
+  failpoint::arm("flush.metadata_written", [&] {
+    gone = rows.expired();
+    return Status();
+  });
+  must(store.flush());
+  EXPECT_TRUE(gone) << "while the flush goes on";
 }
 
 TEST_F(CommitStoreFaults, FailedSnapshotDoesNotFailTheStore) {

@@ -49,7 +49,8 @@ Core::Core(CoreSetup setup)
       absent_keys_(setup_.options.key_filter, logger_),
       old_values_(cache_.get(), &absent_keys_),
       published_(setup_.state),
-      pending_(setup_.manifest.account_rows, old_values_, Hashing::early),
+      pending_(setup_.manifest.account_rows, old_values_, Hashing::early,
+               [this] { return holds_->hold(published_.load(), Holds::By::writer); }),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
   if (setup_.options.threads != 0) lthash::set_threads(setup_.options.threads);
   for (std::size_t i = 0; i < 4; ++i) {
@@ -57,7 +58,8 @@ Core::Core(CoreSetup setup)
     if (cache_) cache_->start(static_cast<Database>(i), frozen_versions_[i]);
   }
   frozen_at_ = setup_.state->version;
-  pending_.begin(std::move(setup_.state));
+  pending_.begin(*setup_.state);
+  setup_.state.reset();
   Flusher::Setup flusher;
   flusher.store = setup_.manifest.store;
   flusher.lifetime = setup_.lifetime.get();
@@ -70,12 +72,9 @@ Core::Core(CoreSetup setup)
   flusher.before_ingest = [this](std::int64_t version) {
     if (scrubber_) scrubber_->before_ingest(version);
   };
-  flusher.before_publish = [this](Database database,
-                                  const std::shared_ptr<const engine::RowBuffer>& rows,
+  flusher.before_publish = [this](Database database, const engine::RowBuffer& rows,
                                   std::int64_t version) {
-    if (cache_) cache_->flushed(database, *rows, version);
-    const std::lock_guard lock(dropped_mutex_);
-    dropped_.push_back(rows);
+    if (cache_) cache_->flushed(database, rows, version);
   };
   flusher_ = std::make_unique<Flusher>(std::move(flusher));
 }
@@ -91,7 +90,7 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
     FLATKV_ASSERT(state.version == tip.version);
     state.chain = tip.digest;
   });
-  pending_.begin(published_.load());
+  pending_.begin(*published_.load());
   if (setup_.options.durability == Durability::group) {
     group_sync_ = std::make_unique<GroupSync>(*log_, *setup_.fault, setup_.options.on_durable);
   }
@@ -125,14 +124,14 @@ Status Core::apply(std::span<const NamedChangeSet> change_sets) {
   return pending_.apply(change_sets);
 }
 
-void Core::discard() { pending_.begin(published_.load()); }
+void Core::discard() { pending_.begin(*published_.load()); }
 
 Result<Roots> Core::commit(std::int64_t version) {
   FLATKV_TRY(check_usable());
-  const auto current = published_.load();
-  if (version != current->version + 1) {
-    return fail(ErrorCode::version_mismatch,
-                "the next version is " + std::to_string(current->version + 1))
+  // Not the state itself: its buffers may be flushed while this waits for room.
+  const std::int64_t last = published_.load()->version;
+  if (version != last + 1) {
+    return fail(ErrorCode::version_mismatch, "the next version is " + std::to_string(last + 1))
         .path(setup_.store)
         .version(version);
   }
@@ -164,7 +163,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   timings_.log = since(log_start);
 
   const auto buffer_start = Clock::now();
-  // Loaded again: making room may have frozen the buffers that `current` has for active.
+  // Loaded here: making room may have frozen what were the active buffers before.
   const auto ready = published_.load();
   std::array<codec::Stats, 4> stats;
   for (std::size_t i = 0; i < 4; ++i) stats[i] = ready->databases[i].stats;
@@ -246,7 +245,7 @@ void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots
     publish_state();
   }
   ignored_ += pending_.ignored();
-  pending_.begin(published_.load());
+  pending_.begin(*published_.load());
 }
 
 Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) {
@@ -259,7 +258,7 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   if (entry->version != version) {
     return damaged("the logged block says it is version " + std::to_string(entry->version));
   }
-  const auto current = published_.load();
+  auto current = published_.load();
   std::array<bool, 4> take{};
   bool level = true;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -291,31 +290,25 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
   insert_rows(*current, pending_.tables(), version, stats);
   publish(version, header.digest, Roots(roots), stats);
+  current.reset();  // its buffers may be flushed while this waits
   return make_room();
 }
 
 Result<std::shared_ptr<const State>> Core::view_state() const {
-  const std::uint64_t pinned = view_memory();
+  const std::uint64_t pinned = holds_->kept(*published_.load()).by_views_alone;
   if (pinned > setup_.options.max_view_bytes) {
     return fail(ErrorCode::no_space, "views keep " + std::to_string(pinned) +
                                          " bytes of old buffers alive, the limit is " +
                                          std::to_string(setup_.options.max_view_bytes))
         .path(setup_.store);
   }
-  auto state = published_.load();
+  auto state = held_state();
   if (!state->lifetime) FLATKV_TRY(check_readable());  // closed since, by another thread
   return state;
 }
 
-std::uint64_t Core::view_memory() const {
-  const std::lock_guard lock(dropped_mutex_);
-  std::uint64_t total = 0;
-  std::erase_if(dropped_, [&](const auto& weak) {
-    const auto buffer = weak.lock();
-    if (buffer) total += buffer->memory();
-    return buffer == nullptr;
-  });
-  return total;
+std::shared_ptr<const State> Core::held_state() const {
+  return holds_->hold(published_.load(), Holds::By::views);
 }
 
 std::int64_t Core::durable_version() const noexcept {
@@ -359,7 +352,9 @@ StoreMetrics Core::metrics() const {
     }
   }
   metrics.buffer_memory += pages_->kept();
-  metrics.view_memory = view_memory();
+  const Holds::Kept kept = holds_->kept(*published_.load());
+  metrics.buffer_memory += kept.by_writer;
+  metrics.view_memory = kept.by_views_alone;
   if (cache_) {
     const engine::RowCache::Counters counters = cache_->counters();
     metrics.cache_memory = cache_->memory();

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "store/fault.hpp"
 #include "store/flusher.hpp"
 #include "store/group_sync.hpp"
+#include "store/holds.hpp"
 #include "store/pending.hpp"
 #include "store/scrubber.hpp"
 #include "store/state.hpp"
@@ -68,8 +68,12 @@ class Core {
   std::shared_ptr<const State> state() const { return published_.load(); }
   /// `store_failed` on a closed handle, which has let go of everything that could be read.
   Status check_readable() const;
-  /// As `state`, for a view: refused with `no_space` above max_view_bytes.
+  /// As `state`, for a user who keeps it: counted as kept by views.
+  std::shared_ptr<const State> held_state() const;
+  /// As `held_state`, but refused with `no_space` above max_view_bytes.
   Result<std::shared_ptr<const State>> view_state() const;
+  /// Goes on counting what views of the store's last core keep.
+  void count_views_of(const Core& last) { holds_ = last.holds_; }
 
   /// Freezes what is in memory, flushes it and waits. `urgent`: not held up by compaction.
   Status flush(bool urgent);
@@ -102,8 +106,6 @@ class Core {
   bool flushing() const { return flusher_ && flusher_->busy(); }
   StoreMetrics metrics() const;
   const CommitTimings& timings() const noexcept { return timings_; }
-  /// Bytes of buffers that only views keep alive.
-  std::uint64_t view_memory() const;
 
  private:
   /// Neither failed nor closed; `store_failed` otherwise.
@@ -129,6 +131,7 @@ class Core {
   AbsentKeys absent_keys_;
   OldValues old_values_;
   Published published_;
+  std::shared_ptr<Holds> holds_ = std::make_shared<Holds>();
   Pending pending_;
   std::unique_ptr<changelog::Writer> log_;
   std::unique_ptr<GroupSync> group_sync_;
@@ -138,8 +141,6 @@ class Core {
   std::int64_t frozen_at_ = 0;          ///< version and log bytes at the last freeze
   std::uint64_t frozen_log_bytes_ = 0;
   bool snapshot_due_ = false;
-  mutable std::mutex dropped_mutex_;  ///< buffers that left the state; views may still hold them
-  mutable std::vector<std::weak_ptr<const engine::RowBuffer>> dropped_;
   std::uint64_t ignored_ = 0;
   CommitTimings timings_;
   std::atomic<bool> closed_{false};

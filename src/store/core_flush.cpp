@@ -143,7 +143,7 @@ void Core::retire() {
   closed_ = true;
   if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
   absent_keys_.stop();               // so does its scan
-  pending_.begin(published_.load());
+  pending_.begin(*published_.load());
   group_sync_.reset();
   flusher_.reset();
   for (const auto& database : setup_.lifetime->databases()) database->stop_background();
@@ -161,7 +161,7 @@ Status Core::let_go() {
       own.snapshot.reset();
     }
   });
-  pending_.begin(published_.load());
+  pending_.begin(*published_.load());
   const std::shared_ptr<Lifetime> last = std::move(setup_.lifetime);
   return last.use_count() == 1 ? last->end() : Status{};
 }
@@ -171,7 +171,7 @@ Status Core::close() {
   closed_ = true;
   if (scrubber_) scrubber_->stop();
   absent_keys_.stop();
-  pending_.begin(published_.load());
+  pending_.begin(*published_.load());
   Status done = setup_.fault->first();
   if (done && log_) {
     if (snapshot_due_) done = make_room();

@@ -108,7 +108,7 @@ void Flusher::run() {
   }
 }
 
-Status Flusher::flush(const FrozenBatch& batch) {
+Status Flusher::flush(FrozenBatch& batch) {
   if (!batch.urgent) wait_for_compaction();
   FLATKV_TRY(setup_.fault->check());
   FLATKV_FAILPOINT("flush.begin");
@@ -119,9 +119,8 @@ Status Flusher::flush(const FrozenBatch& batch) {
   }
   FLATKV_FAILPOINT("flush.log_synced");
   for (const Database database : layout::kDataDatabases) {
-    if (batch.parts[static_cast<std::size_t>(database)].take) {
-      FLATKV_TRY(flush_rows(batch, database));
-    }
+    FrozenBatch::Part& part = batch.parts[static_cast<std::size_t>(database)];
+    if (part.take) FLATKV_TRY(flush_rows(batch.version, part, database));
   }
   if (batch.metadata) FLATKV_TRY(flush_metadata(batch));
   return {};
@@ -144,16 +143,15 @@ FlushMetrics Flusher::flushed(Database database) const {
   return {own.tables.load(), own.bytes.load(), own.nanoseconds.load()};
 }
 
-Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
+Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
   const lthash::CoreTaken taken;
   const auto start = Clock::now();
-  const auto& part = batch.parts[static_cast<std::size_t>(database)];
   const auto& db = setup_.lifetime->database(database);
   const std::string path =
-      layout::flush_table_path(setup_.lifetime->generation(), database, batch.version);
+      layout::flush_table_path(setup_.lifetime->generation(), database, version);
   FLATKV_ASSIGN(auto table,
                 engine::TableWriter::create(db->options(), path, engine::TableBlocks::plain));
-  FLATKV_TRY(put_local_meta(table, batch.version, *part.hash, part.stats));
+  FLATKV_TRY(put_local_meta(table, version, *part.hash, part.stats));
   // In key order rows are strewn over the buffer's memory: each is asked for some rows ahead.
   const std::vector<engine::RowBuffer::Row>& rows = part.rows->sorted();
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -170,12 +168,12 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
   }
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());
   FLATKV_FAILPOINT("flush.table_written");
-  if (setup_.before_ingest) setup_.before_ingest(batch.version);
+  if (setup_.before_ingest) setup_.before_ingest(version);
   FLATKV_TRY(ingest(database, path));
   FLATKV_FAILPOINT("flush.ingested");
 
   FLATKV_ASSIGN(auto snapshot, db->snapshot());
-  if (setup_.before_publish) setup_.before_publish(database, part.rows, batch.version);
+  if (setup_.before_publish) setup_.before_publish(database, *part.rows, version);
   setup_.published->update([&](State& state) {
     DbState& own = state.of(database);
     // Buffers leave in the order they were frozen: this one is the oldest.
@@ -183,6 +181,7 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
     own.frozen.pop_back();
     own.snapshot = std::move(snapshot);
   });
+  part.rows.reset();  // those of other databases may take long
   count(database, written, start);
   FLATKV_FAILPOINT("flush.published");
   return {};

@@ -50,8 +50,7 @@ class Flusher {
     /// Called before every ingest into a data database, with its version.
     std::function<void(std::int64_t)> before_ingest;
     /// Told of every flushed data database before the state without its buffer is published.
-    std::function<void(Database, const std::shared_ptr<const engine::RowBuffer>&, std::int64_t)>
-        before_publish;
+    std::function<void(Database, const engine::RowBuffer&, std::int64_t)> before_publish;
   };
   explicit Flusher(Setup setup);
   ~Flusher();  ///< finishes nothing: batches that have not begun are dropped
@@ -76,8 +75,8 @@ class Flusher {
 
  private:
   void run();
-  Status flush(const FrozenBatch& batch);
-  Status flush_rows(const FrozenBatch& batch, Database database);
+  Status flush(FrozenBatch& batch);
+  Status flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database);
   Status flush_metadata(const FrozenBatch& batch);
   Status ingest(Database database, const std::string& table);
   void count(Database database, std::uint64_t bytes,

@@ -1,9 +1,11 @@
 #include "store/old_values.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
+#include "base/reuse.hpp"
 #include "engine/row_sort.hpp"
 #include "store/pending.hpp"
 
@@ -14,10 +16,21 @@ namespace {
 // what its first-level cache holds.
 constexpr std::size_t kGroup = 32;
 
-void found(PendingRow& row, bool present, ByteView value, const OldValues::Sink& sink) {
+void found(PendingRow& row, bool present, ByteView value, bool copied,
+           const OldValues::Sink& sink) {
   row.had_old = present;
   row.old_value = present ? value : ByteView{};
-  if (sink) sink(row);
+  if (sink) sink(row, copied);
+}
+
+/// Whether a database may hold values so large that several at a time are too much: where its
+/// values together are much more than as many ordinary ones.
+engine::Snapshot::AtOnce at_once(Database database, const codec::Stats& stats) {
+  constexpr std::array<std::uint64_t, 4> kOrdinaryBytes = {72, 0, 32, 128};
+  constexpr std::uint64_t kMuch = std::uint64_t{64} << 20;
+  const std::uint64_t ordinary = stats.rows * kOrdinaryBytes[static_cast<std::size_t>(database)];
+  return stats.value_bytes > ordinary + kMuch ? engine::Snapshot::AtOnce::one
+                                              : engine::Snapshot::AtOnce::many;
 }
 
 }  // namespace
@@ -25,7 +38,7 @@ void found(PendingRow& row, bool present, ByteView value, const OldValues::Sink&
 /// Three passes over a group, each with the memory that the pass before it asked for: places in the
 /// indices, rows, and then the look itself.
 void OldValues::look_in_memory(const State& state, Database database, std::span<PendingRow> rows,
-                               engine::Arena& arena, const Sink& sink) {
+                               engine::Arena* const& arena, const Sink& sink) {
   const DbState& db = state.of(database);
   for (std::size_t begin = 0; begin < rows.size(); begin += kGroup) {
     const auto group = rows.subspan(begin, std::min(kGroup, rows.size() - begin));
@@ -42,13 +55,14 @@ void OldValues::look_in_memory(const State& state, Database database, std::span<
     for (std::size_t i = 0; i < group.size(); ++i) {
       PendingRow& row = group[i];
       engine::Lookup look = find_in_buffers(db, row.key, row.hash, state.version);
-      if (look.presence == engine::Presence::unknown && cache_ != nullptr) {
-        look = cache_->find(database, row.key, row.hash, state.version, arena);
+      const bool copied = look.presence == engine::Presence::unknown;
+      if (copied && cache_ != nullptr) {
+        look = cache_->find(database, row.key, row.hash, state.version, *arena);
       }
       if (look.presence == engine::Presence::unknown) {
         missing_.push_back({engine::key_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
       } else {
-        found(row, look.presence == engine::Presence::present, look.value, sink);
+        found(row, look.presence == engine::Presence::present, look.value, copied, sink);
       }
     }
   }
@@ -66,7 +80,7 @@ void OldValues::drop_absent(Database database, std::span<PendingRow> rows, const
     for (std::size_t i = begin; i < end; ++i) {
       PendingRow& row = rows[missing_[i].row];
       if (absent_->surely_absent(database, row.hash)) {
-        found(row, false, {}, sink);
+        found(row, false, {}, false, sink);
       } else {
         missing_[kept++] = missing_[i];
       }
@@ -76,33 +90,40 @@ void OldValues::drop_absent(Database database, std::span<PendingRow> rows, const
   missing_.resize(kept);
 }
 
-Status OldValues::read(const State& state, Database database, std::span<PendingRow> rows,
-                       engine::Arena& arena, Keep keep, const Sink& sink) {
-  missing_.clear();
-  look_in_memory(state, database, rows, arena, sink);
-  drop_absent(database, rows, sink);
-  if (missing_.empty()) return {};
-
+Status OldValues::look_in_tables(const State& state, Database database, std::span<PendingRow> rows,
+                                 engine::Arena* const& arena, Keep keep, const Sink& sink) {
   std::ranges::sort(missing_, [&](const Missing& a, const Missing& b) {
     if (a.prefix != b.prefix) return a.prefix < b.prefix;
     return compare(rows[a.row].key, rows[b.row].key) < 0;
   });
-  keys_.clear();
   for (const Missing& missing : missing_) keys_.push_back(rows[missing.row].key);
-  values_.assign(keys_.size(), std::nullopt);
-  FLATKV_TRY(state.of(database).snapshot->multi_get(keys_, arena, values_));
-  FLATKV_FAILPOINT("apply.values_read");
+  const DbState& db = state.of(database);
   std::uint64_t in_vain = 0;
-  for (std::size_t i = 0; i < missing_.size(); ++i) {
-    PendingRow& row = rows[missing_[i].row];
-    if (keep == Keep::in_cache && cache_ != nullptr) {
-      cache_->insert(database, row.key, row.hash, state.version, values_[i]);
-    }
-    in_vain += values_[i] ? 0U : 1U;
-    found(row, values_[i].has_value(), values_[i].value_or(ByteView{}), sink);
-  }
+  FLATKV_TRY(db.snapshot->multi_get(
+      keys_, at_once(database, db.stats), [&](std::size_t i, std::optional<ByteView> value) {
+        PendingRow& row = rows[missing_[i].row];
+        if (keep == Keep::in_cache && cache_ != nullptr) {
+          cache_->insert(database, row.key, row.hash, state.version, value);
+        }
+        in_vain += value ? 0U : 1U;
+        found(row, value.has_value(), value ? arena->copy(*value) : ByteView{}, true, sink);
+      }));
+  FLATKV_FAILPOINT("apply.values_read");
   if (absent_ != nullptr) absent_->asked_in_vain(database, in_vain);
   return {};
+}
+
+Status OldValues::read(const State& state, Database database, std::span<PendingRow> rows,
+                       engine::Arena* const& arena, Keep keep, const Sink& sink) {
+  clear_for_reuse(missing_);
+  clear_for_reuse(keys_);
+  look_in_memory(state, database, rows, arena, sink);
+  drop_absent(database, rows, sink);
+  Status done;
+  if (!missing_.empty()) done = look_in_tables(state, database, rows, arena, keep, sink);
+  clear_for_reuse(missing_);
+  clear_for_reuse(keys_);
+  return done;
 }
 
 }  // namespace flatkv::store

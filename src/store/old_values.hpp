@@ -25,21 +25,25 @@ enum class Keep : std::uint8_t {
 /// never "absent" (trap 5).
 class OldValues {
  public:
-  /// Called with each row once it is known, in no order that means anything.
-  using Sink = std::function<void(PendingRow&)>;
+  /// Called with each row once it is known, in no order that means anything. `copied`: the old
+  /// value lies in the arena, not in the state's buffers.
+  using Sink = std::function<void(PendingRow&, bool copied)>;
 
   /// Either may be null. Both are of the current state: with them only that may be read.
   OldValues(engine::RowCache* cache, AbsentKeys* absent) : cache_(cache), absent_(absent) {}
 
-  /// Fills had_old and old_value of `rows`, by their key and hash. Values are copied into `arena`
-  /// or live in the state's buffers. On error the rows are unspecified and nothing else has
-  /// changed.
+  /// Fills had_old and old_value of `rows`, by their key and hash. Values live in the state's
+  /// buffers or are copied into `*arena`, one after the other: the sink may let go of what is there
+  /// and lead to another arena before the next comes. On error the rows are unspecified and nothing
+  /// else has changed.
   Status read(const State& state, Database database, std::span<PendingRow> rows,
-              engine::Arena& arena, Keep keep, const Sink& sink = {});
+              engine::Arena* const& arena, Keep keep, const Sink& sink = {});
 
  private:
   void look_in_memory(const State& state, Database database, std::span<PendingRow> rows,
-                      engine::Arena& arena, const Sink& sink);
+                      engine::Arena* const& arena, const Sink& sink);
+  Status look_in_tables(const State& state, Database database, std::span<PendingRow> rows,
+                        engine::Arena* const& arena, Keep keep, const Sink& sink);
   void drop_absent(Database database, std::span<PendingRow> rows, const Sink& sink);
 
   struct Missing {
@@ -50,7 +54,6 @@ class OldValues {
   AbsentKeys* absent_;
   std::vector<Missing> missing_;
   std::vector<ByteView> keys_;
-  std::vector<std::optional<ByteView>> values_;
 };
 
 }  // namespace flatkv::store

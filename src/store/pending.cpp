@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "base/reuse.hpp"
 #include "layout/manifest.hpp"
+#include "lthash/batch.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -30,25 +33,32 @@ class Stopwatch {
 /// Writes that are worth more than one thread's hashing.
 constexpr std::size_t kEarlyFrom = 128;
 
+/// Old values beyond this are not kept until the block ends: they are hashed as they are read and
+/// let go, a window of them after the other.
+constexpr std::size_t kMostOldBytes = std::size_t{64} << 20;
+constexpr std::size_t kWindowBytes = std::size_t{16} << 20;
+
 /// The sum, after those of the tables, of rows that a scrub has behind it.
 constexpr std::size_t kBehind = 4;
 constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
 
 }  // namespace
 
-void Pending::begin(std::shared_ptr<const State> state) {
+void Pending::begin(const State& state) {
   drop_unsettled();  // of a block that is dropped
   for (auto& table : tables_) table.clear();
-  for (auto& dirty : dirty_) dirty.clear();
-  accounts_.clear();
-  chunks_.clear();
+  for (auto& dirty : dirty_) clear_for_reuse(dirty);
+  clear_for_reuse(accounts_);
+  clear_for_reuse(chunks_);
   payload_bytes_ = 0;
   ignored_ = 0;
   arena_.clear();
+  window_.clear();
   fold_.begin();
-  for (std::size_t i = 0; i < 4; ++i) working_[i] = *state->databases[i].hash;
-  roots_ = state->roots;
-  state_ = std::move(state);
+  for (std::size_t i = 0; i < 4; ++i) working_[i] = *state.databases[i].hash;
+  roots_ = state.roots;
+  base_version_ = state.version;
+  state_.reset();
   read_nanoseconds = route_nanoseconds = hash_nanoseconds = 0;
 }
 
@@ -123,6 +133,8 @@ Status Pending::stage(Bytes chunk, std::vector<Write>& writes) {
   for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
   chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
   try {
+    if (!state_) state_ = base_();
+    FLATKV_ASSERT(state_->version == base_version_);
     {
       const Stopwatch watch(route_nanoseconds);
       for (Write& write : writes) {
@@ -146,6 +158,7 @@ Status Pending::stage(Bytes chunk, std::vector<Write>& writes) {
       }
       mark_dirty(static_cast<std::size_t>(write.database), write.row);
     }
+    if (scrub_ != nullptr) settle_let_go(known);
     return {};
   } catch (...) {
     abandon(known);
@@ -163,14 +176,22 @@ Status Pending::read_old_values(const std::array<std::size_t, 4>& known, bool ha
     const auto fresh = std::span(tables_[table].rows).subspan(known[table]);
     if (fresh.empty()) continue;
     const bool is_account = database == Database::account;
-    const auto take = [&, hash_it = hash && !is_account](PendingRow& row) {
+    engine::Arena* into = arena_.memory() > kMostOldBytes && !is_account ? &window_ : &arena_;
+    const auto take = [&, hash_it = hash && !is_account](PendingRow& row, bool copied) {
       row.mixed = row.old_value;
-      if (!hash_it) return;
-      hashing_now_ = true;
-      summation_.add(unsettled_[table], {row.key, row.old_value, row.value});
-      row.mixed = row.value;
+      if (hash_it) {
+        hashing_now_ = true;
+        summation_.add(unsettled_[table], {row.key, row.old_value, row.value});
+        row.mixed = row.value;
+      }
+      if (is_account) return;  // small, and what they become begins with what they were
+      if (into == &window_) [[unlikely]] {
+        if (copied && !row.old_value.empty()) let_go(table, row, hash_it);
+      } else if (arena_.memory() > kMostOldBytes) {
+        into = &window_;
+      }
     };
-    FLATKV_TRY(old_values_.read(*state_, database, fresh, arena_, Keep::nothing, take));
+    FLATKV_TRY(old_values_.read(*state_, database, fresh, into, Keep::nothing, take));
     if (!is_account) continue;
     for (PendingRow& row : fresh) {
       row.value = row.old_value;
@@ -185,6 +206,42 @@ Status Pending::read_old_values(const std::array<std::size_t, 4>& known, bool ha
   return {};
 }
 
+/// Of a row whose old value is in the window: what of it must outlast that. `hashed`: the pool has
+/// it already. Beside a scrub the element stays, since the front may come to pass the row.
+void Pending::let_go(std::size_t table, PendingRow& row, bool hashed) {
+  hashing_now_ = true;
+  if (scrub_ == nullptr) {
+    if (!hashed) {
+      summation_.add(unsettled_[table], {row.key, row.old_value, {}});
+      row.mixed = {};
+    }
+    row.let_go = static_cast<std::uint32_t>(row.old_value.size());
+    row.old_value = {};
+  } else if (row.old_value.size() > sizeof(LtHash)) {
+    auto* to = arena_.allocate(sizeof(LtHash), alignof(LtHash));
+    unsettled_[table] -= *new (to) LtHash(lthash::element(row.key, row.old_value));
+    row.let_go = static_cast<std::uint32_t>(row.old_value.size());
+    row.old_value = {to, sizeof(LtHash)};
+    row.mixed = {};
+  } else {
+    row.mixed = row.old_value = arena_.copy(row.old_value);
+  }
+  if (window_.memory() < kWindowBytes) return;
+  summation_.wait();
+  window_.clear();
+}
+
+/// The apply holds: what it let go behind the front of a scrub goes from that sum, too.
+void Pending::settle_let_go(const std::array<std::size_t, 4>& known) {
+  settle();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (!fold_.concerns(i)) continue;
+    for (const PendingRow& row : std::span(tables_[i].rows).subspan(known[i])) {
+      if (row.let_go != 0) fold_.let_go(i, row);
+    }
+  }
+}
+
 /// Forgets the rows from `known` on, and the chunk they came in.
 void Pending::abandon(const std::array<std::size_t, 4>& known) noexcept {
   drop_unsettled();
@@ -194,11 +251,13 @@ void Pending::abandon(const std::array<std::size_t, 4>& known) noexcept {
   }
   accounts_.resize(known[kAccountTable]);
   chunks_.pop_back();
+  if (chunks_.empty()) state_.reset();
 }
 
 void Pending::drop_unsettled() noexcept {
   if (!hashing_now_) return;
   summation_.drain();
+  window_.clear();
   unsettled_ = {};
   hashing_now_ = false;
 }
@@ -207,6 +266,7 @@ void Pending::drop_unsettled() noexcept {
 void Pending::settle() {
   if (!hashing_now_) return;
   summation_.wait();
+  window_.clear();
   for (std::size_t i = 0; i < 4; ++i) working_[i] += unsettled_[i];
   if (fold_.active()) {
     working_[static_cast<std::size_t>(fold_.database())] += unsettled_[kBehind];

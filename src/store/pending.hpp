@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -29,11 +30,17 @@ enum class Hashing : std::uint8_t { early, when_asked };
 /// hashes. One thread. `apply` is all or nothing.
 class Pending {
  public:
-  Pending(AccountRows account_rows, OldValues& old_values, Hashing hashing)
-      : account_rows_(account_rows), old_values_(old_values), hashing_(hashing) {}
+  /// `base` gives the current state. It is asked with a block's first write and must then be at the
+  /// version that the block began on; until there is a write no state is kept.
+  using Base = std::function<std::shared_ptr<const State>()>;
+  Pending(AccountRows account_rows, OldValues& old_values, Hashing hashing, Base base)
+      : account_rows_(account_rows),
+        old_values_(old_values),
+        hashing_(hashing),
+        base_(std::move(base)) {}
 
   /// Starts a block on top of `state`.
-  void begin(std::shared_ptr<const State> state);
+  void begin(const State& state);
 
   /// Validates all, reads the old values, then stages: any error leaves the block as it was.
   Status apply(std::span<const NamedChangeSet> change_sets);
@@ -78,6 +85,8 @@ class Pending {
   /// `chunk`: what the writes point at, kept with them.
   Status stage(Bytes chunk, std::vector<Write>& writes);
   Status read_old_values(const std::array<std::size_t, 4>& known, bool hash);
+  void let_go(std::size_t table, PendingRow& row, bool hashed);
+  void settle_let_go(const std::array<std::size_t, 4>& known);
   void abandon(const std::array<std::size_t, 4>& known) noexcept;
   void settle();
   void drop_unsettled() noexcept;
@@ -88,8 +97,11 @@ class Pending {
   AccountRows account_rows_;
   OldValues& old_values_;
   Hashing hashing_;
-  std::shared_ptr<const State> state_;
+  Base base_;
+  std::int64_t base_version_ = 0;
+  std::shared_ptr<const State> state_;  ///< null while nothing is staged
   engine::Arena arena_;
+  engine::Arena window_;  ///< old values that go once they are hashed
   std::vector<Bytes>
       chunks_;  ///< encoded change sets, one of each apply; keys and values point here
   std::uint64_t payload_bytes_ = 0;

@@ -2,21 +2,29 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <new>
 #include <utility>
 
+#include "base/assert.hpp"
 #include "base/bytes.hpp"
+#include "base/reuse.hpp"
 
 namespace flatkv::store {
 
 bool PendingRow::changed() const {
-  return had_old != has_value || (has_value && !equal(old_value, value));
+  return had_old != has_value || (has_value && (let_go != 0 || !equal(old_value, value)));
+}
+
+const LtHash& PendingRow::old_element() const {
+  FLATKV_ASSERT(let_go != 0 && old_value.size() == sizeof(LtHash));
+  return *std::launder(reinterpret_cast<const LtHash*>(old_value.data()));
 }
 
 void count_change(const PendingRow& row, codec::Stats& stats) {
   if (row.had_old) {
     --stats.rows;
     stats.key_bytes -= row.key.size();
-    stats.value_bytes -= row.old_value.size();
+    stats.value_bytes -= row.old_bytes();
   }
   if (row.has_value) {
     ++stats.rows;
@@ -72,13 +80,13 @@ void PendingTable::truncate(std::size_t count) {
 
 void PendingTable::clear() {
   // A block far larger than usual must not make every later clear pay for its index.
-  if (index_.size() > 64 * (rows.size() + 16)) {
-    index_.clear();
-    index_.shrink_to_fit();
+  if (index_.size() > 64 * (rows.size() + 16) ||
+      index_.size() * sizeof(std::uint32_t) > kMostReused) {
+    std::vector<std::uint32_t>().swap(index_);
   } else {
     std::ranges::fill(index_, 0U);
   }
-  rows.clear();
+  clear_for_reuse(rows);
 }
 
 }  // namespace flatkv::store

@@ -5,6 +5,7 @@
 
 #include "codec/local_meta.hpp"
 #include "flatkv/bytes.hpp"
+#include "flatkv/lthash.hpp"
 
 namespace flatkv::store {
 
@@ -12,14 +13,21 @@ namespace flatkv::store {
 struct PendingRow {
   ByteView key;
   std::uint64_t hash = 0;
-  ByteView old_value;  ///< at the last commit
+  ByteView old_value;  ///< at the last commit, unless it was let go
   ByteView value;      ///< now
   ByteView mixed;      ///< what the working hash holds of it
+  /// Bytes of an old value that was let go once it was hashed; 0 for one that is kept. Its place
+  /// has the old element instead, or nothing where no scrub will ask for that.
+  std::uint32_t let_go = 0;
   bool had_old = false;
   bool has_value = false;
   bool dirty = false;  ///< value differs (or may differ) from mixed
 
+  /// May be true of a row whose old value was let go and comes again.
   bool changed() const;
+  std::uint64_t old_bytes() const { return let_go != 0 ? let_go : old_value.size(); }
+  /// Only where it was let go.
+  const LtHash& old_element() const;
 };
 
 /// Takes a changed row into the counts of its database.

@@ -108,13 +108,13 @@ Result<std::vector<std::optional<Bytes>>> read_many(const State& state, const Pe
     places.push_back(place);
   }
   engine::Arena arena;
-  const auto unchanged = [](PendingRow& row) {
+  const auto unchanged = [](PendingRow& row, bool) {
     row.has_value = row.had_old;
     row.value = row.old_value;
   };
   for (const Database database : layout::kDataDatabases) {
     const std::span rows = tables[static_cast<std::size_t>(database)].rows;
-    FLATKV_TRY(values.read(state, database, rows, arena, Keep::in_cache, unchanged));
+    FLATKV_TRY(values.read(state, database, rows, &arena, Keep::in_cache, unchanged));
   }
   std::vector<std::optional<Bytes>> result(external_keys.size());
   for (std::size_t i = 0; i < places.size(); ++i) {

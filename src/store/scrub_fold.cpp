@@ -22,9 +22,10 @@ void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
   if (!front_) return;
   std::vector<lthash::RowChange> between;
   for (const PendingRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
-    if (equal(row.mixed, row.old_value) || !covers(row.key)) continue;
+    if ((row.let_go == 0 && equal(row.mixed, row.old_value)) || !covers(row.key)) continue;
     if (had && had->covers(row.key)) continue;
-    between.push_back({row.key, row.old_value, row.mixed});
+    if (row.let_go != 0) hash_ -= row.old_element();
+    between.push_back({row.key, row.let_go != 0 ? ByteView{} : row.old_value, row.mixed});
   }
   lthash::accumulate(between, hash_);
 }

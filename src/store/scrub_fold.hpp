@@ -26,6 +26,10 @@ class ScrubFold {
   Database database() const { return front_->database; }
   bool covers(ByteView key) const { return front_->covers(key); }
   void add(const LtHash& change) { hash_ += change; }
+  /// The old value of a row was let go, and the working hash has lost its element.
+  void let_go(std::size_t database, const PendingRow& row) {
+    if (concerns(database) && covers(row.key)) hash_ -= row.old_element();
+  }
 
   /// Hash and counts; every row must have been hashed.
   ScrubChange change(const std::array<PendingTable, 4>& tables) const;

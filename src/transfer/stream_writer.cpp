@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "base/reuse.hpp"
 
 namespace flatkv::transfer {
 namespace {
@@ -46,7 +47,7 @@ Status StreamWriter::close_chunk() {
   FLATKV_TRY(sink_.write(previous_));
   chunk_.rows = 0;
   ++chunk_.index;
-  payload_.clear();
+  clear_for_reuse(payload_);
   return {};
 }
 

@@ -192,6 +192,117 @@ TEST_F(Views, TooMuchKeptByViewsIsRefusedAndComesBack) {
   check();
 }
 
+/// A block of some megabytes, far more than a view of it may keep.
+Changes large_block(std::uint64_t first) {
+  Changes changes;
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    changes.storage(address(1), slot(first + i), Bytes(1000, 7));
+  }
+  return changes;
+}
+
+constexpr std::uint64_t kLargeBlock = 3U << 20;
+
+TEST_F(Views, NothingIsKeptByViewsThatAreNotThere) {
+  options_.max_view_bytes = 1 << 20;
+  open();
+  block({large_block(0)});
+  EXPECT_OK(store_->view());
+  ASSERT_OK(store_->flush());
+  // No block has come since: the writer keeps nothing of what was flushed either.
+  EXPECT_EQ(store_->metrics().view_memory, 0U);
+  EXPECT_OK(store_->view());
+  check();
+}
+
+TEST_F(Views, AFlushedBufferGoesWithoutAnotherBlock) {
+  options_.write_buffer = 1 << 20;  // fewer pages are kept for the next than the block has
+  open();
+  block({large_block(0)});
+  ASSERT_OK(store_->flush());
+  EXPECT_LT(store_->metrics().buffer_memory, kLargeBlock);
+}
+
+TEST_F(Views, WhatThePendingBlockKeepsIsTheWriters) {
+  options_.max_view_bytes = 1 << 20;
+  open();
+  block({large_block(0)});
+  ASSERT_OK(store_->apply(Changes().storage(address(1), slot(5), word(9))));
+  auto view = store_->view();
+  ASSERT_OK(view);
+  ASSERT_OK(store_->flush());
+  // Its old values lie in the buffer, which it would keep without the view, too.
+  EXPECT_EQ(store_->metrics().view_memory, 0U);
+  EXPECT_GT(store_->metrics().buffer_memory, kLargeBlock);
+  EXPECT_OK(store_->view());
+  store_->discard();
+  EXPECT_GT(store_->metrics().view_memory, kLargeBlock);
+  EXPECT_TRUE(fails(store_->view(), ErrorCode::no_space));
+  EXPECT_TRUE(view_is(*view, model_.committed()));
+}
+
+TEST_F(Views, IteratorsAreCountedLikeViews) {
+  options_.max_view_bytes = 1 << 20;
+  open();
+  block({large_block(0)});
+  std::optional<RowIterator> rows;
+  {
+    auto made = store_->iterate(Database::storage);
+    ASSERT_OK(made);
+    rows.emplace(std::move(*made));
+  }
+  ASSERT_OK(store_->flush());
+  EXPECT_GT(store_->metrics().view_memory, kLargeBlock);
+  EXPECT_TRUE(fails(store_->view(), ErrorCode::no_space));
+  {
+    const auto more = store_->iterate(Database::storage);  // of the state after the flush
+    ASSERT_OK(more);
+    rows.reset();
+    EXPECT_EQ(store_->metrics().view_memory, 0U);
+    EXPECT_OK(store_->view());
+  }
+}
+
+TEST_F(Views, OneBufferIsCountedOnceHoweverManyKeepIt) {
+  open();
+  block({large_block(0)});
+  std::vector<ReadView> kept;
+  for (int i = 0; i < 3; ++i) {
+    auto view = store_->view();
+    ASSERT_OK(view);
+    kept.push_back(std::move(*view));
+    block({Changes().storage(address(2), slot(1), word(static_cast<std::uint64_t>(i) + 1))});
+  }
+  ASSERT_OK(store_->flush());
+  const std::uint64_t all = store_->metrics().view_memory;
+  EXPECT_GT(all, kLargeBlock);
+  EXPECT_LT(all, 2 * kLargeBlock);
+  kept.erase(kept.begin());
+  EXPECT_EQ(store_->metrics().view_memory, all);
+  kept.clear();
+  EXPECT_EQ(store_->metrics().view_memory, 0U);
+}
+
+TEST_F(Views, WhatViewsKeepIsCountedOverARollback) {
+  options_.max_view_bytes = 1 << 20;
+  open();
+  blocks(2);
+  ASSERT_OK(store_->snapshot());
+  block({large_block(0)});
+  std::optional<ReadView> view;
+  {
+    auto taken = store_->view();
+    ASSERT_OK(taken);
+    view.emplace(std::move(*taken));
+  }
+  ASSERT_OK(store_->rollback(2));
+  EXPECT_GT(store_->metrics().view_memory, kLargeBlock);
+  EXPECT_TRUE(fails(store_->view(), ErrorCode::no_space));
+  view.reset();
+  EXPECT_EQ(store_->metrics().view_memory, 0U);
+  EXPECT_OK(store_->view());
+}
+
 TEST_F(Views, SecondCloseDoesNothing) {
   open();
   blocks(2);
