@@ -58,7 +58,8 @@ class StateDigest {
   bool proven(const Part& part) const;
   bool is_whole() const noexcept { return start.empty() && end.empty(); }
 
-  Bytes encode() const;
+  /// Fails only with `out_of_memory`.
+  Result<Bytes> encode() const;
   /// `corruption` with the offset for anything that `encode` cannot have made, `format_too_new`.
   static Result<StateDigest> decode(ByteView bytes);
 };

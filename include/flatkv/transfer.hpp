@@ -34,10 +34,11 @@ class ByteSource {
   virtual Result<std::size_t> read(std::span<std::uint8_t> into) = 0;
 };
 
-/// Compress and decompress around another one, which is borrowed. `finish` ends the frame.
+/// Compress and decompress around another one, which is borrowed. `finish` ends the frame. Where
+/// there is no memory for a stream, the first call says so (`out_of_memory`).
 class ZstdSink : public ByteSink {
  public:
-  explicit ZstdSink(ByteSink& inner, int level = 3);
+  explicit ZstdSink(ByteSink& inner, int level = 3) noexcept;
   ~ZstdSink() override;
   Status write(ByteView bytes) override;
   Status finish();
@@ -48,7 +49,7 @@ class ZstdSink : public ByteSink {
 };
 class ZstdSource : public ByteSource {
  public:
-  explicit ZstdSource(ByteSource& inner);
+  explicit ZstdSource(ByteSource& inner) noexcept;
   ~ZstdSource() override;
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
 
@@ -127,7 +128,7 @@ class Importer {
   /// log with that base, CURRENT swapped. On an error nothing was changed and the import is over.
   Result<Roots> finish(std::int64_t version, const TrustedRoots& trusted = {});
   /// Removes what was built. After finish, abort or close it does nothing.
-  void abort();
+  void abort() noexcept;
   /// Without `finish` the same as abort; a second call does nothing.
   Status close();
 

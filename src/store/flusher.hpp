@@ -54,7 +54,13 @@ class Flusher {
         before_publish;
   };
   explicit Flusher(Setup setup);
-  ~Flusher();  ///< finishes nothing: batches that have not begun are dropped
+  ~Flusher() { stop(); }
+  Flusher(const Flusher&) = delete;
+  Flusher& operator=(const Flusher&) = delete;
+
+  /// Ends the thread after the batch that it is at; batches that have not begun are dropped. The
+  /// counters can still be read.
+  void stop();
 
   /// Before the first batch that was logged; without a log (a clone) nothing is synced.
   void set_log(changelog::Writer* log) { log_.store(log); }
@@ -76,6 +82,7 @@ class Flusher {
 
  private:
   void run();
+  void run_batch(const FrozenBatch& batch) noexcept;
   Status flush(const FrozenBatch& batch);
   Status flush_rows(const FrozenBatch& batch, Database database);
   Status flush_metadata(const FrozenBatch& batch);

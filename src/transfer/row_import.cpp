@@ -1,5 +1,6 @@
 #include "transfer/row_import.hpp"
 
+#include "base/guard.hpp"
 #include "changelog/record.hpp"
 #include "fs/files.hpp"
 #include "store/create.hpp"
@@ -39,8 +40,9 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 
 RowImport::~RowImport() {
   tables_.clear();  // a file that is being written goes with its writer
+  if (finished_) return;
   // What cannot be removed now is removed by the next import or writable open.
-  if (!finished_) static_cast<void>(fs::remove_tree(files_, builder_.path()));
+  static_cast<void>(guarded([&] { return fs::remove_tree(files_, builder_.path()); }));
 }
 
 Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& environment,
