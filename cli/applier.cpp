@@ -144,7 +144,7 @@ Outcome<void> Applier::finish_held() {
   for (const ChangeLine& line : held_lines_) {
     sets.insert(sets.end(), line.sets.begin(), line.sets.end());
   }
-  const Digest digest = block_digest(version_, sets);
+  FLATKV_ASSIGN(const Digest digest, block_digest(version_, sets));
   clear_for_reuse(held_lines_);
   held_bytes_ = 0;
   if (digest != record_->payload_digest) {
@@ -161,7 +161,8 @@ Outcome<void> Applier::finish_held() {
 }
 
 Outcome<void> Applier::finish_new() {
-  FLATKV_TRY(compare(store_.working_roots()));
+  FLATKV_ASSIGN(const Roots working, store_.working_roots());
+  FLATKV_TRY(compare(working));
   FLATKV_ASSIGN(const Roots roots, store_.commit(version_));
   ++tally_.committed;
   tally_.writes += pending_rows_;

@@ -22,6 +22,7 @@ ExitCode exit_code(ErrorCode code) noexcept {
     case ErrorCode::store_failed:
     case ErrorCode::io:
     case ErrorCode::no_space:
+    case ErrorCode::out_of_memory:
     case ErrorCode::permission:
       break;
   }
@@ -57,6 +58,8 @@ std::string advice(ErrorCode code) {
       return "check the disk and the system's log, then run this again";
     case ErrorCode::no_space:
       return "free some space on that file system, then run this again";
+    case ErrorCode::out_of_memory:
+      return "give the process more memory or smaller caches, then run this again";
     case ErrorCode::permission:
       return "run this as the owner of the store, or give yourself access";
     case ErrorCode::cancelled:

@@ -51,7 +51,7 @@ Outcome<DigestOptions> options_of(const DigestArguments& arguments) {
 /// said where that leaves room.
 Outcome<void> write(const DigestArguments& arguments, const StateDigest& digest, double seconds,
                     Context& context) {
-  const Bytes bytes = digest.encode();
+  FLATKV_ASSIGN(const Bytes bytes, digest.encode());
   const bool to_standard = arguments.out == "-" ||
                            (arguments.out.empty() && !context.json && ::isatty(STDOUT_FILENO) == 0);
   if (to_standard) return context.out.write(as_chars(bytes));

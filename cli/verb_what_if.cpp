@@ -27,7 +27,8 @@ Outcome<void> apply_line(ReadOnlyStore& store, const ChangeInput& input, const C
     why.message = place(input, line) + ": " + why.message;
     return std::unexpected(std::move(why));
   }
-  FLATKV_TRY(out.write(roots_line(line.version, store.working_roots())));
+  FLATKV_ASSIGN(const Roots working, store.working_roots());
+  FLATKV_TRY(out.write(roots_line(line.version, working)));
   return out.flush();
 }
 

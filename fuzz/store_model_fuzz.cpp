@@ -140,7 +140,7 @@ class Run {
     for (int steps = 0; steps < kMostSteps && !input_.empty(); ++steps) {
       step();
       check(store_->version() == model_.version());
-      check(store_->working_roots() == roots_of(model_.working()));
+      check(store_->working_roots().value() == roots_of(model_.working()));
     }
     reopen();
     const auto view = store_->view();

@@ -145,7 +145,7 @@ class StateRun {
     FLATKV_TRY(commit(*subject, *workload, before));  // fills the caches
     FLATKV_ASSIGN(const Series alone, commit(*subject, *workload, before - 1));
     const std::string there =
-        layout::snapshot_path(subject->store().impl().core->setup().lifetime->generation(), due);
+        layout::snapshot_path(subject->store().impl().core().setup().lifetime->generation(), due);
     const auto start = Clock::now();
     Series beside;
     while (::access(there.c_str(), F_OK) != 0) {

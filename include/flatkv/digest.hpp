@@ -61,8 +61,8 @@ class StateDigest {
   bool proven(const Part& part) const;
   bool is_whole() const noexcept { return start.empty() && end.empty(); }
 
-  /// The bytes of the file format (docs/formats.md).
-  Bytes encode() const;
+  /// The bytes of the file format (docs/formats.md). Fails only with `out_of_memory`.
+  Result<Bytes> encode() const;
   /// `corruption` with the offset for bytes that `encode` cannot have made; `format_too_new`.
   static Result<StateDigest> decode(ByteView bytes);
 };

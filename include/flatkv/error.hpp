@@ -32,6 +32,7 @@ enum class ErrorCode : std::uint8_t {
   store_failed,       ///< an earlier failure poisoned this handle; reopen the store
   io,                 ///< the operating system failed
   no_space,           ///< the disk or a configured limit is full
+  out_of_memory,      ///< an allocation failed
   permission,         ///< the operating system refused access
   cancelled,          ///< the caller asked to stop
   unsupported,        ///< not possible on this machine or in this mode

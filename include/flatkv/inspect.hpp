@@ -22,7 +22,8 @@ namespace FLATKV_API flatkv {
 
 /// Digest of the changelog payload that these change sets make as block `version`: what the log
 /// keeps of a block (spec §5). `change_sets` are those of all apply calls of the block, in order.
-Digest block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets);
+/// Fails only with `out_of_memory`.
+Result<Digest> block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets);
 
 /// A block of the log, with its change sets as they came.
 class LogBlock {
@@ -143,13 +144,13 @@ class ReadOnlyStore {
   /// Why the live working copy was not what was cloned, but a snapshot: it is unusable, and an open
   /// would rebuild it. Nothing where it served, or was not looked at (a writer has it).
   const std::optional<Error>& working_copy_problem() const noexcept;
-  ReadView view() const;
+  ReadView view() const noexcept;
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 
   /// What-if: adds writes to a pending block of version() + 1 that nobody will commit.
   Status apply(std::span<const NamedChangeSet> change_sets);
-  Roots working_roots() const;
-  void discard();
+  Result<Roots> working_roots() const;
+  void discard() noexcept;
 
   struct Impl;
   explicit ReadOnlyStore(std::unique_ptr<Impl> impl);

@@ -31,8 +31,8 @@ enum class Scrub : std::uint8_t {
 
 enum class LogLevel : std::uint8_t { info, warning, error };
 
-/// Receives what the library has to say. May be called from any thread; must not call back into the
-/// store.
+/// Receives what the library has to say, from any thread. It may call what CommitStore's table
+/// lists for callbacks, and nothing else of the store. What it throws is dropped.
 using LogCallback = std::function<void(LogLevel level, std::string_view message)>;
 
 /// Fixed when a store is created.
@@ -52,7 +52,9 @@ struct Options {
   Durability durability = Durability::sync;
   /// `group`: most blocks that may be committed and not yet durable; ≥ 1.
   std::uint32_t group_blocks = 16;
-  /// `group`: called from the syncing thread after blocks up to `version` became durable.
+  /// `group`: called by the syncing thread after blocks up to `version` became durable. It may call
+  /// what CommitStore's table lists for callbacks. Commits that find `group_blocks` not yet durable
+  /// wait for it, as do `rollback` and `close`. What it throws fails the store.
   std::function<void(std::int64_t version)> on_durable{};
 
   /// Bytes of committed rows in memory before a flush starts. Up to three such buffers exist.

@@ -73,11 +73,27 @@ struct LogRecord {
   Digest payload_digest{};
 };
 
-/// A state commitment store. One thread writes (apply, commit, discard and the reads on this
-/// handle); `view` may be called from any thread, and views may be read from any thread. After any
-/// error with code `store_failed` the handle only serves reads; close it and open it again. That
-/// goes for memory that runs out, too: apply, commit, flush and snapshot then return `no_space`,
-/// the working roots and hashes throw std::bad_alloc, and the store has failed.
+/// A state commitment store. After any error with code `store_failed` the handle only serves reads:
+/// close it and open it again.
+///
+/// No function throws. Where an allocation fails it returns `out_of_memory`; if that was in one of
+/// the writer's functions that change something, the pending block is dropped and the store has
+/// failed. (Functions that only put a string or a vector together for the caller, such as `to_hex`
+/// and `Error::to_string`, throw std::bad_alloc as the standard library does.)
+///
+/// | may be called | functions |
+/// |---|---|
+/// | by one thread at a time, the writer | apply, root_hash, working_roots, working_hash,
+/// has_pending, commit, discard, get, get_many, account, iterate, flush, snapshot, rollback,
+/// log_record, open_report, close, moving and destroying the handle | | by any thread, beside the
+/// writer's `rollback` and `close` too | version, initial_version, account_rows, committed_roots,
+/// view, durable_version, wait_durable, verify, scrub, scrub_status, metrics, last_timings | | by a
+/// callback of `Options`: on_durable, log | version, initial_version, account_rows,
+/// committed_roots, view, durable_version, scrub_status, metrics, last_timings |
+///
+/// What any thread may call must have returned before the handle is moved or destroyed. In
+/// `on_durable` the writer's functions say `invalid_argument`; the handle must not be destroyed
+/// there. ReadView and everything read from it belong to any thread, RowIterator to one at a time.
 class CommitStore {
  public:
   /// Makes an empty store at `path` (which must not hold one). Durable on return.
@@ -98,11 +114,11 @@ class CommitStore {
   Status apply(std::span<const NamedChangeSet> change_sets);
 
   /// The working root: committed state and pending writes.
-  Digest root_hash() const;
-  Roots working_roots() const;
-  Roots committed_roots() const;
-  /// Working lattice hash of a data database.
-  LtHash working_hash(Database database) const;
+  Result<Digest> root_hash() const;
+  Result<Roots> working_roots() const;
+  Roots committed_roots() const noexcept;
+  /// Working lattice hash of a data database; `invalid_argument` for `metadata`.
+  Result<LtHash> working_hash(Database database) const;
 
   /// Last committed version; initial version − 1 for a new store.
   std::int64_t version() const noexcept;
@@ -143,7 +159,8 @@ class CommitStore {
   /// Goes back to an older version, as flatkv::rollback does (history.hpp), without letting go of
   /// the lock; to the current one: only drops the pending block, which every rollback drops. Views
   /// read on, others can be taken too. After a refusal (`version_mismatch`, naming what can be
-  /// reached) or a failed build nothing has changed; after a failed swap the store has failed.
+  /// reached) or a failed build nothing has changed; after an error of the swap, or of anything
+  /// after it, the store has failed, and a reopened one is at the one version or the other.
   Status rollback(std::int64_t version);
 
   /// As flatkv::verify on the committed state, with the store's threads. Differences are in the
@@ -152,19 +169,20 @@ class CommitStore {
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 
   /// Scrubs one slice: reads at most `max_rows` rows of the database that the scrub is in, never
-  /// beyond its end, and saves how far it is. Any thread, also beside the writer, but not beside
-  /// `rollback`. At most 65 536 rows or 32 MiB at once, since a flush waits for it. Damage is a
-  /// finding in the status, not an error. Errors: `unsupported` (Options::scrub is off),
-  /// `store_failed`, `cancelled` (the store is being closed), `invalid_argument` (no rows).
+  /// beyond its end, and saves how far it is. At most 65 536 rows or 32 MiB at once, since a flush
+  /// waits for it. Damage is a finding in the status, not an error. Errors: `unsupported`
+  /// (Options::scrub is off), `store_failed`, `cancelled` (the store is being closed),
+  /// `invalid_argument` (no rows).
   Result<ScrubStatus> scrub(std::uint64_t max_rows);
-  /// How far the scrub is; nothing where Options::scrub is off. Any thread.
-  std::optional<ScrubStatus> scrub_status() const;
+  /// How far the scrub is; nothing where Options::scrub is off.
+  Result<std::optional<ScrubStatus>> scrub_status() const;
 
   /// The log's record of a version; nothing if the log does not keep it (pruned, or the base).
   Result<std::optional<LogRecord>> log_record(std::int64_t version) const;
 
+  /// Of the open, or of the last rollback, until the next one.
   const OpenReport& open_report() const noexcept;
-  StoreMetrics metrics() const;
+  StoreMetrics metrics() const noexcept;
   CommitTimings last_timings() const noexcept;
 
   /// Syncs the log, flushes, stops background work, and lets go of the databases and the lock, or

@@ -38,10 +38,11 @@ class ByteSource {
 };
 
 /// Compresses into another sink, or decompresses from another source, which is borrowed and must
-/// outlive it. Without `finish` the compressed stream is incomplete.
+/// outlive it. Without `finish` the compressed stream is incomplete. Where there is no memory for a
+/// stream, the first call says so (`out_of_memory`).
 class ZstdSink : public ByteSink {
  public:
-  explicit ZstdSink(ByteSink& inner, int level = 3);
+  explicit ZstdSink(ByteSink& inner, int level = 3) noexcept;
   ~ZstdSink() override;
   Status write(ByteView bytes) override;
   Status finish();
@@ -52,7 +53,7 @@ class ZstdSink : public ByteSink {
 };
 class ZstdSource : public ByteSource {
  public:
-  explicit ZstdSource(ByteSource& inner);
+  explicit ZstdSource(ByteSource& inner) noexcept;
   ~ZstdSource() override;
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
 
@@ -138,7 +139,7 @@ class Importer {
   /// except that one of the last step, the swap, may leave either.
   Result<Roots> finish(std::int64_t version, const TrustedRoots& trusted = {});
   /// Removes what was built. Does nothing once the import is over.
-  void abort();
+  void abort() noexcept;
   /// The same as abort; never fails.
   Status close();
 

@@ -40,16 +40,17 @@ class RowIterator {
   RowIterator& operator=(RowIterator&&) noexcept;
   ~RowIterator();
 
-  void seek_to_first();
-  void seek_to_last();
-  void seek(ByteView key);               ///< first row at or after `key`
-  void seek_for_previous(ByteView key);  ///< last row at or before `key`
-  void next();
-  void previous();
-  bool valid() const;
-  Status status() const;
-  ByteView key() const;    ///< until the iterator moves
-  ByteView value() const;  ///< until the iterator moves
+  void seek_to_first() noexcept;
+  void seek_to_last() noexcept;
+  void seek(ByteView key) noexcept;               ///< first row at or after `key`
+  void seek_for_previous(ByteView key) noexcept;  ///< last row at or before `key`
+  void next() noexcept;
+  void previous() noexcept;
+  bool valid() const noexcept;
+  /// After `out_of_memory` the iterator stays where it is: at no row, for good.
+  Status status() const noexcept;
+  ByteView key() const noexcept;    ///< until the iterator moves; only where `valid`
+  ByteView value() const noexcept;  ///< until the iterator moves; only where `valid`
 
   struct Impl;
   explicit RowIterator(std::unique_ptr<Impl> impl);

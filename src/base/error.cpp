@@ -13,11 +13,12 @@ std::string_view to_string(Database database) noexcept {
 }
 
 std::string_view to_string(ErrorCode code) noexcept {
-  static constexpr std::array<std::string_view, 16> kNames = {
+  static constexpr std::array<std::string_view, 17> kNames = {
       "invalid_argument", "not_found",         "locked",           "corruption",
       "log_gap",          "log_behind",        "version_mismatch", "format_too_new",
       "foreign_store",    "import_incomplete", "store_failed",     "io",
-      "no_space",         "permission",        "cancelled",        "unsupported"};
+      "no_space",         "out_of_memory",     "permission",       "cancelled",
+      "unsupported"};
   return kNames[static_cast<std::size_t>(code)];
 }
 

@@ -84,7 +84,15 @@ Error open_error(const rocksdb::Status& status, const DbOptions& options) {
 }  // namespace
 
 void Listener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) {
-  latch(rocks_error(*status, to_string(reason), options_), true);
+  // Nothing may be thrown into RocksDB's thread. A short text needs no memory.
+  try {
+    latch(rocks_error(*status, to_string(reason), options_), true);
+  } catch (...) {
+    Error error;
+    error.code = ErrorCode::out_of_memory;
+    error.message = "out of memory";
+    latch(error, true);
+  }
 }
 
 void Listener::latch(const Error& error, bool report) {

@@ -4,6 +4,7 @@
 #include <ranges>
 
 #include "base/bytes.hpp"
+#include "base/guard.hpp"
 #include "fs/files.hpp"
 #include "history/committed.hpp"
 #include "history/look.hpp"
@@ -263,7 +264,7 @@ class Inspector {
 
 }  // namespace
 
-Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) {
+Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) try {
   fs::FileSystem& files = fs::posix();
   return history::look_at_store(
       files, store, [&](const Place& place) -> Result<std::vector<SnapshotInfo>> {
@@ -272,9 +273,11 @@ Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) {
         for (const SnapshotEntry& entry : entries) snapshots.push_back(describe(entry));
         return snapshots;
       });
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
-Result<StoreInfo> inspect(const std::string& store) {
+Result<StoreInfo> inspect(const std::string& store) try {
   fs::FileSystem& files = fs::posix();
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
   const auto survey = layout::survey_store(files, path);  // what is wrong with it, examine says
@@ -300,6 +303,8 @@ Result<StoreInfo> inspect(const std::string& store) {
     return unclear;
   }
   return Inspector(files, path, std::move(*lock)).run();
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -1,3 +1,4 @@
+#include "base/guard.hpp"
 #include "changelog/reader.hpp"
 #include "codec/change_log_entry.hpp"
 #include "flatkv/inspect.hpp"
@@ -50,7 +51,7 @@ struct LogReader::Impl {
 };
 
 Result<LogReader> LogReader::open(const std::string& store, std::optional<std::int64_t> from,
-                                  bool with_changes) {
+                                  bool with_changes) try {
   fs::FileSystem& files = fs::posix();
   const auto look = [&](const history::Place& place) -> Result<std::unique_ptr<Impl>> {
     auto impl = std::make_unique<Impl>();
@@ -71,6 +72,8 @@ Result<LogReader> LogReader::open(const std::string& store, std::optional<std::i
   };
   FLATKV_ASSIGN(auto impl, history::look_at_store(files, store, look));
   return LogReader(std::move(impl));
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 LogReader::LogReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -80,7 +83,7 @@ LogReader::~LogReader() = default;
 
 const LogReader::Range& LogReader::range() const noexcept { return impl_->range; }
 
-Result<std::optional<LogBlock>> LogReader::next() {
+Result<std::optional<LogBlock>> LogReader::next() try {
   FLATKV_ASSIGN(auto record, impl_->reader->next());
   if (!record) {
     FLATKV_TRY(Status(impl_->end));
@@ -88,6 +91,8 @@ Result<std::optional<LogBlock>> LogReader::next() {
   }
   FLATKV_ASSIGN(auto block, impl_->block(std::move(*record)));
   return std::optional(std::move(block));
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -67,9 +67,9 @@ TEST(LogReader, GivesTheChangeSetsAsTheyCame) {
   // What the log keeps of a block, made from what a file would hold of it.
   std::vector<NamedChangeSet> all = first;
   all.insert(all.end(), second.begin(), second.end());
-  EXPECT_EQ(block_digest(1, all), block->record.payload_digest);
-  EXPECT_NE(block_digest(2, all), block->record.payload_digest);
-  EXPECT_NE(block_digest(1, second), block->record.payload_digest);
+  EXPECT_EQ(must(block_digest(1, all)), block->record.payload_digest);
+  EXPECT_NE(must(block_digest(2, all)), block->record.payload_digest);
+  EXPECT_NE(must(block_digest(1, second)), block->record.payload_digest);
 }
 
 TEST(LogReader, Trap20_AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {

@@ -5,6 +5,7 @@
 #include <ranges>
 
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
 #include "blake3/kernel.hpp"
 #include "changelog/reader.hpp"
 #include "engine/db.hpp"
@@ -22,6 +23,7 @@ struct ReadOnlyStore::Impl {
   std::unique_ptr<store::Core> core;
   Roots roots;
   std::optional<Error> working_copy_problem;
+  std::optional<ReadView> view;  ///< made at the open: handing it out needs no memory
 };
 
 namespace history {
@@ -239,6 +241,7 @@ class Cloner {
                     .error();
     }
     FLATKV_TRY(is_what_was_asked_for(*state, source));
+    impl->view = store::make_view(state);
     return impl;
   }
 
@@ -291,8 +294,10 @@ ReadOnlyStore& ReadOnlyStore::operator=(ReadOnlyStore&&) noexcept = default;
 ReadOnlyStore::~ReadOnlyStore() = default;
 
 Result<ReadOnlyStore> ReadOnlyStore::open(const std::string& store,
-                                          const ReadOnlyOptions& options) {
+                                          const ReadOnlyOptions& options) try {
   return history::open_read_only({}, store, options);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 std::int64_t ReadOnlyStore::version() const noexcept { return impl_->core->state()->version; }
@@ -303,16 +308,24 @@ AccountRows ReadOnlyStore::account_rows() const noexcept {
 const std::optional<Error>& ReadOnlyStore::working_copy_problem() const noexcept {
   return impl_->working_copy_problem;
 }
-ReadView ReadOnlyStore::view() const { return store::make_view(impl_->core->state()); }
+ReadView ReadOnlyStore::view() const noexcept { return *impl_->view; }
 
-Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const {
+Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const try {
   return store::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
-Status ReadOnlyStore::apply(std::span<const NamedChangeSet> change_sets) {
+Status ReadOnlyStore::apply(std::span<const NamedChangeSet> change_sets) try {
   return impl_->core->apply(change_sets);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
-Roots ReadOnlyStore::working_roots() const { return impl_->core->pending().roots(); }
-void ReadOnlyStore::discard() { impl_->core->discard(); }
+Result<Roots> ReadOnlyStore::working_roots() const try {
+  return impl_->core->pending().roots();
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+void ReadOnlyStore::discard() noexcept { impl_->core->discard(); }
 
 }  // namespace flatkv

@@ -5,6 +5,7 @@
 #include <ranges>
 
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
 #include "base/log.hpp"
 #include "blake3/kernel.hpp"
 #include "fs/files.hpp"
@@ -210,39 +211,44 @@ Status rollback_store(const store::Environment& environment, const std::string& 
 }  // namespace history
 
 Status rollback(const std::string& store, std::int64_t version, const RollbackOptions& options) {
-  return history::rollback_store({}, store, version, options);
+  return guarded([&] { return history::rollback_store({}, store, version, options); });
 }
 
 // Here and not in the store's room, since that does not know how to go back.
 Status CommitStore::rollback(std::int64_t version) {
-  store::Core& core = *impl_->core;
-  FLATKV_TRY(core.quiesce());
-  if (version == core.state()->version) {
-    core.discard();
+  const std::shared_ptr<store::Core> keep = impl_->shared();  // until the step has ended
+  store::Core& core = *keep;
+  return store::writer_step(core, [&]() -> Status {
+    FLATKV_TRY(core.quiesce());
+    if (version == core.state()->version) {
+      core.discard();
+      return {};
+    }
+    const store::CoreSetup& setup = core.setup();
+    const std::shared_ptr<layout::StoreLock> lock = setup.lifetime->lock();
+    FLATKV_TRY(lock->check(setup.store));
+    FLATKV_ASSIGN(auto place, history::find_place(*setup.environment.files, setup.store));
+    const store::Environment environment = setup.environment;
+    history::Rollback rollback(environment, std::move(place), lock, setup.options);
+    FLATKV_TRY(rollback.plan(version));
+    FLATKV_TRY(rollback.build());
+    // From the swap on this core's generation may be the abandoned one: whatever goes wrong now, an
+    // exception too, it must not commit any more.
+    Status swapped = rollback.publish();
+    if (!swapped) {
+      core.poison(swapped.error());  // nobody knows which generation is live now
+      return swapped;
+    }
+    core.stop_background();
+    // Reads and views are served by the old core until the new one is there.
+    auto opened = store::open_locked(environment, setup.store, setup.options, lock);
+    if (!opened) {
+      core.poison(opened.error());
+      return std::unexpected(std::move(opened).error());
+    }
+    impl_->exchange(std::move(*opened))->retire();
     return {};
-  }
-  const store::CoreSetup& setup = core.setup();
-  const std::shared_ptr<layout::StoreLock> lock = setup.lifetime->lock();
-  FLATKV_TRY(lock->check(setup.store));
-  FLATKV_ASSIGN(auto place, history::find_place(*setup.environment.files, setup.store));
-  const store::Environment environment = setup.environment;
-  history::Rollback rollback(environment, std::move(place), lock, setup.options);
-  FLATKV_TRY(rollback.plan(version));
-  FLATKV_TRY(rollback.build());
-  if (Status published = rollback.publish(); !published) {
-    core.poison(published.error());  // nobody knows which generation is live now
-    return published;
-  }
-  // Who asks for a view from now on waits for the new core.
-  const std::unique_lock exchange(impl_->exchange);
-  core.retire();
-  auto opened = store::open_locked(environment, setup.store, setup.options, lock);
-  if (!opened) {
-    core.poison(opened.error());
-    return std::unexpected(std::move(opened).error());
-  }
-  impl_->replace(std::move(*opened));
-  return {};
+  });
 }
 
 }  // namespace flatkv

@@ -266,17 +266,17 @@ TEST(Rollback, OnAnOpenHandleRefusalsKeepThePendingBlock) {
   const auto roots = commit_to(store, 5);
   Block block;
   must(block.slot(1, 1, 1).apply(store));
-  const Roots pending = store.working_roots();
+  const Roots pending = store.working_roots().value();
   for (const std::int64_t version : {-1, 6}) {
     const Status done = store.rollback(version);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().code, ErrorCode::version_mismatch);
     EXPECT_NE(done.error().message.find("0 to 5"), std::string::npos) << done.error().message;
   }
-  EXPECT_EQ(store.working_roots(), pending);
+  EXPECT_EQ(store.working_roots().value(), pending);
   must(store.rollback(5));
   EXPECT_FALSE(store.has_pending());
-  EXPECT_EQ(store.working_roots(), roots.at(5));
+  EXPECT_EQ(store.working_roots().value(), roots.at(5));
   must(block.apply(store));
   must(store.rollback(4));
   EXPECT_FALSE(store.has_pending());

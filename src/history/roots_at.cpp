@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "base/guard.hpp"
 #include "changelog/clean.hpp"
 #include "changelog/reader.hpp"
 #include "flatkv/inspect.hpp"
@@ -112,10 +113,12 @@ class RootsFinder {
 
 }  // namespace
 
-Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at) {
+Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at) try {
   fs::FileSystem& files = fs::posix();
   return history::look_at_store(
       files, store, [&](const Place& place) { return RootsFinder(files, place).find(at); });
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

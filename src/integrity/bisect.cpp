@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/guard.hpp"
 #include "fs/files.hpp"
 #include "history/look.hpp"
 #include "layout/manifest.hpp"
@@ -188,7 +189,7 @@ std::vector<Database> Parting::databases() const {
 }
 
 Result<Parting> find_parting(const std::string& a, const std::string& b,
-                             const BisectOptions& options) {
+                             const BisectOptions& options) try {
   for (int look = 1;; ++look) {
     FLATKV_ASSIGN(Log log_a, Log::open(a));
     FLATKV_ASSIGN(Log log_b, Log::open(b));
@@ -198,6 +199,8 @@ Result<Parting> find_parting(const std::string& a, const std::string& b,
                                   found.error().code == ErrorCode::log_behind);
     if (!again || look == history::kLooks) return found;
   }
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

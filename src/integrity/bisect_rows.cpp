@@ -3,6 +3,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "base/guard.hpp"
 #include "codec/keys.hpp"
 #include "flatkv/bisect.hpp"
 #include "lthash/batch.hpp"
@@ -117,7 +118,7 @@ class KeySearch {
 Status parted_rows(const ReadOnlyStore& a, const std::string& store_a, const ReadOnlyStore& b,
                    const std::string& store_b, const std::vector<Database>& databases,
                    const std::function<Status(const RowDifference&)>& visit,
-                   const BisectOptions& options) {
+                   const BisectOptions& options) try {
   std::array<Keys, 4> written;
   FLATKV_TRY(add_written(store_a, a.version(), written));
   FLATKV_TRY(add_written(store_b, b.version(), written));
@@ -128,6 +129,8 @@ Status parted_rows(const ReadOnlyStore& a, const std::string& store_a, const Rea
     FLATKV_TRY(search.run(database, written[static_cast<std::size_t>(database)]));
   }
   return {};
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -3,6 +3,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "base/guard.hpp"
 #include "flatkv/digest.hpp"
 #include "integrity/digest_part.hpp"
 
@@ -167,7 +168,8 @@ bool same(const std::optional<ByteView>& a, const std::optional<ByteView>& b) {
 
 }  // namespace
 
-Result<std::vector<RangeDifference>> differing_ranges(const StateDigest& a, const StateDigest& b) {
+Result<std::vector<RangeDifference>> differing_ranges(const StateDigest& a,
+                                                      const StateDigest& b) try {
   const auto databases = [](const StateDigest& digest) {
     std::vector<Database> names;
     for (const auto& part : digest.parts) names.push_back(part.database);
@@ -181,11 +183,13 @@ Result<std::vector<RangeDifference>> differing_ranges(const StateDigest& a, cons
     Comparison(a, a.parts[i].database, found).run(root_of(a.parts[i]), root_of(b.parts[i]));
   }
   return found;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Status diff_rows(const ReadView& a, const ReadView& b, const RangeDifference& range,
                  const std::function<Status(const RowDifference&)>& visit,
-                 const std::atomic<bool>* cancel) {
+                 const std::atomic<bool>* cancel) try {
   const RowRange rows{{}, range.start, range.end};
   FLATKV_ASSIGN(auto rows_a, a.iterate(range.database, rows));
   FLATKV_ASSIGN(auto rows_b, b.iterate(range.database, rows));
@@ -199,6 +203,8 @@ Status diff_rows(const ReadView& a, const ReadView& b, const RangeDifference& ra
     if (!more) return {};
     if (!same(row.a, row.b)) FLATKV_TRY(visit(row));
   }
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/guard.hpp"
 #include "integrity/digest_builder.hpp"
 #include "integrity/digest_part.hpp"
 #include "layout/generation.hpp"
@@ -111,7 +112,7 @@ Status check(const DigestOptions& options) {
 }  // namespace
 
 Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
-                                 const DigestOptions& options) {
+                                 const DigestOptions& options) try {
   FLATKV_TRY(check(options));
   StateDigest digest{.version = view.version(),
                      .account_rows = account_rows,
@@ -159,6 +160,8 @@ Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
     digest.parts.push_back(std::move(part));
   }
   return digest;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 bool StateDigest::proven(const Part& part) const {

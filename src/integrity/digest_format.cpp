@@ -4,6 +4,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "base/guard.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/keys.hpp"
 #include "flatkv/digest.hpp"
@@ -280,7 +281,7 @@ class Parser {
 
 }  // namespace
 
-Bytes StateDigest::encode() const {
+Result<Bytes> StateDigest::encode() const try {
   Writer to;
   to.raw(as_bytes(kMagic)).put(kFormat).put(static_cast<std::uint32_t>(account_rows));
   to.put(static_cast<std::uint64_t>(version));
@@ -289,11 +290,17 @@ Bytes StateDigest::encode() const {
   for (const Part& part : parts) put_part(to, part);
   to.raw(blake3::hash(to.bytes()));
   return std::move(to.bytes());
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
-Result<StateDigest> StateDigest::decode(ByteView bytes) { return Parser(bytes).run(); }
+Result<StateDigest> StateDigest::decode(ByteView bytes) try {
+  return Parser(bytes).run();
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
 
-Result<StateDigest> read_digest(ByteSource& source) {
+Result<StateDigest> read_digest(ByteSource& source) try {
   static constexpr std::size_t kMostBytes = 64U << 20;
   static constexpr std::size_t kStep = 64U << 10;
   Bytes bytes;
@@ -307,6 +314,8 @@ Result<StateDigest> read_digest(ByteSource& source) {
     bytes.resize(at + got);
     if (got == 0) return StateDigest::decode(bytes);
   }
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -98,7 +98,7 @@ TEST(Digest, TooFineIsRefused) {
   const auto digest = digest_state(must(store.view()), AccountRows::keep, options);
   ASSERT_FALSE(digest);
   EXPECT_EQ(digest.error().code, ErrorCode::invalid_argument);
-  EXPECT_LT(digest_of(store).encode().size(), 200U << 10);
+  EXPECT_LT(digest_of(store).encode().value().size(), 200U << 10);
 }
 
 using Keys = std::set<std::pair<Database, std::string>>;
@@ -174,8 +174,10 @@ TEST(Diff, FindsExactlyTheKeysThatDiffer) {
       options_a.leaf_rows = leaf_a;
       options_b.leaf_rows = leaf_b;
       // What comes out of a file is what went in.
-      const auto digest_a = must(StateDigest::decode(digest_of(a.store, options_a).encode()));
-      const auto digest_b = must(StateDigest::decode(digest_of(b.store, options_b).encode()));
+      const auto digest_a =
+          must(StateDigest::decode(digest_of(a.store, options_a).encode().value()));
+      const auto digest_b =
+          must(StateDigest::decode(digest_of(b.store, options_b).encode().value()));
       const auto ranges = must(differing_ranges(digest_a, digest_b));
       EXPECT_EQ(keys_of(view_a, view_b, ranges), wanted);
       for (const RangeDifference& range : ranges) {
@@ -228,8 +230,8 @@ TEST(Diff, DeeperDigestsOfARangeMeetAtTheKey) {
   RangeDifference range;
   for (int exchange = 0;; ++exchange) {
     ASSERT_LT(exchange, 8);
-    const Bytes file_a = digest_of(a.store, options).encode();
-    const Bytes file_b = digest_of(b.store, options).encode();
+    const Bytes file_a = digest_of(a.store, options).encode().value();
+    const Bytes file_b = digest_of(b.store, options).encode().value();
     EXPECT_LT(file_a.size(), 64U << 10);
     const auto ranges = must(
         differing_ranges(must(StateDigest::decode(file_a)), must(StateDigest::decode(file_b))));

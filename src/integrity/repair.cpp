@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/guard.hpp"
 #include "blake3/kernel.hpp"
 #include "transfer/file_io.hpp"
 
@@ -47,19 +48,23 @@ Result<std::vector<RepairReport>> repair_store(const store::Environment& environ
 }  // namespace integrity
 
 Result<RepairReport> repair(const std::string& store, Database database,
-                            const RepairOptions& options) {
+                            const RepairOptions& options) try {
   FLATKV_ASSIGN(auto reports, integrity::repair_store({}, store, {database}, options));
   return std::move(reports.front());
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<std::vector<RepairReport>> repair(const std::string& store,
                                          const std::vector<Database>& databases,
-                                         const RepairOptions& options) {
+                                         const RepairOptions& options) try {
   return integrity::repair_store({}, store, databases, options);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<RepairReport> repair_from_file(const std::string& store, Database database,
-                                      const std::string& file, RepairOptions options) {
+                                      const std::string& file, RepairOptions options) try {
   FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
   options.stream = source.get();
   auto repaired = repair(store, database, options);
@@ -69,6 +74,8 @@ Result<RepairReport> repair_from_file(const std::string& store, Database databas
     return std::unexpected(std::move(error));
   }
   return repaired;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

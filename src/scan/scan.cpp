@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
 #include "scan/ranges.hpp"
 
 namespace flatkv::scan {
@@ -65,9 +67,9 @@ class Scan {
 
   void run(unsigned thread) {
     while (auto range = ranges_.take()) {
-      if (Status status = scan_range(thread, *std::move(range)); !status) {
-        stop(std::move(status).error());
-      }
+      // An exception of a helper's must not end the process.
+      Status status = guarded([&] { return scan_range(thread, *std::move(range)); });
+      if (!status) stop(std::move(status).error());
       ranges_.done();
     }
   }
@@ -247,7 +249,10 @@ Status scan_batches(const CursorFactory& cursors, const ScanOptions& options,
     std::vector<std::jthread> helpers;
     try {
       for (unsigned thread = 1; thread < thread_count(options); ++thread) {
-        helpers.emplace_back([&scan, thread] { scan.run(thread); });
+        helpers.emplace_back([&scan, thread] {
+          name_thread("flatkv-scan");
+          scan.run(thread);
+        });
       }
     } catch (const std::system_error&) {
       // The system gives no more threads; those that exist do the work.

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -147,6 +149,7 @@ void AbsentKeys::begin(Database database, const std::shared_ptr<const State>& st
 }
 
 void AbsentKeys::run() {
+  name_thread("flatkv-keys");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
@@ -164,8 +167,7 @@ void AbsentKeys::run() {
       } else {
         keys.failed = true;
         if (!stop_) {
-          logger_.warning("keys that are not there are looked for in the tables: " +
-                          done.error().to_string());
+          logger_.warn_of("keys that are not there are looked for in the tables", done.error());
         }
       }
     }  // the snapshot goes before anybody is told
@@ -195,7 +197,7 @@ void AbsentKeys::take_buffers(std::unique_lock<std::mutex>& lock) {
 Status AbsentKeys::scan(const Scan& scan) {
   using Clock = std::chrono::steady_clock;
   engine::KeyFilter& filter = *of(scan.database).base;
-  try {
+  return guarded([&]() -> Status {
     const auto cursor = scan.snapshot->cursor({});
     auto slice = Clock::now();
     std::uint64_t rows = 0;
@@ -210,9 +212,7 @@ Status AbsentKeys::scan(const Scan& scan) {
     }
     FLATKV_FAILPOINT("absent_keys.scan");
     return cursor->status();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::io, "no memory for a scan of the keys");
-  }
+  });
 }
 
 void AbsentKeys::stop() {

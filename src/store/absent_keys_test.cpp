@@ -13,7 +13,7 @@ constexpr unsigned kRows = 3000;
 /// Enough for the rows that are there, not for those to come.
 constexpr std::uint64_t kTooFewBytes = 8 << 10;
 
-AbsentKeys& absent_keys(CommitStore& store) { return store.impl().core->absent_keys(); }
+AbsentKeys& absent_keys(CommitStore& store) { return store.impl().core().absent_keys(); }
 
 /// New slots of one account.
 Block new_slots(unsigned account, unsigned count = kRows) {

@@ -1,13 +1,14 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/guard.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
 #include "flatkv/inspect.hpp"
 
 namespace flatkv {
 
-Digest block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets) {
+Result<Digest> block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets) try {
   std::vector<NamedChangeSet> kept;  // other modules are not logged
   std::ranges::copy_if(change_sets, std::back_inserter(kept),
                        [](const NamedChangeSet& set) { return set.name == kEvmModule; });
@@ -15,6 +16,8 @@ Digest block_digest(std::int64_t version, std::span<const NamedChangeSet> change
   codec::append_version(payload, version);
   codec::append_change_sets(payload, kept);
   return blake3::hash(payload);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -15,64 +15,31 @@ Result<CommitStore> open_commit_store(const Environment& environment, const std:
   FLATKV_TRY(blake3::environment_kernel());
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
   FLATKV_ASSIGN(Opened opened, open_store(environment, resolved, options));
-  auto impl = std::make_unique<CommitStore::Impl>();
-  impl->replace(std::move(opened));
-  return CommitStore(std::move(impl));
+  return CommitStore(std::make_unique<CommitStore::Impl>(std::move(opened)));
 }
 
 }  // namespace store
 
-namespace {
+CommitStore::Impl::Impl(store::Opened opened) { exchange(std::move(opened)); }
 
-/// An allocation failed in the middle of a step of the writer's, and nobody knows how far that
-/// came: the pending block is dropped and the store poisoned. Allocates nothing: the text is short
-/// enough.
-Error out_of_memory(store::Core& core) {
-  core.discard();
-  core.poison(fail(ErrorCode::no_space, "out of memory").error());
-  return fail(ErrorCode::no_space, "out of memory").error();
-}
-
-/// A step of the writer's that gives a Result. The library throws nothing but std::bad_alloc; the
-/// store must not go on from half a step because somebody caught it.
-template <class Step>
-auto or_fail(store::Core& core, Step step) -> decltype(step()) {
-  try {
-    return step();
-  } catch (const std::bad_alloc&) {
-    return std::unexpected(out_of_memory(core));
-  }
-}
-
-/// The same for one that has no error to give.
-template <class Step>
-auto or_throw(store::Core& core, Step step) -> decltype(step()) {
-  try {
-    return step();
-  } catch (const std::bad_alloc&) {
-    static_cast<void>(out_of_memory(core));
-    throw;
-  }
-}
-
-}  // namespace
-
-void CommitStore::Impl::replace(store::Opened opened) {
+std::shared_ptr<store::Core> CommitStore::Impl::exchange(store::Opened opened) {
   const store::CoreSetup& setup = opened.core->setup();
-  log_lookup = std::make_unique<store::LogLookup>(
-      *setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
-      setup.manifest.store);
-  if (core) opened.core->count_views_of(*core);
-  core = std::move(opened.core);
+  log_lookup.emplace(*setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
+                     setup.manifest.store);
+  if (core_) opened.core->count_views_of(*core_);
   report = std::move(opened.report);
+  std::shared_ptr<store::Core> core = std::move(opened.core);
+  const std::lock_guard lock(mutex_);
+  core_.swap(core);
+  return core;
 }
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {
-  return store::create_store({}, path, options);
+  return guarded([&] { return store::create_store({}, path, options); });
 }
 
 Result<CommitStore> CommitStore::open(const std::string& path, const Options& options) {
-  return store::open_commit_store({}, path, options);
+  return guarded([&] { return store::open_commit_store({}, path, options); });
 }
 
 CommitStore::CommitStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -80,107 +47,168 @@ CommitStore::CommitStore(CommitStore&&) noexcept = default;
 CommitStore& CommitStore::operator=(CommitStore&&) noexcept = default;
 CommitStore::~CommitStore() = default;
 
+// The writer's.
+
 Status CommitStore::apply(std::span<const NamedChangeSet> change_sets) {
-  return or_fail(*impl_->core, [&] { return impl_->core->apply(change_sets); });
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&] { return core.apply(change_sets); });
 }
 
-Digest CommitStore::root_hash() const { return working_roots().root; }
-Roots CommitStore::working_roots() const {
-  return or_throw(*impl_->core, [&] { return Roots(impl_->core->pending().roots()); });
+Result<Digest> CommitStore::root_hash() const {
+  FLATKV_ASSIGN(const Roots roots, working_roots());
+  return roots.root;
 }
-Roots CommitStore::committed_roots() const { return impl_->core->state()->roots; }
-
-LtHash CommitStore::working_hash(Database database) const {
-  return or_throw(*impl_->core, [&] {
-    return LtHash(impl_->core->pending().hashes().at(static_cast<std::size_t>(database)));
+Result<Roots> CommitStore::working_roots() const {
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&]() -> Result<Roots> { return core.pending().roots(); });
+}
+Result<LtHash> CommitStore::working_hash(Database database) const {
+  if (database > Database::legacy) {
+    return fail(ErrorCode::invalid_argument, "only the four data databases have a hash");
+  }
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&]() -> Result<LtHash> {
+    return core.pending().hashes()[static_cast<std::size_t>(database)];
   });
 }
 
-std::int64_t CommitStore::version() const noexcept { return impl_->core->state()->version; }
-std::int64_t CommitStore::initial_version() const noexcept {
-  return impl_->core->setup().manifest.initial_version;
-}
-AccountRows CommitStore::account_rows() const noexcept {
-  return impl_->core->setup().manifest.account_rows;
-}
-bool CommitStore::has_pending() const noexcept { return !impl_->core->pending().empty(); }
+bool CommitStore::has_pending() const noexcept { return !impl_->core().pending().empty(); }
 
 Result<Roots> CommitStore::commit(std::int64_t version) {
-  return or_fail(*impl_->core, [&] { return impl_->core->commit(version); });
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&] { return core.commit(version); });
 }
-void CommitStore::discard() { impl_->core->discard(); }
+
+void CommitStore::discard() {
+  store::Core& core = impl_->core();
+  static_cast<void>(store::writer_step(core, [&]() -> Status {
+    core.discard();
+    return {};
+  }));
+}
 
 Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
-  FLATKV_TRY(impl_->core->check_readable());
-  return store::read_external(*impl_->core->state(), &impl_->core->pending(), external_key,
-                              impl_->core->cache());
+  store::Core& core = impl_->core();
+  return guarded([&]() -> Result<std::optional<Bytes>> {
+    FLATKV_TRY(core.check_readable());
+    return store::read_external(*core.state(), &core.pending(), external_key, core.cache());
+  });
 }
 Result<std::vector<std::optional<Bytes>>> CommitStore::get_many(
     std::span<const ByteView> external_keys) const {
-  FLATKV_TRY(impl_->core->check_readable());
-  return store::read_many(*impl_->core->state(), &impl_->core->pending(), external_keys,
-                          impl_->core->old_values());
+  store::Core& core = impl_->core();
+  return guarded([&]() -> Result<std::vector<std::optional<Bytes>>> {
+    FLATKV_TRY(core.check_readable());
+    return store::read_many(*core.state(), &core.pending(), external_keys, core.old_values());
+  });
 }
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
-  FLATKV_TRY(impl_->core->check_readable());
-  return store::read_account(*impl_->core->state(), &impl_->core->pending(), address,
-                             impl_->core->cache());
+  store::Core& core = impl_->core();
+  return guarded([&]() -> Result<std::optional<Account>> {
+    FLATKV_TRY(core.check_readable());
+    return store::read_account(*core.state(), &core.pending(), address, core.cache());
+  });
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
-  FLATKV_TRY(impl_->core->check_readable());
-  return store::iterate(impl_->core->held_state(), &impl_->core->pending(), database, range);
-}
-
-Result<ReadView> CommitStore::view() const {
-  const std::shared_lock lock(impl_->exchange);
-  FLATKV_ASSIGN(auto state, impl_->core->view_state());
-  return store::make_view(std::move(state));
-}
-
-std::int64_t CommitStore::durable_version() const noexcept {
-  return impl_->core->durable_version();
-}
-Status CommitStore::wait_durable(std::int64_t version) {
-  return impl_->core->wait_durable(version);
+  store::Core& core = impl_->core();
+  return guarded([&]() -> Result<RowIterator> {
+    FLATKV_TRY(core.check_readable());
+    return store::iterate(core.held_state(), &core.pending(), database, range);
+  });
 }
 
 Status CommitStore::flush() {
-  return or_fail(*impl_->core, [&] { return impl_->core->flush(false); });
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&] { return core.flush(false); });
 }
 Status CommitStore::snapshot() {
-  return or_fail(*impl_->core, [&] { return impl_->core->snapshot(); });
-}
-
-Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
-  FLATKV_TRY(impl_->core->check_readable());
-  FLATKV_TRY(impl_->core->fault().check());
-  return store::verify_state(impl_->core->held_state(), options,
-                             impl_->core->setup().options.threads);
-}
-
-Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
-  FLATKV_TRY(impl_->core->check_readable());
-  store::Scrubber* scrubber = impl_->core->scrubber();
-  if (scrubber == nullptr) {
-    return fail(ErrorCode::unsupported, "the store was opened without a scrub (Options::scrub)");
-  }
-  return scrubber->step_by_hand(max_rows);
-}
-
-std::optional<ScrubStatus> CommitStore::scrub_status() const {
-  const store::Scrubber* scrubber = impl_->core->scrubber();
-  if (scrubber == nullptr) return std::nullopt;
-  return scrubber->status();
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&] { return core.snapshot(); });
 }
 
 Result<std::optional<LogRecord>> CommitStore::log_record(std::int64_t version) const {
-  return impl_->log_lookup->find(version);
+  return guarded([&] { return impl_->log_lookup->find(version); });
 }
 
 const OpenReport& CommitStore::open_report() const noexcept { return impl_->report; }
-StoreMetrics CommitStore::metrics() const { return impl_->core->metrics(); }
-CommitTimings CommitStore::last_timings() const noexcept { return impl_->core->timings(); }
 
-Status CommitStore::close() { return impl_->core->close(); }
+Status CommitStore::close() {
+  store::Core& core = impl_->core();
+  return store::writer_step(core, [&] { return core.close(); });
+}
+
+// Any thread's. Each works on the core that is there when it begins.
+
+Roots CommitStore::committed_roots() const noexcept { return impl_->shared()->state()->roots; }
+std::int64_t CommitStore::version() const noexcept { return impl_->shared()->state()->version; }
+std::int64_t CommitStore::initial_version() const noexcept {
+  return impl_->shared()->setup().manifest.initial_version;
+}
+AccountRows CommitStore::account_rows() const noexcept {
+  return impl_->shared()->setup().manifest.account_rows;
+}
+
+Result<ReadView> CommitStore::view() const {
+  return guarded([&]() -> Result<ReadView> {
+    for (;;) {
+      const auto core = impl_->shared();
+      auto state = core->view_state();
+      if (state) return store::make_view(*std::move(state));
+      // The core went between the two lines: the one that took its place has a state.
+      if (core == impl_->shared()) return std::unexpected(std::move(state).error());
+    }
+  });
+}
+
+std::int64_t CommitStore::durable_version() const noexcept {
+  return impl_->shared()->durable_version();
+}
+Status CommitStore::wait_durable(std::int64_t version) {
+  return guarded([&]() -> Status {
+    const auto core = impl_->shared();
+    if (core->in_callback()) {
+      return fail(ErrorCode::invalid_argument, "the callback would wait for itself");
+    }
+    return core->wait_durable(version);
+  });
+}
+
+Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
+  return guarded([&]() -> Result<VerifyReport> {
+    const auto core = impl_->shared();
+    FLATKV_TRY(core->fault().check());
+    const auto state = core->held_state();
+    if (!state->lifetime) return fail(ErrorCode::store_failed, "the store is closed");
+    return store::verify_state(state, options, core->setup().options.threads);
+  });
+}
+
+Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
+  return guarded([&]() -> Result<ScrubStatus> {
+    for (;;) {
+      const auto core = impl_->shared();
+      FLATKV_TRY(core->check_readable());
+      store::Scrubber* scrubber = core->scrubber();
+      if (scrubber == nullptr) {
+        return fail(ErrorCode::unsupported,
+                    "the store was opened without a scrub (Options::scrub)");
+      }
+      auto status = scrubber->step_by_hand(max_rows);
+      if (status || core == impl_->shared()) return status;
+    }
+  });
+}
+
+Result<std::optional<ScrubStatus>> CommitStore::scrub_status() const {
+  return guarded([&]() -> Result<std::optional<ScrubStatus>> {
+    const auto core = impl_->shared();
+    const store::Scrubber* scrubber = core->scrubber();
+    if (scrubber == nullptr) return std::nullopt;
+    return scrubber->status();
+  });
+}
+
+StoreMetrics CommitStore::metrics() const noexcept { return impl_->shared()->metrics(); }
+CommitTimings CommitStore::last_timings() const noexcept { return impl_->shared()->timings(); }
 
 }  // namespace flatkv

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <shared_mutex>
+#include <mutex>
+#include <optional>
 #include <string>
 
+#include "base/guard.hpp"
 #include "flatkv/store.hpp"
 #include "store/core.hpp"
 #include "store/environment.hpp"
@@ -12,15 +14,28 @@
 
 namespace flatkv {
 
+/// The running store and what a rollback exchanges. The writer's thread alone exchanges the core,
+/// so it reads the pointer without the lock; every other thread takes a reference under it. Nothing
+/// runs under the lock but the copy of a pointer.
 struct CommitStore::Impl {
-  std::unique_ptr<store::Core> core;
-  /// Shared by `view`, which may be called from any thread; alone while `core` is exchanged.
-  std::shared_mutex exchange;
-  OpenReport report;
-  std::unique_ptr<store::LogLookup> log_lookup;
+  explicit Impl(store::Opened opened);
 
-  /// Goes on with another core; the old one's views live on.
-  void replace(store::Opened opened);
+  /// For functions of the writer.
+  store::Core& core() noexcept { return *core_; }
+  /// For functions of any thread: what is returned outlives a rollback.
+  std::shared_ptr<store::Core> shared() const {
+    const std::lock_guard lock(mutex_);
+    return core_;
+  }
+  /// Goes on with another core. Gives back the one before, whose views live on.
+  std::shared_ptr<store::Core> exchange(store::Opened opened);
+
+  OpenReport report;
+  std::optional<store::LogLookup> log_lookup;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<store::Core> core_;
 };
 
 namespace store {
@@ -28,6 +43,24 @@ namespace store {
 /// CommitStore::open and create on a given environment.
 Result<CommitStore> open_commit_store(const Environment& environment, const std::string& path,
                                       const Options& options);
+
+/// Runs a step of the writer. In a callback that a thread of the store runs it is refused: it would
+/// wait for itself. When the step throws, nobody knows how far it came: the store is poisoned and
+/// the pending block dropped.
+template <class Step>
+auto writer_step(Core& core, Step&& step) noexcept -> decltype(step()) {
+  try {
+    if (core.in_callback()) {
+      return fail(ErrorCode::invalid_argument,
+                  "a callback of the store must not call what only the writer may");
+    }
+    return std::forward<Step>(step)();
+  } catch (...) {
+    core.poison(error_of_exception());
+    core.discard();
+    return std::unexpected(error_of_exception());
+  }
+}
 
 }  // namespace store
 }  // namespace flatkv

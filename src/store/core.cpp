@@ -179,6 +179,10 @@ Result<Roots> Core::commit(std::int64_t version) {
   // Early where nothing has to be waited for; otherwise the next commit waits.
   if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());
   timings_.publish = since(publish_start);
+  {
+    const std::lock_guard lock(timings_mutex_);
+    last_timings_ = timings_;
+  }
   return roots;
 }
 
@@ -334,27 +338,30 @@ Status Core::wait_durable(std::int64_t version) {
 StoreMetrics Core::metrics() const {
   StoreMetrics metrics;
   metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
-  if (!closed_) {
-    metrics.flushes = flusher_->flushes();
-    metrics.flush_nanoseconds = flusher_->nanoseconds();
-    for (const Database database : layout::kAllDatabases) {
-      FlushMetrics& own = metrics.flushed[static_cast<std::size_t>(database)];
-      own = flusher_->flushed(database);
-      metrics.flushed_bytes += own.bytes;
-    }
+  metrics.flushes = flusher_->flushes();
+  metrics.flush_nanoseconds = flusher_->nanoseconds();
+  for (const Database database : layout::kAllDatabases) {
+    FlushMetrics& own = metrics.flushed[static_cast<std::size_t>(database)];
+    own = flusher_->flushed(database);
+    metrics.flushed_bytes += own.bytes;
+  }
+  {
+    const std::shared_lock lock(ending_);
     const auto current = published_.load();
-    for (const auto& database : current->lifetime->databases()) {
-      metrics.compaction_bytes += database->compaction_bytes_written();
+    if (current->lifetime) {
+      for (const auto& database : current->lifetime->databases()) {
+        metrics.compaction_bytes += database->compaction_bytes_written();
+      }
+      for (const DbState& database : current->databases) {
+        metrics.buffer_memory += database.active->memory();
+        for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
+      }
     }
-    for (const DbState& database : current->databases) {
-      metrics.buffer_memory += database.active->memory();
-      for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
-    }
+    const Holds::Kept kept = holds_->kept(*current);
+    metrics.buffer_memory += kept.by_writer;
+    metrics.view_memory = kept.by_views_alone;
   }
   metrics.buffer_memory += pages_->kept();
-  const Holds::Kept kept = holds_->kept(*published_.load());
-  metrics.buffer_memory += kept.by_writer;
-  metrics.view_memory = kept.by_views_alone;
   if (cache_) {
     const engine::RowCache::Counters counters = cache_->counters();
     metrics.cache_memory = cache_->memory();

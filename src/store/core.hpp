@@ -3,6 +3,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <vector>
 
@@ -39,7 +41,7 @@ void insert_rows(const State& state, const std::array<PendingTable, 4>& tables,
                  std::int64_t version, std::array<codec::Stats, 4>& stats);
 
 /// The running store: pending block, published state, log, flusher. The write side belongs to one
-/// thread; `state` and `view_state` to any.
+/// thread; what is marked so to any, also beside `close` and `retire`.
 ///
 /// Order of a commit, each step only after the one before (docs/recovery.md):
 ///   room for a buffer → log record (durable in `sync`) → rows into the buffer → state published.
@@ -82,11 +84,15 @@ class Core {
 
   /// Waits until nothing runs in the background any more; nothing starts before the next commit.
   Status quiesce();
-  /// Another generation took this one's place: background work stops now, nothing more is written,
-  /// and the directory goes with the last view. Reads go on.
+  /// Another generation took this one's place: background work ends, nothing more is written.
+  /// Reads and views go on. Joins threads that run the user's code: never under a lock.
+  void stop_background();
+  /// After `stop_background`: lets go of the databases; the directory goes with the last view.
   void retire();
-  /// Poisons the store.
-  void poison(Error error) { setup_.fault->set(std::move(error)); }
+  /// Poisons the store. Any thread.
+  void poison(Error error) noexcept { setup_.fault->set(std::move(error)); }
+  /// Whether the caller is a callback that a thread of this store runs (Options::on_durable).
+  bool in_callback() const noexcept { return group_sync_ && group_sync_->in_callback(); }
 
   /// Everything to disk; leaves CLEAN behind unless something failed. Once.
   Status close();
@@ -104,8 +110,13 @@ class Core {
   AbsentKeys& absent_keys() noexcept { return absent_keys_; }
   /// Whether something is on its way into the databases.
   bool flushing() const { return flusher_ && flusher_->busy(); }
+  /// Any thread.
   StoreMetrics metrics() const;
-  const CommitTimings& timings() const noexcept { return timings_; }
+  /// Of the last commit. Any thread.
+  CommitTimings timings() const noexcept {
+    const std::lock_guard lock(timings_mutex_);
+    return last_timings_;
+  }
 
  private:
   /// Neither failed nor closed; `store_failed` otherwise.
@@ -141,9 +152,13 @@ class Core {
   std::int64_t frozen_at_ = 0;          ///< version and log bytes at the last freeze
   std::uint64_t frozen_log_bytes_ = 0;
   bool snapshot_due_ = false;
-  std::uint64_t ignored_ = 0;
-  CommitTimings timings_;
+  std::atomic<std::uint64_t> ignored_{0};  ///< change sets of the blocks before the pending one
+  CommitTimings timings_;                  ///< of the commit under way
+  mutable std::mutex timings_mutex_;
+  CommitTimings last_timings_;
   std::atomic<bool> closed_{false};
+  /// Shared while somebody reads what `let_go` takes away, alone while it does.
+  mutable std::shared_mutex ending_;
   std::unique_ptr<Scrubber> scrubber_;  ///< null: not scrubbed
   std::unique_ptr<Flusher> flusher_;    // last: its thread uses everything above
 };

@@ -138,37 +138,40 @@ Status Core::quiesce() {
   return flusher_->wait_idle();
 }
 
-void Core::retire() {
-  if (closed_) return;
-  closed_ = true;
+void Core::stop_background() {
   if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
   absent_keys_.stop();               // so does its scan
-  pending_.begin(*published_.load());
-  group_sync_.reset();
-  flusher_.reset();
+  if (group_sync_) group_sync_->stop();
+  flusher_->stop();
   for (const auto& database : setup_.lifetime->databases()) database->stop_background();
+}
+
+void Core::retire() {
+  if (closed_.exchange(true)) return;
   setup_.lifetime->remove_at_end();
   static_cast<void>(let_go());
 }
 
 /// What is left knows version, roots and hashes and holds nothing: views alone keep the databases.
 Status Core::let_go() {
-  published_.update([](State& state) {
-    state.lifetime.reset();
-    for (DbState& own : state.databases) {
-      own.active.reset();
-      own.frozen.clear();
-      own.snapshot.reset();
-    }
-  });
+  {
+    const std::lock_guard lock(ending_);
+    published_.update([](State& state) {
+      state.lifetime.reset();
+      for (DbState& own : state.databases) {
+        own.active.reset();
+        own.frozen.clear();
+        own.snapshot.reset();
+      }
+    });
+  }
   pending_.begin(*published_.load());
   const std::shared_ptr<Lifetime> last = std::move(setup_.lifetime);
   return last.use_count() == 1 ? last->end() : Status{};
 }
 
 Status Core::close() {
-  if (closed_) return {};
-  closed_ = true;
+  if (closed_.exchange(true)) return {};
   if (scrubber_) scrubber_->stop();
   absent_keys_.stop();
   pending_.begin(*published_.load());
@@ -178,9 +181,7 @@ Status Core::close() {
     if (done) done = flush_all(true);
     if (done) done = log_->sync();
   }
-  group_sync_.reset();
-  flusher_.reset();  // waits for a flush that runs
-  for (const auto& database : setup_.lifetime->databases()) database->stop_background();
+  stop_background();  // waits for a flush that runs
   if (done) done = setup_.fault->first();
   if (done && log_ && scrubber_) scrubber_->save_at_close();
   if (done && log_) {

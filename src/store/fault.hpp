@@ -12,7 +12,7 @@ namespace flatkv::store {
 /// Thread-safe; `set` is cheap enough for RocksDB's callbacks.
 class Fault {
  public:
-  void set(Error error) {
+  void set(Error error) noexcept {
     const std::lock_guard lock(mutex_);
     if (failed_.load(std::memory_order_relaxed)) return;
     first_ = std::move(error);

@@ -8,6 +8,8 @@
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
 #include "lthash/pool.hpp"
 #include "store/metadata.hpp"
 
@@ -36,7 +38,8 @@ void give_way() noexcept {
 
 Flusher::Flusher(Setup setup) : setup_(std::move(setup)), thread_([this] { run(); }) {}
 
-Flusher::~Flusher() {
+void Flusher::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -77,6 +80,7 @@ Status Flusher::wait_idle() {
 }
 
 void Flusher::run() {
+  name_thread("flatkv-flush");
   give_way();
   std::unique_lock lock(mutex_);
   while (true) {
@@ -94,11 +98,7 @@ void Flusher::run() {
     busy_ = true;
     lock.unlock();
     const auto start = Clock::now();
-    if (Status done = flush(batch); !done) {
-      setup_.fault->set(std::move(done).error());
-    } else if (batch.afterwards) {
-      batch.afterwards();
-    }
+    run_batch(batch);
     nanoseconds_ += since(start);
     ++flushes_;
     batch = {};  // buffers go before anybody is told that there is room
@@ -106,6 +106,16 @@ void Flusher::run() {
     busy_ = false;
     changed_.notify_all();
   }
+}
+
+/// Whatever is thrown in the middle of a flush or a snapshot poisons the store.
+void Flusher::run_batch(FrozenBatch& batch) noexcept {
+  Status done = guarded([&]() -> Status {
+    FLATKV_TRY(flush(batch));
+    if (batch.afterwards) batch.afterwards();
+    return {};
+  });
+  if (!done) setup_.fault->set(std::move(done).error());
 }
 
 Status Flusher::flush(FrozenBatch& batch) {

@@ -53,7 +53,13 @@ class Flusher {
     std::function<void(Database, const engine::RowBuffer&, std::int64_t)> before_publish;
   };
   explicit Flusher(Setup setup);
-  ~Flusher();  ///< finishes nothing: batches that have not begun are dropped
+  ~Flusher() { stop(); }
+  Flusher(const Flusher&) = delete;
+  Flusher& operator=(const Flusher&) = delete;
+
+  /// Ends the thread after the batch that it is at; batches that have not begun are dropped. The
+  /// counters can still be read.
+  void stop();
 
   /// Before the first batch that was logged; without a log (a clone) nothing is synced.
   void set_log(changelog::Writer* log) { log_.store(log); }
@@ -75,6 +81,7 @@ class Flusher {
 
  private:
   void run();
+  void run_batch(FrozenBatch& batch) noexcept;
   Status flush(FrozenBatch& batch);
   Status flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database);
   Status flush_metadata(const FrozenBatch& batch);

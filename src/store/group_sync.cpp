@@ -2,6 +2,9 @@
 
 #include <limits>
 
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
+
 namespace flatkv::store {
 
 GroupSync::GroupSync(changelog::Writer& log, Fault& fault,
@@ -11,9 +14,11 @@ GroupSync::GroupSync(changelog::Writer& log, Fault& fault,
       on_durable_(std::move(on_durable)),
       appended_(log.synced()),
       told_(appended_),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }),
+      thread_id_(thread_.get_id()) {}
 
-GroupSync::~GroupSync() {
+void GroupSync::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
@@ -37,6 +42,7 @@ Status GroupSync::wait(std::int64_t version) {
 }
 
 void GroupSync::run() {
+  name_thread("flatkv-sync");
   std::unique_lock lock(mutex_);
   while (true) {
     // Compared with what was told, not with what is durable: a flush or a new segment syncs the log
@@ -44,16 +50,25 @@ void GroupSync::run() {
     wake_.wait(lock, [&] { return stop_ || appended_ > told_; });
     if (appended_ <= told_) return;
     lock.unlock();
-    Status done = fault_.check();
-    if (done) done = log_.sync();
-    const std::int64_t durable = log_.synced();
+    std::int64_t durable = 0;
+    const Status done = sync_and_tell(durable);
     if (!done) fault_.set(done.error());
-    if (done && on_durable_) on_durable_(durable);
     lock.lock();
     // After a failure nothing more is synced; those who wait look at the fault.
     told_ = done ? durable : std::numeric_limits<std::int64_t>::max();
     synced_.notify_all();
   }
+}
+
+/// An exception of the callback poisons the store like a failed sync.
+Status GroupSync::sync_and_tell(std::int64_t& durable) noexcept {
+  return guarded([&]() -> Status {
+    FLATKV_TRY(fault_.check());
+    FLATKV_TRY(log_.sync());
+    durable = log_.synced();
+    if (on_durable_) on_durable_(durable);
+    return {};
+  });
 }
 
 }  // namespace flatkv::store

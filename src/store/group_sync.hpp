@@ -15,7 +15,15 @@ namespace flatkv::store {
 class GroupSync {
  public:
   GroupSync(changelog::Writer& log, Fault& fault, std::function<void(std::int64_t)> on_durable);
-  ~GroupSync();
+  ~GroupSync() { stop(); }
+  GroupSync(const GroupSync&) = delete;
+  GroupSync& operator=(const GroupSync&) = delete;
+
+  /// Syncs and tells what is left, then ends the thread. Never under a lock that the callback could
+  /// want; not from the callback itself.
+  void stop();
+  /// Whether the caller is the callback.
+  bool in_callback() const noexcept { return std::this_thread::get_id() == thread_id_; }
 
   /// A block was appended: wakes the thread; waits while more than `most` blocks are not durable.
   Status appended(std::int64_t version, std::uint32_t most);
@@ -24,6 +32,7 @@ class GroupSync {
 
  private:
   void run();
+  Status sync_and_tell(std::int64_t& durable) noexcept;
 
   changelog::Writer& log_;
   Fault& fault_;
@@ -35,6 +44,7 @@ class GroupSync {
   std::int64_t told_;  ///< highest durable version that waiting threads and the callback heard of
   bool stop_ = false;
   std::thread thread_;
+  const std::thread::id thread_id_;  ///< outlives the thread
 };
 
 }  // namespace flatkv::store

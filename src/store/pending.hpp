@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -53,6 +54,7 @@ class Pending {
   const std::array<LtHash, 4>& hashes();
 
   bool empty() const noexcept { return chunks_.empty(); }
+  /// Any thread.
   std::uint64_t ignored() const noexcept { return ignored_; }
   std::span<const Bytes> chunks() const noexcept { return chunks_; }
   const std::array<PendingTable, 4>& tables() const noexcept { return tables_; }
@@ -105,7 +107,7 @@ class Pending {
   std::vector<Bytes>
       chunks_;  ///< encoded change sets, one of each apply; keys and values point here
   std::uint64_t payload_bytes_ = 0;
-  std::uint64_t ignored_ = 0;
+  std::atomic<std::uint64_t> ignored_{0};
   std::array<PendingTable, 4> tables_;
   std::array<std::vector<std::uint32_t>, 4> dirty_;
   std::vector<Account> accounts_;  ///< decoded, beside the rows of the account table

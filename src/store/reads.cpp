@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "base/guard.hpp"
 #include "codec/account.hpp"
 #include "codec/keys.hpp"
 #include "layout/generation.hpp"
@@ -140,6 +141,17 @@ struct RowIterator::Impl {
   std::shared_ptr<const store::State> state;  // first: the cursor goes before what it reads
   std::vector<std::shared_ptr<const Bytes>> overlay_bytes;
   std::unique_ptr<engine::Cursor> cursor;
+  std::optional<Error> thrown;  ///< the end of the walk: nobody knows where the cursor is
+
+  template <class Step>
+  void move(Step step) noexcept {
+    if (thrown) return;
+    try {
+      step(*cursor);
+    } catch (...) {
+      thrown = error_of_exception();
+    }
+  }
 };
 
 namespace store {
@@ -178,16 +190,33 @@ RowIterator::RowIterator(RowIterator&&) noexcept = default;
 RowIterator& RowIterator::operator=(RowIterator&&) noexcept = default;
 RowIterator::~RowIterator() = default;
 
-void RowIterator::seek_to_first() { impl_->cursor->seek_to_first(); }
-void RowIterator::seek_to_last() { impl_->cursor->seek_to_last(); }
-void RowIterator::seek(ByteView key) { impl_->cursor->seek(key); }
-void RowIterator::seek_for_previous(ByteView key) { impl_->cursor->seek_for_previous(key); }
-void RowIterator::next() { impl_->cursor->next(); }
-void RowIterator::previous() { impl_->cursor->previous(); }
-bool RowIterator::valid() const { return impl_->cursor->valid(); }
-Status RowIterator::status() const { return impl_->cursor->status(); }
-ByteView RowIterator::key() const { return impl_->cursor->key(); }
-ByteView RowIterator::value() const { return impl_->cursor->value(); }
+void RowIterator::seek_to_first() noexcept {
+  impl_->move([](engine::Cursor& cursor) { cursor.seek_to_first(); });
+}
+void RowIterator::seek_to_last() noexcept {
+  impl_->move([](engine::Cursor& cursor) { cursor.seek_to_last(); });
+}
+void RowIterator::seek(ByteView key) noexcept {
+  impl_->move([&](engine::Cursor& cursor) { cursor.seek(key); });
+}
+void RowIterator::seek_for_previous(ByteView key) noexcept {
+  impl_->move([&](engine::Cursor& cursor) { cursor.seek_for_previous(key); });
+}
+void RowIterator::next() noexcept {
+  impl_->move([](engine::Cursor& cursor) { cursor.next(); });
+}
+void RowIterator::previous() noexcept {
+  impl_->move([](engine::Cursor& cursor) { cursor.previous(); });
+}
+bool RowIterator::valid() const noexcept { return !impl_->thrown && impl_->cursor->valid(); }
+Status RowIterator::status() const noexcept {
+  return guarded([&]() -> Status {
+    if (impl_->thrown) return std::unexpected(*impl_->thrown);
+    return impl_->cursor->status();
+  });
+}
+ByteView RowIterator::key() const noexcept { return impl_->cursor->key(); }
+ByteView RowIterator::value() const noexcept { return impl_->cursor->value(); }
 
 ReadView::ReadView(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
@@ -202,30 +231,44 @@ DatabaseStats ReadView::stats(Database database) const {
   return store::public_stats(impl_->state->of(database).stats);
 }
 
-Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const {
+Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const try {
   return store::read_external(*impl_->state, nullptr, external_key);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
-    std::span<const ByteView> external_keys) const {
+    std::span<const ByteView> external_keys) const try {
   // Cache and filter are of the writer's state, which may be a later one.
   store::OldValues values(nullptr, nullptr);
   return store::read_many(*impl_->state, nullptr, external_keys, values);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
-Result<std::optional<Account>> ReadView::account(const Address& address) const {
+Result<std::optional<Account>> ReadView::account(const Address& address) const try {
   return store::read_account(*impl_->state, nullptr, address);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
-Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const {
+Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const try {
   const StorageKey key = storage_key(address, slot);
   return store::read_through(*impl_->state, nullptr, Database::storage, ByteView(key).subspan(1));
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
-Result<std::optional<Bytes>> ReadView::code(const Address& address) const {
+Result<std::optional<Bytes>> ReadView::code(const Address& address) const try {
   return store::read_through(*impl_->state, nullptr, Database::code, address);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
-Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const {
+Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const try {
   return store::read_through(*impl_->state, nullptr, database, internal_key);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
-Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const {
+Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const try {
   return store::iterate(impl_->state, nullptr, database, range);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

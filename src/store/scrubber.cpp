@@ -6,6 +6,7 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
 #include "store/examine.hpp"
 #include "store/reads.hpp"
 
@@ -99,6 +100,19 @@ Result<ScrubStatus> Scrubber::step_by_hand(std::uint64_t max_rows) {
 }
 
 Result<std::uint64_t> Scrubber::step(std::uint64_t max_rows) {
+  auto rows = guarded([&] { return try_step(max_rows); });
+  // The front may have moved over rows that are in no sum.
+  if (!rows && rows.error().code == ErrorCode::out_of_memory) forget_front();
+  return rows;
+}
+
+void Scrubber::forget_front() noexcept {
+  auto held = part_.hold();
+  held.front.reset();
+  held.sum = {};
+}
+
+Result<std::uint64_t> Scrubber::try_step(std::uint64_t max_rows) {
   FLATKV_TRY(setup_.fault->check());
   if (stop_) return fail(ErrorCode::store_failed, "the store is closed");
   const auto state = setup_.published->load();
@@ -192,11 +206,7 @@ void Scrubber::judge() {
 }
 
 void Scrubber::give_up(Error error) {
-  {
-    auto held = part_.hold();
-    held.front.reset();
-    held.sum = {};
-  }
+  forget_front();
   const auto state = setup_.published->load();
   ScrubFinding outcome;
   outcome.round = status_.progress.round;
@@ -279,9 +289,11 @@ void Scrubber::save() {
   // After a failure either is on disk; the open tells by its version.
   saved_version_ = written ? mark.progress.version : -1;
   if (written) return;
-  const std::lock_guard lock(status_mutex_);
-  ++status_.failed_saves;
-  logger_.warning("scrub: the progress was not saved: " + written.error().to_string());
+  {
+    const std::lock_guard lock(status_mutex_);
+    ++status_.failed_saves;
+  }
+  logger_.warn_of("scrub: the progress was not saved", written.error());
 }
 
 Status Scrubber::write(const layout::ScrubMark& mark) {

@@ -67,8 +67,10 @@ class Scrubber {
   };
 
   void run();
-  /// Rows read; needs step_mutex_.
+  /// Rows read; needs step_mutex_. After `out_of_memory` the database is begun anew.
   Result<std::uint64_t> step(std::uint64_t max_rows);
+  Result<std::uint64_t> try_step(std::uint64_t max_rows);
+  void forget_front() noexcept;
   Result<Slice> read_slice(const std::shared_ptr<const State>& state, std::uint64_t max_rows);
   /// Moves the front over a slice that was read at `state`; reads it again if that is not the
   /// committed state any more.

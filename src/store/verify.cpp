@@ -1,5 +1,6 @@
 // Full scan of a state against what the state says of itself (spec §9).
 #include "base/error.hpp"
+#include "base/guard.hpp"
 #include "scan/scan.hpp"
 #include "store/examine.hpp"
 #include "store/reads.hpp"
@@ -66,8 +67,10 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const State>& state,
 
 }  // namespace store
 
-Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options) {
+Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options) try {
   return store::verify_state(view.impl().state, options, 0);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

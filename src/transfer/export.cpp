@@ -1,4 +1,5 @@
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
 #include "fs/files.hpp"
 #include "layout/generation.hpp"
 #include "transfer/file_io.hpp"
@@ -96,8 +97,10 @@ std::uint64_t StreamSummary::rows() const noexcept {
 }
 
 Status export_state(const ReadView& view, AccountRows account_rows, ByteSink& sink,
-                    const TransferOptions& options) {
+                    const TransferOptions& options) try {
   return Exporter(view, sink, options).run(account_rows);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 namespace {
@@ -116,7 +119,7 @@ Status may_be_replaced(fs::FileSystem& files, const std::string& path) {
 }  // namespace
 
 Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& path,
-                      const TransferOptions& options) {
+                      const TransferOptions& options) try {
   fs::FileSystem& files = fs::posix();
   const std::string unfinished = path + "-tmp";
   for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
@@ -128,6 +131,8 @@ Status export_to_file(const ReadView& view, AccountRows account_rows, const std:
     return written;
   }
   return files.sync_directory(fs::parent(path));
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

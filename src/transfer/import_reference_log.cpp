@@ -1,3 +1,4 @@
+#include "base/guard.hpp"
 #include "flatkv/inspect.hpp"
 #include "flatkv/reference_log.hpp"
 #include "transfer/reference_log.hpp"
@@ -16,8 +17,9 @@ Status cancelled(const ReferenceLogOptions& options) {
 /// A held block must be the one in the store's log, if the log still has it.
 Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
   FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
-  if (!record || record->payload_digest == block_digest(entry.version, entry.change_sets))
-    return {};
+  if (!record) return {};
+  FLATKV_ASSIGN(const Digest digest, block_digest(entry.version, entry.change_sets));
+  if (record->payload_digest == digest) return {};
   return fail(ErrorCode::version_mismatch,
               "the store holds another block of this version: the log is of another chain")
       .version(entry.version);
@@ -26,7 +28,7 @@ Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
 }  // namespace
 
 Result<ReferenceLogReport> check_reference_log(const std::string& directory,
-                                               const ReferenceLogOptions& options) {
+                                               const ReferenceLogOptions& options) try {
   ReferenceLogReport report;
   FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
   while (true) {
@@ -46,12 +48,14 @@ Result<ReferenceLogReport> check_reference_log(const std::string& directory,
   }
   report.torn = log.torn();
   return report;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<ReferenceLogReport> import_reference_log(const std::string& directory,
                                                 const ReferenceLogReport& checked,
                                                 CommitStore& store,
-                                                const ReferenceLogOptions& options) {
+                                                const ReferenceLogOptions& options) try {
   ReferenceLogReport report = checked;
   if (store.initial_version() != 1) {
     return fail(ErrorCode::version_mismatch, "the log begins at version 1, the store at " +
@@ -74,12 +78,16 @@ Result<ReferenceLogReport> import_reference_log(const std::string& directory,
     ++report.committed;
   }
   return report;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<ReferenceLogReport> import_reference_log(const std::string& directory, CommitStore& store,
-                                                const ReferenceLogOptions& options) {
+                                                const ReferenceLogOptions& options) try {
   FLATKV_ASSIGN(const ReferenceLogReport checked, check_reference_log(directory, options));
   return import_reference_log(directory, checked, store, options);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "base/guard.hpp"
 #include "layout/manifest.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
@@ -17,9 +18,11 @@ struct Importer::Impl {
   transfer::RowHasher hasher;
 };
 
-Result<Importer> Importer::begin(const std::string& path, const ImportOptions& options) {
+Result<Importer> Importer::begin(const std::string& path, const ImportOptions& options) try {
   FLATKV_ASSIGN(auto import, transfer::RowImport::begin({}, path, options));
   return Importer(std::make_unique<Impl>(std::move(import)));
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Importer::Importer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -27,7 +30,7 @@ Importer::Importer(Importer&&) noexcept = default;
 Importer& Importer::operator=(Importer&&) noexcept = default;
 Importer::~Importer() = default;
 
-Status Importer::add(std::span<const ImportRow> rows) {
+Status Importer::add(std::span<const ImportRow> rows) try {
   if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
   Status added;
   for (const ImportRow& row : rows) {
@@ -41,9 +44,13 @@ Status Importer::add(std::span<const ImportRow> rows) {
   // Some of the rows may have been written: the import cannot go on.
   if (!added) abort();
   return added;
+} catch (...) {
+  impl_->hasher.drain();
+  abort();
+  return std::unexpected(error_of_exception());
 }
 
-Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) {
+Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) try {
   if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
   const auto import = std::move(impl_->import);
   if (version < 0 || version == std::numeric_limits<std::int64_t>::max()) {
@@ -55,20 +62,24 @@ Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted
   FLATKV_TRY(transfer::compare_trusted(version, roots, trusted));
   FLATKV_TRY(import->finish(version, hashes, impl_->rules.counted()));
   return roots;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
-void Importer::abort() {
+void Importer::abort() noexcept {
   if (impl_) impl_->import.reset();
 }
 
-Status Importer::close() {
+Status Importer::close() try {
   abort();
   return {};
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
                                     const ImportOptions& options, const TrustedRoots& trusted,
-                                    const TransferOptions& transfer) {
+                                    const TransferOptions& transfer) try {
   std::unique_ptr<transfer::RowImport> import;
   const auto started = [&](const transfer::StreamHeader& header) -> Status {
     ImportOptions own = options;
@@ -80,13 +91,17 @@ Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
   FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, transfer, started, use));
   FLATKV_TRY(import->finish(header.summary.version, header.hashes, header.summary.stats));
   return header.summary;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<StreamSummary> import_file(const std::string& file, const std::string& path,
                                   const ImportOptions& options, const TrustedRoots& trusted,
-                                  const TransferOptions& transfer) {
+                                  const TransferOptions& transfer) try {
   FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
   return transfer::in_file(import_stream(*source, path, options, trusted, transfer), file);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -16,6 +16,8 @@ class RowHasher {
   void begin(std::span<const ImportRow> rows);
   /// Waits for the rows so far; returns their sums.
   const std::array<LtHash, 4>& hashes();
+  /// Nothing that was begun is read any more; the hashes are unspecified.
+  void drain() noexcept { sums_.drain(); }
 
  private:
   std::array<LtHash, 4> hashes_;

@@ -1,5 +1,6 @@
 #include "transfer/row_import.hpp"
 
+#include "base/guard.hpp"
 #include "changelog/record.hpp"
 #include "fs/files.hpp"
 #include "store/create.hpp"
@@ -39,8 +40,9 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 
 RowImport::~RowImport() {
   tables_.clear();  // each writer removes its unfinished file
+  if (finished_) return;
   // The next import or writable open removes what cannot be removed now.
-  if (!finished_) static_cast<void>(fs::remove_tree(files_, builder_.path()));
+  static_cast<void>(guarded([&] { return fs::remove_tree(files_, builder_.path()); }));
 }
 
 Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& environment,

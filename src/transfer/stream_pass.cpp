@@ -1,5 +1,6 @@
 #include "transfer/stream_pass.hpp"
 
+#include "base/guard.hpp"
 #include "layout/manifest.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
@@ -58,15 +59,19 @@ Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted
 }  // namespace transfer
 
 Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trusted,
-                                   const TransferOptions& options) {
+                                   const TransferOptions& options) try {
   FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, options, {}, {}));
   return header.summary;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted,
-                                 const TransferOptions& options) {
+                                 const TransferOptions& options) try {
   FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), path));
   return transfer::in_file(check_stream(*source, trusted, options), path);
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

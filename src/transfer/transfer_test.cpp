@@ -158,9 +158,9 @@ TEST(Importer, TwentyPairsInFourDatabases) {
   EXPECT_TRUE(imported.open_report().replayed_blocks == 0 && imported.version() == 1);
   for (std::size_t i = 0; i < 4; ++i) {
     const auto database = static_cast<Database>(i);
-    EXPECT_EQ(imported.working_hash(database), direct.working_hash(database));
+    EXPECT_EQ(imported.working_hash(database).value(), direct.working_hash(database).value());
   }
-  EXPECT_EQ(imported.working_roots(), imported.committed_roots());
+  EXPECT_EQ(imported.working_roots().value(), imported.committed_roots());
   expect_verified(imported);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/guard.hpp"
 #include "flatkv/transfer.hpp"
 
 namespace flatkv {
@@ -16,10 +17,23 @@ Failure zstd_failure(ErrorCode code, std::size_t result) {
   return fail(code, std::string("zstd: ") + ZSTD_getErrorName(result));
 }
 
+Failure no_memory() { return fail(ErrorCode::out_of_memory, "out of memory"); }
+
+/// Null where there is no memory.
+template <class T, class... Arguments>
+std::unique_ptr<T> or_null(Arguments&&... arguments) noexcept {
+  try {
+    return std::make_unique<T>(std::forward<Arguments>(arguments)...);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 }  // namespace
 
 struct ZstdSink::Impl {
   Impl(ByteSink& sink, int level) : inner(sink), context(ZSTD_createCStream(), ZSTD_freeCStream) {
+    if (context == nullptr) throw std::bad_alloc();
     ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 1);
     out.resize(ZSTD_CStreamOutSize());
@@ -40,14 +54,25 @@ struct ZstdSink::Impl {
   }
 };
 
-ZstdSink::ZstdSink(ByteSink& inner, int level) : impl_(std::make_unique<Impl>(inner, level)) {}
+ZstdSink::ZstdSink(ByteSink& inner, int level) noexcept : impl_(or_null<Impl>(inner, level)) {}
 ZstdSink::~ZstdSink() = default;
-Status ZstdSink::write(ByteView bytes) { return impl_->run(bytes, ZSTD_e_continue); }
-Status ZstdSink::finish() { return impl_->run({}, ZSTD_e_end); }
+Status ZstdSink::write(ByteView bytes) try {
+  if (!impl_) return no_memory();
+  return impl_->run(bytes, ZSTD_e_continue);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Status ZstdSink::finish() try {
+  if (!impl_) return no_memory();
+  return impl_->run({}, ZSTD_e_end);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
 
 struct ZstdSource::Impl {
   explicit Impl(ByteSource& source)
       : inner(source), context(ZSTD_createDStream(), ZSTD_freeDStream) {
+    if (context == nullptr) throw std::bad_alloc();
     ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, kMaxWindowLog);
     in.resize(ZSTD_DStreamInSize());
   }
@@ -59,10 +84,11 @@ struct ZstdSource::Impl {
   bool inside_frame = false;
 };
 
-ZstdSource::ZstdSource(ByteSource& inner) : impl_(std::make_unique<Impl>(inner)) {}
+ZstdSource::ZstdSource(ByteSource& inner) noexcept : impl_(or_null<Impl>(inner)) {}
 ZstdSource::~ZstdSource() = default;
 
-Result<std::size_t> ZstdSource::read(std::span<std::uint8_t> into) {
+Result<std::size_t> ZstdSource::read(std::span<std::uint8_t> into) try {
+  if (!impl_) return no_memory();
   Impl& own = *impl_;
   ZSTD_outBuffer to{into.data(), into.size(), 0};
   while (to.pos == 0 && !into.empty()) {
@@ -81,6 +107,8 @@ Result<std::size_t> ZstdSource::read(std::span<std::uint8_t> into) {
     own.inside_frame = left != 0;
   }
   return to.pos;
+} catch (...) {
+  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -1,51 +1,17 @@
-// An allocation that fails in the writer's own thread, the Nth for every N (N3): the call throws or
-// says so, the store fails rather than go on from half a block, and a reopened one is whole. Where
-// the process ends instead (RocksDB, and any other thread), that is a kill.
+// An allocation that fails in the writer's own thread, the Nth for every N (N3): the call says so,
+// the store fails rather than go on from half a block, and a reopened one is whole. Where the
+// process ends instead (in RocksDB), that is a kill.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <map>
-#include <new>
 
 #include "base/error.hpp"
+#include "failing_allocations.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
-
-namespace {
-
-// Allocations of this thread until one fails; none does at 0.
-thread_local std::uint64_t countdown = 0;
-
-void* take(std::size_t bytes, std::size_t alignment) {
-  if (countdown != 0 && --countdown == 0) throw std::bad_alloc();
-  void* memory = alignment == 0 ? std::malloc(bytes == 0 ? 1 : bytes)
-                                : std::aligned_alloc(
-                                      alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return take(bytes, 0); }
-void* operator new[](std::size_t bytes) { return take(bytes, 0); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return take(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t bytes, std::align_val_t alignment) {
-  return take(bytes, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace flatkv::test {
 namespace {
@@ -64,19 +30,15 @@ Options base_options() {
 /// How a child ended that was not killed.
 enum Ending { kEnough = 10, kFailed = 11, kWentOn = 12, kWrong = 13 };
 
-/// The next block, and a flush of it; its first failure, returned or thrown.
+/// The next block, and a flush of it; its first failure.
 Status step(CommitStore& store, std::span<const std::span<const NamedChangeSet>> applies) {
-  try {
-    for (const auto sets : applies) FLATKV_TRY(store.apply(sets));
-    static_cast<void>(store.root_hash());
-    FLATKV_TRY(store.commit(store.version() + 1));
-    return store.flush();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::no_space, "thrown");
-  }
+  for (const auto sets : applies) FLATKV_TRY(store.apply(sets));
+  FLATKV_TRY(store.root_hash());
+  FLATKV_TRY(store.commit(store.version() + 1));
+  return store.flush();
 }
 
-/// Whoever caught the exception, or got the error, must not get any further with this store.
+/// Whoever got the error must not get any further with this store.
 bool has_failed(CommitStore& store) {
   const auto refuses = [](const auto& result) {
     return !result && result.error().code == ErrorCode::store_failed;
@@ -94,10 +56,9 @@ int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
   std::vector<std::span<const NamedChangeSet>> applies;
   for (const Changes& changes : block) applies.push_back(changes.sets());
   reporter.say('r', store->version());
-  countdown = std::stoull(arguments.at(1));
+  fail_allocation(Whose::callers, std::stoull(arguments.at(1)));
   const Status done = step(*store, applies);
-  const bool reached = countdown == 0;
-  countdown = 0;
+  const bool reached = allocation_failed();
   reporter.say('a', store->version());
   if (done) return reached ? kWentOn : kEnough;
   return has_failed(*store) ? kFailed : kWrong;

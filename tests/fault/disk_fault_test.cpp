@@ -67,15 +67,15 @@ TEST_F(DiskFault, C11_ReadThatFailsIsNeverAnAbsentRow) {
     const std::vector<Changes> next = script_block(kSeed, model_.version() + 1);
     const Changes first = Changes().nonce(address(1), nth);
     ASSERT_OK(store_->apply(first));
-    const Roots before = store_->working_roots();
+    const Roots before = store_->working_roots().value();
     disk_.inject({.operation = Operation::read, .suffix = ".sst", .nth = nth, .times = 1});
     std::optional<Error> error;
     for (const Changes& changes : next) {
       if (error) break;
-      const Roots so_far = store_->working_roots();
+      const Roots so_far = store_->working_roots().value();
       if (auto applied = store_->apply(changes); !applied) {
         error = applied.error();
-        EXPECT_TRUE(same_roots(store_->working_roots(), so_far)) << "half an apply";
+        EXPECT_TRUE(same_roots(store_->working_roots().value(), so_far)) << "half an apply";
       }
     }
     disk_.clear_faults();
@@ -85,7 +85,7 @@ TEST_F(DiskFault, C11_ReadThatFailsIsNeverAnAbsentRow) {
     EXPECT_FALSE(error->path.empty());
     store_->discard();
     ASSERT_OK(store_->apply(first));
-    ASSERT_TRUE(same_roots(store_->working_roots(), before));
+    ASSERT_TRUE(same_roots(store_->working_roots().value(), before));
     store_->discard();
     count_fault("C11", Came::refused);
   }

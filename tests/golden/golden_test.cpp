@@ -72,8 +72,9 @@ class Golden : public ::testing::TestWithParam<Case> {
 
   void commit(const TraceBlock& block, const Roots& expected) {
     for (const Changes& changes : block.applies) ASSERT_OK(store_->apply(changes));
-    ASSERT_TRUE(same_roots(store_->working_roots(), expected)) << "working " << block.version;
-    ASSERT_EQ(store_->root_hash(), expected.root);
+    ASSERT_TRUE(same_roots(store_->working_roots().value(), expected))
+        << "working " << block.version;
+    ASSERT_EQ(store_->root_hash().value(), expected.root);
     const Result<Roots> committed = store_->commit(block.version);
     ASSERT_OK(committed);
     ASSERT_TRUE(same_roots(*committed, expected)) << "version " << block.version;
@@ -83,10 +84,10 @@ class Golden : public ::testing::TestWithParam<Case> {
 
   void check_sum(const Roots& expected) {
     LtHash sum;
-    for (const Database database : kData) sum += store_->working_hash(database);
+    for (const Database database : kData) sum += store_->working_hash(database).value();
     ASSERT_EQ(sum.checksum(), expected.root);
-    ASSERT_EQ(store_->working_hash(Database::account).checksum(), expected.account);
-    ASSERT_EQ(store_->working_hash(Database::legacy).checksum(), expected.legacy);
+    ASSERT_EQ(store_->working_hash(Database::account).value().checksum(), expected.account);
+    ASSERT_EQ(store_->working_hash(Database::legacy).value().checksum(), expected.legacy);
   }
 
   void run(std::int64_t reopen_every) {

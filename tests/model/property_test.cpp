@@ -110,7 +110,7 @@ class RandomRun {
 
   void check_always() {
     ASSERT_EQ(store_->version(), model_.version());
-    ASSERT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    ASSERT_TRUE(same_roots(store_->working_roots().value(), model_.working().roots()));
     ASSERT_TRUE(same_roots(store_->committed_roots(), model_.committed().roots()));
   }
 
@@ -151,7 +151,7 @@ class RandomRun {
     const Changes changes = random_changes(random_, pools_, 15);
     ASSERT_OK(store_->apply(changes));
     ASSERT_TRUE(model_.apply(changes));
-    ASSERT_EQ(store_->root_hash(), model_.working().roots().root);
+    ASSERT_EQ(store_->root_hash().value(), model_.working().roots().root);
     store_->discard();
     model_.discard();
   }

@@ -97,7 +97,7 @@ void random_life(std::uint64_t seed, AccountRows rows, Options options, const st
         store = CommitStore::open(path, options);
         ASSERT_OK(store);
         model.discard();
-        ASSERT_EQ(store->scrub_status()->begun_anew, "");
+        ASSERT_EQ(store->scrub_status().value()->begun_anew, "");
         break;
       default: {
         const auto stepped = store->scrub(1 + below(random, 60));
@@ -363,7 +363,7 @@ TEST_F(ScrubRounds, OffClosedAndFailed) {
   open();
   blocks(5);
   EXPECT_TRUE(fails(store_->scrub(5), ErrorCode::unsupported));
-  EXPECT_FALSE(store_->scrub_status());
+  EXPECT_FALSE(store_->scrub_status().value());
   close();
   EXPECT_FALSE(stdfs::exists(scrub_file()));
   options_.scrub = Scrub::by_hand;
@@ -373,14 +373,14 @@ TEST_F(ScrubRounds, OffClosedAndFailed) {
   EXPECT_TRUE(stdfs::exists(scrub_file()));
   ASSERT_OK(store_->close());
   EXPECT_TRUE(fails(store_->scrub(5), ErrorCode::store_failed));
-  EXPECT_EQ(store_->scrub_status()->rows, 3U);
+  EXPECT_EQ(store_->scrub_status().value()->rows, 3U);
   open();
 #ifdef FLATKV_FAILPOINTS
   failpoint::arm("commit.appended", [] { return Status(fail(ErrorCode::io, "injected")); });
   EXPECT_FALSE(store_->commit(store_->version() + 1));
   failpoint::disarm_all();
   EXPECT_TRUE(fails(store_->scrub(5), ErrorCode::store_failed));
-  EXPECT_TRUE(store_->scrub_status());
+  EXPECT_TRUE(store_->scrub_status().value());
 #endif
 }
 

@@ -56,7 +56,7 @@ void Life::begin(const std::string& phase) {
 
 bool Life::running() const {
   return store_ && disk_.crashes() == crashes_ &&
-         !const_cast<CommitStore&>(*store_).impl().core->fault().failed();
+         !const_cast<CommitStore&>(*store_).impl().core().fault().failed();
 }
 
 void Life::note(const Error& error) {
@@ -183,7 +183,7 @@ void Life::close() {
 }
 
 void Life::settle() {
-  if (store_) static_cast<void>(store_->impl().core->quiesce());
+  if (store_) static_cast<void>(store_->impl().core().quiesce());
 }
 
 void Life::expect_right() {

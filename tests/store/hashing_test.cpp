@@ -20,7 +20,7 @@ class Hashing : public StoreFixture {
     for (const Changes& changes : applies) {
       ASSERT_OK(store_->apply(changes));
       ASSERT_TRUE(model_.apply(changes));
-      ASSERT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+      ASSERT_TRUE(same_roots(store_->working_roots().value(), model_.working().roots()));
     }
     model_.commit();
     ASSERT_OK(store_->commit(model_.version()));
@@ -59,7 +59,7 @@ const char* const kZeroRoot = "be2a8de3dcf46c94ce85cdc8e07ac308f4d8a95490d956c38
 
 TEST_F(Hashing, EmptyStoreHasTheZeroRoot) {
   EXPECT_EQ(store_->version(), 0);
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   check();
 }
 
@@ -74,8 +74,8 @@ TEST_F(Hashing, IncrementalEqualsFullScan) {
 TEST_F(Hashing, SumEqualsGlobal) {
   blocks(10);
   LtHash sum;
-  for (const Database database : kData) sum += store_->working_hash(database);
-  EXPECT_EQ(sum.checksum(), store_->root_hash());
+  for (const Database database : kData) sum += store_->working_hash(database).value();
+  EXPECT_EQ(sum.checksum(), store_->root_hash().value());
   const auto view = store_->view();
   ASSERT_OK(view);
   LtHash committed;
@@ -115,7 +115,7 @@ TEST_F(Hashing, LargeCallsThatAreRefusedOrDroppedLeaveNothing) {
   for (int i = 0; i < 10 && !HasFatalFailure(); ++i) {
     ASSERT_OK(store_->apply(many_writes(random, 800)));
     store_->discard();
-    ASSERT_TRUE(same_roots(store_->working_roots(), model_.committed().roots()));
+    ASSERT_TRUE(same_roots(store_->working_roots().value(), model_.committed().roots()));
 
     const Changes first = many_writes(random, 600);
     ASSERT_OK(store_->apply(first));
@@ -131,7 +131,7 @@ TEST_F(Hashing, LargeCallsThatAreRefusedOrDroppedLeaveNothing) {
     if (refused) {
       ASSERT_TRUE(model_.apply(second));
     }
-    ASSERT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    ASSERT_TRUE(same_roots(store_->working_roots().value(), model_.working().roots()));
     model_.commit();
     ASSERT_OK(store_->commit(model_.version()));
     check();
@@ -145,12 +145,12 @@ TEST_F(Hashing, Trap1_NewAccountWithoutPhantomMixOut) {
   Bytes row(40);
   row[39] = 7;
   alone.add(address(9), row);
-  EXPECT_EQ(store_->root_hash(), alone.checksum());
+  EXPECT_EQ(store_->root_hash().value(), alone.checksum());
   EXPECT_EQ(store_->committed_roots().account, alone.checksum());
   // And an account that comes into being by a delete is one zero row.
   block({Changes().remove(nonce_key(address(10)))});
   alone.add(address(10), Bytes(40));
-  EXPECT_EQ(store_->root_hash(), alone.checksum());
+  EXPECT_EQ(store_->root_hash().value(), alone.checksum());
 }
 
 TEST_F(Hashing, Trap2_SeveralAppliesWithAccounts) {
@@ -186,18 +186,18 @@ TEST_F(Hashing, DeleteAcrossApplies) {
   const auto place = storage_key(owner, slot(1));
   // Never there, set and deleted again: no trace of it.
   in_steps({Changes().set(place, bytes({1})), Changes().remove(place)});
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   // There, deleted, set again, deleted.
   in_steps({Changes().set(place, bytes({1}))});
   in_steps({Changes().remove(place), Changes().set(place, bytes({2})), Changes().remove(place)});
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   in_steps({Changes().set(place, bytes({1}))});
   in_steps({Changes().remove(place), Changes().set(place, bytes({1}))});
   // The same over flushes.
   ASSERT_OK(store_->flush());
   in_steps({Changes().remove(place)});
   ASSERT_OK(store_->flush());
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   check_and_go_on();
 }
 
@@ -224,7 +224,7 @@ TEST_F(Hashing, Trap3_InvalidInputInTheMiddleLeavesNothing) {
   for (const Changes& fault : faults) {
     EXPECT_TRUE(fails(store_->apply(fault), ErrorCode::invalid_argument));
     EXPECT_FALSE(store_->has_pending());
-    EXPECT_TRUE(same_roots(store_->working_roots(), model_.committed().roots()));
+    EXPECT_TRUE(same_roots(store_->working_roots().value(), model_.committed().roots()));
   }
   // The same on top of a pending block, which goes on.
   const Changes before = Changes().storage(owner, slot(1), bytes({5}));
@@ -232,7 +232,7 @@ TEST_F(Hashing, Trap3_InvalidInputInTheMiddleLeavesNothing) {
   ASSERT_TRUE(model_.apply(before));
   for (const Changes& fault : faults) {
     EXPECT_TRUE(fails(store_->apply(fault), ErrorCode::invalid_argument));
-    EXPECT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    EXPECT_TRUE(same_roots(store_->working_roots().value(), model_.working().roots()));
   }
   in_steps({Changes().nonce(owner, 9)});
   check_and_go_on();
@@ -278,9 +278,9 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
       ++errors;
       EXPECT_EQ(found.error().code, ErrorCode::corruption) << found.error().to_string();
       // Its old value cannot be read: the write is refused and the pending block is as it was.
-      const Roots before = store_->working_roots();
+      const Roots before = store_->working_roots().value();
       EXPECT_FALSE(store_->apply(Changes().nonce(address(5), 5).set(key, bytes({1}))));
-      EXPECT_TRUE(same_roots(store_->working_roots(), before));
+      EXPECT_TRUE(same_roots(store_->working_roots().value(), before));
       EXPECT_FALSE(store_->has_pending());
       // The same where its rows are being hashed by then, and of a block that has others already.
       Changes large;  // of rows that are in no damaged table
@@ -290,9 +290,9 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
         next.set(text("legacy " + std::to_string(row)), bytes({2})).nonce(address(row + 200), 1);
       }
       ASSERT_OK(store_->apply(large));
-      const Roots after = store_->working_roots();
+      const Roots after = store_->working_roots().value();
       EXPECT_FALSE(store_->apply(next.set(key, bytes({1}))));
-      EXPECT_TRUE(same_roots(store_->working_roots(), after));
+      EXPECT_TRUE(same_roots(store_->working_roots().value(), after));
       EXPECT_FALSE(store_->get_many(std::vector<ByteView>{key}));
       // And without asking for the roots in between: what fails, large or small, must not take the
       // sums of the call before with it.
@@ -300,7 +300,7 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
         store_->discard();
         ASSERT_OK(store_->apply(large));
         EXPECT_FALSE(store_->apply(bad));
-        EXPECT_TRUE(same_roots(store_->working_roots(), after));
+        EXPECT_TRUE(same_roots(store_->working_roots().value(), after));
         EXPECT_FALSE(store_->get(key));
       }
       store_->discard();
@@ -326,7 +326,7 @@ TEST_F(Hashing, Trap4_EmptyMissingAndDeletedStayApartThroughReplay) {
   block({Changes().set(a, {}).set(b, {}).set(c, {}).set(text("gone"), {})});
   block({Changes().remove(text("gone")).set(text("full"), bytes({1}))});
   block({Changes().set(text("full"), {})});
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   image("killed");
   close();
   restore("killed");
@@ -351,14 +351,14 @@ TEST_F(Hashing, Trap4_DeleteFlagWinsOverAValue) {
   const KVPair pair{key, value, true};
   const NamedChangeSet set{kEvmModule, {&pair, 1}};
   ASSERT_OK(store_->apply({&set, 1}));
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   const auto found = store_->get(key);
   ASSERT_OK(found);
   EXPECT_FALSE(found->has_value());
 }
 
 TEST_F(Hashing, Trap8_OtherModulesAreIgnoredAndCounted) {
-  const Roots before = store_->working_roots();
+  const Roots before = store_->working_roots().value();
   ASSERT_OK(store_->apply(Changes()
                               .module("bank")
                               .set(storage_key(address(1), slot(1)), bytes({1}))
@@ -367,7 +367,7 @@ TEST_F(Hashing, Trap8_OtherModulesAreIgnoredAndCounted) {
                               .set(nonce_key(address(1)), bytes({1}))
                               .module("EVM")
                               .remove({})));
-  EXPECT_EQ(store_->working_roots(), before);
+  EXPECT_EQ(store_->working_roots().value(), before);
   EXPECT_EQ(store_->metrics().ignored_change_sets, 3U);
   ASSERT_OK(store_->commit(1));
   EXPECT_EQ(store_->committed_roots(), before);
@@ -401,7 +401,7 @@ TEST_F(Hashing, Trap9And47_LegacyKeysThatLookLikeMetadata) {
   for (const Bytes& key : keys) none.remove(key);
   block({none});
   reopen();
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   check_and_go_on();
 }
 
@@ -455,7 +455,7 @@ TEST_F(Hashing, PruneEmptyRemovesZeroAccounts) {
   const Address owner = address(1);
   in_steps({Changes().nonce(owner, 1), Changes().balance(owner, word(1))});
   in_steps({Changes().nonce(owner, 0), Changes().remove(balance_key(owner))});
-  EXPECT_EQ(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   const auto gone = store_->get(nonce_key(owner));
   ASSERT_OK(gone);
   EXPECT_FALSE(gone->has_value());
@@ -475,7 +475,7 @@ TEST_F(Hashing, KeepModeKeepsZeroAccounts) {
   const auto balance = store_->get(balance_key(owner));
   ASSERT_OK(balance);
   EXPECT_FALSE(balance->has_value());
-  EXPECT_NE(to_hex(store_->root_hash()), kZeroRoot);
+  EXPECT_NE(to_hex(store_->root_hash().value()), kZeroRoot);
 }
 
 TEST_F(Hashing, WhatIfAndDiscardLeaveNoTrace) {
@@ -484,7 +484,7 @@ TEST_F(Hashing, WhatIfAndDiscardLeaveNoTrace) {
   for (std::uint64_t i = 0; i < 20; ++i) {
     for (const Changes& changes : script_block(i, 1)) ASSERT_OK(store_->apply(changes));
     store_->discard();
-    ASSERT_EQ(store_->working_roots(), before);
+    ASSERT_EQ(store_->working_roots().value(), before);
   }
   check_and_go_on();
 }
@@ -497,7 +497,7 @@ TEST_F(Hashing, WrongVersionChangesNothing) {
   for (const std::int64_t wrong : {0LL, 1LL, 2LL, 4LL, -1LL}) {
     EXPECT_TRUE(fails(store_->commit(wrong), ErrorCode::version_mismatch)) << wrong;
     EXPECT_TRUE(store_->has_pending());
-    EXPECT_TRUE(same_roots(store_->working_roots(), model_.working().roots()));
+    EXPECT_TRUE(same_roots(store_->working_roots().value(), model_.working().roots()));
     if (!HasFailure()) count_fault("C19", Came::refused);
   }
   model_.commit();

@@ -73,7 +73,7 @@ TEST_F(Recovery, PerDatabaseHashesAfterSkewRecovery) {
     ASSERT_TRUE(store_);
     EXPECT_FALSE(store_->open_report().rebuilt_working_copy);
     for (const Database database : kData) {
-      EXPECT_EQ(store_->working_hash(database).serialize(),
+      EXPECT_EQ(store_->working_hash(database).value().serialize(),
                 model_.committed().hashes[static_cast<std::size_t>(database)].serialized());
     }
     check_and_go_on();

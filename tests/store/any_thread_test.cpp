@@ -1,0 +1,193 @@
+// What any thread may call, beside everything that the writer does, and what a callback may call.
+// Small enough for ThreadSanitizer, under which scripts/nightly runs it.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/error.hpp"
+#include "support/store_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+Options any_options() {
+  Options options = small_options();
+  options.create_if_missing = true;
+  options.durability = Durability::group;
+  options.group_blocks = 4;
+  options.write_buffer = 16U << 10;
+  options.scrub = Scrub::by_hand;
+  return options;
+}
+
+struct Reading {
+  const char* name;
+  std::function<void(CommitStore&)> call;
+};
+
+std::vector<Reading> readings() {
+  return {
+      {"version", [](CommitStore& store) { EXPECT_GE(store.version(), 0); }},
+      {"options",
+       [](CommitStore& store) {
+         EXPECT_EQ(store.initial_version(), 1);
+         EXPECT_EQ(store.account_rows(), AccountRows::keep);
+       }},
+      {"committed_roots",
+       [](CommitStore& store) { EXPECT_NE(store.committed_roots().root, Digest{}); }},
+      {"view",
+       [](CommitStore& store) {
+         const auto view = store.view();
+         if (view) {
+           EXPECT_OK(view->get(nonce_key(address(1))));
+         } else {
+           EXPECT_TRUE(fails(view, ErrorCode::store_failed));  // closed
+         }
+       }},
+      {"durable_version", [](CommitStore& store) { EXPECT_GE(store.durable_version(), 0); }},
+      {"wait_durable",
+       [](CommitStore& store) { static_cast<void>(store.wait_durable(store.durable_version())); }},
+      {"verify", [](CommitStore& store) { static_cast<void>(store.verify()); }},
+      {"scrub", [](CommitStore& store) { static_cast<void>(store.scrub(100)); }},
+      {"scrub_status", [](CommitStore& store) { EXPECT_OK(store.scrub_status()); }},
+      {"metrics", [](CommitStore& store) { EXPECT_GE(store.metrics().buffer_memory, 0U); }},
+      {"last_timings", [](CommitStore& store) { static_cast<void>(store.last_timings()); }},
+  };
+}
+
+class AnyThread : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  Status blocks(CommitStore& store, int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t version = store.version() + 1;
+      for (const Changes& changes : script_block(77, version)) {
+        FLATKV_TRY(store.apply(changes.sets()));
+      }
+      FLATKV_TRY(store.commit(version));
+    }
+    return {};
+  }
+  TempDir directory_;
+};
+
+TEST_P(AnyThread, BesideAllThatTheWriterDoes) {
+  auto store = CommitStore::open(directory_.path("store"), any_options());
+  ASSERT_OK(store);
+  ASSERT_OK(store->snapshot());
+  const Reading reading = readings().at(GetParam());
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> calls = 0;
+  std::jthread reader([&] {
+    while (!stop) {
+      reading.call(*store);
+      ++calls;
+    }
+  });
+  // However short a step is, the other thread calls beside it.
+  const auto beside = [&](const auto& step) {
+    const std::uint64_t before = calls;
+    EXPECT_OK(step());
+    while (calls < before + 2) std::this_thread::yield();
+  };
+  for (int round = 0; round < 3; ++round) {
+    beside([&] { return blocks(*store, 12); });
+    beside([&] { return store->flush(); });
+    beside([&] { return store->snapshot(); });
+    beside([&] { return blocks(*store, 3); });
+    beside([&] { return store->rollback(store->version() - 2); });
+    beside([&] {
+      store->discard();
+      return Status{};
+    });
+  }
+  beside([&] { return store->close(); });
+  stop = true;
+}
+
+INSTANTIATE_TEST_SUITE_P(Readings, AnyThread, ::testing::Range<std::size_t>(0, readings().size()),
+                         [](const auto& test) {
+                           return std::string(readings().at(test.param).name);
+                         });
+
+/// A callback that calls all that it may while the writer waits for its thread.
+TEST(Callbacks, MayCallWhatAnyThreadMay) {
+  TempDir directory;
+  std::atomic<CommitStore*> store = nullptr;
+  std::atomic<int> told = 0;
+  std::atomic<int> refused = 0;
+  const auto look = [&] {
+    CommitStore* own = store;
+    if (own == nullptr) return;
+    static_cast<void>(own->version());
+    static_cast<void>(own->committed_roots());
+    static_cast<void>(own->durable_version());
+    static_cast<void>(own->metrics());
+    static_cast<void>(own->last_timings());
+    static_cast<void>(own->scrub_status());
+    static_cast<void>(own->view());
+    ++told;
+  };
+  Options options = any_options();
+  options.log = [&](LogLevel, std::string_view) { look(); };
+  options.on_durable = [&](std::int64_t) {
+    look();
+    CommitStore* own = store;
+    if (own == nullptr) return;
+    const auto says_so = [&](const auto& result) {
+      if (!result && result.error().code == ErrorCode::invalid_argument) ++refused;
+    };
+    says_so(own->close());
+    says_so(own->rollback(1));
+    says_so(own->flush());
+    says_so(own->wait_durable(1));
+  };
+  auto opened = CommitStore::open(directory.path("store"), options);
+  ASSERT_OK(opened);
+  store = &*opened;
+  for (std::int64_t version = 1; version <= 3; ++version) {
+    ASSERT_OK(opened->apply(Changes().nonce(address(1), 1)));
+    ASSERT_OK(opened->commit(version));
+  }
+  ASSERT_OK(opened->rollback(1));  // waits for the thread, which takes a view
+  EXPECT_EQ(opened->version(), 1);
+  ASSERT_OK(opened->commit(2));
+  ASSERT_OK(opened->close());
+  EXPECT_GT(told, 0);
+  EXPECT_GE(refused, 4);
+  EXPECT_EQ(refused % 4, 0);
+}
+
+TEST(Callbacks, AnExceptionOfOnDurableFailsTheStore) {
+  TempDir directory;
+  Options options = any_options();
+  options.on_durable = [](std::int64_t) { throw std::runtime_error("the caller's"); };
+  {
+    auto store = CommitStore::open(directory.path("store"), options);
+    ASSERT_OK(store);
+    ASSERT_OK(store->commit(1));
+    while (store->commit(store->version() + 1)) {
+    }
+    EXPECT_TRUE(fails(store->commit(store->version() + 1), ErrorCode::store_failed));
+  }
+  options.on_durable = {};
+  const auto store = CommitStore::open(directory.path("store"), options);
+  ASSERT_OK(store);
+  EXPECT_GE(store->version(), 1);
+}
+
+TEST(Callbacks, AnExceptionOfTheLogIsDropped) {
+  TempDir directory;
+  Options options = any_options();
+  options.log = [](LogLevel, std::string_view) { throw std::runtime_error("the caller's"); };
+  auto store = CommitStore::open(directory.path("store"), options);
+  ASSERT_OK(store);
+  ASSERT_OK(store->commit(1));
+  ASSERT_OK(store->snapshot());
+  ASSERT_OK(store->close());
+}
+
+}  // namespace
+}  // namespace flatkv::test
