@@ -20,6 +20,13 @@ Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& 
   return std::optional(*header);
 }
 
+/// Whether something that stands by itself begins at `offset`: a record, or the segment's end.
+Result<bool> leads_on(SegmentFile& file, const StoreId& store, std::uint64_t offset) {
+  if (offset == file.size()) return true;
+  FLATKV_ASSIGN(const auto header, header_at(file, store, offset));
+  return header.has_value();
+}
+
 /// Takes up a candidate; returns where to search on.
 Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uint64_t offset,
                                std::int64_t version, Found& found) {
@@ -29,13 +36,15 @@ Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uin
   found.highest = std::max(found.highest, header->version);
   const std::uint64_t payload = offset + kRecordHeaderBytes;
   if (header->payload_bytes > file.size() - payload) return payload;
+  const std::uint64_t end = payload + header->payload_bytes;
   // One is enough, and payloads need not be read for anything else.
   if (!found.above && header->version > version) {
     FLATKV_ASSIGN(const Digest digest, file.digest(payload, header->payload_bytes));
-    if (digest != header->payload_digest) return payload;
-    found.above = true;
+    found.above = digest == header->payload_digest;
+    FLATKV_ASSIGN(const bool walks, leads_on(file, store, end));
+    if (!found.above && !walks) return payload;
   }
-  return payload + header->payload_bytes;
+  return end;
 }
 
 }  // namespace
@@ -57,28 +66,6 @@ Status search_records(SegmentFile& file, const StoreId& store, std::uint64_t beg
     from = next;
   }
   return {};
-}
-
-Result<std::optional<RecordHeader>> last_record(SegmentFile& file, const StoreId& store) {
-  Bytes chunk;
-  for (std::uint64_t end = file.size(); end > kSegmentHeaderBytes + kOverlap;) {
-    const std::uint64_t from =
-        end - std::min<std::uint64_t>(end - kSegmentHeaderBytes, kChunkBytes);
-    chunk.resize(static_cast<std::size_t>(end - from));
-    FLATKV_TRY(file.read(from, chunk));
-    for (std::size_t at = std::string_view::npos;
-         (at = as_chars(chunk).rfind(magic(), at)) != std::string_view::npos;) {
-      FLATKV_ASSIGN(auto header, header_at(file, store, from + at));
-      if (header && from + at + kRecordHeaderBytes + header->payload_bytes == file.size()) {
-        return header;
-      }
-      if (at == 0) break;
-      --at;
-    }
-    if (from == kSegmentHeaderBytes) break;
-    end = from + kOverlap;
-  }
-  return std::optional<RecordHeader>{};
 }
 
 }  // namespace flatkv::changelog

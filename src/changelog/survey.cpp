@@ -82,13 +82,19 @@ class Surveyor {
  private:
   bool is_last(std::size_t i) const { return i + 1 == all_.size(); }
 
-  /// Where the chain stands at the end of a segment that is not walked.
+  /// Where the chain stands at the end of a segment below the walk; nothing if it breaks off
+  /// before. By headers from the first on: a search from the end would be one in payloads, whose
+  /// bytes others choose.
   Result<std::optional<Base>> end_of(const Segment& segment) {
-    if (segment.file_bytes == kSegmentHeaderBytes) return segment.header.base;
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, segment.name));
-    FLATKV_ASSIGN(const auto last, last_record(file, options_.store));
-    if (!last) return std::optional<Base>{};
-    return Base{last->version, last->digest};
+    Chain chain{segment.header.base.version, segment.header.base.digest};
+    for (std::uint64_t offset = kSegmentHeaderBytes; offset < file.size();) {
+      FLATKV_ASSIGN(const Look found, look(file, options_.store, offset, chain, Payload::skip));
+      if (!found.problem.empty()) return std::optional<Base>{};
+      chain = {found.header->version, found.header->digest};
+      offset += kRecordHeaderBytes + found.header->payload_bytes;
+    }
+    return Base{chain.version, chain.digest};
   }
 
   bool follows(const Segment& segment) {

@@ -394,6 +394,25 @@ TEST_F(SurveyTest, WalkStartsInTheSegmentThatHoldsTheVersion) {
   EXPECT_EQ(look(5)->base.version, 4);
 }
 
+TEST_F(SurveyTest, SegmentsBelowTheWalkAreReadByHeadersWhateverTheirPayloads) {
+  create();
+  {
+    const auto log = writer(1);  // a segment for each record
+    Bytes magic(1 << 20);
+    for (std::size_t i = 0; i < magic.size(); ++i) magic[i] = kRecordMagic[i % 4];
+    for (std::int64_t version = 1; version <= 4; ++version) {
+      ASSERT_TRUE(append_record(*log, version, magic));
+    }
+    ASSERT_TRUE(append_record(*log, 5, payload_of(5)));
+  }
+  files.bytes_read = 0;
+  const auto found = look(5);
+  EXPECT_FALSE(found->damage);
+  EXPECT_TRUE(found->strays.empty());
+  EXPECT_EQ(found->tip.version, 5);
+  EXPECT_LT(files.bytes_read, 64U << 10);
+}
+
 TEST_F(SurveyTest, FreshSegmentWithoutRecordsStillTellsTheRootsOfItsBase) {
   fill(2, kTwoRecords);
   const Tip tip = look()->tip;
