@@ -9,6 +9,7 @@
 #include "blake3/blake3.hpp"
 #include "changelog/survey.hpp"
 #include "fs/files.hpp"
+#include "fs/space.hpp"
 
 namespace flatkv::changelog {
 namespace {
@@ -137,7 +138,7 @@ Status create_segment(fs::FileSystem& files, const std::string& directory,
     const auto bytes = encode(header);
     const ByteView view = bytes;
     FLATKV_FAILPOINT("changelog.create.before_write");
-    FLATKV_TRY(file->append({&view, 1}));
+    FLATKV_TRY(fs::needing(bytes.size(), file->append({&view, 1})));
     FLATKV_FAILPOINT("changelog.create.after_write");
     FLATKV_TRY(file->sync());
   }

@@ -7,6 +7,7 @@
 #include "base/failpoint.hpp"
 #include "changelog/segment_file.hpp"
 #include "fs/files.hpp"
+#include "fs/space.hpp"
 
 namespace flatkv::changelog {
 
@@ -120,7 +121,7 @@ struct Writer::Impl {
     parts.assign(1, encoded);
     parts.insert(parts.end(), payload.begin(), payload.end());
     FLATKV_FAILPOINT("changelog.append.before");
-    FLATKV_TRY(file->append(parts));
+    FLATKV_TRY(fs::needing(bytes, file->append(parts)));
     FLATKV_FAILPOINT("changelog.append.after");
     const std::lock_guard lock(state_mutex);
     tip.version = header.version;

@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "fs/space.hpp"
 #include "lthash/pool.hpp"
 #include "store/metadata.hpp"
 
@@ -144,16 +145,12 @@ FlushMetrics Flusher::flushed(Database database) const {
   return {own.tables.load(), own.bytes.load(), own.nanoseconds.load()};
 }
 
-Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
-  const lthash::CoreTaken taken;
-  const auto start = Clock::now();
-  const auto& part = batch.parts[static_cast<std::size_t>(database)];
-  const auto& db = setup_.lifetime->database(database);
-  const std::string path =
-      layout::flush_table_path(setup_.lifetime->generation(), database, batch.version);
-  FLATKV_ASSIGN(auto table,
-                engine::TableWriter::create(db->options(), path, engine::TableBlocks::plain));
-  FLATKV_TRY(put_local_meta(table, batch.version, *part.hash, part.stats));
+namespace {
+
+Result<std::uint64_t> write_table(const engine::DbOptions& options, const std::string& path,
+                                  std::int64_t version, const FrozenBatch::Part& part) {
+  FLATKV_ASSIGN(auto table, engine::TableWriter::create(options, path, engine::TableBlocks::plain));
+  FLATKV_TRY(put_local_meta(table, version, *part.hash, part.stats));
   // In key order rows are strewn over the buffer's memory: each is asked for some rows ahead.
   const std::vector<engine::RowBuffer::Row>& rows = part.rows->sorted();
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -168,7 +165,29 @@ Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
       FLATKV_TRY(table.remove(row.key));
     }
   }
-  FLATKV_ASSIGN(const std::uint64_t written, table.finish());
+  return table.finish();
+}
+
+std::uint64_t bytes_of(const engine::RowBuffer& rows) {
+  std::uint64_t bytes = 0;
+  for (const engine::RowBuffer::Row& row : rows.sorted()) {
+    bytes += row.key.size() + row.value.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Status Flusher::flush_rows(const FrozenBatch& batch, Database database) {
+  const lthash::CoreTaken taken;
+  const auto start = Clock::now();
+  const auto& part = batch.parts[static_cast<std::size_t>(database)];
+  const auto& db = setup_.lifetime->database(database);
+  const std::string path =
+      layout::flush_table_path(setup_.lifetime->generation(), database, batch.version);
+  const auto table = write_table(db->options(), path, batch.version, part);
+  if (!table) return fs::needing(bytes_of(*part.rows), std::unexpected(table.error()));
+  const std::uint64_t written = *table;
   FLATKV_FAILPOINT("flush.table_written");
   if (setup_.before_ingest) setup_.before_ingest(batch.version);
   FLATKV_TRY(ingest(database, path));
