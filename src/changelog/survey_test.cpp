@@ -1,6 +1,9 @@
 #include "changelog/survey.hpp"
 
+#include <limits>
+
 #include "base/endian.hpp"
+#include "base/version.hpp"
 #include "changelog/test_support.hpp"
 
 namespace flatkv::changelog::test {
@@ -411,6 +414,33 @@ TEST_F(SurveyTest, SegmentsBelowTheWalkAreReadByHeadersWhateverTheirPayloads) {
   EXPECT_TRUE(found->strays.empty());
   EXPECT_EQ(found->tip.version, 5);
   EXPECT_LT(files.bytes_read, 64U << 10);
+}
+
+TEST_F(SurveyTest, LogThatEndsAtTheLastVersionThereCanBe) {
+  create(kLastVersion - 2);
+  {
+    const auto log = writer(1);
+    for (const std::int64_t version : {kLastVersion - 1, kLastVersion}) {
+      ASSERT_TRUE(append_record(*log, version, payload_of(version % 7)));
+    }
+    const auto beyond = append_record(*log, std::numeric_limits<std::int64_t>::min(), {});
+    ASSERT_FALSE(beyond);
+    EXPECT_EQ(beyond.error().code, ErrorCode::invalid_argument);
+  }
+  for (const std::int64_t from : {std::int64_t{0}, kLastVersion - 1, kLastVersion}) {
+    const auto found = look(from);
+    EXPECT_FALSE(found->damage);
+    EXPECT_EQ(found->tip.version, kLastVersion);
+  }
+  RecordHeader again;
+  again.version = kLastVersion;
+  append(files.content(name(kLastVersion)), raw_record(kStore, again, payload_of(1)));
+  const auto found = look();
+  ASSERT_TRUE(found->damage) << "nothing can follow it";
+  EXPECT_EQ(found->tip.version, kLastVersion);
+  const Status made = create_log(files, "other", kStore, {kLastVersion, {}});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::version_mismatch);
 }
 
 TEST_F(SurveyTest, FreshSegmentWithoutRecordsStillTellsTheRootsOfItsBase) {

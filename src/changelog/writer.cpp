@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "base/version.hpp"
 #include "changelog/segment_file.hpp"
 #include "fs/files.hpp"
 #include "fs/space.hpp"
@@ -49,7 +50,7 @@ struct Writer::Impl {
   }
 
   Status check_argument(std::int64_t version, std::uint64_t payload_bytes) const {
-    if (version != tip.version + 1) {
+    if (version != version_after(tip.version)) {
       return fail(ErrorCode::invalid_argument,
                   "the changelog stands at version " + std::to_string(tip.version))
           .version(version);
