@@ -1,15 +1,19 @@
 #include "changelog/search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace flatkv::changelog {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
-constexpr std::size_t kOverlap = std::tuple_size_v<decltype(kRecordMagic)> - 1;
-
-std::string_view magic() { return as_chars(kRecordMagic); }
+/// What every record begins with: the magic and the header's length.
+constexpr std::array<std::uint8_t, 8> kBegin = {
+    kRecordMagic[0],           kRecordMagic[1],           kRecordMagic[2],
+    kRecordMagic[3],           kRecordHeaderBytes & 0xff, kRecordHeaderBytes >> 8U & 0xff,
+    kRecordHeaderBytes >> 16U, kRecordHeaderBytes >> 24U};
+constexpr std::size_t kOverlap = kBegin.size() - 1;
 
 /// A header at that place whose digest is right, or nothing.
 Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& store,
@@ -57,7 +61,8 @@ Status search_records(SegmentFile& file, const StoreId& store, std::uint64_t beg
         static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, file.size() - from)));
     FLATKV_TRY(file.read(from, chunk));
     std::uint64_t next = from + chunk.size() - kOverlap;
-    for (std::size_t at = 0; (at = as_chars(chunk).find(magic(), at)) != std::string_view::npos;) {
+    for (std::size_t at = 0;
+         (at = as_chars(chunk).find(as_chars(kBegin), at)) != std::string_view::npos;) {
       FLATKV_ASSIGN(const std::uint64_t on, consider(file, store, from + at, version, found));
       at = static_cast<std::size_t>(on - from);
       next = std::max(next, on);

@@ -14,9 +14,9 @@ struct Found {
 
 /// Searches the segment from `begin` to its end, at any alignment, for records under the store's
 /// id, and adds what it finds to `found`. Linear in the bytes, whatever they are: a candidate is
-/// dropped by the 32 bytes that its fixed fields have, of which no two can overlap by more than 12,
-/// and only one that passes costs a digest of its header. From a right header on the walk is by
-/// headers again; that digest is bound to the store's random id, which no payload can know.
+/// dropped by its fixed fields, and only one that passes, at most one in twenty bytes, costs a
+/// digest of its header. From a right header on the walk is by headers again; that digest is bound
+/// to the store's random id, which no payload can know.
 Status search_records(SegmentFile& file, const StoreId& store, std::uint64_t begin,
                       std::int64_t version, Found& found);
 
