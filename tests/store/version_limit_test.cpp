@@ -89,9 +89,12 @@ TEST_F(VersionLimit, ReadingByPath) {
     const auto found = roots_at(path(), version);
     ASSERT_OK(found);
     EXPECT_TRUE(same_roots(found->roots, roots));
-    const auto old = ReadOnlyStore::open(path(), {.at = version});
+    ReadOnlyOptions options;
+    options.at = version;
+    const auto old = ReadOnlyStore::open(path(), options);
     ASSERT_OK(old);
-    EXPECT_TRUE(same_roots(old->committed_roots(), roots));
+    EXPECT_EQ(old->version(), version);
+    EXPECT_TRUE(same_roots(old->working_roots(), roots));
   }
   EXPECT_FALSE(roots_at(path(), kLowest));
   auto reader = LogReader::open(path(), kLastVersion, true);
