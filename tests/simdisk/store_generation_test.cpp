@@ -2,6 +2,8 @@
 // S11, S12, W12, B1, I1). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "history/rollback.hpp"
 #include "simdisk/rows_fixture.hpp"
 #include "transfer/row_import.hpp"
