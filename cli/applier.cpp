@@ -6,6 +6,7 @@
 #include "base/reuse.hpp"
 #include "flatkv/inspect.hpp"
 #include "hex.hpp"
+#include "next_version.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -66,13 +67,12 @@ Outcome<void> Applier::take(ChangeLine line) {
 }
 
 Outcome<void> Applier::begin_block(const ChangeLine& line) {
-  const std::int64_t next = store_.version() + 1;
-  if (version_ != 0 && line.version - 1 != version_) {
-    return trouble(
-        ExitCode::refused,
-        fmt::format("{}: follows version {}, want {}", place(line), version_, version_ + 1),
-        "versions must be contiguous: find the missing blocks; those before stay "
-        "committed");
+  if (version_ != 0 && line.version != version_after(version_)) {
+    return trouble(ExitCode::refused,
+                   fmt::format("{}: follows version {}, want {}", place(line), version_,
+                               next_version_text(version_)),
+                   "versions must be contiguous: find the missing blocks; those before stay "
+                   "committed");
   }
   if (line.version < store_.initial_version()) {
     return trouble(ExitCode::refused,
@@ -80,14 +80,14 @@ Outcome<void> Applier::begin_block(const ChangeLine& line) {
                                store_.initial_version()),
                    "this file is of another store, or of another part of the chain");
   }
-  if (line.version > next) {
+  held_ = line.version <= store_.version();
+  if (!held_ && line.version != version_after(store_.version())) {
     return trouble(ExitCode::refused,
                    fmt::format("{}: the file starts there, but the next version of the store is {}",
-                               place(line), next),
+                               place(line), next_version_text(store_.version())),
                    "apply the blocks in between first");
   }
   version_ = line.version;
-  held_ = line.version < next;
   if (!held_) {
     warn_skipped();
     return {};

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "clone.hpp"
+#include "next_version.hpp"
 #include "read_ahead.hpp"
 #include "roots_file.hpp"
 #include "verbs.hpp"
@@ -36,7 +37,6 @@ Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
   const Format format = arguments.format == "pb" ? Format::pb : Format::jsonl;
   FLATKV_ASSIGN(const auto input, ChangeInput::open(arguments.file, format, context.interrupts));
   FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context));
-  const std::int64_t next = store.version() + 1;
   context.console.note(fmt::format("on top of version {}; nothing is committed", store.version()));
   std::uint64_t applied = 0;
   std::uint64_t held = 0;
@@ -46,21 +46,23 @@ Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
     }
     FLATKV_ASSIGN(const auto line, input->next());
     if (!line) break;
-    if (line->version < next) {
+    if (line->version <= store.version()) {
       ++held;
       continue;
     }
-    if (line->version > next && applied > 0) break;
-    if (line->version > next) {
-      return trouble(ExitCode::refused, fmt::format("{}: the next version of the store is {}",
-                                                    place(*input, *line), next));
+    if (line->version != version_after(store.version())) {
+      if (applied > 0) break;
+      return trouble(ExitCode::refused,
+                     fmt::format("{}: the next version of the store is {}", place(*input, *line),
+                                 next_version_text(store.version())));
     }
     FLATKV_TRY(apply_line(store, *input, *line, context.out));
     ++applied;
   }
   if (applied == 0 && held > 0) {
     return trouble(ExitCode::refused,
-                   fmt::format("the file has no line of version {}, the next of the store", next));
+                   fmt::format("the file has no line of version {}, the next of the store",
+                               next_version_text(store.version())));
   }
   return ExitCode::done;
 }

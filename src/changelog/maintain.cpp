@@ -63,6 +63,11 @@ Status reseal(fs::FileSystem& files, const std::string& directory, const Tip& ti
   return {};
 }
 
+Result<bool> is_shared(fs::FileSystem& files, const std::string& directory, const Tip& tip) {
+  FLATKV_ASSIGN(const fs::FileInfo info, files.stat(fs::join(directory, tip.segment)));
+  return info.links > 1;
+}
+
 Status prune(fs::FileSystem& files, const std::string& directory, std::int64_t keep_after) {
   FLATKV_ASSIGN(const Listing listing, list_segments(files, directory));
   for (std::size_t i = 0; i + 1 < listing.segments.size(); ++i) {

@@ -147,6 +147,19 @@ TEST_F(MaintainTest, ResealLeavesALinkedFileOfAnotherGenerationAlone) {
   EXPECT_EQ(files.content("elsewhere"), before);
 }
 
+TEST_F(MaintainTest, ASegmentIsSharedWhileItHasASecondName) {
+  fill(3);
+  const Tip tip = look()->tip;
+  EXPECT_FALSE(*is_shared(files, "log", tip));
+  ASSERT_TRUE(files.link(name(1), "elsewhere"));
+  EXPECT_TRUE(*is_shared(files, "log", tip));
+  ASSERT_TRUE(reseal(files, "log", tip));
+  EXPECT_FALSE(*is_shared(files, "log", tip));
+  const Bytes before = files.content("elsewhere");
+  ASSERT_TRUE(append_record(*writer(), 4, payload_of(4)));
+  EXPECT_EQ(files.content("elsewhere"), before);
+}
+
 // ---- prune ----
 
 TEST_F(MaintainTest, PruneOldestFirstWithASyncAfterEach) {

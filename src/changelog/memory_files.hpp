@@ -24,6 +24,8 @@ class MemoryFiles final : public fs::FileSystem {
   std::vector<std::string> log;
   /// Fails the operation after that many changes; negative: never.
   int fail_after = -1;
+  /// Of all files together.
+  std::uint64_t bytes_read = 0;
 
   Result<std::unique_ptr<fs::AppendFile>> create(const std::string& path) override {
     const std::lock_guard lock(mutex_);
@@ -62,7 +64,8 @@ class MemoryFiles final : public fs::FileSystem {
   Result<fs::FileInfo> stat(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     FLATKV_ASSIGN(const auto node, find(path));
-    return fs::FileInfo{node->type, node->content.size(), 1, 1};
+    const auto names = std::ranges::count(names_, node, [](const auto& one) { return one.second; });
+    return fs::FileInfo{node->type, node->content.size(), 1, 1, static_cast<std::uint64_t>(names)};
   }
   Status rename(const std::string& from, const std::string& to) override {
     const std::lock_guard lock(mutex_);
@@ -166,6 +169,7 @@ class MemoryFiles final : public fs::FileSystem {
       const std::lock_guard lock(files_.mutex_);
       if (offset >= node_->content.size()) return 0;
       const std::size_t size = std::min(into.size(), node_->content.size() - offset);
+      files_.bytes_read += size;
       std::copy_n(node_->content.begin() + static_cast<std::ptrdiff_t>(offset), size, into.begin());
       return size;
     }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/assert.hpp"
+#include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
 #include "changelog/segment_file.hpp"
 
@@ -39,7 +40,11 @@ struct Reader::Impl {
     return fail(ErrorCode::corruption, std::move(what))
         .path(parts[current].file.path())
         .offset(offset)
-        .version(chain.version + 1);
+        .version(expected_version());
+  }
+
+  std::int64_t expected_version() const {
+    return version_after(chain.version).value_or(kLastVersion);
   }
 
   /// Opens the segments that hold `from` to `to`.
@@ -65,7 +70,7 @@ struct Reader::Impl {
     }
     const Base& base = parts.front().segment.header.base;
     chain = {base.version, base.digest};
-    while (chain.version + 1 < from) FLATKV_TRY(step(Payload::skip));
+    while (chain.version < from - 1) FLATKV_TRY(step(Payload::skip));
     return {};
   }
 
@@ -78,7 +83,7 @@ struct Reader::Impl {
       return fail(ErrorCode::log_gap,
                   "the next segment kept begins with version " + std::to_string(base.version + 1))
           .path(parts[current + 1].file.path())
-          .version(chain.version + 1);
+          .version(expected_version());
     }
     ++current;
     offset = kSegmentHeaderBytes;
@@ -122,7 +127,7 @@ Reader::~Reader() = default;
 Result<Reader> Reader::open(fs::FileSystem& files, const std::string& directory,
                             const Survey& survey, const StoreId& store, std::int64_t from,
                             bool with_payloads) {
-  if (from <= survey.base.version || from > survey.tip.version + 1) {
+  if (from <= survey.base.version || from - 1 > survey.tip.version) {
     return fail(ErrorCode::log_gap, "the changelog reaches from version " +
                                         std::to_string(survey.base.version + 1) + " to " +
                                         std::to_string(survey.tip.version))

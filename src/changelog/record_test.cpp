@@ -200,6 +200,19 @@ TEST(RecordHeaderBytes, ImpossibleFieldsUnderARightDigestAreCorruption) {
   EXPECT_EQ(code({.version = static_cast<std::uint64_t>(kMax)}), ErrorCode::cancelled);
 }
 
+TEST(RecordHeaderBytes, FieldsAreJudgedBeforeTheDigestIsComputed) {
+  // Whoever searches a damaged log must not pay for a digest wherever a payload has the magic.
+  for (const RawRecord& raw : {RawRecord{.length = 289}, RawRecord{.version = 1ULL << 63U},
+                               RawRecord{.version = 42, .synced = 42},
+                               RawRecord{.payload = (1U << 30) + 1}, RawRecord{.zero = 1}}) {
+    Bytes bytes = raw.bytes();
+    bytes.back() ^= 1;
+    const auto decoded = decode_record_header(kStore, bytes);
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().message.find("digest"), std::string::npos) << decoded.error().message;
+  }
+}
+
 TEST(BaseDigest, AsSpecified) {
   Bytes under = to_bytes(as_bytes("flatkv-base"));
   put(under, kStore);

@@ -1,15 +1,19 @@
 #include "changelog/search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace flatkv::changelog {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
-constexpr std::size_t kOverlap = std::tuple_size_v<decltype(kRecordMagic)> - 1;
-
-std::string_view magic() { return as_chars(kRecordMagic); }
+/// What every record begins with: the magic and the header's length.
+constexpr std::array<std::uint8_t, 8> kBegin = {
+    kRecordMagic[0],           kRecordMagic[1],           kRecordMagic[2],
+    kRecordMagic[3],           kRecordHeaderBytes & 0xff, kRecordHeaderBytes >> 8U & 0xff,
+    kRecordHeaderBytes >> 16U, kRecordHeaderBytes >> 24U};
+constexpr std::size_t kOverlap = kBegin.size() - 1;
 
 /// A header at that place whose digest is right, or nothing.
 Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& store,
@@ -18,6 +22,13 @@ Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& 
   auto header = decode_record_header(store, bytes);
   if (!header) return std::optional<RecordHeader>{};
   return std::optional(*header);
+}
+
+/// Whether something that stands by itself begins at `offset`: a record, or the segment's end.
+Result<bool> leads_on(SegmentFile& file, const StoreId& store, std::uint64_t offset) {
+  if (offset == file.size()) return true;
+  FLATKV_ASSIGN(const auto header, header_at(file, store, offset));
+  return header.has_value();
 }
 
 /// Takes up a candidate; returns where to search on.
@@ -29,13 +40,15 @@ Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uin
   found.highest = std::max(found.highest, header->version);
   const std::uint64_t payload = offset + kRecordHeaderBytes;
   if (header->payload_bytes > file.size() - payload) return payload;
+  const std::uint64_t end = payload + header->payload_bytes;
   // One is enough, and payloads need not be read for anything else.
   if (!found.above && header->version > version) {
     FLATKV_ASSIGN(const Digest digest, file.digest(payload, header->payload_bytes));
-    if (digest != header->payload_digest) return payload;
-    found.above = true;
+    found.above = digest == header->payload_digest;
+    FLATKV_ASSIGN(const bool walks, leads_on(file, store, end));
+    if (!found.above && !walks) return payload;
   }
-  return payload + header->payload_bytes;
+  return end;
 }
 
 }  // namespace
@@ -48,7 +61,8 @@ Status search_records(SegmentFile& file, const StoreId& store, std::uint64_t beg
         static_cast<std::size_t>(std::min<std::uint64_t>(kChunkBytes, file.size() - from)));
     FLATKV_TRY(file.read(from, chunk));
     std::uint64_t next = from + chunk.size() - kOverlap;
-    for (std::size_t at = 0; (at = as_chars(chunk).find(magic(), at)) != std::string_view::npos;) {
+    for (std::size_t at = 0;
+         (at = as_chars(chunk).find(as_chars(kBegin), at)) != std::string_view::npos;) {
       FLATKV_ASSIGN(const std::uint64_t on, consider(file, store, from + at, version, found));
       at = static_cast<std::size_t>(on - from);
       next = std::max(next, on);
@@ -57,28 +71,6 @@ Status search_records(SegmentFile& file, const StoreId& store, std::uint64_t beg
     from = next;
   }
   return {};
-}
-
-Result<std::optional<RecordHeader>> last_record(SegmentFile& file, const StoreId& store) {
-  Bytes chunk;
-  for (std::uint64_t end = file.size(); end > kSegmentHeaderBytes + kOverlap;) {
-    const std::uint64_t from =
-        end - std::min<std::uint64_t>(end - kSegmentHeaderBytes, kChunkBytes);
-    chunk.resize(static_cast<std::size_t>(end - from));
-    FLATKV_TRY(file.read(from, chunk));
-    for (std::size_t at = std::string_view::npos;
-         (at = as_chars(chunk).rfind(magic(), at)) != std::string_view::npos;) {
-      FLATKV_ASSIGN(auto header, header_at(file, store, from + at));
-      if (header && from + at + kRecordHeaderBytes + header->payload_bytes == file.size()) {
-        return header;
-      }
-      if (at == 0) break;
-      --at;
-    }
-    if (from == kSegmentHeaderBytes) break;
-    end = from + kOverlap;
-  }
-  return std::optional<RecordHeader>{};
 }
 
 }  // namespace flatkv::changelog

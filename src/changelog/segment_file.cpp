@@ -6,9 +6,11 @@
 
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
+#include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
 #include "changelog/survey.hpp"
 #include "fs/files.hpp"
+#include "fs/space.hpp"
 
 namespace flatkv::changelog {
 namespace {
@@ -108,7 +110,7 @@ Result<Look> look(SegmentFile& file, const StoreId& store, std::uint64_t offset,
     result.problem = "the payload does not end within the segment";
     return result;
   }
-  if (header->version != chain.version + 1) {
+  if (header->version != version_after(chain.version)) {
     result.problem = "record of version " + std::to_string(header->version);
   } else if (header->previous != chain.digest) {
     result.problem = "record of another chain";
@@ -122,7 +124,13 @@ Result<Look> look(SegmentFile& file, const StoreId& store, std::uint64_t offset,
 
 Status create_segment(fs::FileSystem& files, const std::string& directory,
                       const SegmentHeader& header) {
-  const std::string path = fs::join(directory, segment_name(header.base.version + 1));
+  const auto first = version_after(header.base.version);
+  if (!first) {
+    return fail(ErrorCode::version_mismatch, "no block can follow the last version there can be")
+        .path(directory)
+        .version(header.base.version);
+  }
+  const std::string path = fs::join(directory, segment_name(*first));
   const std::string temporary = path + std::string(kTemporarySuffix);
   FLATKV_ASSIGN(const bool taken, fs::exists(files, path, fs::FileType::file));
   if (taken) {
@@ -137,7 +145,7 @@ Status create_segment(fs::FileSystem& files, const std::string& directory,
     const auto bytes = encode(header);
     const ByteView view = bytes;
     FLATKV_FAILPOINT("changelog.create.before_write");
-    FLATKV_TRY(file->append({&view, 1}));
+    FLATKV_TRY(fs::needing(bytes.size(), file->append({&view, 1})));
     FLATKV_FAILPOINT("changelog.create.after_write");
     FLATKV_TRY(file->sync());
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/version_arithmetic.hpp"
 #include "changelog/search.hpp"
 #include "changelog/segment_file.hpp"
 #include "fs/files.hpp"
@@ -41,7 +42,7 @@ class Surveyor {
 
   Status choose_start() {
     const auto after = std::ranges::find_if(all_, [&](const Segment& segment) {
-      return segment.first_version > options_.from_version + 1;
+      return segment.header.base.version > options_.from_version;
     });
     start_ = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - all_.begin() - 1, 0));
     const std::size_t needed = start_;
@@ -82,13 +83,19 @@ class Surveyor {
  private:
   bool is_last(std::size_t i) const { return i + 1 == all_.size(); }
 
-  /// Where the chain stands at the end of a segment that is not walked.
+  /// Where the chain stands at the end of a segment below the walk; nothing if it breaks off
+  /// before. By headers from the first on: a search from the end would be one in payloads, whose
+  /// bytes others choose.
   Result<std::optional<Base>> end_of(const Segment& segment) {
-    if (segment.file_bytes == kSegmentHeaderBytes) return segment.header.base;
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, segment.name));
-    FLATKV_ASSIGN(const auto last, last_record(file, options_.store));
-    if (!last) return std::optional<Base>{};
-    return Base{last->version, last->digest};
+    Chain chain{segment.header.base.version, segment.header.base.digest};
+    for (std::uint64_t offset = kSegmentHeaderBytes; offset < file.size();) {
+      FLATKV_ASSIGN(const Look found, look(file, options_.store, offset, chain, Payload::skip));
+      if (!found.problem.empty()) return std::optional<Base>{};
+      chain = {found.header->version, found.header->digest};
+      offset += kRecordHeaderBytes + found.header->payload_bytes;
+    }
+    return Base{chain.version, chain.digest};
   }
 
   bool follows(const Segment& segment) {
@@ -96,12 +103,16 @@ class Surveyor {
     if (base.version == chain_.version && base.digest == chain_.digest) return true;
     Break damage;
     damage.segment = segment.name;
-    damage.version = chain_.version + 1;
+    damage.version = expected_version();
     damage.reason = base.version > chain_.version   ? "gap"
                     : base.version < chain_.version ? "the segment before goes further"
                                                     : "the segment's base is of another chain";
     survey_.damage = std::move(damage);
     return false;
+  }
+
+  std::int64_t expected_version() const {
+    return version_after(chain_.version).value_or(kLastVersion);
   }
 
   Payload end_payloads() const {
@@ -119,7 +130,7 @@ class Surveyor {
       if (found.header) survey_.synced = std::max(survey_.synced, found.header->synced);
       if (!found.problem.empty()) {
         survey_.damage =
-            Break{all_[i].name, offset, chain_.version + 1, std::move(found.problem), false, false};
+            Break{all_[i].name, offset, expected_version(), std::move(found.problem), false, false};
         break;
       }
       chain_ = {found.header->version, found.header->digest};

@@ -1,6 +1,9 @@
 #include "changelog/survey.hpp"
 
+#include <limits>
+
 #include "base/endian.hpp"
+#include "base/version_arithmetic.hpp"
 #include "changelog/test_support.hpp"
 
 namespace flatkv::changelog::test {
@@ -392,6 +395,52 @@ TEST_F(SurveyTest, WalkStartsInTheSegmentThatHoldsTheVersion) {
   EXPECT_EQ(first(100), 7);
   EXPECT_EQ(look(100)->tip.version, 8);
   EXPECT_EQ(look(5)->base.version, 4);
+}
+
+TEST_F(SurveyTest, SegmentsBelowTheWalkAreReadByHeadersWhateverTheirPayloads) {
+  create();
+  {
+    const auto log = writer(1);  // a segment for each record
+    Bytes magic(1 << 20);
+    for (std::size_t i = 0; i < magic.size(); ++i) magic[i] = kRecordMagic[i % 4];
+    for (std::int64_t version = 1; version <= 4; ++version) {
+      ASSERT_TRUE(append_record(*log, version, magic));
+    }
+    ASSERT_TRUE(append_record(*log, 5, payload_of(5)));
+  }
+  files.bytes_read = 0;
+  const auto found = look(5);
+  EXPECT_FALSE(found->damage);
+  EXPECT_TRUE(found->strays.empty());
+  EXPECT_EQ(found->tip.version, 5);
+  EXPECT_LT(files.bytes_read, 64U << 10);
+}
+
+TEST_F(SurveyTest, LogThatEndsAtTheLastVersionThereCanBe) {
+  create(kLastVersion - 2);
+  {
+    const auto log = writer(1);
+    for (const std::int64_t version : {kLastVersion - 1, kLastVersion}) {
+      ASSERT_TRUE(append_record(*log, version, payload_of(version % 7)));
+    }
+    const auto beyond = append_record(*log, std::numeric_limits<std::int64_t>::min(), {});
+    ASSERT_FALSE(beyond);
+    EXPECT_EQ(beyond.error().code, ErrorCode::invalid_argument);
+  }
+  for (const std::int64_t from : {std::int64_t{0}, kLastVersion - 1, kLastVersion}) {
+    const auto found = look(from);
+    EXPECT_FALSE(found->damage);
+    EXPECT_EQ(found->tip.version, kLastVersion);
+  }
+  RecordHeader again;
+  again.version = kLastVersion;
+  append(files.content(name(kLastVersion)), raw_record(kStore, again, payload_of(1)));
+  const auto found = look();
+  ASSERT_TRUE(found->damage) << "nothing can follow it";
+  EXPECT_EQ(found->tip.version, kLastVersion);
+  const Status made = create_log(files, "other", kStore, {kLastVersion, {}});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, ErrorCode::version_mismatch);
 }
 
 TEST_F(SurveyTest, FreshSegmentWithoutRecordsStillTellsTheRootsOfItsBase) {

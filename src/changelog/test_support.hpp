@@ -22,7 +22,7 @@ inline Digest filled(unsigned byte) {
 }
 
 inline Roots roots_of(std::int64_t version, unsigned salt = 0) {
-  const auto base = static_cast<unsigned>(version * 8) + salt;
+  const auto base = static_cast<unsigned>(version) * 8 + salt;
   return {filled(base), filled(base + 1), filled(base + 2), filled(base + 3), filled(base + 4)};
 }
 

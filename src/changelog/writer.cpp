@@ -6,8 +6,10 @@
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "base/reuse.hpp"
+#include "base/version_arithmetic.hpp"
 #include "changelog/segment_file.hpp"
 #include "fs/files.hpp"
+#include "fs/space.hpp"
 
 namespace flatkv::changelog {
 
@@ -49,7 +51,7 @@ struct Writer::Impl {
   }
 
   Status check_argument(std::int64_t version, std::uint64_t payload_bytes) const {
-    if (version != tip.version + 1) {
+    if (version != version_after(tip.version)) {
       return fail(ErrorCode::invalid_argument,
                   "the changelog stands at version " + std::to_string(tip.version))
           .version(version);
@@ -121,7 +123,7 @@ struct Writer::Impl {
     parts.assign(1, encoded);
     parts.insert(parts.end(), payload.begin(), payload.end());
     FLATKV_FAILPOINT("changelog.append.before");
-    FLATKV_TRY(file->append(parts));
+    FLATKV_TRY(fs::needing(bytes, file->append(parts)));
     clear_for_reuse(parts);
     FLATKV_FAILPOINT("changelog.append.after");
     const std::lock_guard lock(state_mutex);

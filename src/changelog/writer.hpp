@@ -24,6 +24,10 @@ Status create_log(fs::FileSystem& files, const std::string& directory, const Sto
 /// again with the same result, interrupted anywhere.
 Status reseal(fs::FileSystem& files, const std::string& directory, const Tip& tip);
 
+/// Whether the tip's segment has another name beside its own (`cp -al`): what is appended to it
+/// would be in the other place too, so it has to be resealed first.
+Result<bool> is_shared(fs::FileSystem& files, const std::string& directory, const Tip& tip);
+
 /// Appends records. `append` belongs to one thread; all else to any. After any error but
 /// `invalid_argument` (nothing was written) the writer is dead: every later call returns
 /// `store_failed`.

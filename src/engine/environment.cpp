@@ -20,6 +20,7 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override {
+    unshare(name);
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, debug);
     return status.ok() ? restrict(name, 0600) : status;
   }
@@ -30,6 +31,7 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
   }
   rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& options,
                              rocksdb::FileLock** lock, rocksdb::IODebugContext* debug) override {
+    unshare(name);
     rocksdb::IOStatus status = target()->LockFile(name, options, lock, debug);
     if (!status.ok()) return status;
     rocksdb::IOStatus restricted = restrict(name, 0600);
@@ -38,6 +40,15 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
   }
 
  private:
+  /// Takes away a name that RocksDB is about to write to where the file has others, as after a copy
+  /// by hard links. It would empty the file in both places (a MANIFEST that a killed process left
+  /// has the number of the next one), and its lock would shut out the other place.
+  static void unshare(const std::string& name) {
+    struct stat info{};
+    if (::lstat(name.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink > 1) {
+      ::unlink(name.c_str());
+    }
+  }
   static rocksdb::IOStatus restrict(const std::string& name, ::mode_t mode) {
     if (::chmod(name.c_str(), mode) == 0) return rocksdb::IOStatus::OK();
     return rocksdb::IOStatus::IOError("cannot set the mode of " + name,

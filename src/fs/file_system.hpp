@@ -42,6 +42,7 @@ struct FileInfo {
   std::uint64_t size = 0;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
+  std::uint64_t links = 1;  ///< names that lead to it
 };
 
 struct DirEntry {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/failpoint.hpp"
+#include "fs/space.hpp"
 
 namespace flatkv::fs {
 namespace {
@@ -134,14 +135,15 @@ Result<Bytes> read_file(FileSystem& files, const std::string& path, std::uint64_
 
 Status write_file(FileSystem& files, const std::string& path, ByteView content) {
   FLATKV_ASSIGN(const auto file, files.create(path));
-  return discard_on_error(files, path, fill_file(*file, content));
+  return discard_on_error(files, path, needing(content.size(), fill_file(*file, content)));
 }
 
 Status replace_file(FileSystem& files, const std::string& path, ByteView content) {
   const std::string temporary = path + "-tmp";
   // A crash may have left one behind.
   FLATKV_TRY(absent_is_fine(files.unlink(temporary)));
-  FLATKV_TRY(discard_on_error(files, temporary, replace_through(files, temporary, path, content)));
+  FLATKV_TRY(discard_on_error(
+      files, temporary, needing(content.size(), replace_through(files, temporary, path, content))));
   FLATKV_FAILPOINT("fs.replace_file.after_rename");
   return files.sync_directory(parent(path));
 }
@@ -155,7 +157,7 @@ Status copy_file(FileSystem& files, const std::string& from, const std::string& 
         .path(from);
   }
   FLATKV_ASSIGN(const auto target, files.create(to));
-  return discard_on_error(files, to, fill_copy(*target, *source, from, length));
+  return discard_on_error(files, to, needing(length, fill_copy(*target, *source, from, length)));
 }
 
 Status link_or_copy(FileSystem& files, const std::string& from, const std::string& to) {

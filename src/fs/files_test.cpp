@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/failpoint.hpp"
+#include "fs/space.hpp"
 #include "fs/test_directory.hpp"
 
 namespace flatkv::fs {
@@ -83,6 +84,25 @@ std::vector<std::string> names(const std::string& directory) {
     for (const DirEntry& entry : *entries) all.push_back(entry.name);
   }
   return all;
+}
+
+TEST(Files, AFullDiskSaysHowMuchIsNeeded) {
+  TestDirectory directory;
+  Interposed files([](std::string_view operation, const std::string& path) -> Status {
+    if (operation != "rename") return {};
+    return fail(ErrorCode::no_space, "rename: full").path(path);
+  });
+  const Status replaced = replace_file(files, directory / "a", Bytes(1234));
+  ASSERT_EQ(code_of(replaced), ErrorCode::no_space);
+  EXPECT_NE(replaced.error().message.find("1234 bytes are needed, "), std::string::npos)
+      << replaced.error().message;
+  EXPECT_TRUE(replaced.error().message.ends_with(" are free")) << replaced.error().message;
+
+  const Status io = fail(ErrorCode::io, "broken").path(directory / "a");
+  EXPECT_EQ(needing(1234, io).error().message, "broken");
+  const Status nowhere = fail(ErrorCode::no_space, "full").path(directory / "absent/a");
+  EXPECT_EQ(needing(1234, nowhere).error().message, "full; 1234 bytes are needed");
+  EXPECT_TRUE(needing(1234, {}).has_value());
 }
 
 TEST(Files, JoinsAndSplitsPaths) {

@@ -166,8 +166,8 @@ class PosixDirLock final : public DirLock {
 };
 
 FileInfo info_of(const struct stat& info) {
-  return {type_of(info.st_mode), static_cast<std::uint64_t>(info.st_size), info.st_dev,
-          info.st_ino};
+  return {type_of(info.st_mode), static_cast<std::uint64_t>(info.st_size), info.st_dev, info.st_ino,
+          info.st_nlink};
 }
 
 /// The type from readdir, or from lstat where the file system does not report it.

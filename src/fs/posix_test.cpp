@@ -227,6 +227,7 @@ TEST(Posix, RenamesLinksAndRemoves) {
   ASSERT_TRUE(write_file(posix(), directory / "b", as_bytes("B")).has_value());
   ASSERT_TRUE(posix().link(directory / "a", directory / "c").has_value());
   EXPECT_EQ(posix().stat(directory / "a")->inode, posix().stat(directory / "c")->inode);
+  EXPECT_EQ(posix().stat(directory / "a")->links, 2U);
   EXPECT_EQ(code_of(posix().link(directory / "a", directory / "b")), ErrorCode::io);
   ASSERT_TRUE(posix().rename(directory / "b", directory / "c").has_value());
   EXPECT_EQ(slurp(directory / "c"), "B");

@@ -134,7 +134,7 @@ std::string range_text(std::vector<VersionRange> ranges) {
   std::ranges::sort(ranges, {}, &VersionRange::first);
   std::vector<VersionRange> joined;
   for (const VersionRange& range : ranges) {
-    if (!joined.empty() && range.first <= joined.back().last + 1) {
+    if (!joined.empty() && range.first - 1 <= joined.back().last) {
       joined.back().last = std::max(joined.back().last, range.last);
     } else {
       joined.push_back(range);

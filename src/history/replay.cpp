@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/version_arithmetic.hpp"
 #include "store/open.hpp"
 
 namespace flatkv::history {
@@ -23,7 +24,8 @@ Status replay_until(store::Core& core, changelog::Reader& reader, const std::str
           .path(directory)
           .version(core.state()->version + 1);
     }
-    const std::int64_t next = std::min(until, core.state()->version + kBetweenLooks);
+    const std::int64_t next =
+        std::min(until, version_plus(core.state()->version, kBetweenLooks).value_or(until));
     FLATKV_TRY(store::replay_records(core, reader, directory, next));
   }
   return {};

@@ -136,7 +136,9 @@ class Search {
   }
 
   Status compare_records(std::int64_t first, std::int64_t last, bool base_known) {
-    for (std::int64_t version = first; version <= last; ++version) {
+    // Not one beyond `last`, which may be the last version there can be.
+    for (std::int64_t left = last - first; left >= 0; --left) {
+      const std::int64_t version = last - left;
       if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
         return fail(ErrorCode::cancelled, "the comparison of the logs was stopped");
       }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/failpoint.hpp"
+#include "base/version_arithmetic.hpp"
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
 #include "history/replay.hpp"
@@ -207,7 +208,8 @@ Status Repair::replay_blocks(store::Core& core) {
   while (core.state()->version < last) {
     const std::int64_t at = core.state()->version;
     Status done = history::replay_until(
-        core, reader, changelog(), std::min(last, at + kBlocksBetweenReports), options_.cancel);
+        core, reader, changelog(),
+        std::min(last, version_plus(at, kBlocksBetweenReports).value_or(last)), options_.cancel);
     if (!done) {
       Error error = std::move(done).error();
       if (error.code == ErrorCode::corruption && error.database && error.version &&

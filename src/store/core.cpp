@@ -7,6 +7,7 @@
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
 #include "engine/compaction.hpp"
@@ -129,9 +130,10 @@ void Core::discard() { pending_.begin(*published_.load()); }
 Result<Roots> Core::commit(std::int64_t version) {
   FLATKV_TRY(check_usable());
   // Not the state itself: its buffers may be flushed while this waits for room.
-  const std::int64_t last = published_.load()->version;
-  if (version != last + 1) {
-    return fail(ErrorCode::version_mismatch, "the next version is " + std::to_string(last + 1))
+  const auto next = version_after(published_.load()->version);
+  if (version != next) {
+    return fail(ErrorCode::version_mismatch, next ? "the next version is " + std::to_string(*next)
+                                                  : "the store is at the last version there can be")
         .path(setup_.store)
         .version(version);
   }

@@ -10,6 +10,7 @@
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
 #include "base/thread_name.hpp"
+#include "fs/space.hpp"
 #include "lthash/pool.hpp"
 #include "store/metadata.hpp"
 
@@ -153,14 +154,11 @@ FlushMetrics Flusher::flushed(Database database) const {
   return {own.tables.load(), own.bytes.load(), own.nanoseconds.load()};
 }
 
-Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
-  const lthash::CoreTaken taken;
-  const auto start = Clock::now();
-  const auto& db = setup_.lifetime->database(database);
-  const std::string path =
-      layout::flush_table_path(setup_.lifetime->generation(), database, version);
-  FLATKV_ASSIGN(auto table,
-                engine::TableWriter::create(db->options(), path, engine::TableBlocks::plain));
+namespace {
+
+Result<std::uint64_t> write_table(const engine::DbOptions& options, const std::string& path,
+                                  std::int64_t version, const FrozenBatch::Part& part) {
+  FLATKV_ASSIGN(auto table, engine::TableWriter::create(options, path, engine::TableBlocks::plain));
   FLATKV_TRY(put_local_meta(table, version, *part.hash, part.stats));
   // In key order rows are strewn over the buffer's memory: each is asked for some rows ahead.
   const std::vector<engine::RowBuffer::Row>& rows = part.rows->sorted();
@@ -176,7 +174,28 @@ Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Databa
       FLATKV_TRY(table.remove(row.key));
     }
   }
-  FLATKV_ASSIGN(const std::uint64_t written, table.finish());
+  return table.finish();
+}
+
+std::uint64_t bytes_of(const engine::RowBuffer& rows) {
+  std::uint64_t bytes = 0;
+  for (const engine::RowBuffer::Row& row : rows.sorted()) {
+    bytes += row.key.size() + row.value.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
+  const lthash::CoreTaken taken;
+  const auto start = Clock::now();
+  const auto& db = setup_.lifetime->database(database);
+  const std::string path =
+      layout::flush_table_path(setup_.lifetime->generation(), database, version);
+  const auto table = write_table(db->options(), path, version, part);
+  if (!table) return fs::needing(bytes_of(*part.rows), std::unexpected(table.error()));
+  const std::uint64_t written = *table;
   FLATKV_FAILPOINT("flush.table_written");
   if (setup_.before_ingest) setup_.before_ingest(version);
   FLATKV_TRY(ingest(database, path));

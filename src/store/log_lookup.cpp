@@ -1,8 +1,11 @@
 #include "store/log_lookup.hpp"
 
+#include "base/version_arithmetic.hpp"
+
 namespace flatkv::store {
 
 Result<std::optional<LogRecord>> LogLookup::find(std::int64_t version) {
+  if (version < 1) return std::nullopt;
   // Pruning, on the flusher's thread, may remove a segment that was there when the log was listed.
   constexpr int kTries = 3;
   for (int attempt = 1;; ++attempt) {
@@ -31,7 +34,7 @@ Result<std::optional<LogRecord>> LogLookup::look(std::int64_t version) {
     next_ = version;
   }
   FLATKV_ASSIGN(const auto record, reader_->next());
-  ++next_;
+  next_ = version_after(version).value_or(0);
   if (!record) return std::nullopt;
   return LogRecord{.version = record->header.version,
                    .roots = record->header.roots,

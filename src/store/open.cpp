@@ -198,6 +198,9 @@ class Opener {
         report_.truncated_log = fs::join(log_path, found.log->damage->segment) + " at offset " +
                                 std::to_string(found.log->damage->offset);
       }
+    }
+    FLATKV_ASSIGN(const bool shared, changelog::is_shared(files, log_path, tip));
+    if (!found.clean_believed || shared) {
       FLATKV_TRY(changelog::reseal(files, log_path, tip));
       FLATKV_FAILPOINT("open.resealed");
     }

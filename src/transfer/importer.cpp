@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "base/guard.hpp"
+#include "fs/space.hpp"
 #include "layout/manifest.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
@@ -81,13 +82,17 @@ Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
                                     const ImportOptions& options, const TrustedRoots& trusted,
                                     const TransferOptions& transfer) try {
   std::unique_ptr<transfer::RowImport> import;
+  std::uint64_t bytes = 0;  // of the rows, before the tables' compression
   const auto started = [&](const transfer::StreamHeader& header) -> Status {
     ImportOptions own = options;
     own.account_rows = header.summary.account_rows;
+    for (const DatabaseStats& one : header.summary.stats) bytes += one.key_bytes + one.value_bytes;
     FLATKV_ASSIGN(import, transfer::RowImport::begin({}, path, own));
     return {};
   };
-  const auto use = [&](std::span<const ImportRow> rows) { return import->write(rows); };
+  const auto use = [&](std::span<const ImportRow> rows) {
+    return fs::needing(bytes, import->write(rows));
+  };
   FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, transfer, started, use));
   FLATKV_TRY(import->finish(header.summary.version, header.hashes, header.summary.stats));
   return header.summary;

@@ -26,6 +26,27 @@ class Input(Case):
                 self.setUp()
                 self.refused(USAGE, text, 3, says="line 1")
 
+    def test_the_last_version_there_can_be(self):
+        last = 2 ** 63 - 1
+        self.run_ok("init", self.store, "--initial-version", last - 1)
+        self.apply(blocks(last - 1, last), "--until", last)
+        self.assertEqual(self.version(), last)
+        self.apply(blocks(last - 1, last))  # held, and compared
+        again = self.file(line(last, (slot_key(1), "01")))
+        self.run_exit(REFUSED, "what-if", self.store, again, says=f"none: {last} is the last")
+        self.apply(blocks(last, last) + line(1, (slot_key(1), "01")), code=REFUSED, says=f"none: {last} is the last")
+        self.apply(line(last + 1, (slot_key(1), "01")), code=USAGE, says="not a 64-bit integer")
+        for verb in ("root", "export", "rows", "get"):
+            more = {"export": [self.file("", "out"), "--force"], "get": [slot_key(1)]}.get(verb, [])
+            self.run_exit(USAGE, verb, self.store, *more, "--at", last + 1)
+        self.assertEqual([entry["version"] for entry in
+                          json_lines(self.run_ok("log", self.store, "--from", last - 1, "--to", last).out)],
+                         [last - 1, last])
+        self.run_exit(REFUSED, "log", self.store, "--from", 1, says=f"{last - 1} to {last}")
+        self.run_ok("rollback", self.store, last - 1)
+        self.apply(blocks(last, last))
+        self.assertEqual(self.version(), last)
+
     def test_malformed_pairs_name_line_and_version(self):
         for pair, says in (('{"key":"0a1"}', "odd"), ('{"key":"zz"}', "not hex"),
                            ('{"value":"01"}', "no key"), ('{"key":5}', "not a string"),

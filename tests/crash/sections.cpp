@@ -76,6 +76,8 @@ struct Section {
   std::function<void(const std::string& store)> damage;
   std::function<Status(Life&)> live;
   std::function<void(Options&)> adjust = [](Options&) {};
+  /// On the store itself, just before it is opened: what does not survive a copy.
+  std::function<void(const std::string& store)> before_open = [](const std::string&) {};
 };
 
 Status go_on(Life& life) {
@@ -106,6 +108,13 @@ void make_skewed(const std::string& store) {
   append_file(segments(store).back(), text("half a record"));
   write_file(live_generation(store) + "/changelog/00000000000000000999.log-tmp", {});
   write_file(live_generation(store) + "/flush/storage-00000000000000000999.sst", text("half"));
+}
+
+/// The last segment gets a name elsewhere, as `cp -al` gives it.
+void share_log(const std::string& store) {
+  const std::string elsewhere = store + "-elsewhere";
+  remove_tree(elsewhere);
+  stdfs::create_hard_link(segments(store).back(), elsewhere);
 }
 
 const std::vector<Section>& sections() {
@@ -172,6 +181,7 @@ const std::vector<Section>& sections() {
        },
        go_on},
       {"lost CURRENT", [](const std::string& store) { stdfs::remove(store + "/CURRENT"); }, go_on},
+      {"shared log", [](const std::string&) {}, go_on, [](Options&) {}, share_log},
   };
   return kAll;
 }
@@ -195,6 +205,7 @@ int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const Section& one = section(arguments.at(0));
   Options options = section_options();
   one.adjust(options);
+  one.before_open(arguments.at(1));
   int exit = 1;
   {
     auto store = CommitStore::open(arguments.at(1), options);

@@ -109,7 +109,7 @@ class SimFileSystem final : public fs::FileSystem {
     Attributes found;
     FLATKV_TRY(status(disk_.stat(epoch_, path, found), "stat", path));
     return fs::FileInfo{found.directory ? fs::FileType::directory : fs::FileType::file, found.size,
-                        1, found.id};
+                        1, found.id, found.links};
   }
 
   Status rename(const std::string& from, const std::string& to) override {

@@ -2,6 +2,8 @@
 // S12, W12, B1 and I1 of docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "history/rollback.hpp"
 #include "simdisk/rows_fixture.hpp"
 #include "transfer/row_import.hpp"
@@ -34,6 +36,36 @@ TEST_F(StoreRows, CrashWhileTheWorkingCopyIsRebuilt) {
   ASSERT_TRUE(no_current->overwrite(std::string(kStore) + "/CURRENT", test::text("gen-0")));
   crash_the_open(*no_current, {tip}, "S12", 20);
   crash_the_open(*after, {tip}, "W12", 20);
+}
+
+// W14: a clean open copies a log that has a name elsewhere, and can be cut off anywhere.
+TEST_F(StoreRows, CrashWhileASharedLogIsCopied) {
+  Life life(disk_, oracle_, options_);
+  life.open();
+  life.commits(4);
+  const Place tip = life.progress().acked;
+  life.close();
+  const std::string log =
+      disk_.tree(std::string(kStore) + "/gen-00000001/changelog/").rbegin()->first;
+  ASSERT_OK(disk_.files().link(log, "/elsewhere"));
+  ASSERT_OK(disk_.files().sync_directory("/"));
+  const Bytes content = disk_.tree("/elsewhere").begin()->second;
+  const std::vector<Moment> moments = moments_of(
+      disk_, [&] { ASSERT_OK(store::open_commit_store(environment_of(disk_), kStore, options_)); });
+  const auto renames = std::ranges::count_if(moments, [](const Moment& moment) {
+    return moment.operation == Operation::rename && path_class(moment.path) == "log";
+  });
+  EXPECT_EQ(renames, 1) << "the log was not copied";
+  for (const Moment& moment : moments) {
+    for (const CrashMode mode : {CrashMode::process, CrashMode::drop_unsynced, CrashMode::random}) {
+      SCOPED_TRACE(moment.name());
+      const auto after = crashed(*moment.disk, mode, ++seed_);
+      Ending ending;
+      ASSERT_TRUE(recovers(*after, oracle_, options_, {tip}, &ending));
+      ASSERT_EQ(after->tree("/elsewhere").begin()->second, content);
+      count_fault("W14", ending.came);
+    }
+  }
 }
 
 // B1 by path: before the swap the old tip, after it the target; then it can be repeated.

@@ -96,6 +96,44 @@ TEST_F(StoreRows, AppendFails) {
   }
 }
 
+// N1: the step that finds the disk full says how much it needs: at reopening the copy of the log.
+TEST_F(StoreRows, AFullDiskSaysHowMuchIsNeeded) {
+  Life life(disk_, oracle_, options_);
+  life.open();
+  life.commits(4);
+  const Place tip = life.progress().acked;
+  const auto after = crashed(disk_, CrashMode::process);
+  const auto segments = after->tree(std::string(kStore) + "/gen-00000001/changelog/");
+  after->set_capacity(after->used() + 1);
+  const auto opened = store::open_commit_store(environment_of(*after), kStore, options_);
+  ASSERT_TRUE(test::fails(opened, ErrorCode::no_space));
+  const std::string needed = std::to_string(segments.rbegin()->second.size());
+  EXPECT_NE(opened.error().message.find(needed + " bytes are needed"), std::string::npos)
+      << opened.error().to_string();
+  count_fault("N1", Came::refused);
+  after->set_capacity(1ULL << 40);
+  ASSERT_TRUE(recovers(*after, oracle_, options_, {tip}));
+}
+
+// N1: so does a flush's table.
+TEST_F(StoreRows, AFlushOnAFullDiskSaysHowMuchIsNeeded) {
+  Life life(disk_, oracle_, options_);
+  life.open();
+  life.commits(4);
+  Fault fault;
+  fault.operation = Operation::append;
+  fault.contains = "/flush/";
+  fault.error = ENOSPC;
+  disk_.inject(fault);
+  life.flush();
+  ASSERT_TRUE(life.failure());
+  EXPECT_EQ(life.failure()->code, ErrorCode::no_space);
+  EXPECT_NE(life.failure()->message.find(" bytes are needed"), std::string::npos)
+      << life.failure()->to_string();
+  life.expect_failed_and_readable();
+  count_fault("N1", Came::failed);
+}
+
 // C4 and C5: the sync fails and is not retried; the process restarts without a reboot. The record
 // that it still sees must be made durable before it counts.
 TEST_F(StoreRows, SyncOfTheLogFails) {
