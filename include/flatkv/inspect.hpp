@@ -68,7 +68,7 @@ struct SnapshotInfo {
   std::optional<Roots> roots;  ///< of a valid one
   std::array<DatabaseStats, 4> stats{};
   std::uint64_t bytes = 0;       ///< of its files, shared or not
-  std::optional<Error> problem;  ///< why it is not valid
+  std::optional<Error> problem;  ///< why it is not valid: damage, or another branch of the store
 };
 
 /// Snapshots of the live generation, ascending.

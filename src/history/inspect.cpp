@@ -13,6 +13,7 @@
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
 #include "store/reads.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv {
 namespace {
@@ -98,7 +99,7 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const Place& plac
   info.generation = place.choice.name;
   FLATKV_ASSIGN(const auto manifest, layout::read_manifest(files, place.generation));
   describe(manifest, info);
-  FLATKV_ASSIGN(const auto snapshots, layout::list_snapshots(files, place.generation, true));
+  FLATKV_ASSIGN(const auto snapshots, store::list_chain_snapshots(files, place.generation, true));
   for (const SnapshotEntry& entry : snapshots) info.snapshots.push_back(describe(entry));
   FLATKV_ASSIGN(const auto log, history::survey_whole_log(files, place, manifest.store));
   if (!log) {
@@ -182,7 +183,7 @@ class Inspector {
     place_.generation = found_.generation;
     info_.generation = found_.choice.name;
     // Where they cannot be listed, examine has said why.
-    auto snapshots = layout::list_snapshots(files_, place_.generation, true);
+    auto snapshots = store::list_chain_snapshots(files_, place_.generation, true);
     if (snapshots) snapshots_ = *std::move(snapshots);
     for (const SnapshotEntry& entry : snapshots_) info_.snapshots.push_back(describe(entry));
     manifest_ = layout::read_manifest(files_, place_.generation);
@@ -268,7 +269,8 @@ Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) try {
   fs::FileSystem& files = fs::posix();
   return history::look_at_store(
       files, store, [&](const Place& place) -> Result<std::vector<SnapshotInfo>> {
-        FLATKV_ASSIGN(const auto entries, layout::list_snapshots(files, place.generation, true));
+        FLATKV_ASSIGN(const auto entries,
+                      store::list_chain_snapshots(files, place.generation, true));
         std::vector<SnapshotInfo> snapshots;
         for (const SnapshotEntry& entry : entries) snapshots.push_back(describe(entry));
         return snapshots;

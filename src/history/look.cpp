@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "base/version.hpp"
 #include "changelog/clean.hpp"
-#include "changelog/reader.hpp"
 #include "fs/files.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv::history {
 namespace {
@@ -20,17 +21,6 @@ bool closed_cleanly(fs::FileSystem& files, const Place& place) {
   const auto info =
       files.stat(fs::join(layout::changelog_path(place.generation), (*clean)->segment));
   return info && info->type == fs::FileType::file && info->size == (*clean)->bytes;
-}
-
-/// Whether the chain of the log goes through the snapshot.
-Result<bool> goes_through(fs::FileSystem& files, const Place& place, const layout::StoreId& store,
-                          const changelog::Survey& log, const layout::SnapshotManifest& snapshot) {
-  const std::int64_t version = snapshot.state.version;
-  if (log.base.version == version) return log.base.digest == snapshot.chain;
-  FLATKV_ASSIGN(
-      const auto header,
-      changelog::find_header(files, layout::changelog_path(place.generation), log, store, version));
-  return header && header->digest == snapshot.chain;
 }
 
 }  // namespace
@@ -165,10 +155,12 @@ Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
         return std::unexpected(std::move(log).error());
       }
       problem = std::move(log).error();
-    } else if (*log && (*log)->base.version <= one.version && one.version <= (*log)->tip.version) {
-      FLATKV_ASSIGN(const bool ours,
-                    goes_through(files, place, manifest.store, **log, *snapshots[i].manifest));
-      if (ours) {
+    } else if (*log) {
+      FLATKV_ASSIGN(const store::OnChain where,
+                    store::on_chain(files, layout::changelog_path(place.generation), **log,
+                                    *snapshots[i].manifest));
+      if (where == store::OnChain::no) continue;  // the log went on since they were listed
+      if (where == store::OnChain::yes) {
         one.last = (*log)->tip.version;
         one.log = std::move(*log);
       }

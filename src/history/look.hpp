@@ -96,8 +96,9 @@ struct Reach {
   std::int64_t last = 0;                 ///< highest version that an unbroken chain reaches from it
   std::optional<changelog::Survey> log;  ///< walk that holds version (or has it as base) to last
 };
-/// For each valid snapshot, ascending. A log that cannot be read at all counts as none; why is left
-/// in `problem`.
+/// For each valid snapshot, ascending. One of another branch has no reach; one of a version that
+/// the log does not keep reaches itself alone. A log that cannot be read at all counts as none; why
+/// is left in `problem`.
 Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
                                       const layout::Manifest& manifest,
                                       const std::vector<layout::SnapshotEntry>& snapshots,

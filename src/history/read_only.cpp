@@ -16,6 +16,7 @@
 #include "store/examine.hpp"
 #include "store/open.hpp"
 #include "store/reads.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv {
 
@@ -124,8 +125,8 @@ class Cloner {
   }
 
   Result<Source> from_snapshot(const std::string& clone, const layout::Manifest& manifest) {
-    // Before the log: a snapshot is written only when the log has its version.
-    FLATKV_ASSIGN(const auto snapshots, layout::list_snapshots(files_, place_.generation, true));
+    FLATKV_ASSIGN(const auto snapshots,
+                  store::list_chain_snapshots(files_, place_.generation, true));
     std::optional<Error> log_problem;
     FLATKV_ASSIGN(auto reach, find_reach(files_, place_, manifest, snapshots, log_problem));
     FLATKV_ASSIGN(const std::int64_t version, choose_version(reach, log_problem));
@@ -179,6 +180,9 @@ class Cloner {
     if (from.version < version) {
       FLATKV_ASSIGN(source.reader, changelog::Reader::open(files_, changelog(), *known_by.log,
                                                            manifest.store, from.version + 1, true));
+    }
+    if (!known_by.log) {
+      Logger(options_.log).warning(store::unknown_place(snapshots[from.snapshot]));
     }
     FLATKV_FAILPOINT("history.clone.chosen");
     const std::string working = layout::working_path(clone);

@@ -11,6 +11,7 @@
 #include "fs/files.hpp"
 #include "history/replay.hpp"
 #include "store/commit_store.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv {
 namespace history {
@@ -23,7 +24,7 @@ constexpr unsigned kLockWaitMs = 2000;
 Status Rollback::plan(std::int64_t version) {
   version_ = version;
   FLATKV_ASSIGN(manifest_, layout::read_manifest(files_, place_.generation));
-  FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, true));
+  FLATKV_ASSIGN(snapshots_, store::list_chain_snapshots(files_, place_.generation, true));
   FLATKV_ASSIGN(reach_, find_reach(files_, place_, manifest_, snapshots_, log_problem_));
   FLATKV_TRY(choose_source());
   choose_log();
@@ -45,6 +46,7 @@ Status Rollback::choose_source() {
   }
   if (!alone) return refuse();
   source_ = *alone;
+  Logger(options_.log).warning(store::unknown_place(snapshots_[reach_[source_].snapshot]));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include "flatkv/inspect.hpp"
 #include "history/committed.hpp"
 #include "history/look.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv {
 namespace {
@@ -20,8 +21,7 @@ class RootsFinder {
 
   Result<RootsAt> find(std::optional<std::int64_t> at) {
     FLATKV_ASSIGN(manifest_, layout::read_manifest(files_, place_.generation));
-    // Before the log: a snapshot is written only when the log has its version.
-    FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, false));
+    FLATKV_ASSIGN(snapshots_, store::list_chain_snapshots(files_, place_.generation, false));
     if (at) return find_version(*at);
     if (const auto opened = as_an_open_has_it()) return *opened;
     return find_last();

@@ -3,6 +3,7 @@
 #include <ranges>
 
 #include "integrity/repair.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv::integrity {
 namespace {
@@ -121,7 +122,7 @@ Status Repair::examine() {
   place_.choice = found_.choice;
   place_.generation = found_.generation;
   place_.held = true;
-  FLATKV_ASSIGN(snapshots_, layout::list_snapshots(files_, place_.generation, true));
+  FLATKV_ASSIGN(snapshots_, store::list_chain_snapshots(files_, place_.generation, true));
   return {};
 }
 

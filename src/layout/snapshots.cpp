@@ -71,7 +71,7 @@ Result<std::vector<SnapshotEntry>> list_snapshots(fs::FileSystem& files,
       return fail(ErrorCode::corruption, "this is not a directory, and should be").path(path);
     }
     snapshots.push_back(
-        {entry.name, path, *version, look_at(files, path, own, *version, check_files)});
+        {entry.name, path, *version, look_at(files, path, own, *version, check_files), false});
   }
   std::ranges::sort(snapshots, {}, &SnapshotEntry::version);
   return snapshots;
@@ -99,17 +99,21 @@ Status publish_snapshot(fs::FileSystem& files, const std::string& generation,
   const std::string from = unfinished_snapshot_path(generation, version);
   const std::string to = snapshot_path(generation, version);
   FLATKV_ASSIGN(const bool taken, fs::exists(files, to, fs::FileType::directory));
-  if (taken && look_at(files, to, own_manifest(files, generation), version, true)) {
-    return fail(ErrorCode::invalid_argument, "there is a valid snapshot of this version")
-        .path(to)
-        .version(version);
+  if (taken) {
+    const auto there = look_at(files, to, own_manifest(files, generation), version, true);
+    if (there && there->chain == manifest.chain) {
+      return fail(ErrorCode::invalid_argument, "there is a valid snapshot of this version")
+          .path(to)
+          .version(version);
+    }
   }
   FLATKV_ASSIGN(manifest.files, list_snapshot_files(files, from));
   FLATKV_FAILPOINT("layout.snapshot.before_manifest");
   FLATKV_TRY(fs::write_file(files, fs::join(from, kSnapshotFile), encode(manifest)));
   FLATKV_FAILPOINT("layout.snapshot.before_sync");
   FLATKV_TRY(files.sync_directory(from));
-  // Only one that is not valid can be in the way, so nothing is lost while the name is free.
+  // Only one that is not valid for this chain can be in the way, so nothing is lost while the name
+  // is free.
   if (taken) FLATKV_TRY(remove_by_rename(files, generation, to));
   FLATKV_FAILPOINT("layout.snapshot.before_rename");
   FLATKV_TRY(files.rename(from, to));
@@ -148,8 +152,8 @@ Status remove_snapshot(fs::FileSystem& files, const std::string& generation,
 
 Result<std::optional<std::int64_t>> prune_snapshots(fs::FileSystem& files,
                                                     const std::string& generation,
+                                                    std::vector<SnapshotEntry> snapshots,
                                                     std::uint32_t keep_older) {
-  FLATKV_ASSIGN(auto snapshots, list_snapshots(files, generation, true));
   std::erase_if(snapshots, [](const SnapshotEntry& entry) { return !entry.manifest; });
   const std::size_t keep = std::size_t{keep_older} + 1;
   const std::size_t surplus = snapshots.size() > keep ? snapshots.size() - keep : 0;

@@ -20,6 +20,12 @@ std::vector<std::int64_t> valid_versions(const std::string& generation) {
   return versions;
 }
 
+Result<std::optional<std::int64_t>> prune(fs::FileSystem& files, const std::string& generation,
+                                          std::uint32_t keep_older) {
+  FLATKV_ASSIGN(auto all, list_snapshots(files, generation, true));
+  return prune_snapshots(files, generation, std::move(all), keep_older);
+}
+
 TEST(Snapshots, PublishedOnesAreFoundInOrder) {
   const fs::TestDirectory generation;
   for (const std::int64_t version : {9, 100, 10}) make_snapshot(generation.path(), version);
@@ -221,15 +227,15 @@ TEST(Snapshots, PruningCountsOnlyValidOnes) {
   const fs::TestDirectory generation;
   for (const std::int64_t version : {8, 9, 10, 11}) make_snapshot(generation.path(), version);
   spill(file_in(generation.path(), 10, "code/CURRENT"), "flipped");
-  const auto oldest = prune_snapshots(fs::posix(), generation.path(), 1);
+  const auto oldest = prune(fs::posix(), generation.path(), 1);
   ASSERT_TRUE(succeeds(oldest));
   EXPECT_EQ(*oldest, 9);
   EXPECT_EQ(valid_versions(generation.path()), (std::vector<std::int64_t>{9, 11}));
   EXPECT_TRUE(std::filesystem::exists(snapshot_path(generation.path(), 10)));
-  EXPECT_EQ(*prune_snapshots(fs::posix(), generation.path(), 5), 9);
-  EXPECT_EQ(*prune_snapshots(fs::posix(), generation.path(), 0), 11);
+  EXPECT_EQ(*prune(fs::posix(), generation.path(), 5), 9);
+  EXPECT_EQ(*prune(fs::posix(), generation.path(), 0), 11);
   const fs::TestDirectory empty;
-  EXPECT_EQ(*prune_snapshots(fs::posix(), empty.path(), 0), std::nullopt);
+  EXPECT_EQ(*prune(fs::posix(), empty.path(), 0), std::nullopt);
 }
 
 TEST(Snapshots, S15_AnErrorWhilePruningLeavesNoHalfSnapshotUnderItsName) {
@@ -244,7 +250,7 @@ TEST(Snapshots, S15_AnErrorWhilePruningLeavesNoHalfSnapshotUnderItsName) {
       injected = true;
       return fail(ErrorCode::io, "injected");
     };
-    const auto pruned = prune_snapshots(files, generation.path(), 0);
+    const auto pruned = prune(files, generation.path(), 0);
     if (!injected) break;
     ++failed;
     EXPECT_FALSE(pruned);

@@ -114,9 +114,11 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
   freeze(true, [this, request = std::move(request), done = std::move(done)] {
     auto& files = *setup_.environment.files;
     const std::string& generation = setup_.lifetime->generation();
-    Status written = write_snapshot(files, generation, setup_.lifetime->databases(), request);
+    Status written =
+        write_snapshot(files, generation, setup_.lifetime->databases(), request, logger_);
     if (written) {
-      written = prune_history(files, generation, setup_.options.snapshot_keep);
+      written = prune_history(files, generation, request.state.version,
+                              setup_.options.snapshot_keep, logger_);
     }
     done(std::move(written));
   });

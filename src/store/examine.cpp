@@ -7,6 +7,7 @@
 
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -92,9 +93,19 @@ class Examiner {
     return {};
   }
 
-  /// CLEAN is right about the log: its last segment is there, whole, and ours.
+  /// CLEAN is right about the log: its last segment is there, whole, and ours, and no snapshot says
+  /// that the log went further.
   Result<bool> clean_fits_log() {
     if (!found_.clean) return false;
+    for (SnapshotEntry& snapshot : found_.snapshots) {
+      if (!snapshot.manifest) continue;
+      if (snapshot.version > found_.clean->version) return false;
+      // Those below it are judged where they are used: a clean open reads nothing of the log.
+      if (snapshot.version == found_.clean->version &&
+          snapshot.manifest->chain != found_.clean->digest) {
+        set_apart(snapshot, found_.clean->digest);
+      }
+    }
     const std::string path = fs::join(changelog(), found_.clean->segment);
     auto info = files_.stat(path);
     if (!info) {
@@ -137,6 +148,8 @@ class Examiner {
       }
       found_.clean_believed = false;
     }
+    FLATKV_TRY(
+        set_strays_apart(files_, found_.generation, found_.manifest.store, found_.snapshots));
     // The versions come first: they say where the walk has to start.
     changelog::SurveyOptions options;
     options.store = found_.manifest.store;
@@ -371,14 +384,8 @@ class Examiner {
     options.from_version = snapshot.version;
     FLATKV_ASSIGN(const auto walk, changelog::survey(files_, changelog(), options));
     if (!walk || walk->tip.version != *found_.reached) return false;
-    if (walk->base.version > snapshot.version || snapshot.version > walk->tip.version) return false;
-    if (walk->base.version == snapshot.version) {
-      return walk->base.digest == snapshot.manifest->chain;
-    }
-    FLATKV_ASSIGN(const auto header,
-                  changelog::find_header(files_, changelog(), *walk, found_.manifest.store,
-                                         snapshot.version));
-    return header && header->digest == snapshot.manifest->chain;
+    FLATKV_ASSIGN(const OnChain place, on_chain(files_, changelog(), *walk, *snapshot.manifest));
+    return place == OnChain::yes;
   }
 
   const Environment& environment_;

@@ -3,6 +3,7 @@
 #include "base/failpoint.hpp"
 #include "changelog/writer.hpp"
 #include "fs/files.hpp"
+#include "store/snapshot_chain.hpp"
 
 namespace flatkv::store {
 
@@ -15,11 +16,17 @@ layout::SnapshotManifest manifest_of(const SnapshotRequest& request) {
 }
 
 Status write_snapshot(fs::FileSystem& files, const std::string& generation,
-                      const Databases& databases, const SnapshotRequest& request) {
+                      const Databases& databases, const SnapshotRequest& request,
+                      const Logger& logger) {
   const std::int64_t version = request.state.version;
-  if (layout::find_snapshot(files, generation, version, true)) {
+  const auto there = layout::find_snapshot(files, generation, version, true);
+  if (there && there->chain == request.chain) {
     // Its name may be of a try that failed after the rename.
     return files.sync_directory(generation);
+  }
+  if (there) {
+    logger.warning("a snapshot of another branch at version " + std::to_string(version) +
+                   " gives way to one of this chain");
   }
   const std::string building = layout::unfinished_snapshot_path(generation, version);
   FLATKV_TRY(fs::remove_tree(files, building));
@@ -33,8 +40,28 @@ Status write_snapshot(fs::FileSystem& files, const std::string& generation,
   return layout::publish_snapshot(files, generation, manifest_of(request));
 }
 
-Status prune_history(fs::FileSystem& files, const std::string& generation, std::uint32_t keep) {
-  FLATKV_ASSIGN(const auto oldest, layout::prune_snapshots(files, generation, keep));
+namespace {
+
+Status remove_strays(fs::FileSystem& files, const std::string& generation, std::int64_t version,
+                     const std::vector<layout::SnapshotEntry>& snapshots, const Logger& logger) {
+  for (const layout::SnapshotEntry& one : snapshots) {
+    if (!one.stray) continue;
+    FLATKV_ASSIGN(const bool proven, log_leads_on(files, generation, one.version, version));
+    if (!proven) continue;
+    logger.warning(one.manifest.error().to_string() + ": removed");
+    FLATKV_TRY(layout::remove_snapshot(files, generation, one.name));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status prune_history(fs::FileSystem& files, const std::string& generation, std::int64_t version,
+                     std::uint32_t keep, const Logger& logger) {
+  FLATKV_ASSIGN(auto snapshots, list_chain_snapshots(files, generation, true));
+  FLATKV_TRY(remove_strays(files, generation, version, snapshots, logger));
+  FLATKV_ASSIGN(const auto oldest,
+                layout::prune_snapshots(files, generation, std::move(snapshots), keep));
   if (!oldest) return {};
   FLATKV_FAILPOINT("snapshot.pruned");
   return changelog::prune(files, layout::changelog_path(generation), *oldest);
