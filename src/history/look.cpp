@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/version.hpp"
 #include "changelog/clean.hpp"
 #include "fs/files.hpp"
 #include "store/snapshot_chain.hpp"
