@@ -14,6 +14,9 @@ struct ReferenceLogOptions {
   /// Take 21-byte keys that begin with 0x21 for balances, as this store does. The node that wrote
   /// the log did not, so its own roots were others: without this such a log is refused.
   bool balances = false;
+  /// Refuse (`invalid_argument`) a log with what strict mode refuses, as Options::strict.
+  bool strict = false;
+  StrictExceptions strict_exceptions{};       ///< likewise
   const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks
   std::function<void(std::int64_t version, std::int64_t last)> progress;
 };

@@ -18,9 +18,12 @@ struct ChangelogEntry {
   std::vector<Set> changesets;
 };
 
-/// Decodes a protobuf ChangelogEntry; unknown fields are skipped, every length is checked before
-/// use. `corruption` with the offset otherwise. Limits of keys and values are not checked here.
-Result<ChangelogEntry> decode_changelog_entry(ByteView bytes);
+enum class UnknownFields : std::uint8_t { skip, refuse };
+
+/// Decodes a protobuf ChangelogEntry; every length is checked before use. `corruption` with the
+/// offset otherwise. Limits of keys and values are not checked here.
+Result<ChangelogEntry> decode_changelog_entry(ByteView bytes,
+                                              UnknownFields unknown = UnknownFields::skip);
 
 /// Field 1 (version), to be followed by what `append_change_sets` makes: together a payload.
 void append_version(Bytes& to, std::int64_t version);
