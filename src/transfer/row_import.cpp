@@ -99,6 +99,7 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
   }));
   FLATKV_TRY(builder_.new_log({version, request.chain}));
   FLATKV_TRY(builder_.add_snapshot(request));
+  FLATKV_TRY(builder_.leave_clean(version, layout::roots_of(hashes)));
   FLATKV_TRY(builder_.publish());
   finished_ = true;
   // The old generation is only in the way now; what stays is removed by the next writable open.
