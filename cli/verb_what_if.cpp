@@ -4,6 +4,7 @@
 #include "clone.hpp"
 #include "read_ahead.hpp"
 #include "roots_file.hpp"
+#include "strict.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -13,6 +14,7 @@ struct WhatIfArguments {
   ReadFrom from;
   std::string file;
   std::string format = "jsonl";
+  StrictArguments strict;
 };
 
 std::string place(const ChangeInput& input, const ChangeLine& line) {
@@ -24,17 +26,16 @@ Outcome<void> apply_line(ReadOnlyStore& store, const ChangeInput& input, const C
   if (const Status applied = store.apply(line.sets); !applied) {
     Trouble why(applied.error());
     if (applied.error().code == ErrorCode::invalid_argument) why.exit = ExitCode::refused;
-    why.message = place(input, line) + ": " + why.message;
-    return std::unexpected(std::move(why));
+    return std::unexpected(std::move(why.at(place(input, line), line.version)));
   }
   FLATKV_TRY(out.write(roots_line(line.version, store.working_roots())));
   return out.flush();
 }
 
 Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
-  const Format format = arguments.format == "pb" ? Format::pb : Format::jsonl;
-  FLATKV_ASSIGN(const auto input, ChangeInput::open(arguments.file, format, context.interrupts));
-  FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context));
+  FLATKV_ASSIGN(const auto input, open_changes(arguments.file, arguments.format, arguments.strict,
+                                               context.interrupts));
+  FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context, arguments.strict));
   const std::int64_t next = store.version() + 1;
   context.console.note(fmt::format("on top of version {}; nothing is committed", store.version()));
   std::uint64_t applied = 0;
@@ -75,11 +76,10 @@ void add_what_if(Registry& verbs) {
       [](CLI::App& verb, WhatIfArguments& arguments) {
         read_arguments(verb, arguments.from, false);
         verb.add_option("FILE", arguments.file,
-                        "Change sets; - is standard input, *.zst is decompressed")
+                        "Change sets (see `flatkv help apply`); - is standard input")
             ->required();
-        verb.add_option("--format", arguments.format, "jsonl, or pb: length-prefixed protobuf")
-            ->check(CLI::IsMember({"jsonl", "pb"}))
-            ->capture_default_str();
+        format_option(verb, arguments.format);
+        strict_options(verb, arguments.strict);
       },
       run);
 }
