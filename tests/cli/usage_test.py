@@ -8,8 +8,8 @@ import pathlib
 import subprocess
 import unittest
 
-from support import (BROKEN_PIPE, FAILED, FLATKV, NO, REFUSED, USAGE, Case, blocks, json_lines, line, slot_key,
-                     to_pb)
+from support import (BROKEN_PIPE, FAILED, FLATKV, NO, REFUSED, USAGE, Case, blocks, interrupt, json_lines, line,
+                     slot_key, to_pb)
 
 VERBS = ("init apply what-if root info get rows log snapshot snapshots rollback verify repair export check import "
          "import-log digest diff bisect bench").split()
@@ -242,6 +242,19 @@ class Info(Case):
             self.assertIn(f"open in process {writer.pid} ", self.run_ok("info", self.store).out)
             writer.stdin.close()
             writer.stdout.read()
+
+
+class Cancelled(Case):
+    def test_what_begins_anew_does_not_say_that_it_goes_on(self):
+        self.apply(blocks(1, 400, rows=20))
+        process = subprocess.Popen([FLATKV, "verify", self.store, "--rate", "1", "--json"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        interrupt(process)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn("begins anew", err)
+        self.assertNotIn("go on", err)
+        self.assertEqual(json.loads(out)["error"]["code"], "cancelled")
 
 
 class Durability(Case):
