@@ -37,8 +37,8 @@ Outcome<void> Applier::run() {
   while (!ended_) {
     auto line = input_.next();  // ends as well when an interrupt comes while it waits
     if (context_.interrupts.requested()) {
-      return std::unexpected(
-          interrupted(context_.interrupts, fmt::format("after version {}", store_.version())));
+      return std::unexpected(interrupted(
+          context_.interrupts, fmt::format("after version {}", store_.version()), kGoesOn));
     }
     if (!line) return std::unexpected(std::move(line).error());
     if (!*line) break;
@@ -106,8 +106,7 @@ Outcome<void> Applier::add(ChangeLine line) {
         why.exit = ExitCode::refused;
         why.advice = "mend that line; the blocks before this one stay committed";
       }
-      why.message = place(line) + ": " + why.message;
-      return std::unexpected(std::move(why));
+      return std::unexpected(std::move(why.at(place(line), line.version)));
     }
     pending_rows_ += line.rows();
     return {};

@@ -30,6 +30,13 @@ struct ChangeLine {
   std::vector<KVPair> pairs;
 };
 
+/// What is done about members and fields that the format does not name, and about JSON pairs with
+/// neither value nor delete.
+enum class Reading : std::uint8_t {
+  lenient,  ///< skipped; the empty value
+  strict,   ///< malformed
+};
+
 /// Yields the lines of a file of change sets in order. One thread.
 class ChangeReader {
  public:

@@ -14,10 +14,13 @@ void read_arguments(CLI::App& verb, ReadFrom& from, bool with_at) {
       ->check(not_empty());
 }
 
-Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context) {
+Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context,
+                                  const StrictArguments& strict) {
   ReadOnlyOptions options;
   options.at = from.at;
   options.scratch = from.scratch;
+  options.strict = strict.strict;
+  options.strict_exceptions = strict.exceptions();
   options.log = context.log();
   options.cancel = &context.interrupts.flag();
   return ReadOnlyStore::open(from.store, options);

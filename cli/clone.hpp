@@ -1,6 +1,7 @@
 #pragma once
 
 #include "flatkv/inspect.hpp"
+#include "strict.hpp"
 #include "verb.hpp"
 
 namespace flatkv::cli {
@@ -14,6 +15,8 @@ struct ReadFrom {
 void read_arguments(CLI::App& verb, ReadFrom& from, bool with_at = true);
 
 /// A private clone; what is wrong with the store is the error.
-Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context);
+/// `strict`: of what is applied to it.
+Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context,
+                                  const StrictArguments& strict = {});
 
 }  // namespace flatkv::cli

@@ -39,6 +39,18 @@ Json to_json(const Error& error) {
   return json;
 }
 
+Json to_json(const Trouble& trouble) {
+  Json json = {{"code", code_name(trouble)}, {"message", text(trouble.message)}};
+  if (trouble.cause) {
+    json = to_json(*trouble.cause);
+  } else if (trouble.version) {
+    json["version"] = *trouble.version;
+  }
+  json["remedies"] = Json::array();
+  if (!trouble.advice.empty()) json["remedies"].push_back(text(trouble.advice));
+  return json;
+}
+
 Json to_json(const DatabaseStats& stats) {
   return {{"rows", stats.rows}, {"key_bytes", stats.key_bytes}, {"value_bytes", stats.value_bytes}};
 }
@@ -104,7 +116,13 @@ Json to_json(const StoreInfo& info) {
                {"version", optional(info.version)}};
   json["roots"] = info.roots ? to_json(*info.roots) : Json(nullptr);
   json["locked"] = info.locked;
+  if (info.holder) {
+    json["holder"] = {{"pid", info.holder->pid},
+                      {"host", text(info.holder->host)},
+                      {"since", text(info.holder->since)}};
+  }
   json["closed_cleanly"] = info.clean;
+  json["disk_bytes"] = info.bytes;
   json["databases_from_snapshot"] = info.databases_from_snapshot;
   json["databases"] = Json::object();
   for (const auto& database : info.databases) {
@@ -113,6 +131,10 @@ Json to_json(const StoreInfo& info) {
     entry["bytes"] = database.bytes;
     if (database.problem) entry["problem"] = to_json(*database.problem);
     json["databases"][std::string(to_string(database.database))] = std::move(entry);
+  }
+  json["reachable"] = Json::array();
+  for (const VersionRange& range : info.reachable) {
+    json["reachable"].push_back({{"first", range.first}, {"last", range.last}});
   }
   json["snapshots"] = Json::array();
   for (const auto& snapshot : info.snapshots) json["snapshots"].push_back(to_json(snapshot));

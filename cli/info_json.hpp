@@ -3,11 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "flatkv/inspect.hpp"
+#include "outcome.hpp"
 
 namespace flatkv::cli {
 
 nlohmann::ordered_json to_json(const Roots& roots);
 nlohmann::ordered_json to_json(const Error& error);
+/// What --json shows of a failure, the value of the member "error".
+nlohmann::ordered_json to_json(const Trouble& trouble);
 nlohmann::ordered_json to_json(const DatabaseStats& stats);
 nlohmann::ordered_json to_json(const SnapshotInfo& snapshot);
 nlohmann::ordered_json to_json(const StoreInfo& info);

@@ -6,9 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "base/error.hpp"
 #include "base/reuse.hpp"
@@ -17,6 +18,16 @@ namespace flatkv::cli {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 18;
+
+/// A frame, or a skippable one before it (RFC 8878).
+bool is_zstd(std::string_view head) {
+  return head == "\x28\xb5\x2f\xfd" ||
+         (head.size() == 4 && (static_cast<unsigned char>(head[0]) & 0xf0U) == 0x50U &&
+          head.substr(1) == "\x2a\x4d\x18");
+}
+
+/// A member that is deflated, the only method there is (RFC 1952).
+bool is_gzip(std::string_view head) { return head.starts_with("\x1f\x8b\x08"); }
 
 }  // namespace
 
@@ -124,18 +135,90 @@ Outcome<std::size_t> ZstdSource::read(std::span<char> into) {
   return out.pos;
 }
 
-// ---- both --------------------------------------------------------------------------------------
+// ---- gzip --------------------------------------------------------------------------------------
+
+GzipSource::GzipSource(Source& compressed) : compressed_(compressed), buffer_(kChunk) {
+  constexpr int kGzipOnly = 16;
+  if (::inflateInit2(&stream_, MAX_WBITS + kGzipOnly) != Z_OK) throw std::bad_alloc();
+}
+
+GzipSource::~GzipSource() { ::inflateEnd(&stream_); }
+
+Outcome<void> GzipSource::fill() {
+  if (stream_.avail_in > 0 || ended_) return {};
+  FLATKV_ASSIGN(const std::size_t got, compressed_.read(buffer_));
+  ended_ = got == 0;
+  stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
+  stream_.avail_in = static_cast<uInt>(got);
+  return {};
+}
+
+Outcome<std::size_t> GzipSource::read(std::span<char> into) {
+  const auto room = static_cast<uInt>(std::min<std::size_t>(into.size(), kChunk));
+  stream_.next_out = reinterpret_cast<Bytef*>(into.data());
+  stream_.avail_out = room;
+  while (stream_.avail_out == room) {
+    FLATKV_TRY(fill());
+    if (stream_.avail_in == 0 && ended_) {
+      if (!in_member_) return 0;
+      return trouble(ExitCode::usage, "the compressed data ends in the middle",
+                     "fetch or make the file again");
+    }
+    if (!in_member_) ::inflateReset(&stream_);
+    in_member_ = true;
+    const int status = ::inflate(&stream_, Z_NO_FLUSH);
+    if (status == Z_STREAM_END) {
+      in_member_ = false;
+    } else if (status != Z_OK && status != Z_BUF_ERROR) {
+      return trouble(ExitCode::usage,
+                     std::string("the compressed data is damaged: ") +
+                         (stream_.msg != nullptr ? stream_.msg : ::zError(status)),
+                     "check the file with `gzip -t`");
+    }
+  }
+  return room - stream_.avail_out;
+}
+
+// ---- any ---------------------------------------------------------------------------------------
+
+Outcome<std::string_view> PeekSource::peek() {
+  while (end_ < kMost) {
+    FLATKV_ASSIGN(const std::size_t got, source_.read(std::span(head_).subspan(end_)));
+    if (got == 0) break;
+    end_ += got;
+  }
+  return std::string_view(head_.data(), end_);
+}
+
+Outcome<std::size_t> PeekSource::read(std::span<char> into) {
+  if (at_ == end_) return source_.read(into);
+  const std::size_t count = std::min(into.size(), end_ - at_);
+  std::memcpy(into.data(), head_.data() + at_, count);
+  at_ += count;
+  return count;
+}
 
 Outcome<std::unique_ptr<Input>> Input::open(const std::string& path, const Interrupts* interrupts) {
   FLATKV_ASSIGN(auto file, FileSource::open(path, interrupts));
-  auto input = std::make_unique<Input>();
-  input->file_ = std::move(file);
-  if (path.ends_with(".zst")) input->zstd_ = std::make_unique<ZstdSource>(*input->file_);
-  return input;
+  return std::unique_ptr<Input>(new Input(std::move(file), path));
+}
+
+Outcome<void> Input::choose() {
+  FLATKV_ASSIGN(const std::string_view head, start_.peek());
+  const bool zstd = is_zstd(head);
+  const bool gzip = is_gzip(head);
+  if (zstd || (name_.ends_with(".zst") && !gzip)) {
+    decompressed_ = std::make_unique<ZstdSource>(start_);
+  } else if (gzip || name_.ends_with(".gz")) {
+    decompressed_ = std::make_unique<GzipSource>(start_);
+  }
+  source_ = decompressed_ ? decompressed_.get() : &start_;
+  return {};
 }
 
 Outcome<std::size_t> Input::read(std::span<char> into) {
-  return zstd_ ? zstd_->read(into) : file_->read(into);
+  if (source_ == nullptr) FLATKV_TRY(choose());
+  return source_->read(into);
 }
 
 // ---- lines -------------------------------------------------------------------------------------

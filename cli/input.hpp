@@ -1,7 +1,9 @@
 #pragma once
 
+#include <zlib.h>
 #include <zstd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -74,7 +76,45 @@ class ZstdSource : public Source {
   bool ended_ = false;
 };
 
-/// A file or "-", decompressed where its name ends in ".zst".
+/// Decompresses gzip members, one after another, in constant memory. As ZstdSource otherwise.
+class GzipSource : public Source {
+ public:
+  explicit GzipSource(Source& compressed);
+  ~GzipSource() override;
+  GzipSource(const GzipSource&) = delete;
+  GzipSource& operator=(const GzipSource&) = delete;
+
+  Outcome<std::size_t> read(std::span<char> into) override;
+
+ private:
+  Outcome<void> fill();
+
+  Source& compressed_;
+  z_stream stream_{};
+  std::vector<char> buffer_;
+  bool in_member_ = true;  // an empty file is no compressed one
+  bool ended_ = false;
+};
+
+/// A source of which the first bytes can be seen before they are read.
+class PeekSource : public Source {
+ public:
+  static constexpr std::size_t kMost = 4;
+
+  explicit PeekSource(Source& source) : source_(source) {}
+  /// The first kMost bytes; fewer only where there are no more. Before the first read.
+  Outcome<std::string_view> peek();
+  Outcome<std::size_t> read(std::span<char> into) override;
+
+ private:
+  Source& source_;
+  std::array<char, kMost> head_{};
+  std::size_t at_ = 0;
+  std::size_t end_ = 0;
+};
+
+/// A file or "-". What is compressed by zstd or gzip is decompressed: it is known by its first
+/// bytes, whatever the name; a name that ends in ".zst" or ".gz" promises it.
 class Input : public Source {
  public:
   static Outcome<std::unique_ptr<Input>> open(const std::string& path,
@@ -84,8 +124,15 @@ class Input : public Source {
   FileSource& file() noexcept { return *file_; }
 
  private:
+  Input(std::unique_ptr<FileSource> file, std::string name)
+      : file_(std::move(file)), start_(*file_), name_(std::move(name)) {}
+  Outcome<void> choose();
+
   std::unique_ptr<FileSource> file_;
-  std::unique_ptr<ZstdSource> zstd_;
+  PeekSource start_;
+  std::string name_;
+  std::unique_ptr<Source> decompressed_;
+  Source* source_ = nullptr;  // none before the first read, which may have to wait
 };
 
 /// Splits a source into lines without their '\n'. A last line without one counts.

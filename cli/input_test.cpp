@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "output.hpp"
 #include "test_support.hpp"
 
@@ -94,6 +96,80 @@ TEST(ZstdSource, GarbageIsNoticed) {
   TextSource after(compressed("good") + "garbage");
   ZstdSource tail(after);
   EXPECT_TRUE(all_of(tail).starts_with("error: "));
+}
+
+/// What `gzip` makes of a text.
+std::string gzipped(const std::string& text) {
+  z_stream stream{};
+  EXPECT_EQ(::deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string in = text;
+  std::string out(::deflateBound(&stream, in.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(in.data());
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(::deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  ::deflateEnd(&stream);
+  return out;
+}
+
+TEST(GzipSource, ReadsMembersInARow) {
+  const std::string text = std::string(100'000, 'a') + "end";
+  TextSource source(gzipped(text) + gzipped("") + gzipped("more"), 11);
+  GzipSource gzip(source);
+  EXPECT_EQ(all_of(gzip), text + "more");
+}
+
+TEST(GzipSource, EveryTruncationIsNoticed) {
+  const std::string whole = gzipped("some text, some text, and some more text");
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    TextSource source(whole.substr(0, length), 7);
+    GzipSource gzip(source);
+    const std::string found = all_of(gzip);
+    EXPECT_TRUE(found.starts_with("error: ")) << length << ": " << found;
+  }
+}
+
+TEST(GzipSource, DamageAndGarbageAreNoticed) {
+  std::string flipped = gzipped("some text, some text, and some more text");
+  flipped[flipped.size() - 6] ^= 1;  // of the checksum
+  TextSource damaged(flipped);
+  GzipSource gzip(damaged);
+  EXPECT_TRUE(all_of(gzip).starts_with("error: the compressed data is damaged"));
+  TextSource after(gzipped("good") + "garbage");
+  GzipSource tail(after);
+  EXPECT_TRUE(all_of(tail).starts_with("error: the compressed data is damaged"));
+}
+
+TEST(PeekSource, GivesWhatWasSeenAgain) {
+  for (const std::string text : {"", "a", "abc", "abcd", "abcdefgh"}) {
+    TextSource source(text, 3);
+    PeekSource peek(source);
+    EXPECT_EQ(peek.peek(), text.substr(0, 4));
+    EXPECT_EQ(all_of(peek), text);
+  }
+}
+
+TEST(Input, KnowsCompressionByItsFirstBytesWhateverTheName) {
+  const std::string skippable("\x5a\x2a\x4d\x18\x02\0\0\0xx", 10);
+  const std::string text = "{\"version\":1}\n";
+  const std::string path = testing::TempDir() + "cli_input_test";
+  for (const std::string name : {"", ".jsonl", ".zst", ".gz"}) {
+    for (const std::string& content :
+         {compressed(text), skippable + compressed(text), gzipped(text)}) {
+      std::ofstream(path + name, std::ios::binary | std::ios::trunc) << content;
+      auto input = Input::open(path + name, nullptr);
+      ASSERT_TRUE(input);
+      EXPECT_EQ(all_of(**input), text) << name;
+    }
+    std::ofstream(path + name, std::ios::binary | std::ios::trunc) << text;
+    auto input = Input::open(path + name, nullptr);
+    ASSERT_TRUE(input);
+    const bool promised = name == ".zst" || name == ".gz";
+    EXPECT_EQ(all_of(**input).starts_with("error: the compressed data is damaged"), promised);
+    ::unlink((path + name).c_str());
+  }
 }
 
 TEST(FileSource, MissingFilesAndDirectoriesAreWrongUse) {

@@ -146,7 +146,7 @@ class Arena {
 
 /// Calls `on_member(key, value)` for each member; it returns Parsed<bool>, false for "not mine".
 template <class OnMember>
-Parsed<void> each_member(od::object object, OnMember on_member) {
+Parsed<void> each_member(od::object object, Reading reading, OnMember on_member) {
   for (auto member : object) {
     od::field field;
     if (auto error = std::move(member).get(field)) return broken(error);
@@ -154,9 +154,19 @@ Parsed<void> each_member(od::object object, OnMember on_member) {
     if (auto error = field.unescaped_key().get(key)) return broken(error);
     FLATKV_ASSIGN(const bool mine, on_member(key, field.value()));
     if (mine) continue;
+    if (reading == Reading::strict) {
+      return fault("a member \"" + std::string(key) + "\", which the format does not have");
+    }
     if (auto error = check_value(field.value(), JsonParser::kMaxDepth)) return broken(error);
   }
   return {};
+}
+
+/// "change set 2, pair 1: …", as the store counts them, too.
+std::unexpected<JsonFault> within(const char* what, std::size_t number, JsonFault fault) {
+  const char* between = fault.what.starts_with("pair ") ? ", " : ": ";
+  fault.what = what + (" " + std::to_string(number)) + between + fault.what;
+  return std::unexpected(std::move(fault));
 }
 
 Parsed<void> once(bool& seen, const char* what) {
@@ -203,31 +213,35 @@ Parsed<void> each_item(od::value value, const char* what, OnItem on_item) {
   return {};
 }
 
-Parsed<KVPair> pair_of(od::value value, Arena& arena) {
+Parsed<KVPair> pair_of(od::value value, Reading reading, Arena& arena) {
   FLATKV_ASSIGN(od::object object, object_of(value, "pair"));
   KVPair pair;
   bool has_key = false;
   bool has_value = false;
   bool has_delete = false;
-  auto members = each_member(object, [&](std::string_view key, od::value member) -> Parsed<bool> {
-    if (key == "key") {
-      FLATKV_TRY(once(has_key, "key"));
-      FLATKV_ASSIGN(const std::string_view text, string_of(member, "key"));
-      FLATKV_ASSIGN(pair.key, arena.hex(text, "key"));
-    } else if (key == "value") {
-      FLATKV_TRY(once(has_value, "value"));
-      FLATKV_ASSIGN(const std::string_view text, string_of(member, "value"));
-      FLATKV_ASSIGN(pair.value, arena.hex(text, "value"));
-    } else if (key == "delete") {
-      FLATKV_TRY(once(has_delete, "delete"));
-      if (member.get_bool().get(pair.remove)) return fault("delete is neither true nor false");
-    } else {
-      return false;
-    }
-    return true;
-  });
+  auto members =
+      each_member(object, reading, [&](std::string_view key, od::value member) -> Parsed<bool> {
+        if (key == "key") {
+          FLATKV_TRY(once(has_key, "key"));
+          FLATKV_ASSIGN(const std::string_view text, string_of(member, "key"));
+          FLATKV_ASSIGN(pair.key, arena.hex(text, "key"));
+        } else if (key == "value") {
+          FLATKV_TRY(once(has_value, "value"));
+          FLATKV_ASSIGN(const std::string_view text, string_of(member, "value"));
+          FLATKV_ASSIGN(pair.value, arena.hex(text, "value"));
+        } else if (key == "delete") {
+          FLATKV_TRY(once(has_delete, "delete"));
+          if (member.get_bool().get(pair.remove)) return fault("delete is neither true nor false");
+        } else {
+          return false;
+        }
+        return true;
+      });
   FLATKV_TRY(std::move(members));
-  if (!has_key) return fault("a pair has no key");
+  if (!has_key) return fault("no key");
+  if (reading == Reading::strict && !has_value && !pair.remove) {
+    return fault("neither a value nor a delete");
+  }
   return pair;
 }
 
@@ -237,33 +251,35 @@ struct SetSize {
   std::size_t count = 0;
 };
 
-Parsed<SetSize> set_of(od::value value, Arena& arena, std::vector<KVPair>& pairs) {
+Parsed<SetSize> set_of(od::value value, Reading reading, Arena& arena, std::vector<KVPair>& pairs) {
   FLATKV_ASSIGN(od::object object, object_of(value, "change set"));
   SetSize set;
   bool has_name = false;
   bool has_pairs = false;
   const std::size_t before = pairs.size();
-  auto members = each_member(object, [&](std::string_view key, od::value member) -> Parsed<bool> {
-    if (key == "name") {
-      FLATKV_TRY(once(has_name, "name"));
-      FLATKV_ASSIGN(const std::string_view text, string_of(member, "name"));
-      FLATKV_ASSIGN(set.name, arena.text(text));
-    } else if (key == "pairs") {
-      FLATKV_TRY(once(has_pairs, "pairs"));
-      auto items = each_item(member, "pairs", [&](od::value item) -> Parsed<void> {
-        FLATKV_ASSIGN(const KVPair pair, pair_of(item, arena));
-        pairs.push_back(pair);
-        return {};
+  auto members =
+      each_member(object, reading, [&](std::string_view key, od::value member) -> Parsed<bool> {
+        if (key == "name") {
+          FLATKV_TRY(once(has_name, "name"));
+          FLATKV_ASSIGN(const std::string_view text, string_of(member, "name"));
+          FLATKV_ASSIGN(set.name, arena.text(text));
+        } else if (key == "pairs") {
+          FLATKV_TRY(once(has_pairs, "pairs"));
+          auto items = each_item(member, "pairs", [&](od::value item) -> Parsed<void> {
+            auto pair = pair_of(item, reading, arena);
+            if (!pair) return within("pair", pairs.size() - before + 1, std::move(pair).error());
+            pairs.push_back(*pair);
+            return {};
+          });
+          FLATKV_TRY(std::move(items));
+        } else {
+          return false;
+        }
+        return true;
       });
-      FLATKV_TRY(std::move(items));
-    } else {
-      return false;
-    }
-    return true;
-  });
   FLATKV_TRY(std::move(members));
-  if (!has_name) return fault("a change set has no name");
-  if (!has_pairs) return fault("a change set has no pairs");
+  if (!has_name) return fault("no name");
+  if (!has_pairs) return fault("no pairs");
   set.count = pairs.size() - before;
   return set;
 }
@@ -300,23 +316,25 @@ Parsed<ChangeLine> JsonParser::change_line(std::string_view text) {
   bool has_sets = false;
   od::object object;
   if (document_.get_object().get(object)) return fault("not a JSON object");
-  auto parsed = each_member(object, [&](std::string_view key, od::value member) -> Parsed<bool> {
-    if (key == "version") {
-      FLATKV_TRY(once(has_version, "version"));
-      FLATKV_ASSIGN(line.version, version_of(member));
-    } else if (key == "changesets") {
-      FLATKV_TRY(once(has_sets, "changesets"));
-      auto items = each_item(member, "changesets", [&](od::value item) -> Parsed<void> {
-        FLATKV_ASSIGN(const SetSize set, set_of(item, arena, line.pairs));
-        sizes.push_back(set);
-        return {};
+  auto parsed =
+      each_member(object, reading_, [&](std::string_view key, od::value member) -> Parsed<bool> {
+        if (key == "version") {
+          FLATKV_TRY(once(has_version, "version"));
+          FLATKV_ASSIGN(line.version, version_of(member));
+        } else if (key == "changesets") {
+          FLATKV_TRY(once(has_sets, "changesets"));
+          auto items = each_item(member, "changesets", [&](od::value item) -> Parsed<void> {
+            auto set = set_of(item, reading_, arena, line.pairs);
+            if (!set) return within("change set", sizes.size() + 1, std::move(set).error());
+            sizes.push_back(*set);
+            return {};
+          });
+          FLATKV_TRY(std::move(items));
+        } else {
+          return false;
+        }
+        return true;
       });
-      FLATKV_TRY(std::move(items));
-    } else {
-      return false;
-    }
-    return true;
-  });
   if (parsed && !has_version) parsed = fault("no version");
   if (parsed && !has_sets) parsed = fault("no changesets");
   if (parsed && document_.current_location().error() != simdjson::OUT_OF_BOUNDS) {
@@ -353,31 +371,32 @@ Parsed<JsonParser::RootsLine> JsonParser::roots_line(std::string_view text) {
   bool has_version = false;
   od::object object;
   if (document_.get_object().get(object)) return fault("not a JSON object");
-  auto parsed = each_member(object, [&](std::string_view key, od::value member) -> Parsed<bool> {
-    if (key == "version") {
-      FLATKV_TRY(once(has_version, "version"));
-      if (member.get_int64().get(line.version) || line.version < 0) {
-        return fault("version is not a version");
-      }
-      return true;
-    }
-    for (Part& part : parts) {
-      if (key != part.name) continue;
-      FLATKV_TRY(once(part.seen, part.name));
-      FLATKV_ASSIGN(const std::string_view hex, string_of(member, part.name));
-      std::array<std::uint8_t, 34> bytes{};
-      if (hex.size() != 64 && hex.size() != 66) {
-        return fault(std::string(part.name) + " is not a digest of 32 bytes");
-      }
-      const auto length = decode_hex(hex, bytes.data());
-      if (!length || *length != part.into->size()) {
-        return fault(std::string(part.name) + " is not a digest of 32 bytes");
-      }
-      std::memcpy(part.into->data(), bytes.data(), part.into->size());
-      return true;
-    }
-    return false;
-  });
+  auto parsed =
+      each_member(object, reading_, [&](std::string_view key, od::value member) -> Parsed<bool> {
+        if (key == "version") {
+          FLATKV_TRY(once(has_version, "version"));
+          if (member.get_int64().get(line.version) || line.version < 0) {
+            return fault("version is not a version");
+          }
+          return true;
+        }
+        for (Part& part : parts) {
+          if (key != part.name) continue;
+          FLATKV_TRY(once(part.seen, part.name));
+          FLATKV_ASSIGN(const std::string_view hex, string_of(member, part.name));
+          std::array<std::uint8_t, 34> bytes{};
+          if (hex.size() != 64 && hex.size() != 66) {
+            return fault(std::string(part.name) + " is not a digest of 32 bytes");
+          }
+          const auto length = decode_hex(hex, bytes.data());
+          if (!length || *length != part.into->size()) {
+            return fault(std::string(part.name) + " is not a digest of 32 bytes");
+          }
+          std::memcpy(part.into->data(), bytes.data(), part.into->size());
+          return true;
+        }
+        return false;
+      });
   if (parsed && !has_version) parsed = fault("no version");
   for (const Part& part : parts) {
     if (parsed && !part.seen) parsed = fault(std::string("no ") + part.name);
@@ -407,9 +426,11 @@ Outcome<std::optional<ChangeLine>> JsonChangeReader::next() {
     std::string message = place(lines_.number());
     if (wrong.version) message += ", version " + std::to_string(*wrong.version);
     message += ": " + wrong.what;
-    return trouble(ExitCode::usage, std::move(message),
-                   "mend the file; blocks before this one stay committed, so that applying it "
-                   "again goes on from there");
+    Trouble malformed(ExitCode::usage, std::move(message),
+                      "mend the file; blocks before this one stay committed, so that applying it "
+                      "again goes on from there");
+    malformed.version = wrong.version;
+    return std::unexpected(std::move(malformed));
   }
   line->number = lines_.number();
   return std::move(*line);

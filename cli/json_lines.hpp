@@ -23,8 +23,10 @@ using Parsed = std::expected<T, JsonFault>;
 /// `line` must have LineReader::kPadding readable bytes behind it. One thread.
 class JsonParser {
  public:
+  explicit JsonParser(Reading reading = Reading::lenient) : reading_(reading) {}
+
   /// A line of change sets. Order of members does not matter; members that are not named in the
-  /// format are ignored, but must be JSON, nested no deeper than kMaxDepth.
+  /// format are ignored (strict: refused), but must be JSON, nested no deeper than kMaxDepth.
   Parsed<ChangeLine> change_line(std::string_view line);
 
   struct RootsLine {
@@ -38,6 +40,7 @@ class JsonParser {
  private:
   Parsed<void> start(std::string_view line);
 
+  Reading reading_;
   std::unique_ptr<simdjson::ondemand::parser> parser_;
   simdjson::ondemand::document document_;
 };
@@ -45,7 +48,8 @@ class JsonParser {
 /// Change sets as JSON lines. Empty lines are skipped, so is a byte order mark before the first.
 class JsonChangeReader : public ChangeReader {
  public:
-  explicit JsonChangeReader(Source& source) : lines_(source) {}
+  explicit JsonChangeReader(Source& source, Reading reading = Reading::lenient)
+      : lines_(source), parser_(reading) {}
   Outcome<std::optional<ChangeLine>> next() override;
   std::string place(std::uint64_t number) const override;
 

@@ -74,15 +74,43 @@ TEST(JsonLines, BytesStayWhereTheyAreWhenALineMoves) {
   EXPECT_EQ(hex(moved.sets[0].pairs[0].value), "02");
 }
 
-TEST(JsonLines, SaysLineVersionAndWhatIsWrong) {
+TEST(JsonLines, StrictRefusesWhatTheFormatDoesNotHave) {
+  const auto strictly = [](const std::string& line) -> std::string {
+    TextSource source(line);
+    JsonChangeReader reader(source, Reading::strict);
+    auto result = reader.next();
+    if (result) return {};
+    EXPECT_EQ(result.error().exit, ExitCode::usage);
+    return result.error().message;
+  };
+  EXPECT_EQ(
+      strictly(with_pair(R"({"key":"01","vaule":"02"})")),
+      "line 1, version 5: change set 1, pair 1: a member \"vaule\", which the format does not "
+      "have");
+  EXPECT_EQ(strictly(with_pair(R"({"key":"01","value":""},{"key":"02"})")),
+            "line 1, version 5: change set 1, pair 2: neither a value nor a delete");
+  EXPECT_EQ(strictly(with_pair(R"({"key":"01","delete":false})")),
+            "line 1, version 5: change set 1, pair 1: neither a value nor a delete");
+  EXPECT_EQ(strictly(R"({"version":5,"changesets":[{"name":"evm","pairs":[],"x":1}]})"),
+            "line 1, version 5: change set 1: a member \"x\", which the format does not have");
+  EXPECT_EQ(strictly(R"({"version":5,"changesets":[],"note":null})"),
+            "line 1, version 5: a member \"note\", which the format does not have");
+  EXPECT_EQ(strictly(with_pair(R"({"key":"01","delete":true},{"key":"01","value":"","delete":)"
+                               R"(false},{"key":"01","value":"01","delete":true})")),
+            "");
+}
+
+TEST(JsonLines, SaysLineVersionPairAndWhatIsWrong) {
   EXPECT_EQ(complaint(with_pair(R"({"key":"0a1"})")),
-            "line 1, version 5: key has an odd number of hex digits");
-  EXPECT_EQ(complaint(with_pair(R"({"key":"zz"})")), "line 1, version 5: key is not hex");
-  EXPECT_EQ(complaint(with_pair(R"({"key":"01","value":"0g"})")),
-            "line 1, version 5: value is not hex");
-  EXPECT_EQ(complaint(with_pair(R"({"value":"01"})")), "line 1, version 5: a pair has no key");
+            "line 1, version 5: change set 1, pair 1: key has an odd number of hex digits");
+  EXPECT_EQ(complaint(with_pair(R"({"key":"zz"})")),
+            "line 1, version 5: change set 1, pair 1: key is not hex");
+  EXPECT_EQ(complaint(with_pair(R"({"key":"01"},{"key":"01","value":"0g"})")),
+            "line 1, version 5: change set 1, pair 2: value is not hex");
+  EXPECT_EQ(complaint(with_pair(R"({"value":"01"})")),
+            "line 1, version 5: change set 1, pair 1: no key");
   EXPECT_EQ(complaint("\n\n" + with_pair(R"({"key":1})")),
-            "line 3, version 5: key is not a string");
+            "line 3, version 5: change set 1, pair 1: key is not a string");
 }
 
 TEST(JsonLines, MissingMembers) {

@@ -63,7 +63,7 @@ std::string advice(ErrorCode code) {
     case ErrorCode::permission:
       return "run this as the owner of the store, or give yourself access";
     case ErrorCode::cancelled:
-      return "run this again to go on";
+      return kBeginsAnew;
     case ErrorCode::unsupported:
       break;
   }
@@ -73,6 +73,40 @@ std::string advice(ErrorCode code) {
 Trouble::Trouble(const Error& error)
     : exit(exit_code(error.code)),
       message(error.to_string()),
-      advice(flatkv::cli::advice(error.code)) {}
+      advice(flatkv::cli::advice(error.code)),
+      cause(error) {}
+
+Trouble& Trouble::at(const std::string& place, std::int64_t of_version) {
+  version = of_version;
+  if (cause) {
+    cause->version.reset();  // the place says it
+    message = place + ": " + cause->to_string();
+    cause->message = place + ": " + cause->message;
+    cause->version = of_version;
+  } else {
+    message = place + ": " + message;
+  }
+  return *this;
+}
+
+std::string_view code_name(const Trouble& trouble) noexcept {
+  if (trouble.cause) return to_string(trouble.cause->code);
+  switch (trouble.exit) {
+    case ExitCode::no:
+      return "no";
+    case ExitCode::usage:
+      return to_string(ErrorCode::invalid_argument);
+    case ExitCode::refused:
+      return to_string(ErrorCode::version_mismatch);
+    case ExitCode::interrupted:
+    case ExitCode::terminated:
+      return to_string(ErrorCode::cancelled);
+    case ExitCode::done:
+    case ExitCode::failed:
+    case ExitCode::broken_pipe:
+      break;
+  }
+  return to_string(ErrorCode::io);
+}
 
 }  // namespace flatkv::cli

@@ -83,7 +83,11 @@ Outcome<void> Output::put(std::string_view text) {
         static_cast<void>(::poll(&wait, 1, -1));
         continue;
       }
-      return std::unexpected(Trouble(fail_errno(errno, "cannot write", name_).error()));
+      failed_ = true;
+      const int why = errno;
+      Trouble trouble(fail_errno(why, "cannot write", name_).error());
+      if (why == EPIPE && descriptor_ == STDOUT_FILENO) trouble.exit = ExitCode::broken_pipe;
+      return std::unexpected(std::move(trouble));
     }
     text.remove_prefix(static_cast<std::size_t>(put));
   }

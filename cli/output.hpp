@@ -15,7 +15,8 @@ namespace flatkv::cli {
 Outcome<void> outside_of_stores(const std::string& path);
 
 /// A file or standard output ("-") written in order, compressed where the name ends in ".zst".
-/// Errors, a closed pipe among them, come from `write` or at the latest from `close`. One thread.
+/// Errors come from `write` or at the latest from `close`; that standard output's reader went away
+/// is one with the exit status broken_pipe. One thread.
 class Output {
  public:
   /// Makes the file anew.
@@ -29,6 +30,8 @@ class Output {
   /// Everything so far is in the hands of the system, and readable.
   Outcome<void> flush();
   Outcome<void> close();
+  /// Whether a write failed: nothing more will arrive there.
+  bool failed() const noexcept { return failed_; }
 
  private:
   Output(int descriptor, std::string name, bool compressed);
@@ -37,6 +40,7 @@ class Output {
 
   int descriptor_;
   std::string name_;
+  bool failed_ = false;
   ZSTD_CCtx* context_ = nullptr;
   std::string buffer_;
   std::vector<char> compressed_;

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "codec/change_log_entry.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -14,7 +13,11 @@ constexpr std::size_t kFirstAllocation = std::size_t{1} << 20;
 
 }  // namespace
 
-PbChangeReader::PbChangeReader(Source& source) : source_(source), buffer_(kChunk) {}
+PbChangeReader::PbChangeReader(Source& source, Reading reading)
+    : source_(source),
+      unknown_(reading == Reading::strict ? codec::UnknownFields::refuse
+                                          : codec::UnknownFields::skip),
+      buffer_(kChunk) {}
 
 std::string PbChangeReader::place(std::uint64_t number) const {
   return "record " + std::to_string(number);
@@ -88,7 +91,7 @@ Outcome<std::optional<ChangeLine>> PbChangeReader::next() {
   ChangeLine line;
   line.number = number_;
   FLATKV_ASSIGN(line.bytes_size, read_payload(*length, line.bytes));
-  auto entry = codec::decode_changelog_entry({line.bytes.get(), line.bytes_size});
+  auto entry = codec::decode_changelog_entry({line.bytes.get(), line.bytes_size}, unknown_);
   if (!entry) return wrong("not a ChangelogEntry: " + entry.error().to_string());
   if (entry->version < 1) {
     return wrong("version " + std::to_string(entry->version) + " is below 1");

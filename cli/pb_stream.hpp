@@ -1,6 +1,7 @@
 #pragma once
 
 #include "change_line.hpp"
+#include "codec/change_log_entry.hpp"
 #include "input.hpp"
 
 namespace flatkv::cli {
@@ -12,7 +13,7 @@ class PbChangeReader : public ChangeReader {
   /// A block's payload is at most 1 GiB; what lies between is the store's to refuse.
   static constexpr std::uint64_t kMaxRecord = std::uint64_t{2} << 30;
 
-  explicit PbChangeReader(Source& source);
+  explicit PbChangeReader(Source& source, Reading reading = Reading::lenient);
   Outcome<std::optional<ChangeLine>> next() override;
   std::string place(std::uint64_t number) const override;
 
@@ -23,6 +24,7 @@ class PbChangeReader : public ChangeReader {
   std::unexpected<Trouble> wrong(const std::string& what) const;
 
   Source& source_;
+  codec::UnknownFields unknown_;
   std::vector<char> buffer_;
   std::size_t at_ = 0;
   std::size_t end_ = 0;

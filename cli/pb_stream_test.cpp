@@ -91,5 +91,21 @@ TEST(PbStream, LargeRecordsGrowTheirMemory) {
   EXPECT_EQ(as_chars((*line)->sets[0].pairs[0].value), big);
 }
 
+TEST(PbStream, StrictRefusesFieldsThatTheFormatDoesNotHave) {
+  const std::string unknown("\x48\x01", 2);  // field 9, a varint
+  const std::string payload = record(7, "key", "value").substr(1);
+  const std::string stream = varint(payload.size() + unknown.size()) + payload + unknown;
+  EXPECT_EQ(complaint(stream), "");
+  TextSource source(stream);
+  PbChangeReader reader(source, Reading::strict);
+  const auto refused = reader.next();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().exit, ExitCode::usage);
+  EXPECT_NE(refused.error().message.find("unknown"), std::string::npos) << refused.error().message;
+  TextSource known(record(7, "key", "value"));
+  PbChangeReader strict(known, Reading::strict);
+  EXPECT_TRUE(strict.next());
+}
+
 }  // namespace
 }  // namespace flatkv::cli

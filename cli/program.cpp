@@ -6,19 +6,30 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <span>
 #include <sstream>
 
 #include "base/error.hpp"
 #include "build_info.hpp"
+#include "info_json.hpp"
 #include "kernel_name.hpp"
+#include "nearest.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
 namespace {
 
-std::string version_text() {
-  return fmt::format("flatkv {}\ncommit {}\nRocksDB {}\nkernel {}", kVersion, kCommit,
-                     rocksdb::GetRocksVersionAsString(), kernel_name());
+std::string version_text(bool json) {
+  const std::string rocksdb = rocksdb::GetRocksVersionAsString();
+  if (json) {
+    const nlohmann::ordered_json answer = {{"version", kVersion},
+                                           {"commit", kCommit},
+                                           {"rocksdb", rocksdb},
+                                           {"kernel", kernel_name()}};
+    return answer.dump();
+  }
+  return fmt::format("flatkv {}\ncommit {}\nRocksDB {}\nkernel {}", kVersion, kCommit, rocksdb,
+                     kernel_name());
 }
 
 constexpr const char* kAbout =
@@ -38,24 +49,68 @@ class Overview : public CLI::Formatter {
 constexpr const char* kExitHelp =
     "Exit status: 0 done; 1 the answer is no (not found, differs, does not verify); 2 wrong use;\n"
     "3 refused (corrupt, incomplete, locked, wrong version); 4 the system failed; 130 or 143\n"
-    "interrupted at a safe point.\n";
+    "interrupted at a safe point; 141 the reader of standard output went away, as after `| head`.\n"
+    "With --json every failure is an object {\"error\":{code, message, …}} on standard output.\n";
+
+/// As far as can be told before the arguments are parsed, or when they cannot be.
+bool asks_for(std::string_view flag, std::span<char*> arguments) {
+  for (const std::string_view argument : arguments) {
+    if (argument == "--") return false;
+    if (argument == flag) return true;
+  }
+  return false;
+}
+
+/// The first argument that is no option must be a verb.
+Outcome<void> check_arguments(std::span<char*> arguments, const Registry& registry) {
+  const auto is_word = [](std::string_view argument) { return !argument.starts_with('-'); };
+  const auto word = std::ranges::find_if(arguments, is_word);
+  if (word != arguments.end()) return check_verb(*word, registry.names());
+  for (const char* answered : {"--help", "-h", "--version"}) {
+    if (asks_for(answered, arguments)) return {};
+  }
+  return trouble(ExitCode::usage, "a verb is missing", "`flatkv help` lists the verbs");
+}
+
+/// "; did you mean --json?" for an option that the verb does not have.
+std::string meant_option(const CLI::App& app, std::span<char*> arguments) {
+  const auto verbs = app.get_subcommands();
+  if (verbs.empty()) return {};
+  std::vector<std::string> names;
+  for (const CLI::Option* option : verbs.front()->get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (const std::string_view argument : arguments) {
+    if (!argument.starts_with("--") || argument == "--") continue;
+    const std::string name(argument.substr(0, argument.find('=')));
+    if (std::ranges::find(names, name) != names.end()) continue;
+    const std::string meant = nearest(name, names);
+    return meant.empty() ? "" : "; did you mean " + meant + "?";
+  }
+  return {};
+}
+
+Trouble wrong_use(const CLI::App& app, const CLI::ParseError& error, std::span<char*> arguments) {
+  std::string text = error.what();
+  while (text.ends_with('\n')) text.pop_back();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    text += meant_option(app, arguments);
+  }
+  const auto verbs = app.get_subcommands();
+  const std::string verb = verbs.empty() ? "" : " " + verbs.front()->get_name();
+  return {ExitCode::usage, text, "`flatkv" + verb + " --help` shows how it is used"};
+}
 
 /// Help and version are results; anything else that the parser says is wrong use.
-ExitCode parser_exit(const CLI::App& app, const CLI::ParseError& error, Output& out,
-                     Console& console) {
+Outcome<ExitCode> parser_exit(const CLI::App& app, const CLI::ParseError& error,
+                              std::span<char*> arguments, Output& out) {
   std::ostringstream answer;
   std::ostringstream complaint;
   if (app.exit(error, answer, complaint) != 0) {
-    std::string text = complaint.str();
-    while (text.ends_with('\n')) text.pop_back();
-    console.error({ExitCode::usage, text});
-    return ExitCode::usage;
+    return std::unexpected(wrong_use(app, error, arguments));
   }
-  auto written = out.write(answer.str());
-  if (written) written = out.close();
-  if (written) return ExitCode::done;
-  console.error(written.error());
-  return written.error().exit;
+  FLATKV_TRY(out.write(answer.str()));
+  return ExitCode::done;
 }
 
 Outcome<ExitCode> act(const Action& action, Context& context) {
@@ -69,6 +124,39 @@ Outcome<ExitCode> act(const Action& action, Context& context) {
   }
 }
 
+Outcome<ExitCode> parse_and_act(CLI::App& app, const Registry& registry, int argc, char** argv,
+                                Context& context) {
+  const std::span<char*> arguments(argv + std::min(argc, 1), argv + argc);
+  context.json = asks_for("--json", arguments);
+  FLATKV_TRY(check_arguments(arguments, registry));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return parser_exit(app, error, arguments, context.out);
+  }
+  context.json = registry.common().json;
+  context.verbose = registry.common().verbose;
+  if (registry.common().no_progress) context.console.no_progress();
+  return act(registry.action(), context);
+}
+
+/// Says what went wrong: to people, and with --json on standard output, where that still takes it.
+ExitCode report(Trouble trouble, Context& context) {
+  if (trouble.exit == ExitCode::interrupted) {
+    trouble.exit = context.interrupts.exit().value_or(trouble.exit);
+  }
+  if (trouble.exit == ExitCode::broken_pipe) return trouble.exit;
+  context.console.error(trouble);
+  if (!context.json || trouble.answered || context.output_is_data || context.out.failed()) {
+    return trouble.exit;
+  }
+  const nlohmann::ordered_json answer = {{"error", to_json(trouble)}};
+  auto written = context.out.write(answer.dump() + "\n");
+  if (written) written = context.out.close();
+  if (!written) context.console.error(written.error());
+  return trouble.exit;
+}
+
 }  // namespace
 
 int run_program(int argc, char** argv) {
@@ -77,33 +165,20 @@ int run_program(int argc, char** argv) {
   const auto out = Output::standard();
   CLI::App app(kAbout, "flatkv");
   app.formatter(std::make_shared<Overview>());
-  app.set_version_flag("--version", version_text, "Version, commit, RocksDB and kernel in use");
+  Context context{.console = console, .interrupts = interrupts, .out = *out};
+  app.set_version_flag(
+      "--version", [&context] { return version_text(context.json); },
+      "Version, commit, RocksDB and kernel in use");
   app.require_subcommand(1);
   app.footer(kExitHelp);
   Registry registry(app);
   add_verbs(registry);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return static_cast<int>(parser_exit(app, error, *out, console));
-  }
-  if (registry.common().no_progress) console.no_progress();
-  Context context{.json = registry.common().json,
-                  .verbose = registry.common().verbose,
-                  .console = console,
-                  .interrupts = interrupts,
-                  .out = *out};
-  Outcome<ExitCode> outcome = act(registry.action(), context);
+  Outcome<ExitCode> outcome = parse_and_act(app, registry, argc, argv, context);
   console.end_progress();
   if (auto written = out->close(); !written && outcome) {
     outcome = std::unexpected(std::move(written).error());
   }
-  if (outcome) return static_cast<int>(*outcome);
-  Trouble& trouble = outcome.error();
-  if (trouble.exit == ExitCode::interrupted)
-    trouble.exit = interrupts.exit().value_or(trouble.exit);
-  console.error(trouble);
-  return static_cast<int>(trouble.exit);
+  return static_cast<int>(outcome ? *outcome : report(std::move(outcome).error(), context));
 }
 
 }  // namespace flatkv::cli

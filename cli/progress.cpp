@@ -42,14 +42,16 @@ double Progress::seconds() const {
 }
 
 void Progress::update(std::string_view state, std::uint64_t rows, std::uint64_t done,
-                      std::optional<std::uint64_t> total) {
+                      std::optional<std::uint64_t> total, std::string_view unit) {
   if (!console_.shows_progress()) return;
   const auto now = Clock::now();
-  if (now - shown_ < std::chrono::milliseconds(200)) return;
+  if (state == state_ && now - shown_ < std::chrono::milliseconds(200)) return;
   shown_ = now;
+  state_ = state;
+  if (rows == 0 && total == 0) return console_.progress(what_ + ": " + state_);
   const double elapsed = seconds();
-  std::string line = fmt::format("{}: {}{}{} rows, {}/s", what_, state, state.empty() ? "" : ", ",
-                                 human_count(static_cast<double>(rows)),
+  std::string line = fmt::format("{}: {}{}{} {}, {}/s", what_, state, state.empty() ? "" : ", ",
+                                 human_count(static_cast<double>(rows)), unit,
                                  human_count(static_cast<double>(rows) / elapsed));
   if (total && *total > 0 && done > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(*total));

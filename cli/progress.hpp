@@ -24,9 +24,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` of `total` in any unit give the share; `rows` the rate. Cheap: call it often.
+  /// `done` of `total` in any unit give the share; `rows`, which are `unit`, the rate. A step
+  /// without a total shows its name alone. Cheap: call it often.
   void update(std::string_view state, std::uint64_t rows, std::uint64_t done,
-              std::optional<std::uint64_t> total);
+              std::optional<std::uint64_t> total, std::string_view unit = "rows");
   double seconds() const;
 
  private:
@@ -35,6 +36,7 @@ class Progress {
   std::string what_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point shown_ = start_;
+  std::string state_;  // as shown last: a new one is shown at once
 };
 
 }  // namespace flatkv::cli

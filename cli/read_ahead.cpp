@@ -22,16 +22,18 @@ Outcome<std::optional<ChangeLine>> next_line(ChangeReader& reader) {
 }  // namespace
 
 Outcome<std::unique_ptr<ChangeInput>> ChangeInput::open(const std::string& path, Format format,
-                                                        const Interrupts& interrupts) {
+                                                        const Interrupts& interrupts,
+                                                        Reading reading) {
   FLATKV_ASSIGN(auto input, Input::open(path, &interrupts));
-  return std::unique_ptr<ChangeInput>(new ChangeInput(std::move(input), format));
+  return std::unique_ptr<ChangeInput>(new ChangeInput(std::move(input), format, reading));
 }
 
-ChangeInput::ChangeInput(std::unique_ptr<Input> input, Format format) : input_(std::move(input)) {
+ChangeInput::ChangeInput(std::unique_ptr<Input> input, Format format, Reading reading)
+    : input_(std::move(input)) {
   if (format == Format::pb) {
-    reader_ = std::make_unique<PbChangeReader>(*input_);
+    reader_ = std::make_unique<PbChangeReader>(*input_, reading);
   } else {
-    reader_ = std::make_unique<JsonChangeReader>(*input_);
+    reader_ = std::make_unique<JsonChangeReader>(*input_, reading);
   }
   thread_ = std::thread([this] { read_all(); });
 }

@@ -19,7 +19,8 @@ class ChangeInput {
  public:
   /// Wrong use if there is no such file. `interrupts` must outlive it.
   static Outcome<std::unique_ptr<ChangeInput>> open(const std::string& path, Format format,
-                                                    const Interrupts& interrupts);
+                                                    const Interrupts& interrupts,
+                                                    Reading reading = Reading::lenient);
   ~ChangeInput();
   ChangeInput(const ChangeInput&) = delete;
   ChangeInput& operator=(const ChangeInput&) = delete;
@@ -35,7 +36,7 @@ class ChangeInput {
  private:
   using Item = Outcome<std::optional<ChangeLine>>;
 
-  ChangeInput(std::unique_ptr<Input> input, Format format);
+  ChangeInput(std::unique_ptr<Input> input, Format format, Reading reading);
   void read_all();
   const Item& front(std::unique_lock<std::mutex>& lock);
 

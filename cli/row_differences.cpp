@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "hex.hpp"
+#include "info_json.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -120,6 +121,17 @@ Outcome<void> DifferencesOut::end_keys() {
     FLATKV_TRY(context_.out.write(fmt::format("… and {} more (--limit)\n", keys_ - limit_)));
   }
   return {};
+}
+
+Trouble DifferencesOut::end(Trouble trouble) {
+  if (!context_.json) return trouble;
+  auto written = with_keys_ ? end_keys() : Outcome<void>{};
+  if (written) {
+    written = context_.out.write(",\"error\":" + to_json(trouble).dump() + "}\n");
+  }
+  if (!written) return std::move(written).error();
+  trouble.answered = true;
+  return trouble;
 }
 
 Outcome<void> DifferencesOut::end(bool equal) {

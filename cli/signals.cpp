@@ -62,9 +62,8 @@ std::optional<ExitCode> Interrupts::exit() const noexcept {
   return signal == SIGINT ? ExitCode::interrupted : ExitCode::terminated;
 }
 
-Trouble interrupted(const Interrupts& interrupts, std::string where) {
-  return {interrupts.exit().value_or(ExitCode::interrupted), "stopped " + std::move(where),
-          "run this again to go on"};
+Trouble interrupted(const Interrupts& interrupts, std::string where, const char* next) {
+  return {interrupts.exit().value_or(ExitCode::interrupted), "stopped " + std::move(where), next};
 }
 
 }  // namespace flatkv::cli

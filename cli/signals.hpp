@@ -36,7 +36,8 @@ class Interrupts {
   Impl* impl_ = nullptr;
 };
 
-/// Outcome of a verb that stopped because it was asked to.
-Trouble interrupted(const Interrupts& interrupts, std::string where);
+/// Outcome of a verb that stopped because it was asked to. `next`: what running it again does.
+Trouble interrupted(const Interrupts& interrupts, std::string where,
+                    const char* next = kBeginsAnew);
 
 }  // namespace flatkv::cli

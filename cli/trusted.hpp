@@ -18,8 +18,8 @@ CLI::Option* root_option(CLI::App& verb, std::string& into);
 /// lies (spec §3). Empty: nothing is trusted.
 Outcome<TrustedRoots> trusted_roots(const std::string& text, Console& console);
 
-/// A file or standard input ("-") as the library reads streams; `.zst` is decompressed. What went
-/// wrong with the input itself is kept for `trouble`.
+/// A file or standard input ("-") as the library reads streams, decompressed as Input does. What
+/// went wrong with the input itself is kept for `trouble`.
 class StreamInput : public ByteSource {
  public:
   static Outcome<std::unique_ptr<StreamInput>> open(const std::string& path,

@@ -19,6 +19,24 @@ LogCallback Context::log() const {
   };
 }
 
+Registry::Registry(CLI::App& app) : app_(app) {
+  app_.add_flag("--json", common_.json, "Machine-readable output; also behind the verb");
+}
+
+std::vector<std::string> Registry::names() const {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app_.get_subcommands(nullptr)) names.push_back(verb->get_name());
+  return names;
+}
+
+std::string Registry::help(const std::string& verb) const {
+  // Asked for its own help, the program would give that of the verb that was parsed.
+  if (verb.empty()) {
+    return app_.get_formatter()->make_help(&app_, app_.get_name(), CLI::AppFormatMode::Normal);
+  }
+  return app_.get_subcommand(verb)->help(app_.get_name());
+}
+
 CLI::App& Registry::make(const std::string& name, const std::string& what,
                          const std::string& example) {
   CLI::App& verb = *app_.add_subcommand(name, what);
@@ -30,7 +48,7 @@ CLI::App& Registry::make(const std::string& name, const std::string& what,
 }
 
 void store_argument(CLI::App& verb, std::string& path) {
-  verb.add_option("STORE", path, "Directory of the store")->required();
+  verb.add_option("STORE", path, "Directory of the store")->required()->check(not_empty());
 }
 
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
@@ -67,6 +85,11 @@ Outcome<CommitStore> open_writable(const std::string& path, Options options,
                                    const Context& context) {
   options.log = context.log();
   return CommitStore::open(path, options);
+}
+
+Durability durability_named(const std::string& name) {
+  if (name == "group") return Durability::group;
+  return name == "process" ? Durability::process : Durability::sync;
 }
 
 Database database_named(const std::string& name) {

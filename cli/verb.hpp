@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "console.hpp"
 #include "flatkv/store.hpp"
@@ -23,6 +24,8 @@ struct Context {
   Console& console;
   const Interrupts& interrupts;
   Output& out;  ///< standard output: results and nothing else
+  /// Standard output is a file that the user asked for, so not even a failure is told there.
+  bool output_is_data = false;
 
   /// The library's messages: warnings and errors always, the rest with --verbose.
   LogCallback log() const;
@@ -40,7 +43,7 @@ class Registry {
     bool no_progress = false;
   };
 
-  explicit Registry(CLI::App& app) : app_(app) {}
+  explicit Registry(CLI::App& app);
 
   /// `define(verb, options)` declares arguments; `run(options, context)` is called if the verb was
   /// chosen. `example` is one or more command lines.
@@ -55,6 +58,10 @@ class Registry {
     });
   }
 
+  /// "info", "init", ...
+  std::vector<std::string> names() const;
+  /// The help of a verb, or of the program for an empty name.
+  std::string help(const std::string& verb) const;
   const Action& action() const noexcept { return action_; }
   const Common& common() const noexcept { return common_; }
 
@@ -86,6 +93,9 @@ CLI::Option* version_option(CLI::App& verb, const std::string& name,
 /// Opens for writing, with recovery.
 Outcome<CommitStore> open_writable(const std::string& path, Options options,
                                    const Context& context);
+
+/// "sync", "process" or "group".
+Durability durability_named(const std::string& name);
 
 /// `--db DB`: one of the four with rows.
 Database database_named(const std::string& name);

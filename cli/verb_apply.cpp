@@ -5,6 +5,7 @@
 #include "applier.hpp"
 #include "base/error.hpp"
 #include "info_json.hpp"
+#include "strict.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -18,6 +19,8 @@ struct ApplyArguments {
   std::string roots;
   std::string expect;
   std::string durability = "sync";
+  std::optional<std::uint32_t> group_blocks;
+  StrictArguments strict;
   std::optional<std::int64_t> until;
   std::uint64_t write_buffer = Options{}.write_buffer;
 };
@@ -36,13 +39,19 @@ Outcome<void> check(const ApplyArguments& arguments) {
   if (arguments.file == "-" && arguments.expect == "-") {
     return trouble(ExitCode::usage, "FILE and --expect cannot both be standard input");
   }
+  if (arguments.group_blocks && arguments.durability != "group") {
+    return trouble(ExitCode::usage, "--group-blocks is for --durability group");
+  }
   return {};
 }
 
 Outcome<CommitStore> open_store(const ApplyArguments& arguments, ChangeInput& input,
                                 const Context& context) {
   Options options;
-  options.durability = arguments.durability == "process" ? Durability::process : Durability::sync;
+  options.durability = durability_named(arguments.durability);
+  if (arguments.group_blocks) options.group_blocks = *arguments.group_blocks;
+  options.strict = arguments.strict.strict;
+  options.strict_exceptions = arguments.strict.exceptions();
   options.write_buffer = arguments.write_buffer;
   options.log = context.log();
   auto store = CommitStore::open(arguments.store, options);
@@ -96,8 +105,9 @@ Outcome<void> summary(const Ended& ended, const Applier::Tally& tally, bool root
 
 Outcome<ExitCode> run(const ApplyArguments& arguments, Context& context) {
   FLATKV_TRY(check(arguments));
-  const Format format = arguments.format == "pb" ? Format::pb : Format::jsonl;
-  FLATKV_ASSIGN(const auto input, ChangeInput::open(arguments.file, format, context.interrupts));
+  context.output_is_data = arguments.roots == "-";
+  FLATKV_ASSIGN(const auto input, open_changes(arguments.file, arguments.format, arguments.strict,
+                                               context.interrupts));
   std::unique_ptr<RootsFile> expect;
   if (!arguments.expect.empty()) {
     FLATKV_ASSIGN(expect, RootsFile::open(arguments.expect, &context.interrupts));
@@ -137,17 +147,21 @@ void add_apply(Registry& verbs) {
   verbs.add<ApplyArguments>(
       "apply",
       "Commits the blocks of FILE, going on where the store stands. Blocks that the store has are "
-      "compared with its log, so that another chain's file never continues a store",
+      "compared with its log, so that another chain's file never continues a store.\n"
+      "\n"
+      "FILE holds one JSON object a line, an `apply` call of a block; lines of one version belong "
+      "to "
+      "one block, and versions have no gaps. Keys and values are hex:\n"
+      "  {\"version\":1,\"changesets\":[{\"name\":\"evm\",\"pairs\":[\n"
+      "    {\"key\":\"0a…\",\"value\":\"0000000000000001\"},{\"key\":\"03…\",\"delete\":true}]}]}\n"
+      "or, with --format pb, records of a varint length and a ChangelogEntry. docs/formats.md has "
+      "both in full. Files that zstd or gzip compressed are read as they are",
       "flatkv apply ./state examples/mainnet-15000001-30.jsonl.zst --create --roots roots.jsonl\n"
       "  producer | flatkv apply ./state - --format pb --expect trusted.roots.jsonl",
       [](CLI::App& verb, ApplyArguments& arguments) {
         store_argument(verb, arguments.store);
-        verb.add_option("FILE", arguments.file,
-                        "Change sets; - is standard input, *.zst is decompressed")
-            ->required();
-        verb.add_option("--format", arguments.format, "jsonl, or pb: length-prefixed protobuf")
-            ->check(CLI::IsMember({"jsonl", "pb"}))
-            ->capture_default_str();
+        verb.add_option("FILE", arguments.file, "Change sets; - is standard input")->required();
+        format_option(verb, arguments.format);
         verb.add_flag("--create", arguments.create, "Create the store if there is none");
         verb.add_option("--roots", arguments.roots,
                         "Write a roots line for each block, after its commit")
@@ -160,9 +174,19 @@ void add_apply(Registry& verbs) {
             ->check(not_empty());
         verb.add_option("--durability", arguments.durability,
                         "sync: every block on stable storage before the next; process: blocks "
-                        "survive a crash of the process, a power cut may lose the last ones")
-            ->check(CLI::IsMember({"sync", "process"}))
+                        "survive a crash of the process, a power cut may lose the last ones; "
+                        "group: as process, but a power cut loses at most --group-blocks. All of "
+                        "it is on stable storage when the command ends")
+            ->check(CLI::IsMember({"sync", "process", "group"}))
             ->capture_default_str();
+        verb.add_option_function<std::uint32_t>(
+                "--group-blocks",
+                [&arguments](const std::uint32_t& blocks) { arguments.group_blocks = blocks; },
+                "With --durability group: most blocks that are not yet on stable storage (default: "
+                "16)")
+            ->type_name("N")
+            ->check(whole_number(1, std::numeric_limits<std::uint32_t>::max()));
+        strict_options(verb, arguments.strict);
         version_option(verb, "--until", arguments.until, "Stop after this version", 1);
         verb.add_option("--write-buffer", arguments.write_buffer,
                         "Bytes of committed rows in memory before they go into the databases")

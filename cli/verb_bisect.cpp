@@ -129,14 +129,16 @@ Outcome<ExitCode> run(const BisectArguments& arguments, Context& context) {
   }
   FLATKV_TRY(out.begin_keys());
   auto shown = show_keys(arguments, found, options, out, context);
-  FLATKV_TRY(out.end_keys());
-  FLATKV_TRY(out.end(false));
-  if (shown) return ExitCode::no;
+  if (shown) {
+    FLATKV_TRY(out.end_keys());
+    FLATKV_TRY(out.end(false));
+    return ExitCode::no;
+  }
   FLATKV_TRY(context.out.flush());
-  Trouble& trouble = shown.error();
   // Where they part is known; which keys differ there could not be told.
-  trouble.message = "the keys at that version cannot be told: " + trouble.message;
-  return std::unexpected(std::move(trouble));
+  Trouble& trouble = shown.error();
+  trouble.at("the keys at that version cannot be told", found.last);
+  return std::unexpected(out.end(std::move(trouble)));
 }
 
 }  // namespace
@@ -150,8 +152,8 @@ void add_bisect(Registry& verbs) {
       "before they part",
       "flatkv bisect ./state ./copy",
       [](CLI::App& verb, BisectArguments& arguments) {
-        verb.add_option("A", arguments.a, "Directory of a store")->required();
-        verb.add_option("B", arguments.b, "Directory of another")->required();
+        verb.add_option("A", arguments.a, "Directory of a store")->required()->check(not_empty());
+        verb.add_option("B", arguments.b, "Directory of another")->required()->check(not_empty());
         verb.add_option("--scratch", arguments.scratch,
                         "Directory for the private copies, where hard links into the stores are "
                         "not possible")

@@ -130,9 +130,10 @@ Outcome<ExitCode> run(const DiffArguments& arguments, Context& context) {
     const ReadView view_b = b.store->view();
     FLATKV_TRY(out.begin_keys());
     for (const RangeDifference& range : ranges) {
-      FLATKV_TRY(out.show([&](const auto& visit) {
+      auto shown = out.show([&](const auto& visit) {
         return diff_rows(view_a, view_b, range, visit, &context.interrupts.flag());
-      }));
+      });
+      if (!shown) return std::unexpected(out.end(std::move(shown).error()));
     }
     FLATKV_TRY(out.end_keys());
   }
@@ -157,7 +158,8 @@ void add_diff(Registry& verbs) {
           verb.add_option(name, *into,
                           "A store, or a file that `flatkv digest` wrote (`-`: from "
                           "standard input)")
-              ->required();
+              ->required()
+              ->check(not_empty());
         }
         version_option(verb, "--at", arguments.at, "A version of the stores (default: the newest)");
         verb.add_option("--scratch", arguments.scratch,

@@ -54,6 +54,7 @@ Outcome<void> write(const DigestArguments& arguments, const StateDigest& digest,
   FLATKV_ASSIGN(const Bytes bytes, digest.encode());
   const bool to_standard = arguments.out == "-" ||
                            (arguments.out.empty() && !context.json && ::isatty(STDOUT_FILENO) == 0);
+  context.output_is_data = to_standard;
   if (to_standard) return context.out.write(as_chars(bytes));
   if (!arguments.out.empty()) {
     FLATKV_ASSIGN(const auto file, Output::open(arguments.out));
@@ -77,11 +78,13 @@ Outcome<ExitCode> run(const DigestArguments& arguments, Context& context) {
   const std::string wrong = unproven(digest);
   if (wrong.empty()) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
-  return trouble(ExitCode::no,
-                 fmt::format("version {}: the rows are not what the store says of them: {}",
-                             digest.version, wrong),
-                 "the digest is of the rows as they are; `flatkv diff` against a healthy copy, or "
-                 "its digest, finds those that are wrong");
+  Trouble no(ExitCode::no,
+             fmt::format("version {}: the rows are not what the store says of them: {}",
+                         digest.version, wrong),
+             "the digest is of the rows as they are; `flatkv diff` against a healthy copy, or its "
+             "digest, finds those that are wrong");
+  no.answered = true;
+  return std::unexpected(std::move(no));
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ Outcome<void> check_target(const std::string& file) {
 
 Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
   FLATKV_TRY(check_target(arguments.file));
+  context.output_is_data = arguments.file == "-";
   FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
   const ReadView view = store.view();
   Progress progress(context.console, "export");

@@ -4,6 +4,7 @@
 #include "flatkv/reference_log.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
+#include "strict.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -14,6 +15,7 @@ struct ImportLogArguments {
   std::string store;
   bool create = false;
   bool balances = false;
+  StrictArguments strict;
 };
 
 /// The log is at fault where the error is of a file that is not the store's.
@@ -26,6 +28,13 @@ Trouble of_log(const Error& error) {
     case ErrorCode::corruption:
     case ErrorCode::log_gap:
       trouble.advice = "get the node's log again, whole from version 1; nothing was changed";
+      break;
+    case ErrorCode::invalid_argument:
+      trouble.exit = ExitCode::refused;  // the log is at fault, not how it was asked for
+      trouble.advice = "allow what is meant (--allow-legacy, --allow-module); nothing was changed";
+      break;
+    case ErrorCode::cancelled:
+      trouble.advice = kGoesOn;
       break;
     default:
       break;
@@ -41,6 +50,8 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   Progress progress(context.console, "import-log");
   ReferenceLogOptions log;
   log.balances = arguments.balances;
+  log.strict = arguments.strict.strict;
+  log.strict_exceptions = arguments.strict.exceptions();
   log.cancel = &context.interrupts.flag();
   log.progress = [&progress](std::int64_t version, std::int64_t last) {
     progress.update("blocks", static_cast<std::uint64_t>(version),
@@ -61,7 +72,11 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   const std::int64_t version = store.version();
   const Roots roots = store.committed_roots();
   const Status closed = store.close();
-  if (!report) return std::unexpected(Trouble(report.error()));
+  if (!report) {
+    Trouble why(report.error());
+    if (report.error().code == ErrorCode::cancelled) why.advice = kGoesOn;
+    return std::unexpected(std::move(why));
+  }
   FLATKV_TRY(closed);
   if (report->torn) context.console.warning("the log ends inside an entry: " + *report->torn);
   if (context.json) {
@@ -99,6 +114,7 @@ void add_import_log(Registry& verbs) {
         verb.add_flag("--balances", arguments.balances,
                       "Take 21-byte keys with 0x21 for balances: the roots will be others than "
                       "the node's own");
+        strict_options(verb, arguments.strict);
       },
       run);
 }

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "info_json.hpp"
+#include "process_memory.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
 
@@ -48,6 +49,29 @@ std::string scrub_text(const ScrubProgress& scrub) {
   return text;
 }
 
+std::string state_text(const StoreInfo& info) {
+  if (!info.locked) return info.clean ? "closed cleanly" : "not closed cleanly";
+  if (!info.holder) return "open in a process";
+  std::string text = fmt::format("open in process {} on {} since {}", info.holder->pid,
+                                 info.holder->host, info.holder->since);
+  if (const auto memory = resident_memory(*info.holder)) {
+    text += fmt::format(", which takes {} of memory", human_bytes(*memory));
+  }
+  return text;
+}
+
+/// What --at, export and rollback can have: the log may hold blocks that no snapshot leads to.
+std::string reach_text(const StoreInfo& info) {
+  if (info.reachable.empty()) return "no version";
+  std::string text = "versions ";
+  for (const VersionRange& range : info.reachable) {
+    if (!text.ends_with("versions ")) text += ", ";
+    text += std::to_string(range.first);
+    if (range.last != range.first) text += fmt::format(" to {}", range.last);
+  }
+  return text + " (--at, export, rollback)";
+}
+
 std::string for_people(const StoreInfo& info) {
   if (info.generation.empty()) return "generation       none that is complete\n";
   std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
@@ -57,11 +81,12 @@ std::string for_people(const StoreInfo& info) {
   text += fmt::format("first version    {}\n", info.initial_version);
   text += fmt::format("committed        {}\n", version_text(info.version));
   if (info.roots) text += "root             " + to_hex(info.roots->root) + "\n";
-  text += fmt::format("state            {}{}\n", info.locked ? "open in a process, " : "",
-                      info.clean ? "closed cleanly" : "not closed cleanly");
+  text += "state            " + state_text(info) + "\n";
+  text += fmt::format("on disk          {}\n", human_bytes(info.bytes));
   text += databases_text(info);
+  text += "reachable        " + reach_text(info) + "\n";
   if (info.log && info.log->last > info.log->base) {
-    text += fmt::format("log              versions {} to {}, {}\n", info.log->base + 1,
+    text += fmt::format("log              blocks {} to {}, {}\n", info.log->base + 1,
                         info.log->last, human_bytes(info.log->bytes));
   } else if (info.log) {
     text += fmt::format("log              empty, base {}, {}\n", info.log->base,
@@ -78,9 +103,18 @@ std::string for_people(const StoreInfo& info) {
   return text;
 }
 
+std::string json_text(const StoreInfo& info) {
+  auto json = to_json(info);
+  if (info.holder) {
+    const auto memory = resident_memory(*info.holder);
+    json["holder"]["resident_bytes"] = memory ? nlohmann::ordered_json(*memory) : nullptr;
+  }
+  return json.dump() + "\n";
+}
+
 Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
   FLATKV_ASSIGN(const StoreInfo info, inspect(options.store));
-  FLATKV_TRY(context.out.write(context.json ? to_json(info).dump() + "\n" : for_people(info)));
+  FLATKV_TRY(context.out.write(context.json ? json_text(info) : for_people(info)));
   for (const std::string& note : info.notes) context.console.note("an open would mend: " + note);
   if (info.log_problem) {
     context.console.warning(

@@ -1,6 +1,10 @@
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -18,6 +22,7 @@ struct LogOptions {
   std::optional<std::int64_t> from;
   std::optional<std::int64_t> to;
   bool changes = false;
+  bool follow = false;
 };
 
 void append_pair(std::string& line, const KVPair& pair) {
@@ -61,14 +66,21 @@ std::string record_line(const LogRecord& record, std::chrono::nanoseconds took) 
 }
 
 Outcome<void> check_range(const LogOptions& options, const LogReader::Range& range) {
-  for (const auto& asked : {options.from, options.to}) {
-    if (!asked || (*asked > range.base && *asked <= range.last)) continue;
+  const auto holds = [&](std::int64_t version, std::int64_t last) {
+    return version > range.base && version <= last;
+  };
+  // What is yet to come can be waited for: from the next block on, to any.
+  constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
+  const bool from = !options.from || holds(*options.from, range.last + (options.follow ? 1 : 0));
+  const bool to = !options.to || holds(*options.to, options.follow ? kAny : range.last);
+  if (!from || !to) {
+    const std::int64_t asked = from ? *options.to : *options.from;
     return trouble(ExitCode::refused,
                    range.last > range.base
-                       ? fmt::format("version {} is not in the log, which holds {} to {}", *asked,
+                       ? fmt::format("version {} is not in the log, which holds {} to {}", asked,
                                      range.base + 1, range.last)
                        : fmt::format("version {} is not in the log, which is empty at version {}",
-                                     *asked, range.last),
+                                     asked, range.last),
                    "choose a version in that range");
   }
   if (options.from && options.to && *options.from > *options.to) {
@@ -77,22 +89,49 @@ Outcome<void> check_range(const LogOptions& options, const LogReader::Range& ran
   return {};
 }
 
+/// Until there may be more, an interrupt comes, or nobody reads standard output any more.
+Outcome<void> wait_for_more(Context& context) {
+  constexpr int kLookEveryMs = 100;
+  std::array<pollfd, 2> wait = {
+      {{.fd = context.interrupts.descriptor(), .events = POLLIN, .revents = 0},
+       {.fd = STDOUT_FILENO, .events = 0, .revents = 0}}};
+  FLATKV_TRY(context.out.flush());
+  static_cast<void>(::poll(wait.data(), wait.size(), kLookEveryMs));
+  if ((wait[1].revents & POLLERR) != 0) {
+    return trouble(ExitCode::broken_pipe, "standard output was closed");
+  }
+  return {};
+}
+
 Outcome<ExitCode> run(const LogOptions& options, Context& context) {
   FLATKV_ASSIGN(auto whole, LogReader::open(options.store, std::nullopt, options.changes));
   warn_of_lost_log(options.store, context);
   FLATKV_TRY(check_range(options, whole.range()));
+  const std::int64_t found = whole.range().last;
   if (options.from) {
     FLATKV_ASSIGN(whole, LogReader::open(options.store, options.from, options.changes));
   }
   LogReader& reader = whole;
-  while (true) {
+  // Beside a writer the log grows: without --follow it is as it was found.
+  const std::int64_t last =
+      options.to.value_or(options.follow ? std::numeric_limits<std::int64_t>::max() : found);
+  std::int64_t version = options.from.value_or(reader.range().base + 1) - 1;
+  while (!options.to || version < *options.to) {
     if (context.interrupts.requested()) {
-      return std::unexpected(interrupted(context.interrupts, "between two records"));
+      return std::unexpected(interrupted(context.interrupts,
+                                         fmt::format("after version {}", version),
+                                         "--from goes on at a version"));
     }
     const auto start = std::chrono::steady_clock::now();
     FLATKV_ASSIGN(const auto block, reader.next());
     const auto took = std::chrono::steady_clock::now() - start;
-    if (!block || (options.to && block->record.version > *options.to)) break;
+    if (!block) {
+      if (!options.follow) break;
+      FLATKV_TRY(wait_for_more(context));
+      continue;
+    }
+    if (block->record.version > last) break;
+    version = block->record.version;
     FLATKV_TRY(context.out.write(options.changes ? change_line(*block)
                                                  : record_line(block->record, took)));
   }
@@ -106,13 +145,17 @@ void add_log(Registry& verbs) {
       "log",
       "Prints the log's records, one JSON object a line: roots, payload bytes, time to read; or "
       "the change sets, as `apply` takes them",
-      "flatkv log ./state --from 28\n  flatkv log ./state --changes | flatkv apply ./copy - "
+      "flatkv log ./state --from 28\n  flatkv log ./state --follow\n  flatkv log ./state --changes "
+      "| flatkv apply ./copy - "
       "--create",
       [](CLI::App& verb, LogOptions& options) {
         store_argument(verb, options.store);
         version_option(verb, "--from", options.from, "First version (default: the oldest kept)", 1);
         version_option(verb, "--to", options.to, "Last version (default: the newest)", 1);
         verb.add_flag("--changes", options.changes, "The blocks' change sets instead");
+        verb.add_flag("--follow", options.follow,
+                      "At the end, wait for the blocks that a writer commits; ends with --to, an "
+                      "interrupt, or a rollback below what was printed (exit 3)");
       },
       run);
 }

@@ -118,10 +118,13 @@ Outcome<ExitCode> answer(const std::vector<RepairReport>& reports, double second
   FLATKV_TRY(context.out.flush());
   std::vector<std::string_view> names;
   for (const RepairReport& report : reports) names.push_back(to_string(report.database));
-  return trouble(ExitCode::refused,
-                 fmt::format("{} {} right, but the store does not open: {}", fmt::join(names, ", "),
-                             names.size() == 1 ? "is" : "are", first.refusal->to_string()),
-                 "`flatkv info " + store + "` says which commands could help");
+  Trouble refused(
+      ExitCode::refused,
+      fmt::format("{} {} right, but the store does not open: {}", fmt::join(names, ", "),
+                  names.size() == 1 ? "is" : "are", first.refusal->to_string()),
+      "`flatkv info " + store + "` says which commands could help");
+  refused.answered = true;
+  return std::unexpected(std::move(refused));
 }
 
 Outcome<ExitCode> run(const RepairArguments& arguments, Context& context) {

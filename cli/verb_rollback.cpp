@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "flatkv/history.hpp"
+#include "progress.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -18,7 +19,12 @@ Outcome<ExitCode> run(const RollbackArguments& arguments, Context& context) {
   RollbackOptions options;
   options.log = context.log();
   options.cancel = &context.interrupts.flag();
+  Progress progress(context.console, "rollback");
+  options.progress = [&progress](std::string_view what, std::uint64_t done, std::uint64_t total) {
+    progress.update(what, done, done, total, "blocks");
+  };
   FLATKV_TRY(rollback(arguments.store, *arguments.version, options));
+  context.console.end_progress();
   if (context.json) {
     const nlohmann::ordered_json answer = {{"version", *arguments.version}};
     FLATKV_TRY(context.out.write(answer.dump() + "\n"));

@@ -136,8 +136,9 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
   const bool live_is_bad = problem && !arguments.from.at;
   if (report.good() && !live_is_bad) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
-  if (!report.good()) return std::unexpected(differs(report, arguments.from.store));
-  return std::unexpected(unusable(*problem));
+  Trouble no = report.good() ? unusable(*problem) : differs(report, arguments.from.store);
+  no.answered = true;
+  return std::unexpected(std::move(no));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "next_version.hpp"
 #include "read_ahead.hpp"
 #include "roots_file.hpp"
+#include "strict.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -14,6 +15,7 @@ struct WhatIfArguments {
   ReadFrom from;
   std::string file;
   std::string format = "jsonl";
+  StrictArguments strict;
 };
 
 std::string place(const ChangeInput& input, const ChangeLine& line) {
@@ -25,8 +27,7 @@ Outcome<void> apply_line(ReadOnlyStore& store, const ChangeInput& input, const C
   if (const Status applied = store.apply(line.sets); !applied) {
     Trouble why(applied.error());
     if (applied.error().code == ErrorCode::invalid_argument) why.exit = ExitCode::refused;
-    why.message = place(input, line) + ": " + why.message;
-    return std::unexpected(std::move(why));
+    return std::unexpected(std::move(why.at(place(input, line), line.version)));
   }
   FLATKV_ASSIGN(const Roots working, store.working_roots());
   FLATKV_TRY(out.write(roots_line(line.version, working)));
@@ -34,9 +35,9 @@ Outcome<void> apply_line(ReadOnlyStore& store, const ChangeInput& input, const C
 }
 
 Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
-  const Format format = arguments.format == "pb" ? Format::pb : Format::jsonl;
-  FLATKV_ASSIGN(const auto input, ChangeInput::open(arguments.file, format, context.interrupts));
-  FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context));
+  FLATKV_ASSIGN(const auto input, open_changes(arguments.file, arguments.format, arguments.strict,
+                                               context.interrupts));
+  FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context, arguments.strict));
   context.console.note(fmt::format("on top of version {}; nothing is committed", store.version()));
   std::uint64_t applied = 0;
   std::uint64_t held = 0;
@@ -78,11 +79,10 @@ void add_what_if(Registry& verbs) {
       [](CLI::App& verb, WhatIfArguments& arguments) {
         read_arguments(verb, arguments.from, false);
         verb.add_option("FILE", arguments.file,
-                        "Change sets; - is standard input, *.zst is decompressed")
+                        "Change sets (see `flatkv help apply`); - is standard input")
             ->required();
-        verb.add_option("--format", arguments.format, "jsonl, or pb: length-prefixed protobuf")
-            ->check(CLI::IsMember({"jsonl", "pb"}))
-            ->capture_default_str();
+        format_option(verb, arguments.format);
+        strict_options(verb, arguments.strict);
       },
       run);
 }

@@ -26,6 +26,7 @@ void add_digest(Registry& verbs);
 void add_diff(Registry& verbs);
 void add_bisect(Registry& verbs);
 void add_bench(Registry& verbs);
+void add_help(Registry& verbs);
 
 /// All of them, in the order of the help.
 void add_verbs(Registry& verbs);

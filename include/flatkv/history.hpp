@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
@@ -16,6 +18,9 @@ struct RollbackOptions {
   std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
   std::uint32_t threads = 0;                  ///< 0 is one per core
   const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks until the swap
+  /// `what` is the step in words; `done` and `total` count its blocks, both 0 for a step that has
+  /// none. Called on the caller's thread.
+  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
   LogCallback log{};
 };
 

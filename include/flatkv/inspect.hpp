@@ -37,7 +37,8 @@ class LogBlock {
 };
 
 /// Reads the changelog of a store, oldest first, headers only or with payloads. An unfinished last
-/// record is the end. One thread.
+/// record is the end. A reader that reached the end follows: `next` returns the blocks that a
+/// writer commits later. One thread.
 class LogReader {
  public:
   struct Range {
@@ -53,7 +54,13 @@ class LogReader {
   LogReader& operator=(LogReader&&) noexcept;
   ~LogReader();
 
+  /// As found by `open`.
   const Range& range() const noexcept;
+  /// The next block; nothing while there is none. Never waits: ask again for what came since. A
+  /// block may not be durable yet, and a power cut or rollback may take it back. Errors:
+  /// corruption, io, and three that end the reader for good: `version_mismatch` (the store went
+  /// back below what was read, or continues with other blocks), `log_gap` (the next block was
+  /// pruned before it was read) and `foreign_store` (another store took its place).
   Result<std::optional<LogBlock>> next();
 
  private:
@@ -73,6 +80,13 @@ struct SnapshotInfo {
 
 /// Snapshots of the live generation, ascending.
 Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store);
+
+/// A range of versions, both ends included.
+struct VersionRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool operator==(const VersionRange&) const = default;
+};
 
 /// What `info` shows; every part that could not be read has its reason in `problems`.
 struct StoreInfo {
@@ -96,7 +110,18 @@ struct StoreInfo {
   };
   std::vector<DatabaseInfo> databases;   ///< five
   bool databases_from_snapshot = false;  ///< a writer has the store: figures of the newest snapshot
+  /// Versions whose state can be read or rolled back to: from a valid snapshot through the log, or
+  /// the committed one. Ascending, not adjacent. The log may hold records of more.
+  std::vector<VersionRange> reachable;
+  std::uint64_t bytes = 0;  ///< of all files of the store; one with several links counts once
   bool locked = false;
+  /// Who has the store open, as the file LOCK says; only while it is locked.
+  struct Holder {
+    std::int64_t pid = 0;
+    std::string host;
+    std::string since;  ///< UTC, ISO 8601
+  };
+  std::optional<Holder> holder;
   bool clean = false;  ///< closed cleanly
   std::vector<SnapshotInfo> snapshots;
   std::optional<ScrubProgress> scrub;  ///< as last saved; nothing without one, or a bad one
@@ -123,6 +148,8 @@ struct ReadOnlyOptions {
   std::uint64_t block_cache = 64ULL << 20;
   std::uint64_t write_buffer = 128ULL << 20;
   std::uint32_t threads = 0;
+  bool strict = false;                        ///< of `apply`, as Options::strict
+  StrictExceptions strict_exceptions{};       ///< likewise
   const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks that are replayed
   LogCallback log;
 };

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "flatkv/export.hpp"
 
@@ -42,12 +44,28 @@ struct CreateOptions {
   std::int64_t initial_version = 1;
 };
 
+/// What strict mode lets through besides well-formed writes of the EVM.
+struct StrictExceptions {
+  /// Keys with another first byte than the EVM's five. They go into the legacy database.
+  bool legacy_keys = false;
+  /// Modules other than `evm`. Their change sets are ignored and counted.
+  std::vector<std::string> modules{};
+};
+
 /// How a store is opened. Every field has a default that suits a node.
 struct Options {
   /// Create the store if there is none. A store with a missing piece is never created anew.
   bool create_if_missing = false;
   /// Used only when the store is created by this open.
   CreateOptions create{};
+
+  /// Makes `apply` refuse (`invalid_argument`, nothing changed) what is likely a mistake: change
+  /// sets of modules other than `evm`, legacy keys, and keys that begin as an EVM key does but have
+  /// another length. Off, these are ignored or stored as legacy rows, as the reference does. Replay
+  /// of the log is never strict.
+  bool strict = false;
+  /// Used only with `strict`.
+  StrictExceptions strict_exceptions{};
 
   Durability durability = Durability::sync;
   /// `group`: most blocks that may be committed and not yet durable; ≥ 1.

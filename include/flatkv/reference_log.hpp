@@ -16,6 +16,9 @@ struct ReferenceLogOptions {
   /// Treat 21-byte keys that begin with 0x21 as balances, as this store does. The node that wrote
   /// the log did not, so its roots were others; without this option such a log is refused.
   bool balances = false;
+  /// Refuse (`invalid_argument`) a log with what strict mode refuses, as Options::strict.
+  bool strict = false;
+  StrictExceptions strict_exceptions{};       ///< likewise
   const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled` between blocks
   /// Called after each block on the calling thread.
   std::function<void(std::int64_t version, std::int64_t last)> progress;

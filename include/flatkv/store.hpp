@@ -110,7 +110,8 @@ class CommitStore {
   ~CommitStore();
 
   /// Adds writes to the pending block: all of them or, on any error, none. Later writes win. Sets
-  /// of other modules are ignored and counted. Nothing borrowed is kept.
+  /// of other modules are ignored and counted. Nothing borrowed is kept. `invalid_argument` names
+  /// the change set and the pair, counted from 1, and the version; see Options::strict.
   Status apply(std::span<const NamedChangeSet> change_sets);
 
   /// The working root: committed state and pending writes.
@@ -124,6 +125,8 @@ class CommitStore {
   std::int64_t version() const noexcept;
   std::int64_t initial_version() const noexcept;
   AccountRows account_rows() const noexcept;
+  /// Whether the pending block writes anything: false after change sets without pairs or of other
+  /// modules.
   bool has_pending() const noexcept;
 
   /// Commits the pending block (which may be empty) as `version`, which must be version() + 1:

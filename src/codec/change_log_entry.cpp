@@ -35,8 +35,8 @@ struct Malformed {
 /// The fields of one message, one after the other.
 class Fields {
  public:
-  explicit Fields(ByteView message)
-      : at_(as_chars(message).data()), end_(at_ + message.size()), start_(at_) {}
+  Fields(ByteView message, UnknownFields unknown)
+      : at_(as_chars(message).data()), end_(at_ + message.size()), start_(at_), unknown_(unknown) {}
 
   bool next() {
     if (at_ == end_) return false;
@@ -64,6 +64,7 @@ class Fields {
   }
 
   void skip() {
+    if (unknown_ == UnknownFields::refuse) bad("field number (unknown)");
     switch (wire_) {
       case Wire::varint:
         static_cast<void>(read_varint());
@@ -104,13 +105,14 @@ class Fields {
   const char* at_;
   const char* end_;
   const char* start_;  // of the current field
+  UnknownFields unknown_;
   std::uint32_t field_ = 0;
   Wire wire_ = Wire::unknown;
 };
 
-KVPair decode_pair(ByteView message) {
+KVPair decode_pair(ByteView message, UnknownFields unknown) {
   KVPair pair;
-  for (Fields fields(message); fields.next();) {
+  for (Fields fields(message, unknown); fields.next();) {
     switch (fields.field()) {
       case kPairDelete:
         pair.remove = fields.varint() != 0;
@@ -128,23 +130,23 @@ KVPair decode_pair(ByteView message) {
   return pair;
 }
 
-void decode_change_set(ByteView message, std::vector<KVPair>& pairs) {
-  for (Fields fields(message); fields.next();) {
+void decode_change_set(ByteView message, UnknownFields unknown, std::vector<KVPair>& pairs) {
+  for (Fields fields(message, unknown); fields.next();) {
     if (fields.field() == kSetPairs) {
-      pairs.push_back(decode_pair(fields.bytes()));
+      pairs.push_back(decode_pair(fields.bytes(), unknown));
     } else {
       fields.skip();
     }
   }
 }
 
-ChangelogEntry::Set decode_named(ByteView message) {
+ChangelogEntry::Set decode_named(ByteView message, UnknownFields unknown) {
   ChangelogEntry::Set set;
-  for (Fields fields(message); fields.next();) {
+  for (Fields fields(message, unknown); fields.next();) {
     switch (fields.field()) {
       case kNamedChangeset:
         // By protobuf's rule a field given twice is one set with the pairs of both.
-        decode_change_set(fields.bytes(), set.pairs);
+        decode_change_set(fields.bytes(), unknown, set.pairs);
         break;
       case kNamedName:
         set.name = as_chars(fields.bytes());
@@ -156,15 +158,15 @@ ChangelogEntry::Set decode_named(ByteView message) {
   return set;
 }
 
-ChangelogEntry decode(ByteView message) {
+ChangelogEntry decode(ByteView message, UnknownFields unknown) {
   ChangelogEntry entry;
-  for (Fields fields(message); fields.next();) {
+  for (Fields fields(message, unknown); fields.next();) {
     switch (fields.field()) {
       case kEntryVersion:
         entry.version = static_cast<std::int64_t>(fields.varint());
         break;
       case kEntryChangesets:
-        entry.changesets.push_back(decode_named(fields.bytes()));
+        entry.changesets.push_back(decode_named(fields.bytes(), unknown));
         break;
       default:
         fields.skip();
@@ -241,9 +243,9 @@ class Cursor {
 
 }  // namespace
 
-Result<ChangelogEntry> decode_changelog_entry(ByteView bytes) {
+Result<ChangelogEntry> decode_changelog_entry(ByteView bytes, UnknownFields unknown) {
   try {
-    return decode(bytes);
+    return decode(bytes, unknown);
   } catch (const Malformed& malformed) {
     return fail(ErrorCode::corruption, std::string("change set: bad ") + malformed.what)
         .offset(static_cast<std::uint64_t>(malformed.at - bytes.data()));

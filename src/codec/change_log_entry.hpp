@@ -19,9 +19,13 @@ struct ChangelogEntry {
   std::vector<Set> changesets;
 };
 
-/// Decodes a protobuf ChangelogEntry; skips unknown fields and checks every length before use.
-/// `corruption` with the offset if it is malformed. Does not check the limits of keys and values.
-Result<ChangelogEntry> decode_changelog_entry(ByteView bytes);
+/// What becomes of fields that the format does not name.
+enum class UnknownFields : std::uint8_t { skip, refuse };
+
+/// Decodes a protobuf ChangelogEntry; checks every length before use. `corruption` with the offset
+/// if it is malformed. Does not check the limits of keys and values.
+Result<ChangelogEntry> decode_changelog_entry(ByteView bytes,
+                                              UnknownFields unknown = UnknownFields::skip);
 
 /// Appends field 1 (version); followed by what `append_change_sets` appends it makes a payload.
 void append_version(Bytes& to, std::int64_t version);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <set>
 
 #include "base/bytes.hpp"
 #include "base/guard.hpp"
@@ -23,19 +24,42 @@ using layout::SnapshotEntry;
 using store::Examination;
 using store::public_stats;
 
-Result<std::uint64_t> bytes_below(fs::FileSystem& files, const std::string& path) {
-  std::uint64_t total = 0;
-  FLATKV_ASSIGN(const auto entries, files.list(path));
-  for (const fs::DirEntry& entry : entries) {
-    const std::string child = fs::join(path, entry.name);
-    if (entry.type == fs::FileType::directory) {
-      FLATKV_ASSIGN(const std::uint64_t more, bytes_below(files, child));
-      total += more;
-    } else if (const auto info = files.stat(child)) {  // RocksDB may remove one meanwhile
-      total += info->size;
+/// Adds up files, each once however many names it has. What cannot be read counts nothing: a writer
+/// removes files meanwhile.
+class FileBytes {
+ public:
+  explicit FileBytes(fs::FileSystem& files) : files_(files) {}
+
+  std::uint64_t below(const std::string& path) {
+    std::uint64_t total = 0;
+    const auto entries = files_.list(path);
+    if (!entries) return 0;
+    for (const fs::DirEntry& entry : *entries) {
+      const std::string child = fs::join(path, entry.name);
+      if (entry.type == fs::FileType::directory) {
+        total += below(child);
+      } else if (const auto info = files_.stat(child)) {
+        if (seen_.emplace(info->device, info->inode).second) total += info->size;
+      }
     }
+    return total;
   }
-  return total;
+
+ private:
+  fs::FileSystem& files_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> seen_;
+};
+
+/// By snapshots and log; where the working copy serves too, so does the committed version.
+void describe_reach(fs::FileSystem& files, const Place& place, const layout::Manifest& manifest,
+                    const std::vector<SnapshotEntry>& snapshots,
+                    std::optional<std::int64_t> committed, StoreInfo& info) {
+  std::optional<Error> ignored;  // said elsewhere
+  std::vector<VersionRange> ranges;
+  const auto reach = history::find_reach(files, place, manifest, snapshots, ignored);
+  if (reach) ranges = history::ranges_of(*reach);
+  if (committed) ranges.push_back({*committed, *committed});
+  info.reachable = history::joined(std::move(ranges));
 }
 
 SnapshotInfo describe(const SnapshotEntry& entry) {
@@ -124,6 +148,7 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const Place& plac
     if (!info.roots && snapshot.version == *info.version) info.roots = snapshot.roots;
   }
   describe_from_snapshot(snapshots, info);
+  describe_reach(files, place, manifest, snapshots, std::nullopt, info);
   describe_scrub(files, place.generation, info);
   return info;
 }
@@ -202,7 +227,7 @@ class Inspector {
     own.database = which;
     const std::string path = layout::database_path(layout::working_path(place_.generation), which);
     if (Status read = read_database(path, own); !read) own.problem = std::move(read).error();
-    if (const auto bytes = bytes_below(files_, path)) own.bytes = *bytes;
+    own.bytes = FileBytes(files_).below(path);
     info_.databases.push_back(std::move(own));
   }
 
@@ -249,6 +274,7 @@ class Inspector {
     if (!info_.version) return {};
     info_.log_problem =
         history::broken_history(files_, place_, found_.manifest.store, log_, *info_.version);
+    describe_reach(files_, place_, found_.manifest, snapshots_, info_.version, info_);
     return {};
   }
 
@@ -262,6 +288,30 @@ class Inspector {
   std::vector<SnapshotEntry> snapshots_;
   StoreInfo info_;
 };
+
+StoreInfo::Holder public_holder(layout::LockHolder holder) {
+  return {.pid = holder.pid, .host = std::move(holder.host), .since = std::move(holder.since)};
+}
+
+Result<StoreInfo> look(fs::FileSystem& files, const std::string& path) {
+  // Held while one looks: a writer that opens meanwhile waits for it.
+  auto lock = files.lock_directory(path);
+  if (lock) return Inspector(files, path, std::move(*lock)).run();
+  if (lock.error().code != ErrorCode::locked) return std::unexpected(lock.error());
+  auto info = history::look_at_store(
+      files, path, [&](const Place& place) { return inspect_beside_writer(files, place); });
+  if (!info) {
+    if (!history::may_have_moved(info.error())) return info;
+    StoreInfo unclear;
+    unclear.locked = true;
+    unclear.problems.push_back(std::move(info).error());
+    info = std::move(unclear);
+  }
+  if (auto holder = layout::read_lock_holder(files, path)) {
+    info->holder = public_holder(*std::move(holder));
+  }
+  return info;
+}
 
 }  // namespace
 
@@ -292,19 +342,9 @@ Result<StoreInfo> inspect(const std::string& store) try {
       return std::unexpected(choice.error());
     }
   }
-  // Held while one looks: a writer that opens meanwhile waits for it.
-  auto lock = files.lock_directory(path);
-  if (!lock) {
-    if (lock.error().code != ErrorCode::locked) return std::unexpected(lock.error());
-    auto info = history::look_at_store(
-        files, path, [&](const Place& place) { return inspect_beside_writer(files, place); });
-    if (info || !history::may_have_moved(info.error())) return info;
-    StoreInfo unclear;
-    unclear.locked = true;
-    unclear.problems.push_back(std::move(info).error());
-    return unclear;
-  }
-  return Inspector(files, path, std::move(*lock)).run();
+  auto info = look(files, path);
+  if (info) info->bytes = FileBytes(files).below(path);
+  return info;
 } catch (...) {
   return std::unexpected(error_of_exception());
 }

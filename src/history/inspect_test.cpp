@@ -1,7 +1,10 @@
 #include "flatkv/inspect.hpp"
 
+#include <unistd.h>
+
 #include <fstream>
 
+#include "flatkv/history.hpp"
 #include "history/test_support.hpp"
 
 namespace flatkv::history {
@@ -109,6 +112,86 @@ TEST(Inspect, ALogDamagedBelowTheDatabasesIsAProblemOfTheHistoryOnly) {
   EXPECT_EQ(info.log_problem->offset, 104U);
   // The segments above are whole.
   EXPECT_TRUE(info.log_problem->message.ends_with(" to 20")) << info.log_problem->message;
+}
+
+TEST(Inspect, WhatCanBeReachedIsNotAllThatTheLogHolds) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  Options options = small_options();
+  options.segment_bytes = 1U << 20;  // one segment, which keeps what is pruned around it
+  options.snapshot_keep = 0;
+  const std::vector<VersionRange> expected = {{12, 20}};
+  {
+    CommitStore store = open_new(path, options);
+    commit_to(store, 12);
+    must(store.snapshot());
+    commit_to(store, 20);
+    EXPECT_EQ(must(inspect(path)).reachable, expected);
+    must(store.close());
+  }
+  const StoreInfo info = must(inspect(path));
+  ASSERT_TRUE(info.log);
+  EXPECT_EQ(info.log->base, 0);
+  EXPECT_EQ(info.reachable, expected);
+  ReadOnlyOptions at;
+  at.at = 11;
+  EXPECT_FALSE(ReadOnlyStore::open(path, at));
+  at.at = 12;
+  EXPECT_EQ(must(ReadOnlyStore::open(path, at)).version(), 12);
+}
+
+TEST(Inspect, TheHolderIsToldOnlyWhileItHolds) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  const StoreInfo held = must(inspect(path));
+  ASSERT_TRUE(held.holder);
+  EXPECT_EQ(held.holder->pid, ::getpid());
+  EXPECT_FALSE(held.holder->host.empty());
+  EXPECT_TRUE(held.holder->since.ends_with("Z"));
+  must(store.close());
+  ASSERT_TRUE(stdfs::exists(path + "/LOCK"));
+  EXPECT_FALSE(must(inspect(path)).holder);
+}
+
+TEST(Inspect, ALockFileThatIsNoneTellsOfNobody) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  const CommitStore store = open_new(path, small_options());
+  for (const char* text : {"", "pid\n", "pid x\n", "pid 12 3\n", "pid -4\n", "host a\n"}) {
+    std::ofstream(path + "/LOCK", std::ios::trunc) << text;
+    const StoreInfo info = must(inspect(path));
+    EXPECT_TRUE(info.locked);
+    EXPECT_FALSE(info.holder) << text;
+  }
+}
+
+TEST(Inspect, BytesOnDiskCountAFileWithSeveralLinksOnce) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  const std::uint64_t before = must(inspect(path)).bytes;
+  EXPECT_GT(before, 10'000U);
+  stdfs::create_hard_link(segments(path).front(), path + "/again");
+  EXPECT_EQ(must(inspect(path)).bytes, before);
+  std::ofstream(path + "/more") << std::string(1000, 'x');
+  EXPECT_EQ(must(inspect(path)).bytes, before + 1000);
+}
+
+TEST(Inspect, ANewStoreAndOneThatWentBackAreClean) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  must(CommitStore::create(path));
+  EXPECT_TRUE(must(inspect(path)).clean);
+  stdfs::remove_all(path);
+  make_store(path);
+  for (const std::int64_t version : {16, 12, 0}) {
+    must(rollback(path, version));
+    EXPECT_TRUE(must(inspect(path)).clean) << version;
+    const CommitStore store = must(CommitStore::open(path, small_options()));
+    EXPECT_TRUE(store.open_report().clean) << version;
+    EXPECT_EQ(store.version(), version);
+  }
 }
 
 TEST(Inspect, NothingThere) {

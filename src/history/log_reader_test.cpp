@@ -110,6 +110,119 @@ TEST(LogReader, DamageBelowValidRecordsIsNoEnd) {
   EXPECT_TRUE(blocks.error().offset.has_value());
 }
 
+TEST(LogReader, FollowsAWriterAcrossSegments) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  auto roots = commit_to(store, 3);
+  for (const bool with_changes : {false, true}) {
+    const std::int64_t last = store.version();
+    LogReader reader = must(LogReader::open(path, last + 1, with_changes));
+    EXPECT_FALSE(must(reader.next()).has_value());
+    EXPECT_FALSE(must(reader.next()).has_value());
+    roots.merge(commit_to(store, last + 1));
+    EXPECT_EQ(must(reader.next())->record.version, last + 1);
+    EXPECT_FALSE(must(reader.next()).has_value());
+    const std::size_t before = segments(path).size();
+    roots.merge(commit_to(store, last + 30));
+    ASSERT_GT(segments(path).size(), before + 2);
+    const auto blocks = must(read_all(reader));
+    ASSERT_EQ(blocks.size(), 29U);
+    for (const LogBlock& block : blocks) {
+      EXPECT_EQ(block.record.roots, roots.at(block.record.version));
+      EXPECT_EQ(block.change_sets().empty(), !with_changes);
+    }
+    EXPECT_EQ(blocks.back().record.version, last + 30);
+  }
+}
+
+TEST(LogReader, FollowsThroughACloseAndAnotherOpen) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 5);
+    must(store.close());
+  }
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(must(read_all(reader)).size(), 5U);
+  CommitStore store = must(CommitStore::open(path, small_options()));
+  commit_to(store, 25);
+  EXPECT_EQ(must(read_all(reader)).size(), 20U);
+}
+
+TEST(LogReader, ARecordThatIsBeingWrittenIsNoneYet) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 4);
+  LogReader reader = must(LogReader::open(path, 5, true));
+  // The next record as far as it may have come: its bytes cut off behind the reader's back.
+  commit_to(store, 5);
+  const std::string segment = segments(path).back();
+  const auto whole = std::filesystem::file_size(segment);
+  std::string bytes;
+  {
+    std::ifstream in(segment, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  for (const std::uintmax_t cut : {1U, 100U}) {
+    std::filesystem::resize_file(segment, whole - cut);
+    EXPECT_FALSE(must(reader.next()).has_value()) << cut;
+  }
+  std::ofstream(segment, std::ios::binary | std::ios::in).write(bytes.data(), std::ssize(bytes));
+  EXPECT_EQ(must(reader.next())->record.version, 5);
+}
+
+TEST(LogReader, GoesOnAfterARollbackToWhatItRead) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 6);
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(must(reader.next()).has_value());
+  commit_to(store, 9);
+  must(store.rollback(6));
+  const auto other = commit_to(store, 8, 1000);
+  const auto blocks = must(read_all(reader));
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_EQ(blocks[0].record.roots, other.at(7));
+  EXPECT_EQ(blocks[1].record.roots, other.at(8));
+}
+
+TEST(LogReader, ARollbackBelowWhatItReadEndsIt) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 6);
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(must(read_all(reader)).size(), 6U);
+  must(store.rollback(4));
+  for (int i = 0; i < 2; ++i) {
+    const auto gone = reader.next();
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, ErrorCode::version_mismatch);
+    EXPECT_EQ(gone.error().version, 6);
+    commit_to(store, 9, 1000);  // another version 6 is none that was read
+  }
+}
+
+TEST(LogReader, WhatWasPrunedBeforeItWasReadIsAGap) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  Options options = small_options();
+  options.snapshot_keep = 0;
+  CommitStore store = open_new(path, options);
+  commit_to(store, 6);
+  LogReader reader = must(LogReader::open(path, 7, false));
+  commit_to(store, 60);
+  must(store.snapshot());  // prunes the log below it
+  const auto gone = reader.next();
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, ErrorCode::log_gap);
+  EXPECT_EQ(gone.error().version, 7);
+}
+
 TEST(RootsAt, FromLogSnapshotAndNowhereElse) {
   TempDir dir;
   const std::string path = dir / "s";

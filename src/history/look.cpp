@@ -119,7 +119,7 @@ Status end_is_sound(const Place& place, const changelog::Survey& survey) {
   return {};
 }
 
-std::string range_text(std::vector<VersionRange> ranges) {
+std::vector<VersionRange> joined(std::vector<VersionRange> ranges) {
   std::ranges::sort(ranges, {}, &VersionRange::first);
   std::vector<VersionRange> joined;
   for (const VersionRange& range : ranges) {
@@ -129,8 +129,12 @@ std::string range_text(std::vector<VersionRange> ranges) {
       joined.push_back(range);
     }
   }
+  return joined;
+}
+
+std::string range_text(std::vector<VersionRange> ranges) {
   std::string text;
-  for (const VersionRange& range : joined) {
+  for (const VersionRange& range : joined(std::move(ranges))) {
     if (!text.empty()) text += ", ";
     text += std::to_string(range.first);
     if (range.last != range.first) text += " to " + std::to_string(range.last);
@@ -169,10 +173,12 @@ Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
   return reach;
 }
 
-std::string range_text(const std::vector<Reach>& reach) {
+std::vector<VersionRange> ranges_of(const std::vector<Reach>& reach) {
   std::vector<VersionRange> ranges;
   for (const Reach& one : reach) ranges.push_back({one.version, one.last});
-  return range_text(std::move(ranges));
+  return joined(std::move(ranges));
 }
+
+std::string range_text(const std::vector<Reach>& reach) { return range_text(ranges_of(reach)); }
 
 }  // namespace flatkv::history

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "changelog/survey.hpp"
+#include "flatkv/inspect.hpp"
 #include "layout/generation.hpp"
 #include "layout/snapshots.hpp"
 
@@ -82,11 +83,9 @@ Result<std::optional<changelog::Survey>> survey_whole_log(fs::FileSystem& files,
 /// `log_behind`: records say that more was durable. A torn or unfinished last record is an end.
 Status end_is_sound(const Place& place, const changelog::Survey& survey);
 
-/// "11 to 20, 25, 30 to 40" of ascending ranges, those that touch joined; "none" without any.
-struct VersionRange {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-};
+/// In order, those that overlap or touch joined.
+std::vector<VersionRange> joined(std::vector<VersionRange> ranges);
+/// "11 to 20, 25, 30 to 40" of joined ranges; "none" without any.
 std::string range_text(std::vector<VersionRange> ranges);
 
 /// A version that can be had: from a valid snapshot, by the log, up to `last`.
@@ -103,6 +102,7 @@ Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const Place& place,
                                       const layout::Manifest& manifest,
                                       const std::vector<layout::SnapshotEntry>& snapshots,
                                       std::optional<Error>& problem);
+std::vector<VersionRange> ranges_of(const std::vector<Reach>& reach);
 std::string range_text(const std::vector<Reach>& reach);
 
 }  // namespace flatkv::history

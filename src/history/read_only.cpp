@@ -220,6 +220,8 @@ class Cloner {
     options.block_cache = options_.block_cache;
     options.write_buffer = options_.write_buffer;
     options.threads = options_.threads;
+    options.strict = options_.strict;
+    options.strict_exceptions = options_.strict_exceptions;
     options.log = options_.log;
     options.row_cache = 0;
     options.snapshot_interval = 0;

@@ -16,8 +16,10 @@ Options replay_options(Options options) {
 }
 
 Status replay_until(store::Core& core, changelog::Reader& reader, const std::string& directory,
-                    std::int64_t until, const std::atomic<bool>* cancel) {
+                    std::int64_t until, const std::atomic<bool>* cancel,
+                    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   constexpr std::int64_t kBetweenLooks = 16;
+  const std::int64_t first = core.state()->version;
   while (core.state()->version < until) {
     if (cancel != nullptr && cancel->load()) {
       return fail(ErrorCode::cancelled, "stopped before a block was replayed")
@@ -27,6 +29,9 @@ Status replay_until(store::Core& core, changelog::Reader& reader, const std::str
     const std::int64_t next =
         std::min(until, version_plus(core.state()->version, kBetweenLooks).value_or(until));
     FLATKV_TRY(store::replay_records(core, reader, directory, next));
+    if (progress) {
+      progress(static_cast<std::uint64_t>(next - first), static_cast<std::uint64_t>(until - first));
+    }
   }
   return {};
 }

@@ -23,6 +23,7 @@ constexpr unsigned kLockWaitMs = 2000;
 
 Status Rollback::plan(std::int64_t version) {
   version_ = version;
+  step("looking for the version");
   FLATKV_ASSIGN(manifest_, layout::read_manifest(files_, place_.generation));
   FLATKV_ASSIGN(snapshots_, store::list_chain_snapshots(files_, place_.generation, true));
   FLATKV_ASSIGN(reach_, find_reach(files_, place_, manifest_, snapshots_, log_problem_));
@@ -82,6 +83,7 @@ Status Rollback::fill() {
   FLATKV_ASSIGN(builder_, store::GenerationBuilder::begin(environment_, place_.store, place_.survey,
                                                           layout::Purpose::rollback, manifest_));
   FLATKV_FAILPOINT("rollback.begun");
+  step("linking files");
   FLATKV_TRY(carry_log());
   FLATKV_FAILPOINT("rollback.log_carried");
   FLATKV_TRY(carry_snapshots());
@@ -136,9 +138,12 @@ Status Rollback::replay() {
       FLATKV_ASSIGN(auto reader,
                     changelog::Reader::open(files_, log, *reach_[source_].log, manifest_.store,
                                             reach_[source_].version + 1, true));
-      FLATKV_TRY(replay_until(*core, reader, log, version_, cancel_));
+      FLATKV_TRY(replay_until(
+          *core, reader, log, version_, cancel_,
+          [this](std::uint64_t done, std::uint64_t total) { step("replaying", done, total); }));
     }
     FLATKV_FAILPOINT("rollback.replayed");
+    step("writing");
     FLATKV_TRY(core->flush(true));
     FLATKV_FAILPOINT("rollback.flushed");
     FLATKV_TRY(core->close());
@@ -146,12 +151,13 @@ Status Rollback::replay() {
   for (const Database which : layout::kAllDatabases) {
     FLATKV_TRY(files_.sync_directory(layout::database_path(working, which)));
   }
+  step("proving");
   // What lies on disk now, not what was in memory.
   FLATKV_ASSIGN(copy, store::examine_copy(environment_, working, known));
   return prove(copy, known);
 }
 
-Status Rollback::prove(const store::CopyFinding& copy, const store::KnownRoots& known) const {
+Status Rollback::prove(const store::CopyFinding& copy, const store::KnownRoots& known) {
   const auto wrong = [&](std::string message) {
     return fail(ErrorCode::corruption, std::move(message)).path(builder_->path()).version(version_);
   };
@@ -164,7 +170,7 @@ Status Rollback::prove(const store::CopyFinding& copy, const store::KnownRoots& 
   FLATKV_ASSIGN(const auto expected, known.at(version_));
   if (!expected) return wrong("neither record nor SNAPSHOT tells the roots of the version");
   const Roots roots = layout::roots_of(hashes);
-  if (roots == *expected) return {};
+  if (roots == *expected) return builder_->leave_clean(version_, roots);
   return wrong("the databases have the root " + to_hex(roots.root) +
                ", changelog or snapshot has " + to_hex(expected->root));
 }
@@ -197,7 +203,8 @@ Status rollback_store(const store::Environment& environment, const std::string& 
   options.threads = given.threads;
   options.log = given.log;
   const std::string old = place.choice.name;
-  Rollback rollback(environment, std::move(place), lock, std::move(options), given.cancel);
+  Rollback rollback(environment, std::move(place), lock, std::move(options), given.cancel,
+                    given.progress);
   FLATKV_TRY(rollback.plan(version));
   FLATKV_TRY(rollback.build());
   FLATKV_TRY(rollback.publish());

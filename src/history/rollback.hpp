@@ -21,16 +21,19 @@ Status rollback_store(const store::Environment& environment, const std::string& 
 /// nothing changes the live generation meanwhile.
 class Rollback {
  public:
+  using Progress = decltype(RollbackOptions::progress);
+
   /// `options` are those of the core that replays.
   Rollback(const store::Environment& environment, Place place,
            std::shared_ptr<layout::StoreLock> lock, Options options,
-           const std::atomic<bool>* cancel = nullptr)
+           const std::atomic<bool>* cancel = nullptr, Progress progress = {})
       : environment_(environment),
         files_(*environment.files),
         place_(std::move(place)),
         lock_(std::move(lock)),
         options_(std::move(options)),
-        cancel_(cancel) {}
+        cancel_(cancel),
+        progress_(std::move(progress)) {}
 
   /// Decides how; every refusal comes from here, before anything is changed.
   Status plan(std::int64_t version);
@@ -41,6 +44,9 @@ class Rollback {
   Status publish();
 
  private:
+  void step(std::string_view what, std::uint64_t done = 0, std::uint64_t total = 0) const {
+    if (progress_) progress_(what, done, total);
+  }
   Status choose_source();
   void choose_log();
   Status refuse() const;
@@ -48,7 +54,8 @@ class Rollback {
   Status carry_log();
   Status carry_snapshots();
   Status replay();
-  Status prove(const store::CopyFinding& copy, const store::KnownRoots& known) const;
+  /// Then the generation counts as closed cleanly.
+  Status prove(const store::CopyFinding& copy, const store::KnownRoots& known);
 
   const store::Environment& environment_;
   fs::FileSystem& files_;
@@ -56,6 +63,7 @@ class Rollback {
   std::shared_ptr<layout::StoreLock> lock_;
   Options options_;
   const std::atomic<bool>* cancel_;
+  Progress progress_;
 
   std::int64_t version_ = 0;
   layout::Manifest manifest_;

@@ -138,6 +138,25 @@ TEST(Rollback, CancelledLeavesNothingBehind) {
   EXPECT_EQ(tree_digest(path), before);
 }
 
+TEST(Rollback, TellsHowFarItIs) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  std::vector<std::string> steps;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> replayed;
+  RollbackOptions options;
+  options.progress = [&](std::string_view what, std::uint64_t done, std::uint64_t total) {
+    if (steps.empty() || steps.back() != what) steps.emplace_back(what);
+    if (total != 0) replayed.emplace_back(done, total);
+  };
+  must(rollback(path, 19, options));
+  const std::vector<std::string> expected = {"looking for the version", "linking files",
+                                             "replaying", "writing", "proving"};
+  EXPECT_EQ(steps, expected);
+  ASSERT_FALSE(replayed.empty());
+  EXPECT_EQ(replayed.back(), std::pair(std::uint64_t{9}, std::uint64_t{9}));
+}
+
 TEST(Rollback, ToWhereTheStoreIsChangesNothing) {
   TempDir dir;
   const std::string path = dir / "s";

@@ -90,7 +90,7 @@ class RootsFinder {
   }
 
   Result<RootsAt> out_of_range(std::int64_t version) {
-    std::vector<history::VersionRange> ranges;
+    std::vector<VersionRange> ranges;
     FLATKV_ASSIGN(const auto log, history::survey_whole_log(files_, place_, manifest_.store));
     if (log && log->tip.version > log->base.version) {
       ranges.push_back({log->base.version + 1, log->tip.version});

@@ -198,7 +198,8 @@ Result<Parting> find_parting(const std::string& a, const std::string& b,
     auto found = Search(log_a, log_b, options).run();
     // A writer may have pruned or rolled back since the log was first opened.
     const bool again = !found && (found.error().code == ErrorCode::log_gap ||
-                                  found.error().code == ErrorCode::log_behind);
+                                  found.error().code == ErrorCode::log_behind ||
+                                  found.error().code == ErrorCode::version_mismatch);
     if (!again || look == history::kLooks) return found;
   }
 } catch (...) {

@@ -290,6 +290,7 @@ Status Repair::prove() {
     FLATKV_TRY(prove_as_rebuilt(one, *wanted, rows));
     one.report.version = version;
   }
+  FLATKV_TRY(builder_->leave_clean(version, roots));
   if (std::ranges::find(kept_snapshots_, version) != kept_snapshots_.end()) return {};
   kept_snapshots_.push_back(version);
   return builder_->add_snapshot(request);

@@ -107,6 +107,15 @@ std::vector<std::string> remove_orphans(fs::FileSystem& files, const std::string
 /// is missing) and "-tmp" files beside MANIFEST.json.
 std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::string& generation);
 
+/// Who wrote LOCK last. Says nothing of whether the lock is held.
+struct LockHolder {
+  std::int64_t pid = 0;
+  std::string host;
+  std::string since;  ///< UTC, ISO 8601
+};
+/// Nothing where LOCK is missing or does not read as one.
+std::optional<LockHolder> read_lock_holder(fs::FileSystem& files, const std::string& store);
+
 /// The lock of a store (flock on its directory), with the holder's name in LOCK for people.
 class StoreLock {
  public:

@@ -1,6 +1,8 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <thread>
@@ -69,7 +71,35 @@ Result<std::unique_ptr<fs::DirLock>> try_lock(fs::FileSystem& files, const std::
   return lock;
 }
 
+/// The rest of the line that begins with `name` and a blank; printable characters only.
+std::string line_of(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line.starts_with(name) || !line.substr(name.size()).starts_with(' ')) continue;
+    line.remove_prefix(name.size() + 1);
+    std::string value(line.substr(0, kMaxShown));
+    std::ranges::replace_if(value, [](char c) { return c < ' ' || c > '~'; }, '?');
+    return value;
+  }
+  return {};
+}
+
 }  // namespace
+
+std::optional<LockHolder> read_lock_holder(fs::FileSystem& files, const std::string& store) {
+  const auto bytes = fs::read_file(files, fs::join(store, kLockFile), kMaxLockBytes);
+  if (!bytes) return std::nullopt;
+  const std::string_view text = as_chars(*bytes);
+  LockHolder holder{.host = line_of(text, "host"), .since = line_of(text, "since")};
+  const std::string pid = line_of(text, "pid");
+  const auto [end, error] = std::from_chars(pid.data(), pid.data() + pid.size(), holder.pid);
+  if (error != std::errc() || end != pid.data() + pid.size() || holder.pid < 1) {
+    return std::nullopt;
+  }
+  return holder;
+}
 
 Result<StoreLock> StoreLock::take(fs::FileSystem& files, const std::string& store,
                                   unsigned wait_ms) {

@@ -115,6 +115,70 @@ TEST(CommitStore, DiscardIsTheWhatIf) {
   EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(1));
 }
 
+TEST(CommitStore, NothingIsPendingWhereNothingWasWritten) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  const Bytes key = Block::slot_key(1, 1);
+  const std::vector<KVPair> pairs = {{key, {}, false}};
+  const std::vector<NamedChangeSet> other = {{"bank", pairs}};
+  const std::vector<NamedChangeSet> empty = {{kEvmModule, {}}};
+  must(store.apply({}));
+  must(store.apply(other));
+  must(store.apply(empty));
+  EXPECT_FALSE(store.has_pending());
+  EXPECT_EQ(store.metrics().ignored_change_sets, 1U);
+  must(store.apply(std::vector<NamedChangeSet>{{kEvmModule, pairs}}));
+  EXPECT_TRUE(store.has_pending());
+  must(store.commit(1));
+  EXPECT_FALSE(store.has_pending());
+}
+
+TEST(CommitStore, WhatIsWrongWithAPairNamesIt) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(Block().slot(1, 1, 1).commit(store));
+  const Bytes good = Block::slot_key(1, 1);
+  const Bytes nonce = to_bytes(nonce_key(Block::address(1)));
+  const std::vector<KVPair> first = {{good, {}, false}};
+  const std::vector<KVPair> second = {{good, {}, false}, {nonce, good, false}};
+  const auto refused =
+      store.apply(std::vector<NamedChangeSet>{{kEvmModule, first}, {kEvmModule, second}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "change set 2, pair 2: nonce of 53 bytes, want 8");
+  EXPECT_EQ(refused.error().version, 2);
+  EXPECT_FALSE(store.has_pending());
+}
+
+TEST(CommitStore, StrictRefusesAllOfACallAndNeverTheReplay) {
+  const TempDir dir;
+  const Bytes short_key(52, kStoragePrefix);
+  const Bytes good = Block::slot_key(1, 1);
+  const std::vector<KVPair> pairs = {{good, {}, false}, {short_key, {}, false}};
+  const std::vector<NamedChangeSet> sets = {{kEvmModule, pairs}};
+  Roots logged;
+  {
+    CommitStore store = open_new(dir / "s");
+    must(store.apply(sets));
+    logged = must(store.commit(1));
+    must(store.close());
+  }
+  std::filesystem::remove(dir / "s/gen-00000001/CLEAN");
+  std::filesystem::remove_all(dir / "s/gen-00000001/working");
+  Options options;
+  options.strict = true;
+  CommitStore store = must(CommitStore::open(dir / "s", options));
+  EXPECT_EQ(store.open_report().replayed_blocks, 1);
+  EXPECT_EQ(store.committed_roots(), logged);
+
+  const auto refused = store.apply(sets);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(refused.error().version, 2);
+  EXPECT_FALSE(store.has_pending());
+  EXPECT_EQ(store.working_roots(), logged);
+  must(Block().slot(1, 1, 1).commit(store));
+}
+
 TEST(CommitStore, WrongVersionChangesNothing) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");

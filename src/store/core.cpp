@@ -10,6 +10,7 @@
 #include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
+#include "codec/strict.hpp"
 #include "engine/compaction.hpp"
 #include "lthash/pool.hpp"
 #include "store/examine.hpp"
@@ -122,6 +123,10 @@ Status Core::check_usable() const {
 
 Status Core::apply(std::span<const NamedChangeSet> change_sets) {
   FLATKV_TRY(check_usable());
+  if (setup_.options.strict) {
+    FLATKV_TRY(codec::check_strict(change_sets, setup_.options.strict_exceptions,
+                                   published_.load()->version + 1));
+  }
   return pending_.apply(change_sets);
 }
 

@@ -53,6 +53,7 @@ Status create_generation(const Environment& environment, const std::string& stor
     return put_global_meta(table, manifest.store, empty.state.version, empty.state.hashes);
   }));
   FLATKV_TRY(builder.add_snapshot(empty));
+  FLATKV_TRY(builder.leave_clean(empty.state.version, layout::roots_of(empty.state.hashes)));
   FLATKV_TRY(builder.publish());
   return {};
 }

@@ -1,6 +1,7 @@
 #include "store/generation_builder.hpp"
 
 #include "base/failpoint.hpp"
+#include "changelog/clean.hpp"
 #include "changelog/writer.hpp"
 #include "engine/db.hpp"
 #include "fs/files.hpp"
@@ -105,6 +106,28 @@ Status GenerationBuilder::add_snapshot(const SnapshotRequest& request) {
   FLATKV_TRY(layout::publish_snapshot(*files_, path_, manifest_of(request)));
   FLATKV_FAILPOINT("generation.snapshot_added");
   return {};
+}
+
+Status GenerationBuilder::leave_clean(std::int64_t version, const Roots& roots) {
+  changelog::SurveyOptions options;
+  options.store = manifest_.store;
+  options.from_version = version;
+  options.check_last_payloads = false;  // all of it was checked when it was carried over
+  const std::string log = layout::changelog_path(path_);
+  FLATKV_ASSIGN(const auto found, changelog::survey(*files_, log, options));
+  if (!found || found->tip.version != version || found->damage) {
+    return fail(ErrorCode::corruption, "the new log does not end at the version")
+        .path(log)
+        .version(version);
+  }
+  const changelog::Tip& tip = found->tip;
+  return changelog::write_clean(*files_, path_,
+                                {.version = version,
+                                 .digest = tip.digest,
+                                 .segment = tip.segment,
+                                 .bytes = tip.end_offset,
+                                 .roots = roots,
+                                 .store = manifest_.store});
 }
 
 Result<std::string> GenerationBuilder::publish() {

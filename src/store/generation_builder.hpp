@@ -41,6 +41,9 @@ class GenerationBuilder {
   /// A snapshot of what is in `working/` now; the databases must be closed.
   Status add_snapshot(const SnapshotRequest& request);
 
+  /// CLEAN: the databases are at `version`, whose roots line that is, and the log ends there. Last.
+  Status leave_clean(std::int64_t version, const Roots& roots);
+
   /// Syncs what is left, gives the directory its final name and swaps CURRENT: the commit point.
   /// Returns the generation's path.
   Result<std::string> publish();

@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "base/reuse.hpp"
+#include "codec/strict.hpp"
 #include "layout/manifest.hpp"
 #include "lthash/batch.hpp"
 
@@ -63,6 +64,7 @@ void Pending::begin(const State& state) {
 }
 
 Status Pending::apply(std::span<const NamedChangeSet> change_sets) {
+  const std::int64_t version = state_->version + 1;
   std::vector<Write> writes;
   std::vector<NamedChangeSet> kept;
   std::vector<codec::PairPlace> places;
@@ -70,24 +72,35 @@ Status Pending::apply(std::span<const NamedChangeSet> change_sets) {
   Bytes chunk;
   {
     const Stopwatch watch(route_nanoseconds);
-    for (const NamedChangeSet& set : change_sets) {
+    for (std::size_t i = 0; i < change_sets.size(); ++i) {
+      const NamedChangeSet& set = change_sets[i];
       if (set.name.empty()) {
-        return fail(ErrorCode::invalid_argument, "a change set has an empty name");
+        return fail(ErrorCode::invalid_argument,
+                    "change set " + std::to_string(i + 1) + " has an empty name")
+            .version(version);
       }
       if (set.name != kEvmModule) {
         ++ignored;
         continue;
       }
       kept.push_back(set);
-      for (const KVPair& pair : set.pairs) {
+      for (std::size_t j = 0; j < set.pairs.size(); ++j) {
+        const KVPair& pair = set.pairs[j];
         auto route = codec::route_pair(pair);
-        if (!route) return std::unexpected(std::move(route).error());
+        if (!route) {
+          return std::unexpected(codec::in_pair(std::move(route).error(), {version, i, j}));
+        }
         writes.push_back({route->kind, route->database, pair.remove, 0, route->key, pair.value});
       }
     }
+    if (kept.empty()) {
+      ignored_ += ignored;
+      return {};
+    }
     const std::uint64_t more = codec::encoded_bytes(kept);
     if (payload_bytes_ + more > codec::kMaxBlockBytes - 16) {
-      return fail(ErrorCode::invalid_argument, "the block's payload would exceed 1 GiB");
+      return fail(ErrorCode::invalid_argument, "the block's payload would exceed 1 GiB")
+          .version(version);
     }
     chunk.reserve(more);
     codec::append_change_sets(chunk, kept, &places);
@@ -307,6 +320,10 @@ void Pending::mark_dirty(std::size_t table, std::uint32_t row) {
   if (changed.dirty) return;
   changed.dirty = true;
   dirty_[table].push_back(row);
+}
+
+bool Pending::empty() const noexcept {
+  return std::ranges::all_of(tables_, [](const PendingTable& table) { return table.rows.empty(); });
 }
 
 const std::array<LtHash, 4>& Pending::hashes() {

@@ -53,7 +53,8 @@ class Pending {
   const Roots& roots();
   const std::array<LtHash, 4>& hashes();
 
-  bool empty() const noexcept { return chunks_.empty(); }
+  /// Whether no row is written. The payload may hold change sets without pairs all the same.
+  bool empty() const noexcept;
   /// Any thread.
   std::uint64_t ignored() const noexcept { return ignored_; }
   std::span<const Bytes> chunks() const noexcept { return chunks_; }

@@ -1,4 +1,5 @@
 #include "base/guard.hpp"
+#include "codec/strict.hpp"
 #include "flatkv/inspect.hpp"
 #include "flatkv/reference_log.hpp"
 #include "transfer/reference_log.hpp"
@@ -12,6 +13,14 @@ using transfer::ReferenceLog;
 Status cancelled(const ReferenceLogOptions& options) {
   if (options.cancel == nullptr || !options.cancel->load(std::memory_order_relaxed)) return {};
   return fail(ErrorCode::cancelled, "cancelled");
+}
+
+Status check_strict(const ReferenceEntry& entry, const std::string& directory,
+                    const ReferenceLogOptions& options) {
+  if (!options.strict) return {};
+  Status checked = codec::check_strict(entry.change_sets, options.strict_exceptions, entry.version);
+  if (!checked) checked.error().path = directory;
+  return checked;
 }
 
 /// A held block must be the one in the store's log, if the log still has it.
@@ -42,6 +51,7 @@ Result<ReferenceLogReport> check_reference_log(const std::string& directory,
           .path(directory)
           .version(entry->version);
     }
+    FLATKV_TRY(check_strict(*entry, directory, options));
     report.last = entry->version;
     report.skipped_sets += entry->skipped_sets;
     report.skipped_pairs += entry->skipped_pairs;
@@ -73,6 +83,7 @@ Result<ReferenceLogReport> import_reference_log(const std::string& directory,
       ++report.held;
       continue;
     }
+    FLATKV_TRY(check_strict(*entry, directory, options));  // the log may have changed meanwhile
     FLATKV_TRY(store.apply(entry->change_sets));
     FLATKV_TRY(store.commit(entry->version));
     ++report.committed;

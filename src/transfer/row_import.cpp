@@ -101,6 +101,7 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
   }));
   FLATKV_TRY(builder_.new_log({version, request.chain}));
   FLATKV_TRY(builder_.add_snapshot(request));
+  FLATKV_TRY(builder_.leave_clean(version, layout::roots_of(hashes)));
   FLATKV_TRY(builder_.publish());
   finished_ = true;
   // The old generation is no longer needed; the next writable open removes what stays of it.

@@ -20,7 +20,7 @@ CHECKSUMS = ("root",) + DATABASES
 
 SEGMENT_HEADER, RECORD_HEADER = 104, 288  # docs/formats.md
 
-DONE, NO, USAGE, REFUSED, FAILED = 0, 1, 2, 3, 4
+DONE, NO, USAGE, REFUSED, FAILED, BROKEN_PIPE = 0, 1, 2, 3, 4, 141
 
 
 def trace(name: str) -> pathlib.Path:

@@ -162,17 +162,16 @@ TEST_F(BesideWriter, FiguresAndLogRecordsAreWhatWasCommitted) {
     }
     std::int64_t expected = reader->range().base;
     const auto known = read_book(book());
-    while (true) {
+    while (expected < reader->range().last) {  // what the writer adds meanwhile is not in the book
       const auto block = reader->next();
       ASSERT_OK(block);
-      if (!*block) break;
+      ASSERT_TRUE(block->has_value());
       ++good;
       EXPECT_EQ((*block)->record.version, ++expected);
       EXPECT_TRUE(known.contains({expected, to_hex((*block)->record.roots.root)}));
       EXPECT_EQ(block_digest(expected, (*block)->change_sets()).value(),
                 (*block)->record.payload_digest);
     }
-    EXPECT_EQ(expected, reader->range().last);
   }
   EXPECT_GT(good, turns);
 }

@@ -1,0 +1,96 @@
+#include "changelog/tail.hpp"
+
+#include "fs/files.hpp"
+
+namespace flatkv::changelog {
+
+Tail::Tail(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
+           bool with_payloads)
+    : files_(files),
+      directory_(std::move(directory)),
+      store_(store),
+      with_payloads_(with_payloads),
+      segment_(tip.segment),
+      offset_(tip.end_offset),
+      chain_{tip.version, tip.digest} {}
+
+Failure Tail::gone_back(std::string message) const {
+  return fail(ErrorCode::version_mismatch, std::move(message))
+      .path(fs::join(directory_, segment_))
+      .version(chain_.version + 1)
+      .offset(offset_);
+}
+
+Result<std::optional<Record>> Tail::next() {
+  unclear_ = false;
+  if (file_) {
+    FLATKV_ASSIGN(auto record, record_here());
+    if (record) return record;
+  }
+  // What was appended since, or put in the segment's place by a writer that cut a torn record.
+  if (Status opened = reopen(); !opened) {
+    if (opened.error().code != ErrorCode::not_found) return std::unexpected(opened.error());
+    // Pruned; but where it was read to its end, the next one may be there.
+    FLATKV_ASSIGN(const bool moved, next_segment());
+    if (!moved) return std::unexpected(std::move(opened).error());
+  }
+  while (true) {
+    FLATKV_ASSIGN(auto record, record_here());
+    if (record) return record;
+    if (offset_ < file_->size()) {
+      unclear_ = true;
+      return record;
+    }
+    FLATKV_ASSIGN(const bool moved, next_segment());
+    if (!moved) return record;
+  }
+}
+
+Status Tail::reopen() {
+  FLATKV_ASSIGN(file_, SegmentFile::open(files_, directory_, segment_));
+  if (file_->size() >= offset_) return {};
+  return gone_back("the log became shorter: it no longer holds version " +
+                   std::to_string(chain_.version));
+}
+
+Result<bool> Tail::next_segment() {
+  const std::string name = segment_name(chain_.version + 1);
+  if (name == segment_) return false;  // this one holds no record yet
+  auto file = SegmentFile::open(files_, directory_, name);
+  if (!file) {
+    if (file.error().code == ErrorCode::not_found) return false;
+    return std::unexpected(std::move(file).error());
+  }
+  FLATKV_ASSIGN(const SegmentHeader header, file->header());
+  if (header.store != store_) {
+    return fail(ErrorCode::foreign_store, "the segment is another store's").path(file->path());
+  }
+  if (header.base.digest != chain_.digest) {
+    return gone_back("the next segment continues another log");
+  }
+  segment_ = name;
+  offset_ = kSegmentHeaderBytes;
+  file_ = *std::move(file);
+  return true;
+}
+
+Result<std::optional<Record>> Tail::record_here() {
+  if (offset_ >= file_->size()) return std::optional<Record>{};
+  FLATKV_ASSIGN(const Look found, look(*file_, store_, offset_, chain_, Payload::check));
+  if (found.header &&
+      (found.header->version != chain_.version + 1 || found.header->previous != chain_.digest)) {
+    return gone_back("the log continues with another block: " + found.problem);
+  }
+  if (!found.problem.empty()) return std::optional<Record>{};
+  const RecordHeader& header = *found.header;
+  Record record{header, {}, segment_, offset_};
+  if (with_payloads_) {
+    record.payload.resize(header.payload_bytes);
+    FLATKV_TRY(file_->read(offset_ + kRecordHeaderBytes, record.payload));
+  }
+  chain_ = {header.version, header.digest};
+  offset_ += kRecordHeaderBytes + header.payload_bytes;
+  return std::optional(std::move(record));
+}
+
+}  // namespace flatkv::changelog
