@@ -50,7 +50,8 @@ struct DirEntry {
 };
 
 /// An exclusive flock on a directory's descriptor (close-on-exec), released by the destructor or by
-/// the end of the process. It survives deletion of any file in the directory.
+/// the end of the process; not by a forked child's, whatever that does. It survives deletion of any
+/// file in the directory.
 class DirLock {
  public:
   virtual ~DirLock() = default;
@@ -61,7 +62,7 @@ class DirLock {
 /// Every file operation of ours that must be durable goes through here, so that tests can put a
 /// simulated disk under the store. Paths are as the caller gave them; no symbolic link is followed
 /// in the last component (one with a trailing slash is: "link/" is the directory behind it). Files
-/// are made with mode 0600, directories with 0700. Thread-safe.
+/// are made with mode 0600, directories with 0700. Descriptors are never 0, 1 or 2. Thread-safe.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -78,6 +79,7 @@ class FileSystem {
   /// lstat; `not_found` if there is nothing.
   virtual Result<FileInfo> stat(const std::string& path) = 0;
 
+  /// `unsupported` for EXDEV: an overlay does not rename directories that a layer below it holds.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   /// A second name for a file; `unsupported` where the file system cannot (EXDEV, EMLINK, EPERM).
   virtual Status link(const std::string& from, const std::string& to) = 0;
