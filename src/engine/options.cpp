@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <thread>
 
+#include "base/machine.hpp"
 #include "engine/compaction.hpp"
 #include "engine/rocks.hpp"
 
@@ -110,15 +110,15 @@ rocksdb::Options rocks_options(const DbOptions& options) {
 
   rocks.disable_auto_compactions = !options.background_compaction;
   // Half of the cores, for all five databases together: they share the pools of one environment.
-  const unsigned cores = std::thread::hardware_concurrency();
+  const unsigned cores = machine().cores;
   rocks.max_background_jobs = static_cast<int>(std::clamp(cores / 2, 2U, 8U));
   // Files are deleted by a background thread, never by a reader that lets go of the last reference.
   rocks.avoid_unnecessary_blocking_io = true;
   // Written data goes to the device in steps, not in one long sync at the end of a table.
   rocks.bytes_per_sync = std::uint64_t{1} << 20;
   rocks.compaction_readahead_size = std::size_t{2} << 20;
-  // Every table stays open: no lookup in a table cache on reads, and a missing one is found by
-  // open.
+  // Every table stays open: no lookup in a table cache on reads, and a damaged one is found by
+  // open. `open` bounds it where the process has too few descriptors.
   rocks.max_open_files = -1;
   // RocksDB starts all of these threads at every open of each of the five, be there one table: its
   // sixteen cost an open on two cores more than all else.

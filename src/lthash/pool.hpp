@@ -6,11 +6,12 @@
 // The threads that hashing shares, oneTBB's. Any thread may call.
 namespace flatkv::lthash {
 
-/// Threads that a sum may use from now on, the calling one included; 0 is one per core, as at the
-/// start. More than there are cores are as many as the cores.
+/// Threads that a sum may use from now on, the calling one included; 0 is one per core that this
+/// process may use, as at the start. More than there are cores are as many as the cores.
 void set_threads(std::size_t count);
 
-/// Threads that a sum may use now: those set, less the cores that are taken, and at least one.
+/// Threads that a sum may use now: those set, less the cores that are taken, and at least one. One
+/// in a forked child, where no thread of the pool lives on.
 std::size_t threads();
 
 /// While this lives other work of this process keeps one core busy. A sum that competed for it

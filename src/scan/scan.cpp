@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/machine.hpp"
 #include "scan/ranges.hpp"
 
 namespace flatkv::scan {
@@ -237,7 +238,7 @@ Status Scan::check_cancelled() const {
 
 unsigned thread_count(const ScanOptions& options) noexcept {
   if (options.threads != 0) return options.threads;
-  return std::max(1U, std::thread::hardware_concurrency());
+  return machine().cores;
 }
 
 Status scan_batches(const CursorFactory& cursors, const ScanOptions& options,
