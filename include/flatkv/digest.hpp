@@ -25,7 +25,7 @@ struct DigestOptions {
   /// Ranges with at most so many rows are not split. 0: the least power of two with which the
   /// digest of a database takes about 96 KiB, which follows from its rows alone.
   std::uint64_t leaf_rows = 0;
-  std::uint32_t threads = 0;          ///< 0: one per core
+  std::uint32_t threads = 0;          ///< 0: one per core; at most 1024
   std::uint64_t rows_per_second = 0;  ///< 0: no limit
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(std::uint64_t rows, std::uint64_t total)> progress;

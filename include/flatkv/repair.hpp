@@ -20,9 +20,9 @@ struct RepairOptions {
   /// An exported state to take the rows from instead of a snapshot: one of this store's chain, at a
   /// version from which the log leads on. Borrowed, read to its end. Not for `metadata`.
   ByteSource* stream = nullptr;
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed
+  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed; at most 2^47
   std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
-  std::uint32_t threads = 0;                  ///< for scans and hashing; 0 is one per core
+  std::uint32_t threads = 0;  ///< for scans and hashing; 0 is one per core; at most 1024
   const std::atomic<bool>* cancel = nullptr;  ///< looked at until the swap: `cancelled`
   /// `what` is the step in words; `done` and `total` are its rows or blocks. Never called twice at
   /// once, but from any thread.

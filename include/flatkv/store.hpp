@@ -77,13 +77,22 @@ struct LogRecord {
 /// error with code `store_failed` the handle only serves reads; close it and open it again. That
 /// goes for memory that runs out, too: apply, commit, flush and snapshot then return `no_space`,
 /// the working roots and hashes throw std::bad_alloc, and the store has failed.
+///
+/// Fork. Threads do not live on in a forked child, so once a process has opened a store its
+/// children that do not exec open none: every call that would is `unsupported` there, and so are
+/// the calls on a handle that was inherited. Such a handle may be dropped in the child, which
+/// closes nothing and lets go of no lock; views and iterators must be left alone. A child that was
+/// forked before the first use is free. Keep descriptors 0 to 2 open (on /dev/null): RocksDB's
+/// files may get them.
 class CommitStore {
  public:
-  /// Makes an empty store at `path` (which must not hold one). Durable on return.
+  /// Makes an empty store at `path` (which must not hold one). Durable on return. A relative path
+  /// is one from the directory that the process is in now, as in every function that takes one.
   static Status create(const std::string& path, const CreateOptions& options = {});
 
   /// Opens for writing and recovers what has to be (spec §8). Errors: not_found (no store and no
-  /// `create_if_missing`), locked, corruption, log_gap, log_behind, foreign_store, format_too_new,
+  /// `create_if_missing`), invalid_argument (options), unsupported (forked, or a network file
+  /// system), locked, corruption, log_gap, log_behind, foreign_store, format_too_new,
   /// import_incomplete, permission, io, no_space. A refused open has changed nothing.
   static Result<CommitStore> open(const std::string& path, const Options& options = {});
 

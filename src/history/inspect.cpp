@@ -1,9 +1,12 @@
 #include "flatkv/inspect.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <ranges>
 
 #include "base/bytes.hpp"
+#include "base/machine.hpp"
 #include "fs/files.hpp"
 #include "history/committed.hpp"
 #include "history/look.hpp"
@@ -11,6 +14,7 @@
 #include "history/remedies.hpp"
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
+#include "store/host.hpp"
 #include "store/reads.hpp"
 
 namespace flatkv {
@@ -300,6 +304,18 @@ Result<StoreInfo> inspect(const std::string& store) {
     return unclear;
   }
   return Inspector(files, path, std::move(*lock)).run();
+}
+
+HostLimits host_limits() {
+  const Machine& here = machine();
+  HostLimits limits{.memory = here.memory,
+                    .memory_from = here.memory_from,
+                    .cores = here.cores,
+                    .cores_from = here.cores_from,
+                    .row_cache = store::automatic_row_cache({}, here.memory)};
+  struct rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) limits.descriptors = files.rlim_cur;
+  return limits;
 }
 
 }  // namespace flatkv

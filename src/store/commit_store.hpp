@@ -7,12 +7,15 @@
 #include "flatkv/store.hpp"
 #include "store/core.hpp"
 #include "store/environment.hpp"
+#include "store/host.hpp"
 #include "store/log_lookup.hpp"
 #include "store/open.hpp"
 
 namespace flatkv {
 
 struct CommitStore::Impl {
+  ~Impl() { store::leave_to_parent(core); }
+
   std::unique_ptr<store::Core> core;
   /// Shared by `view`, which may be called from any thread; alone while `core` is exchanged.
   std::shared_mutex exchange;

@@ -3,7 +3,9 @@
 #include <future>
 
 #include "base/assert.hpp"
+#include "base/fork.hpp"
 #include "store/core.hpp"
+#include "store/host.hpp"
 #include "store/snapshot_writer.hpp"
 
 namespace flatkv::store {
@@ -94,6 +96,10 @@ Status Core::flush(bool urgent) {
 
 Status Core::flush_all(bool urgent) {
   FLATKV_TRY(setup_.fault->check());
+  if (Status there = check_there(*setup_.lifetime); !there) {
+    setup_.fault->set(there.error());
+    return there;
+  }
   if (!all_frozen()) {
     FLATKV_TRY(flusher_->wait_for_room());
     freeze(urgent, {});
@@ -114,10 +120,12 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
   freeze(true, [this, request = std::move(request), done = std::move(done)] {
     auto& files = *setup_.environment.files;
     const std::string& generation = setup_.lifetime->generation();
-    Status written = write_snapshot(files, generation, setup_.lifetime->databases(), request);
+    Status written = check_there(*setup_.lifetime);
     if (written) {
-      written = prune_history(files, generation, setup_.options.snapshot_keep);
+      written = write_snapshot(files, generation, setup_.lifetime->databases(), request);
     }
+    if (written) written = check_there(*setup_.lifetime);
+    if (written) written = prune_history(files, generation, setup_.options.snapshot_keep);
     done(std::move(written));
   });
 }
@@ -167,6 +175,7 @@ Status Core::let_go() {
 }
 
 Status Core::close() {
+  if (is_forked()) return check_readable();
   if (closed_) return {};
   closed_ = true;
   if (scrubber_) scrubber_->stop();

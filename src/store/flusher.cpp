@@ -9,6 +9,7 @@
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "lthash/pool.hpp"
+#include "store/host.hpp"
 #include "store/metadata.hpp"
 
 namespace flatkv::store {
@@ -118,6 +119,8 @@ Status Flusher::flush(const FrozenBatch& batch) {
     FLATKV_ASSERT(log->synced() >= batch.version);
   }
   FLATKV_FAILPOINT("flush.log_synced");
+  // By path from here on: never into what has taken the store's place meanwhile.
+  FLATKV_TRY(check_there(*setup_.lifetime));
   for (const Database database : layout::kDataDatabases) {
     if (batch.parts[static_cast<std::size_t>(database)].take) {
       FLATKV_TRY(flush_rows(batch, database));

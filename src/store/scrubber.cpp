@@ -7,6 +7,7 @@
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
 #include "store/examine.hpp"
+#include "store/host.hpp"
 #include "store/reads.hpp"
 
 namespace flatkv::store {
@@ -286,6 +287,7 @@ void Scrubber::save() {
 
 Status Scrubber::write(const layout::ScrubMark& mark) {
   FLATKV_FAILPOINT("scrub.before_save");
+  FLATKV_TRY(check_there(*setup_.published->load()->lifetime));
   FLATKV_TRY(layout::write_scrub_mark(*setup_.files, setup_.generation, mark));
   FLATKV_FAILPOINT("scrub.saved");
   return {};

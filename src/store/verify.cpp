@@ -1,6 +1,7 @@
 // Full scan of a state against what the state says of itself (spec §9).
 #include "base/error.hpp"
 #include "scan/scan.hpp"
+#include "store/check_options.hpp"
 #include "store/examine.hpp"
 #include "store/reads.hpp"
 
@@ -17,6 +18,7 @@ namespace store {
 
 Result<VerifyReport> verify_state(const std::shared_ptr<const State>& state,
                                   const VerifyOptions& options, std::uint32_t threads) {
+  FLATKV_TRY(check_options(options));
   VerifyReport report;
   report.version = state->version;
   report.roots = state->roots;

@@ -1,7 +1,9 @@
 #include "transfer/row_import.hpp"
 
+#include "base/fork.hpp"
 #include "changelog/record.hpp"
 #include "fs/files.hpp"
+#include "store/check_options.hpp"
 #include "store/create.hpp"
 #include "store/metadata.hpp"
 
@@ -38,6 +40,8 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 }
 
 RowImport::~RowImport() {
+  // A forked child must not remove what its parent builds.
+  if (is_forked()) return;
   tables_.clear();  // a file that is being written goes with its writer
   // What cannot be removed now is removed by the next import or writable open.
   if (!finished_) static_cast<void>(fs::remove_tree(files_, builder_.path()));
@@ -46,6 +50,8 @@ RowImport::~RowImport() {
 Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& environment,
                                                     const std::string& path,
                                                     const ImportOptions& options) {
+  FLATKV_TRY(enter_process());
+  FLATKV_TRY(store::check_options(options));
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(files, path));
   FLATKV_TRY(refuse_others_directory(files, store));
