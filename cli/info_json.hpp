@@ -10,6 +10,7 @@ nlohmann::ordered_json to_json(const Roots& roots);
 nlohmann::ordered_json to_json(const Error& error);
 nlohmann::ordered_json to_json(const DatabaseStats& stats);
 nlohmann::ordered_json to_json(const SnapshotInfo& snapshot);
+nlohmann::ordered_json to_json(const HostLimits& host);
 nlohmann::ordered_json to_json(const StoreInfo& info);
 
 }  // namespace flatkv::cli

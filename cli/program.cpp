@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "build_info.hpp"
+#include "descriptors.hpp"
 #include "kernel_name.hpp"
 #include "verbs.hpp"
 
@@ -72,6 +73,8 @@ Outcome<ExitCode> act(const Action& action, Context& context) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  fill_standard_descriptors();
+  raise_descriptor_limit();
   const Interrupts interrupts;
   Console console;
   const auto out = Output::standard();

@@ -4,6 +4,7 @@
 
 #include "applier.hpp"
 #include "base/error.hpp"
+#include "cache_option.hpp"
 #include "info_json.hpp"
 #include "verbs.hpp"
 
@@ -20,6 +21,7 @@ struct ApplyArguments {
   std::string durability = "sync";
   std::optional<std::int64_t> until;
   std::uint64_t write_buffer = Options{}.write_buffer;
+  std::uint64_t cache = Options::kAutoCache;
 };
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -44,6 +46,7 @@ Outcome<CommitStore> open_store(const ApplyArguments& arguments, ChangeInput& in
   Options options;
   options.durability = arguments.durability == "process" ? Durability::process : Durability::sync;
   options.write_buffer = arguments.write_buffer;
+  options.row_cache = arguments.cache;
   options.log = context.log();
   auto store = CommitStore::open(arguments.store, options);
   if (store || store.error().code != ErrorCode::not_found || !arguments.create) return store;
@@ -169,6 +172,7 @@ void add_apply(Registry& verbs) {
             ->type_name("BYTES")
             ->check(whole_number(1))
             ->capture_default_str();
+        cache_option(verb, arguments.cache);
       },
       run);
 }

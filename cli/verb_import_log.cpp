@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "cache_option.hpp"
 #include "flatkv/reference_log.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
@@ -14,6 +15,7 @@ struct ImportLogArguments {
   std::string store;
   bool create = false;
   bool balances = false;
+  std::uint64_t cache = Options::kAutoCache;
 };
 
 /// The log is at fault where the error is of a file that is not the store's.
@@ -35,6 +37,7 @@ Trouble of_log(const Error& error) {
 
 Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   Options options;
+  options.row_cache = arguments.cache;
   options.log = context.log();
   // The reference's log stays where it is: what a power cut loses is replayed again.
   options.durability = Durability::process;
@@ -99,6 +102,7 @@ void add_import_log(Registry& verbs) {
         verb.add_flag("--balances", arguments.balances,
                       "Take 21-byte keys with 0x21 for balances: the roots will be others than "
                       "the node's own");
+        cache_option(verb, arguments.cache);
       },
       run);
 }

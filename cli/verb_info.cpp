@@ -48,6 +48,16 @@ std::string scrub_text(const ScrubProgress& scrub) {
   return text;
 }
 
+/// Of the machine and not of the store: what the store would have here.
+std::string host_text(const HostLimits& host) {
+  std::string text =
+      fmt::format("memory           {} here ({}), of which {} for the row cache\n",
+                  human_bytes(host.memory), host.memory_from, human_bytes(host.row_cache));
+  text += fmt::format("threads          {} ({})\n", host.cores, host.cores_from);
+  text += fmt::format("open files       {} at most\n", host.descriptors);
+  return text;
+}
+
 std::string for_people(const StoreInfo& info) {
   if (info.generation.empty()) return "generation       none that is complete\n";
   std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
@@ -75,12 +85,14 @@ std::string for_people(const StoreInfo& info) {
                                          : human_bytes(snapshot.bytes));
   }
   if (info.scrub) text += scrub_text(*info.scrub);
-  return text;
+  return text + host_text(host_limits());
 }
 
 Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
   FLATKV_ASSIGN(const StoreInfo info, inspect(options.store));
-  FLATKV_TRY(context.out.write(context.json ? to_json(info).dump() + "\n" : for_people(info)));
+  auto whole = to_json(info);
+  whole["host"] = to_json(host_limits());
+  FLATKV_TRY(context.out.write(context.json ? whole.dump() + "\n" : for_people(info)));
   for (const std::string& note : info.notes) context.console.note("an open would mend: " + note);
   if (info.log_problem) {
     context.console.warning(

@@ -8,8 +8,8 @@ namespace flatkv::bench {
 /// What figures were measured on; no figure means anything without it.
 struct Machine {
   std::string cpu;
-  unsigned cores = 0;
-  std::uint64_t memory = 0;  ///< bytes
+  unsigned cores = 0;        ///< that this process may use
+  std::uint64_t memory = 0;  ///< bytes, likewise
   std::string system;
   std::string file_system;  ///< of the directory that was given
   std::string date;         ///< UTC
