@@ -106,6 +106,15 @@ Json without_generation(const StoreInfo& info) {
 
 }  // namespace
 
+Json to_json(const HostLimits& host) {
+  return {{"memory", host.memory},
+          {"memory_from", text(host.memory_from)},
+          {"cores", host.cores},
+          {"cores_from", text(host.cores_from)},
+          {"descriptors", host.descriptors},
+          {"row_cache", host.row_cache}};
+}
+
 Json to_json(const StoreInfo& info) {
   if (info.generation.empty()) return without_generation(info);
   Json json = {{"generation", info.generation},

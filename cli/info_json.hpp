@@ -13,6 +13,7 @@ nlohmann::ordered_json to_json(const Error& error);
 nlohmann::ordered_json to_json(const Trouble& trouble);
 nlohmann::ordered_json to_json(const DatabaseStats& stats);
 nlohmann::ordered_json to_json(const SnapshotInfo& snapshot);
+nlohmann::ordered_json to_json(const HostLimits& host);
 nlohmann::ordered_json to_json(const StoreInfo& info);
 
 }  // namespace flatkv::cli

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/reuse.hpp"
+#include "descriptors.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -52,6 +53,10 @@ FileSource::~FileSource() {
 Outcome<std::unique_ptr<FileSource>> FileSource::open(const std::string& path,
                                                       const Interrupts* interrupts) {
   if (path == "-") {
+    if (was_closed(STDIN_FILENO)) {
+      return trouble(ExitCode::failed, "standard input is closed",
+                     "give the name of a file, or connect standard input");
+    }
     return std::unique_ptr<FileSource>(new FileSource(STDIN_FILENO, "standard input", interrupts));
   }
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);

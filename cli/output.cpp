@@ -9,11 +9,17 @@
 
 #include "base/error.hpp"
 #include "base/reuse.hpp"
+#include "descriptors.hpp"
 
 namespace flatkv::cli {
 namespace {
 
 constexpr std::size_t kBuffer = std::size_t{1} << 16;
+
+std::unexpected<Trouble> output_is_closed() {
+  return trouble(ExitCode::failed, "standard output is closed",
+                 "connect it, to /dev/null if nobody wants what it gets");
+}
 
 bool is_store(const std::filesystem::path& directory) {
   std::error_code error;
@@ -59,7 +65,10 @@ Outcome<void> outside_of_stores(const std::string& path) {
 }
 
 Outcome<std::unique_ptr<Output>> Output::open(const std::string& path) {
-  if (path == "-") return standard();
+  if (path == "-") {
+    if (was_closed(STDOUT_FILENO)) return output_is_closed();
+    return standard();
+  }
   FLATKV_TRY(outside_of_stores(path));
   // Appending writes of whole lines: a kill between two of them leaves whole lines.
   const int descriptor =
@@ -74,6 +83,9 @@ Outcome<std::unique_ptr<Output>> Output::open(const std::string& path) {
 }
 
 Outcome<void> Output::put(std::string_view text) {
+  if (!text.empty() && descriptor_ == STDOUT_FILENO && was_closed(STDOUT_FILENO)) {
+    return output_is_closed();
+  }
   while (!text.empty()) {
     const ssize_t put = ::write(descriptor_, text.data(), text.size());
     if (put < 0) {

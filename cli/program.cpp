@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "build_info.hpp"
+#include "descriptors.hpp"
 #include "info_json.hpp"
 #include "kernel_name.hpp"
 #include "nearest.hpp"
@@ -160,6 +161,8 @@ ExitCode report(Trouble trouble, Context& context) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  fill_standard_descriptors();
+  raise_descriptor_limit();
   const Interrupts interrupts;
   Console console;
   const auto out = Output::standard();

@@ -4,6 +4,7 @@
 
 #include "applier.hpp"
 #include "base/error.hpp"
+#include "cache_option.hpp"
 #include "info_json.hpp"
 #include "strict.hpp"
 #include "verbs.hpp"
@@ -23,6 +24,7 @@ struct ApplyArguments {
   StrictArguments strict;
   std::optional<std::int64_t> until;
   std::uint64_t write_buffer = Options{}.write_buffer;
+  std::uint64_t cache = Options::kAutoCache;
 };
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -53,6 +55,7 @@ Outcome<CommitStore> open_store(const ApplyArguments& arguments, ChangeInput& in
   options.strict = arguments.strict.strict;
   options.strict_exceptions = arguments.strict.exceptions();
   options.write_buffer = arguments.write_buffer;
+  options.row_cache = arguments.cache;
   options.log = context.log();
   auto store = CommitStore::open(arguments.store, options);
   if (store || store.error().code != ErrorCode::not_found || !arguments.create) return store;
@@ -193,6 +196,7 @@ void add_apply(Registry& verbs) {
             ->type_name("BYTES")
             ->check(whole_number(1))
             ->capture_default_str();
+        cache_option(verb, arguments.cache);
       },
       run);
 }

@@ -35,7 +35,10 @@ class StandardSink : public ByteSink {
 
 /// Told before the state is copied and written.
 Outcome<void> check_target(const std::string& file) {
-  if (file == "-") return {};
+  if (file == "-") {
+    FLATKV_TRY(Output::open(file));  // it may be closed
+    return {};
+  }
   FLATKV_TRY(outside_of_stores(file));
   const auto parent = std::filesystem::path(file).parent_path();
   std::error_code error;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "cache_option.hpp"
 #include "flatkv/reference_log.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
@@ -16,6 +17,7 @@ struct ImportLogArguments {
   bool create = false;
   bool balances = false;
   StrictArguments strict;
+  std::uint64_t cache = Options::kAutoCache;
 };
 
 /// The log is at fault where the error is of a file that is not the store's.
@@ -44,6 +46,7 @@ Trouble of_log(const Error& error) {
 
 Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   Options options;
+  options.row_cache = arguments.cache;
   options.log = context.log();
   // The reference's log stays where it is: what a power cut loses is replayed again.
   options.durability = Durability::process;
@@ -115,6 +118,7 @@ void add_import_log(Registry& verbs) {
                       "Take 21-byte keys with 0x21 for balances: the roots will be others than "
                       "the node's own");
         strict_options(verb, arguments.strict);
+        cache_option(verb, arguments.cache);
       },
       run);
 }

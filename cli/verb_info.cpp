@@ -72,6 +72,16 @@ std::string reach_text(const StoreInfo& info) {
   return text + " (--at, export, rollback)";
 }
 
+/// Of the machine and not of the store: what the store would have here.
+std::string host_text(const HostLimits& host) {
+  std::string text =
+      fmt::format("memory           {} here ({}), of which {} for the row cache\n",
+                  human_bytes(host.memory), host.memory_from, human_bytes(host.row_cache));
+  text += fmt::format("threads          {} ({})\n", host.cores, host.cores_from);
+  text += fmt::format("open files       {} at most\n", host.descriptors);
+  return text;
+}
+
 std::string for_people(const StoreInfo& info) {
   if (info.generation.empty()) return "generation       none that is complete\n";
   std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
@@ -100,11 +110,12 @@ std::string for_people(const StoreInfo& info) {
                                          : human_bytes(snapshot.bytes));
   }
   if (info.scrub) text += scrub_text(*info.scrub);
-  return text;
+  return text + host_text(host_limits());
 }
 
 std::string json_text(const StoreInfo& info) {
   auto json = to_json(info);
+  json["host"] = to_json(host_limits());
   if (info.holder) {
     const auto memory = resident_memory(*info.holder);
     json["holder"]["resident_bytes"] = memory ? nlohmann::ordered_json(*memory) : nullptr;

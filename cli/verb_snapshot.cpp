@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "cache_option.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -10,10 +11,13 @@ namespace {
 
 struct SnapshotOptions {
   std::string store;
+  std::uint64_t cache = Options::kAutoCache;
 };
 
 Outcome<ExitCode> run(const SnapshotOptions& options, Context& context) {
-  FLATKV_ASSIGN(CommitStore store, open_writable(options.store, {}, context));
+  Options opening;
+  opening.row_cache = options.cache;
+  FLATKV_ASSIGN(CommitStore store, open_writable(options.store, opening, context));
   const std::int64_t version = store.version();
   FLATKV_TRY(store.snapshot());
   FLATKV_TRY(store.close());
@@ -31,7 +35,11 @@ Outcome<ExitCode> run(const SnapshotOptions& options, Context& context) {
 void add_snapshot(Registry& verbs) {
   verbs.add<SnapshotOptions>(
       "snapshot", "Writes a snapshot of the committed version", "flatkv snapshot ./state",
-      [](CLI::App& verb, SnapshotOptions& options) { store_argument(verb, options.store); }, run);
+      [](CLI::App& verb, SnapshotOptions& options) {
+        store_argument(verb, options.store);
+        cache_option(verb, options.cache);
+      },
+      run);
 }
 
 }  // namespace flatkv::cli

@@ -9,7 +9,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
-#include <thread>
+
+#include "base/machine.hpp"
 
 namespace flatkv::bench {
 namespace {
@@ -54,8 +55,8 @@ std::string file_system(const std::string& directory) {
 Machine look_at_machine(const std::string& directory) {
   Machine machine;
   machine.cpu = field("/proc/cpuinfo", "model name");
-  machine.cores = std::thread::hardware_concurrency();
-  machine.memory = number(field("/proc/meminfo", "MemTotal")) * 1024;
+  machine.cores = flatkv::machine().cores;
+  machine.memory = flatkv::machine().memory;
   struct utsname names{};
   if (::uname(&names) == 0) {
     machine.system = std::string(names.sysname) + " " + names.release + " " + names.machine;

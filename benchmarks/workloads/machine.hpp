@@ -8,8 +8,8 @@ namespace flatkv::bench {
 /// The machine of a measurement, without which figures mean nothing.
 struct Machine {
   std::string cpu;
-  unsigned cores = 0;
-  std::uint64_t memory = 0;  ///< bytes
+  unsigned cores = 0;        ///< that this process may use
+  std::uint64_t memory = 0;  ///< bytes, likewise
   std::string system;
   std::string file_system;  ///< of the given directory
   std::string date;         ///< UTC

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/machine.hpp"
 #include "flatkv/inspect.hpp"
 #include "flatkv/transfer.hpp"
 #include "layout/generation.hpp"
@@ -242,9 +243,7 @@ class StateRun {
                             {"of_kernel", rate / kernel}}};
   }
 
-  static double threads() {
-    return static_cast<double>(std::max(1U, std::thread::hardware_concurrency()));
-  }
+  static double threads() { return static_cast<double>(machine().cores); }
 
   double kernel_rows_per_second() const {
     Block block;

@@ -27,7 +27,7 @@ struct DigestOptions {
   /// Ranges with at most this many rows are not split. 0: the least power of two with which the
   /// digest of a database takes about 96 KiB; that depends on the rows alone.
   std::uint64_t leaf_rows = 0;
-  std::uint32_t threads = 0;                  ///< 0: one per core
+  std::uint32_t threads = 0;                  ///< 0: one per core; at most 1024
   std::uint64_t rows_per_second = 0;          ///< 0: no limit
   const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null
   /// Rows scanned and rows in all. Called from any thread, never from two at once.

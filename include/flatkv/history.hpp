@@ -14,9 +14,9 @@
 namespace FLATKV_API flatkv {
 
 struct RollbackOptions {
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed
+  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed; at most 2^47
   std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
-  std::uint32_t threads = 0;                  ///< 0 is one per core
+  std::uint32_t threads = 0;                  ///< 0 is one per core; at most 1024
   const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks until the swap
   /// `what` is the step in words; `done` and `total` count its blocks, both 0 for a step that has
   /// none. Called on the caller's thread.

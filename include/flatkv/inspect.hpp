@@ -132,6 +132,17 @@ struct StoreInfo {
 };
 Result<StoreInfo> inspect(const std::string& store);
 
+/// What this process may use, and what a store that it opens with default options makes of it.
+struct HostLimits {
+  std::uint64_t memory = 0;  ///< bytes: the machine's, or the least limit of its control groups
+  std::string memory_from;   ///< "the machine", or the file that sets the limit
+  unsigned cores = 1;        ///< likewise, the affinity counted
+  std::string cores_from;    ///< likewise, or "the affinity"
+  std::uint64_t descriptors = 0;  ///< open files: the soft RLIMIT_NOFILE
+  std::uint64_t row_cache = 0;    ///< bytes that Options::kAutoCache stands for
+};
+HostLimits host_limits();
+
 /// Roots line of a version from the log's headers and snapshots; without `at`, of the last.
 /// `version_mismatch` with the range for a version that neither keeps.
 struct RootsAt {
@@ -142,12 +153,12 @@ Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> a
 
 struct ReadOnlyOptions {
   std::optional<std::int64_t> at;  ///< the newest version if not set
-  /// Directory for the clone; default: inside the store. Clones there that a reader left when it
+  /// Directory for the clone; default: inside the store. Clones there that readers left when they
   /// died are removed.
   std::string scratch;
-  std::uint64_t block_cache = 64ULL << 20;
+  std::uint64_t block_cache = 64ULL << 20;  ///< bytes; at most 2^47
   std::uint64_t write_buffer = 128ULL << 20;
-  std::uint32_t threads = 0;
+  std::uint32_t threads = 0;                  ///< 0 is one per core; at most 1024
   bool strict = false;                        ///< of `apply`, as Options::strict
   StrictExceptions strict_exceptions{};       ///< likewise
   const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks that are replayed

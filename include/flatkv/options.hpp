@@ -52,7 +52,9 @@ struct StrictExceptions {
   std::vector<std::string> modules{};
 };
 
-/// How a store is opened. Every field has a default that suits a node.
+/// How a store is opened. Every field has a default that suits a node. An open refuses a value out
+/// of its range with `invalid_argument`, naming field and range; where none is given, any value
+/// will do.
 struct Options {
   /// Create the store if there is none. A store with a missing piece is never created anew.
   bool create_if_missing = false;
@@ -81,16 +83,20 @@ struct Options {
   /// recovery.
   std::uint64_t max_lag_blocks = 10'000;
   std::uint64_t max_lag_bytes = 256ULL << 20;
-  /// Changelog segments are closed at this many bytes; a larger record gets a segment of its own.
+  /// Changelog segments are closed at this many bytes, ≥ 1; a larger record gets a segment of its
+  /// own.
   std::uint64_t segment_bytes = 64ULL << 20;
 
-  /// Bytes of clean rows kept in memory; `kAutoCache` is a quarter of memory up to 4 GiB; 0 is off.
+  /// Bytes of clean rows kept in memory, at most the memory that this process may use: the
+  /// machine's or less where its control groups (cgroup v1 and v2) say so. `kAutoCache` is a
+  /// quarter of that up to 4 GiB, less where the buffers, filters and block cache below leave less;
+  /// 0 is off.
   static constexpr std::uint64_t kAutoCache = ~0ULL;
   std::uint64_t row_cache = kAutoCache;
   /// Most bytes of filters (12 bits a key) that tell of a key that it is new without touching a
   /// table; taken as they fill. 0 is off; it is off, too, for a database of which it would be more.
   std::uint64_t key_filter = 256ULL << 20;
-  /// RocksDB's block cache, shared by the five databases.
+  /// Bytes of RocksDB's block cache, shared by the five databases; at most 2^47.
   std::uint64_t block_cache = 256ULL << 20;
 
   /// A flush waits while a database has more level-0 files or pending compaction bytes than this.
@@ -104,8 +110,9 @@ struct Options {
   /// Older valid snapshots kept beside the newest.
   std::uint32_t snapshot_keep = 2;
 
-  /// Threads for hashing, scanning and imports; 0 is one per core. The pool that hashes is one for
-  /// the process: it has as many as the store that was opened last asked for, other than 0.
+  /// Threads for hashing, scanning and imports, at most 1024; 0 is one per core that this process
+  /// may use (affinity and CPU quota count). The pool that hashes is one for the process: it has as
+  /// many as the store that was opened last asked for, other than 0.
   std::uint32_t threads = 0;
 
   Scrub scrub = Scrub::off;

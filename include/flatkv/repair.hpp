@@ -21,9 +21,9 @@ struct RepairOptions {
   /// An exported state to take the rows from instead of a snapshot: a state of this store's chain,
   /// at a version from which the log leads on. Borrowed; read to its end. Not for `metadata`.
   ByteSource* stream = nullptr;
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, for replay
+  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, for replay; at most 2^47
   std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, for replay
-  std::uint32_t threads = 0;                  ///< for scans and hashing; 0: one per core
+  std::uint32_t threads = 0;  ///< for scans and hashing; 0: one per core; at most 1024
   const std::atomic<bool>* cancel = nullptr;  ///< until the swap: set to stop with `cancelled`
   /// `what` names the step; `done` and `total` count its rows or blocks. Called from any thread,
   /// never from two at once.

@@ -81,26 +81,34 @@ struct LogRecord {
 /// failed. (Functions that only put a string or a vector together for the caller, such as `to_hex`
 /// and `Error::to_string`, throw std::bad_alloc as the standard library does.)
 ///
-/// | may be called | functions |
-/// |---|---|
-/// | by one thread at a time, the writer | apply, root_hash, working_roots, working_hash,
-/// has_pending, commit, discard, get, get_many, account, iterate, flush, snapshot, rollback,
-/// log_record, open_report, close, moving and destroying the handle | | by any thread, beside the
-/// writer's `rollback` and `close` too | version, initial_version, account_rows, committed_roots,
-/// view, durable_version, wait_durable, verify, scrub, scrub_status, metrics, last_timings | | by a
-/// callback of `Options`: on_durable, log | version, initial_version, account_rows,
-/// committed_roots, view, durable_version, scrub_status, metrics, last_timings |
+/// Threads. Every function is in one of these groups:
+/// - The writer's, called by one thread at a time: apply, root_hash, working_roots, working_hash,
+///   has_pending, commit, discard, get, get_many, account, iterate, flush, snapshot, rollback,
+///   log_record, open_report, close, and moving or destroying the handle.
+/// - Any thread's, beside the writer's `rollback` and `close` too: version, initial_version,
+///   account_rows, committed_roots, view, durable_version, wait_durable, verify, scrub,
+///   scrub_status, metrics, last_timings. A call must have returned before the handle is moved or
+///   destroyed.
+/// - Those that the callbacks of Options (on_durable, log) may call: version, initial_version,
+///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
+///   `on_durable` the writer's functions return `invalid_argument`; it must not destroy the handle.
+/// ReadView and what is read from it belong to any thread, a RowIterator to one at a time.
 ///
-/// What any thread may call must have returned before the handle is moved or destroyed. In
-/// `on_durable` the writer's functions say `invalid_argument`; the handle must not be destroyed
-/// there. ReadView and everything read from it belong to any thread, RowIterator to one at a time.
+/// Fork. Threads do not live on in a forked child, so once a process has opened a store its
+/// children that do not exec can open none: every call that would is `unsupported` there, and so
+/// are the calls on a handle that was inherited. Such a handle may be dropped in the child, which
+/// closes nothing and releases no lock; views and iterators must be left alone. A child that was
+/// forked before the first use is free. Keep descriptors 0 to 2 open (on /dev/null): RocksDB's
+/// files may get them otherwise.
 class CommitStore {
  public:
-  /// Makes an empty store at `path` (which must not hold one). Durable on return.
+  /// Makes an empty store at `path` (which must not hold one). Durable on return. A relative path
+  /// is one from the directory that the process is in now, as in every function that takes one.
   static Status create(const std::string& path, const CreateOptions& options = {});
 
   /// Opens for writing and recovers what has to be (spec §8). Errors: not_found (no store and no
-  /// `create_if_missing`), locked, corruption, log_gap, log_behind, foreign_store, format_too_new,
+  /// `create_if_missing`), invalid_argument (options), unsupported (forked, or a network file
+  /// system), locked, corruption, log_gap, log_behind, foreign_store, format_too_new,
   /// import_incomplete, permission, io, no_space. A refused open has changed nothing.
   static Result<CommitStore> open(const std::string& path, const Options& options = {});
 

@@ -16,10 +16,10 @@ namespace FLATKV_API flatkv {
 
 /// How a full scan is done.
 struct VerifyOptions {
-  std::uint32_t threads = 0;                  ///< 0: as the store's
+  std::uint32_t threads = 0;                  ///< 0: as the store's; at most 1024
   std::uint64_t rows_per_second = 0;          ///< 0: no limit
   const std::atomic<bool>* cancel = nullptr;  ///< looked at every few thousand rows
-  std::optional<Database> database;           ///< one database only
+  std::optional<Database> database;           ///< one database only, of the four with rows
   /// Rows seen so far and rows that the store says there are; from any of the scan's threads, never
   /// twice at once.
   std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
@@ -50,8 +50,8 @@ struct VerifyReport {
 
 /// Full scan of a view against its hashes and counts, beside a writer that goes on; any thread. A
 /// database that differs or cannot be read is a verdict in the report and does not keep the others
-/// from being scanned; an error is only `cancelled`. Memory: about 1 MiB a thread, or the largest
-/// value where that is more. `threads` 0 is one per core.
+/// from being scanned; an error is only `cancelled` or `invalid_argument`. Memory: about 1 MiB a
+/// thread, or the largest value where that is more. `threads` 0 is one per core.
 Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options = {});
 
 }  // namespace flatkv

@@ -2,11 +2,14 @@
 
 #include <rocksdb/convenience.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "engine/db_impl.hpp"
+#include "fs/files.hpp"
 
 namespace flatkv::engine {
 namespace {
@@ -21,6 +24,23 @@ std::string_view to_string(rocksdb::BackgroundErrorReason reason) {
     default:
       return "background error";
   }
+}
+
+/// The tables of a database beside this one, which is named after what it holds.
+std::uint64_t count_tables(rocksdb::Env& env, const std::string& path) {
+  std::vector<std::string> names;
+  // What cannot be listed will be refused by who opens it.
+  if (!env.GetChildren(path, &names).ok()) return 0;
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(names, [](const auto& name) { return name.ends_with(".sst"); }));
+}
+
+std::shared_ptr<OpenTables> open_tables_of(rocksdb::Env& env, const DbOptions& options) {
+  const std::string copy = fs::parent(options.path);
+  return OpenTables::of(copy, [&](Database which) {
+    return count_tables(
+        env, which == options.which ? options.path : fs::join(copy, flatkv::to_string(which)));
+  });
 }
 
 /// The names in the directory; nullopt if there is no such directory.
@@ -118,6 +138,28 @@ Status Db::Impl::writable() const {
   return {};
 }
 
+std::uint64_t Db::Impl::level_files(int level) const {
+  std::string text;
+  std::uint64_t count = 0;
+  const auto property = rocksdb::DB::Properties::kNumFilesAtLevelPrefix + std::to_string(level);
+  if (rocks->GetProperty(property, &text)) {
+    std::from_chars(text.data(), text.data() + text.size(), count);
+  }
+  return count;
+}
+
+void Db::Impl::make_room_for(std::size_t tables) {
+  std::uint64_t count = tables;
+  for (int level = 0; level < rocks->NumberLevels(); ++level) count += level_files(level);
+  open_tables->set(options.which, count);
+  const int most = open_tables->most(options.which);
+  // A share that moves a little is not worth a file of options.
+  if (most == most_open || (most_open != -1 && std::abs(most - most_open) <= most_open / 8)) return;
+  // Where it cannot be written down, it counts all the same.
+  rocks->SetDBOptions({{"max_open_files", std::to_string(most)}}).PermitUncheckedError();
+  most_open = most;
+}
+
 Db::Db(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
@@ -131,6 +173,9 @@ Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
   impl->options = options;
   impl->mode = mode;
   impl->listener = std::make_shared<Listener>(options);
+  impl->open_tables = open_tables_of(*rocks.env, options);
+  impl->most_open = impl->open_tables->most(options.which);
+  rocks.max_open_files = impl->most_open;
   rocks.listeners.push_back(impl->listener);
   rocks.create_if_missing = mode == Mode::create;
   rocks.error_if_exists = mode == Mode::create;
@@ -156,6 +201,7 @@ Status Db::ingest(const std::vector<std::string>& tables) {
   const std::lock_guard lock(impl_->changing);
   FLATKV_TRY(impl_->writable());
   FLATKV_FAILPOINT("engine.ingest.before");
+  impl_->make_room_for(tables.size());
 
   rocksdb::IngestExternalFileOptions how;
   how.move_files = true;
@@ -177,10 +223,7 @@ Status Db::ingest(const std::vector<std::string>& tables) {
 
 Pressure Db::pressure() const {
   Pressure pressure;
-  std::string text;
-  if (impl_->rocks->GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &text)) {
-    std::from_chars(text.data(), text.data() + text.size(), pressure.level0_files);
-  }
+  pressure.level0_files = impl_->level_files(0);
   impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kEstimatePendingCompactionBytes,
                                &pressure.pending_compaction_bytes);
   impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kNumRunningCompactions,

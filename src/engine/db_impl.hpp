@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "engine/open_tables.hpp"
 #include "engine/rocks.hpp"
 
 namespace flatkv::engine {
@@ -46,7 +47,9 @@ struct Db::Impl {
   DbOptions options;
   Mode mode = Mode::read_only;
   std::shared_ptr<Listener> listener;
+  std::shared_ptr<OpenTables> open_tables;
   std::unique_ptr<rocksdb::DB> rocks;
+  int most_open = -1;   // RocksDB's max_open_files
   std::mutex changing;  // held by ingest and checkpoint, which need the set of files
   std::atomic<bool> stopped = false;
   std::atomic<bool> ingest_failed = false;
@@ -57,6 +60,9 @@ struct Db::Impl {
   Failure failure(ErrorCode code, std::string message) const {
     return fail(code, std::move(message)).path(options.name()).database(options.which);
   }
+  std::uint64_t level_files(int level) const;
+  /// Before so many tables come: those that stay open must remain within the process's descriptors.
+  void make_room_for(std::size_t tables);
   /// An error if the database is read-only, stopped or failed and must not change.
   Status writable() const;
 };

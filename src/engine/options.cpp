@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <thread>
 
+#include "base/machine.hpp"
 #include "engine/compaction.hpp"
 #include "engine/rocks.hpp"
 
@@ -111,7 +111,7 @@ rocksdb::Options rocks_options(const DbOptions& options) {
 
   rocks.disable_auto_compactions = !options.background_compaction;
   // Half of the cores for all five databases: they share the pools of one environment.
-  const unsigned cores = std::thread::hardware_concurrency();
+  const unsigned cores = machine().cores;
   rocks.max_background_jobs = static_cast<int>(std::clamp(cores / 2, 2U, 8U));
   // A background thread deletes files, never a reader that drops the last reference.
   rocks.avoid_unnecessary_blocking_io = true;
@@ -119,6 +119,7 @@ rocksdb::Options rocks_options(const DbOptions& options) {
   rocks.bytes_per_sync = std::uint64_t{1} << 20;
   rocks.compaction_readahead_size = std::size_t{2} << 20;
   // All tables stay open: reads need no table cache lookup, and open detects a missing table.
+  // `open` bounds it where the process has too few descriptors.
   rocks.max_open_files = -1;
   // RocksDB starts all of these threads at every open of each of the five databases, even for one
   // table; its default of sixteen would dominate the time of an open on two cores.

@@ -9,6 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "base/machine.hpp"
 
 namespace flatkv::engine {
 namespace {
@@ -70,18 +71,7 @@ void sort_run(Iterator first, Iterator last, std::size_t depth) {
   }
 }
 
-}  // namespace
-
-std::uint64_t key_prefix(ByteView key, std::size_t depth) noexcept {
-  if (depth >= key.size()) return 0;
-  const std::size_t left = key.size() - depth;
-  if (left >= 8) return load_be<std::uint64_t>(key.data() + depth);
-  std::uint8_t padded[8] = {};
-  std::memcpy(padded, key.data() + depth, left);
-  return load_be<std::uint64_t>(padded);
-}
-
-void sort_items(std::vector<SortItem>& items) {
+void sort_isolated(std::vector<SortItem>& items) {
   // Isolated: while this thread waits for its parts it must not pick up other work of the pool,
   // which could ask for the very order that is being built here.
   tbb::this_task_arena::isolate([&] {
@@ -102,6 +92,25 @@ void sort_items(std::vector<SortItem>& items) {
                         [&](std::size_t i) { sort_run(runs[i].first, runs[i].second, 0); });
     }
   });
+}
+
+}  // namespace
+
+std::uint64_t key_prefix(ByteView key, std::size_t depth) noexcept {
+  if (depth >= key.size()) return 0;
+  const std::size_t left = key.size() - depth;
+  if (left >= 8) return load_be<std::uint64_t>(key.data() + depth);
+  std::uint8_t padded[8] = {};
+  std::memcpy(padded, key.data() + depth, left);
+  return load_be<std::uint64_t>(padded);
+}
+
+void sort_items(std::vector<SortItem>& items) {
+  if (items.size() < static_cast<std::size_t>(kParallelFrom)) return sort_isolated(items);
+  // An arena of its own: that of the calling thread has as many places as the machine has cores,
+  // however few of them this process may use.
+  static auto& arena = *new tbb::task_arena(static_cast<int>(machine().cores));
+  arena.execute([&] { sort_isolated(items); });
 }
 
 }  // namespace flatkv::engine

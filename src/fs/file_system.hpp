@@ -51,7 +51,8 @@ struct DirEntry {
 };
 
 /// An exclusive flock on a directory's descriptor (close-on-exec), released by the destructor or at
-/// the end of the process. It survives the deletion of any file in the directory.
+/// the end of the process, but not by a forked child. It survives the deletion of any file in the
+/// directory.
 class DirLock {
  public:
   virtual ~DirLock() = default;
@@ -62,7 +63,7 @@ class DirLock {
 /// All file operations that must be durable go through here, so that tests can put a simulated disk
 /// under the store. Paths are taken as given. No symbolic link is followed in the last component,
 /// except with a trailing slash ("link/" is the directory behind it). Files are created with mode
-/// 0600, directories with 0700. Thread-safe.
+/// 0600, directories with 0700. Descriptors are never 0, 1 or 2. Thread-safe.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -79,6 +80,7 @@ class FileSystem {
   /// lstat; `not_found` if there is nothing.
   virtual Result<FileInfo> stat(const std::string& path) = 0;
 
+  /// `unsupported` for EXDEV: an overlay does not rename directories that a layer below it holds.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   /// Gives a file a second name; `unsupported` where that is impossible (EXDEV, EMLINK, EPERM).
   virtual Status link(const std::string& from, const std::string& to) = 0;

@@ -6,11 +6,19 @@
 #include <functional>
 
 #include "base/failpoint.hpp"
+#include "fs/absolute.hpp"
 #include "fs/space.hpp"
 #include "fs/test_directory.hpp"
 
 namespace flatkv::fs {
 namespace {
+
+TEST(Files, AbsolutePaths) {
+  const std::string here = std::filesystem::current_path();
+  EXPECT_EQ(absolute("/a/b/"), "/a/b/");
+  EXPECT_EQ(absolute("a/../b/"), join(here, "a/../b/"));
+  EXPECT_EQ(absolute(""), "");
+}
 
 /// Passes everything on to the real file system; `before` may fail an operation by name and path.
 class Interposed final : public FileSystem {

@@ -71,6 +71,37 @@ TEST(DirLock, IsFreeAtOnceWhenItsHolderIsKilled) {
   ::close(ready[1]);
 }
 
+TEST(DirLock, IsFreeOnceReleasedThoughAForkedChildHasTheSameDescriptor) {
+  const TestDirectory directory;
+  std::array<int, 2> end{};
+  ASSERT_EQ(::pipe2(end.data(), O_CLOEXEC), 0);
+  auto lock = posix().lock_directory(directory.path());
+  ASSERT_TRUE(lock.has_value());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(end[1]);
+    char nothing = 0;
+    ::_exit(::read(end[0], &nothing, 1) == 0 ? 0 : 1);
+  }
+  (*lock).reset();
+  EXPECT_TRUE(posix().lock_directory(directory.path()).has_value());
+  ::close(end[1]);
+  ::close(end[0]);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST(DirLock, AForkedChildThatLetsGoOfItReleasesNothing) {
+  const TestDirectory directory;
+  auto lock = posix().lock_directory(directory.path());
+  ASSERT_TRUE(lock.has_value());
+  EXPECT_EQ(in_child([&] {
+              (*lock).reset();
+              return true;
+            }),
+            0);
+  EXPECT_EQ(lock_error(directory.path()), ErrorCode::locked);
+}
+
 /// Whether a program that a child executes can see our descriptors on `path`.
 bool inherited_over_exec(const std::string& path) {
   const std::string command = "for f in /proc/self/fd/*; do test \"$(readlink \"$f\")\" = '" +

@@ -36,11 +36,20 @@ auto uninterrupted(Call call) {
   return result;
 }
 
+/// Whoever closed standard input, output or error would otherwise find a file of the store there,
+/// and the next message printed would go into it.
+Result<Descriptor> above_standard(Descriptor opened, const std::string& path) {
+  if (opened.get() > STDERR_FILENO) return opened;
+  const int number = ::fcntl(opened.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (number < 0) return fail_errno(errno, "duplicate a descriptor", path);
+  return Descriptor(number);
+}
+
 Result<Descriptor> open_at(const std::string& path, int flags, std::string doing) {
   const int number =
       uninterrupted([&] { return ::open(path.c_str(), flags | kAlways, kFileMode); });
   if (number < 0) return fail_errno(errno, std::move(doing), path);
-  return Descriptor(number);
+  return above_standard(Descriptor(number), path);
 }
 
 Result<Descriptor> open_directory(const std::string& path) {
@@ -152,6 +161,14 @@ class PosixDirLock final : public DirLock {
  public:
   PosixDirLock(Descriptor directory, FileInfo info)
       : directory_(std::move(directory)), info_(info) {}
+  PosixDirLock(const PosixDirLock&) = delete;
+  PosixDirLock& operator=(const PosixDirLock&) = delete;
+  /// Closing is not enough: a child that was forked meanwhile has the same open file, and would
+  /// hold the lock for as long as it lives. And such a child must not let go of what is not its
+  /// own.
+  ~PosixDirLock() override {
+    if (::getpid() == owner_) static_cast<void>(::flock(directory_.get(), LOCK_UN));
+  }
 
   Result<bool> still_at(const std::string& path) const override {
     const Result<FileInfo> now = posix().stat(path);
@@ -163,6 +180,7 @@ class PosixDirLock final : public DirLock {
  private:
   Descriptor directory_;  // closing it releases the flock
   FileInfo info_;
+  pid_t owner_ = ::getpid();
 };
 
 FileInfo info_of(const struct stat& info) {
@@ -224,7 +242,7 @@ class Posix final : public FileSystem {
   Result<std::vector<DirEntry>> list(const std::string& path) override {
     FLATKV_ASSIGN(const Descriptor directory, open_directory(path));
     // closedir closes the descriptor given to fdopendir, so give it a copy.
-    const int own = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
+    const int own = ::fcntl(directory.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (own < 0) return fail_errno(errno, "list", path);
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(
         ::fdopendir(own), [](DIR* open) { return open == nullptr ? 0 : ::closedir(open); });
@@ -258,7 +276,10 @@ class Posix final : public FileSystem {
 
   Status rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) == 0) return {};
-    return fail_errno(errno, "rename to " + to, from);
+    const int number = errno;
+    Failure failure = fail_errno(number, "rename to " + to, from);
+    if (number != EXDEV) return failure;
+    return fail(ErrorCode::unsupported, std::move(failure).error().message).path(from);
   }
 
   Status link(const std::string& from, const std::string& to) override {

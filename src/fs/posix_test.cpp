@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -257,6 +258,28 @@ TEST(Posix, LinksThatCannotBeAreUnsupported) {
   const std::string other = "/dev/shm/flatkv-fs-test-" + std::to_string(::getpid());
   EXPECT_EQ(code_of(posix().link(directory / "file", other)), ErrorCode::unsupported);
   ::unlink(other.c_str());
+}
+
+TEST(Posix, ARenameToAnotherFileSystemIsUnsupported) {
+  const TestDirectory directory;
+  ASSERT_TRUE(posix().make_directory(directory / "d").has_value());
+  EXPECT_EQ(code_of(posix().rename(directory / "d", "/proc/elsewhere")), ErrorCode::unsupported);
+}
+
+/// In a child: whether what is opened with descriptors 0 to 2 closed is never one of them.
+TEST(Posix, StandardDescriptorsAreLeftAlone) {
+  const TestDirectory directory;
+  const int status = in_child([&] {
+    for (int number = 0; number <= 2; ++number) ::close(number);
+    const auto made = posix().create(directory / "file");
+    const auto read = posix().open_read(directory / "file");
+    const auto lock = posix().lock_directory(directory.path());
+    bool fine = made && read && lock && posix().list(directory.path()) &&
+                posix().sync_directory(directory.path());
+    for (int number = 0; number <= 2; ++number) fine = fine && ::fcntl(number, F_GETFD) == -1;
+    return fine;
+  });
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Posix, RefusalsOfTheSystemArePermission) {

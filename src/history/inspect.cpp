@@ -1,11 +1,14 @@
 #include "flatkv/inspect.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <ranges>
 #include <set>
 
 #include "base/bytes.hpp"
 #include "base/guard.hpp"
+#include "base/machine.hpp"
 #include "fs/files.hpp"
 #include "history/committed.hpp"
 #include "history/look.hpp"
@@ -13,6 +16,7 @@
 #include "history/remedies.hpp"
 #include "layout/scrub_mark.hpp"
 #include "store/examine.hpp"
+#include "store/host.hpp"
 #include "store/reads.hpp"
 #include "store/snapshot_chain.hpp"
 
@@ -347,6 +351,18 @@ Result<StoreInfo> inspect(const std::string& store) try {
   return info;
 } catch (...) {
   return std::unexpected(error_of_exception());
+}
+
+HostLimits host_limits() {
+  const Machine& here = machine();
+  HostLimits limits{.memory = here.memory,
+                    .memory_from = here.memory_from,
+                    .cores = here.cores,
+                    .cores_from = here.cores_from,
+                    .row_cache = store::automatic_row_cache({}, here.memory)};
+  struct rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) limits.descriptors = files.rlim_cur;
+  return limits;
 }
 
 }  // namespace flatkv

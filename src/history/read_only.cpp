@@ -5,15 +5,19 @@
 #include <ranges>
 
 #include "base/failpoint.hpp"
+#include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "blake3/kernel.hpp"
 #include "changelog/reader.hpp"
 #include "engine/db.hpp"
+#include "fs/absolute.hpp"
 #include "fs/files.hpp"
 #include "history/clone_directory.hpp"
 #include "history/look.hpp"
 #include "history/replay.hpp"
+#include "store/check_options.hpp"
 #include "store/examine.hpp"
+#include "store/host.hpp"
 #include "store/open.hpp"
 #include "store/reads.hpp"
 #include "store/snapshot_chain.hpp"
@@ -21,6 +25,8 @@
 namespace flatkv {
 
 struct ReadOnlyStore::Impl {
+  ~Impl() { store::leave_to_parent(core); }
+
   std::unique_ptr<store::Core> core;
   Roots roots;
   std::optional<Error> working_copy_problem;
@@ -52,9 +58,8 @@ class Cloner {
     found_.store = place_.store;
     FLATKV_ASSIGN(const layout::Manifest manifest,
                   layout::read_manifest(files_, place_.generation));
-    FLATKV_ASSIGN(
-        auto clone,
-        CloneDirectory::make(files_, options_.scratch.empty() ? place_.store : options_.scratch));
+    FLATKV_ASSIGN(const std::string beside, fs::absolute(options_.scratch));
+    FLATKV_ASSIGN(auto clone, make_clone(beside.empty() ? place_.store : beside));
     FLATKV_ASSIGN(auto source, from_working_copy(clone.path()));
     if (!source) {
       FLATKV_ASSIGN(source, from_snapshot(clone.path(), manifest));
@@ -66,6 +71,14 @@ class Cloner {
 
  private:
   std::string changelog() const { return layout::changelog_path(place_.generation); }
+
+  /// The clones of readers that died go first: beside a node that runs for weeks nobody else looks.
+  Result<CloneDirectory> make_clone(const std::string& parent) {
+    for (const auto& kept : layout::remove_orphans(files_, parent)) {
+      Logger(options_.log).info("a dead reader's clone could not be removed: " + kept);
+    }
+    return CloneDirectory::make(files_, parent);
+  }
 
   /// The working copy, if nobody has the store and it is right and not above the version. Nothing
   /// otherwise.
@@ -278,12 +291,9 @@ class Cloner {
 
 Result<ReadOnlyStore> open_read_only(const store::Environment& environment,
                                      const std::string& store, const ReadOnlyOptions& options) {
+  FLATKV_TRY(enter_process());
   FLATKV_TRY(blake3::environment_kernel());
-  if (!options.scratch.empty()) {
-    for (const auto& kept : layout::remove_orphans(*environment.files, options.scratch)) {
-      Logger(options.log).info("an orphan in the scratch directory could not be removed: " + kept);
-    }
-  }
+  FLATKV_TRY(store::check_options(options));
   FLATKV_ASSIGN(
       auto impl,
       look_at_store(

@@ -5,11 +5,13 @@
 #include <ranges>
 
 #include "base/failpoint.hpp"
+#include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "base/log.hpp"
 #include "blake3/kernel.hpp"
 #include "fs/files.hpp"
 #include "history/replay.hpp"
+#include "store/check_options.hpp"
 #include "store/commit_store.hpp"
 #include "store/snapshot_chain.hpp"
 
@@ -183,7 +185,9 @@ Status Rollback::publish() {
 
 Status rollback_store(const store::Environment& environment, const std::string& store,
                       std::int64_t version, const RollbackOptions& given) {
+  FLATKV_TRY(enter_process());
   FLATKV_TRY(blake3::environment_kernel());
+  FLATKV_TRY(store::check_options(given));
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
   FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));

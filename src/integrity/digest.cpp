@@ -8,6 +8,7 @@
 #include "integrity/digest_part.hpp"
 #include "layout/generation.hpp"
 #include "scan/scan.hpp"
+#include "store/check_options.hpp"
 #include "store/examine.hpp"
 #include "store/reads.hpp"
 
@@ -99,6 +100,7 @@ class DatabaseDigest {
 };
 
 Status check(const DigestOptions& options) {
+  FLATKV_TRY(store::check_options(options));
   if (options.database == Database::metadata) {
     return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
   }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "blake3/kernel.hpp"
+#include "store/check_options.hpp"
 #include "transfer/file_io.hpp"
 
 namespace flatkv {
@@ -18,7 +20,9 @@ Result<std::vector<RepairReport>> repair_store(const store::Environment& environ
                                                const std::string& store,
                                                const std::vector<Database>& databases,
                                                const RepairOptions& options) {
+  FLATKV_TRY(enter_process());
   FLATKV_TRY(blake3::environment_kernel());
+  FLATKV_TRY(store::check_options(options));
   if (databases.empty()) return fail(ErrorCode::invalid_argument, "no database to repair");
   const bool data =
       std::ranges::any_of(databases, [](Database which) { return which != Database::metadata; });

@@ -2,6 +2,7 @@
 #include "fs/files.hpp"
 #include "layout/generation.hpp"
 #include "layout/names.hpp"
+#include "layout/removal.hpp"
 #include "layout/sealed_json.hpp"
 
 namespace flatkv::layout {
@@ -51,7 +52,11 @@ Status remove_generation(fs::FileSystem& files, const std::string& store, const 
   const std::string doomed = unfinished_name(name, Purpose::rebuild);
   FLATKV_FAILPOINT("layout.cleanup.before_rename");
   FLATKV_TRY(fs::remove_tree(files, fs::join(store, doomed)));
-  FLATKV_TRY(files.rename(path, fs::join(store, doomed)));
+  const Status renamed = files.rename(path, fs::join(store, doomed));
+  if (!renamed && renamed.error().code == ErrorCode::unsupported) {
+    return remove_in_place(files, store, name);
+  }
+  FLATKV_TRY(renamed);
   FLATKV_TRY(files.sync_directory(store));
   return remove_synced(files, store, doomed);
 }
@@ -69,7 +74,11 @@ std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::stri
     if (name != live) report(kept, name, remove_generation(files, store, name));
   }
   for (const auto& one : survey.unfinished) {
-    report(kept, one.name, remove_synced(files, store, one.name));
+    // One that still has the name of a generation loses its mark last.
+    const bool in_place = parse_generation_name(one.name).has_value();
+    report(
+        kept, one.name,
+        in_place ? remove_in_place(files, store, one.name) : remove_synced(files, store, one.name));
   }
   for (const std::string& name : survey.clones) {
     report(kept, name, remove_orphan(files, store, name));
@@ -99,6 +108,9 @@ std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::str
     const bool file = entry.type == fs::FileType::file && entry.name.ends_with("-tmp");
     if (file || is_unfinished_snapshot_name(entry.name)) {
       report(kept, entry.name, remove_synced(files, generation, entry.name));
+    } else if (parse_snapshot_name(entry.name) && entry.type == fs::FileType::directory &&
+               is_remnant(files, fs::join(generation, entry.name))) {
+      report(kept, entry.name, remove_in_place(files, generation, entry.name));
     }
   }
   report(kept, "flush", empty_directory(files, flush_path(generation)));

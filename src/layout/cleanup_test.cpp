@@ -1,4 +1,5 @@
 #include "base/failpoint.hpp"
+#include "layout/removal.hpp"
 #include "layout/test_support.hpp"
 
 namespace flatkv::layout {
@@ -116,6 +117,58 @@ TEST(Cleanup, Trap18_ARemnantOfAnOldGenerationNeverLooksComplete) {
     EXPECT_EQ(names_in(store.path()).size(), 4U);
   }
   EXPECT_GE(failed, 20U);
+}
+
+TEST(Cleanup, WhereADirectoryCannotBeRenamedARemnantIsMarked) {
+  std::size_t failed = 0;
+  for (std::size_t at = 1;; ++at) {
+    const fs::TestDirectory store;
+    prepare(store.path());
+    WatchedFiles files;
+    files.no_directory_renames = true;
+    bool injected = false;
+    files.before = [&](std::size_t index, const WatchedFiles::Operation&) -> Status {
+      if (index < at) return {};
+      injected = true;
+      return fail(ErrorCode::io, "injected");
+    };
+    const auto kept = clean(files, store.path());
+    if (!injected) {
+      EXPECT_TRUE(kept.empty());
+      EXPECT_EQ(names_in(store.path()).size(), 4U);
+      break;
+    }
+    ++failed;
+    EXPECT_FALSE(kept.empty()) << at;
+    const auto survey = survey_store(fs::posix(), store.path());
+    ASSERT_TRUE(succeeds(survey));
+    for (const std::string& name : survey->generations) {
+      const std::string path = store / name;
+      EXPECT_TRUE(std::filesystem::exists(path + "/inside/file") || is_remnant(fs::posix(), path))
+          << at << ": half a generation under its name";
+    }
+    EXPECT_FALSE(std::filesystem::exists(store / next_generation(*survey))) << at;
+    EXPECT_TRUE(clean(fs::posix(), store.path()).empty());
+    EXPECT_EQ(names_in(store.path()).size(), 4U);
+  }
+  EXPECT_GE(failed, 20U);
+}
+
+TEST(Cleanup, AGenerationMarkedAsRemovedIsNoChoice) {
+  const fs::TestDirectory store;
+  make_directories(store / "gen-00000001/inside");
+  make_directories(store / "gen-00000002/inside");
+  spill(store / "gen-00000001/REMOVED", "");
+  const auto survey = survey_store(fs::posix(), store.path());
+  ASSERT_TRUE(succeeds(survey));
+  ASSERT_EQ(survey->unfinished.size(), 1U);
+  EXPECT_EQ(survey->unfinished.front().name, "gen-00000001");
+  EXPECT_EQ(choose_generation(store.path(), *survey)->name, kLive);
+  std::filesystem::remove_all(store / kLive);
+  const auto left = survey_store(fs::posix(), store.path());
+  ASSERT_TRUE(succeeds(left));
+  EXPECT_TRUE(
+      fails_with(choose_generation(store.path(), *left), ErrorCode::corruption, "gen-00000001"));
 }
 
 TEST(Cleanup, LinksAreRemovedAndNotFollowed) {

@@ -4,8 +4,10 @@
 #include <filesystem>
 
 #include "base/failpoint.hpp"
+#include "fs/absolute.hpp"
 #include "fs/files.hpp"
 #include "layout/names.hpp"
+#include "layout/removal.hpp"
 #include "layout/sealed_json.hpp"
 
 namespace flatkv::layout {
@@ -57,7 +59,11 @@ Status see_entry(fs::FileSystem& files, const std::string& store, const fs::DirE
   const bool clone = is_clone_name(entry.name);
   if (!generation && !unfinished && !clone) return {};
   if (entry.type != fs::FileType::directory) return not_a_directory(fs::join(store, entry.name));
-  if (generation) survey.generations.push_back(entry.name);
+  if (generation) {
+    const bool removed = is_removed(files, fs::join(store, entry.name));
+    if (!removed) survey.generations.push_back(entry.name);
+    if (removed) survey.unfinished.push_back({entry.name, Purpose::rebuild});
+  }
   if (unfinished) survey.unfinished.push_back({entry.name, unfinished->purpose});
   if (clone) survey.clones.push_back(entry.name);
   return {};
@@ -88,12 +94,14 @@ Failure nothing_complete(const std::string& store, const StoreSurvey& survey) {
 }  // namespace
 
 Result<std::string> resolve_store_path(fs::FileSystem& files, const std::string& given) {
-  const Result<fs::FileInfo> info = files.stat(given);
-  if (!info || info->type != fs::FileType::symlink) return given;
   std::error_code error;
-  const std::filesystem::path resolved = std::filesystem::canonical(given, error);
-  if (error) return fail_errno(error.value(), "follow the symbolic link", given);
-  return resolved.string();
+  if (const Result<fs::FileInfo> info = files.stat(given);
+      info && info->type == fs::FileType::symlink) {
+    const std::filesystem::path resolved = std::filesystem::canonical(given, error);
+    if (error) return fail_errno(error.value(), "follow the symbolic link", given);
+    return resolved.string();
+  }
+  return fs::absolute(given);
 }
 
 Bytes encode_current(const std::string& generation) {
@@ -171,7 +179,7 @@ std::string next_generation(const StoreSurvey& survey) {
   if (survey.current) see(parse_generation_name(*survey.current));
   for (const auto& one : survey.unfinished) {
     const auto parts = parse_unfinished_name(one.name);
-    if (parts) see(parts->number);
+    see(parts ? std::optional(parts->number) : parse_generation_name(one.name));
   }
   return generation_name(highest + 1);
 }

@@ -31,8 +31,9 @@ std::string snapshot_path(const std::string& generation, std::int64_t version);
 std::string flush_table_path(const std::string& generation, Database database,
                              std::int64_t version);
 
-/// The path to work with for the path that the user gave: itself, or where it leads if it is a
-/// symbolic link (the user's choice; resolved once, at open). Inside a store none is followed.
+/// The path to work with for the path that the user gave: itself, made absolute, or where it leads
+/// if it is a symbolic link (the user's choice; resolved once, at open). What the process takes for
+/// its directory later does not matter. Inside a store no link is followed.
 Result<std::string> resolve_store_path(fs::FileSystem& files, const std::string& given);
 
 /// The content of CURRENT.
@@ -47,6 +48,7 @@ struct StoreSurvey {
   std::optional<Error>
       current_problem;  ///< why CURRENT does not count, where there is one that is bad
   std::vector<std::string> generations;  ///< complete: "gen-%08d" directories, ascending
+  /// "gen-%08d-<purpose>-tmp", and a "gen-%08d" that is marked as removed (removal.hpp).
   struct Unfinished {
     std::string name;
     Purpose purpose;
@@ -90,8 +92,8 @@ Status publish_generation(fs::FileSystem& files, const std::string& store,
                           const std::string& unfinished, const std::string& generation);
 
 /// Removes a generation that CURRENT does not name. It loses its name first (renamed to a -tmp one,
-/// store directory synced), so that what a crash leaves of it can never pass for a complete one.
-/// Nothing there is no error.
+/// store directory synced), so that what a crash leaves of it can never pass for a complete one; or
+/// is marked as removed where it cannot be renamed. Nothing there is no error.
 Status remove_generation(fs::FileSystem& files, const std::string& store, const std::string& name);
 
 /// With CURRENT naming `live`, which is looked at once more: removes generations that it does not
@@ -100,7 +102,8 @@ Status remove_generation(fs::FileSystem& files, const std::string& store, const 
 std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::string& store,
                                           const StoreSurvey& survey, const std::string& live);
 
-/// Removes clones in a directory outside any store whose flock can be taken; there no writer does.
+/// Removes clones in a directory whose flock can be taken: their readers died. Any process may,
+/// beside readers that make clones there and others that remove them.
 std::vector<std::string> remove_orphans(fs::FileSystem& files, const std::string& directory);
 
 /// The same inside the live generation: "snapshot-…-tmp", what lies in flush/ (which is made if it

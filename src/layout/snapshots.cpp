@@ -6,6 +6,7 @@
 #include "fs/files.hpp"
 #include "layout/generation.hpp"
 #include "layout/names.hpp"
+#include "layout/removal.hpp"
 #include "layout/sealed_json.hpp"
 
 namespace flatkv::layout {
@@ -37,11 +38,16 @@ Result<SnapshotManifest> look_at(fs::FileSystem& files, const std::string& path,
 
 /// Takes a directory's name away, so that what a crash leaves of it is seen to be a remnant.
 Status remove_by_rename(fs::FileSystem& files, const std::string& generation,
-                        const std::string& path) {
+                        const std::string& name) {
+  const std::string path = fs::join(generation, name);
   const std::string doomed = path + "-old-tmp";
   FLATKV_TRY(fs::remove_tree(files, doomed));
   FLATKV_FAILPOINT("layout.snapshot.before_remove_rename");
-  FLATKV_TRY(files.rename(path, doomed));
+  const Status renamed = files.rename(path, doomed);
+  if (!renamed && renamed.error().code == ErrorCode::unsupported) {
+    return remove_in_place(files, generation, name);
+  }
+  FLATKV_TRY(renamed);
   FLATKV_TRY(files.sync_directory(generation));
   FLATKV_FAILPOINT("layout.snapshot.before_remove");
   FLATKV_TRY(fs::remove_tree(files, doomed));
@@ -70,6 +76,7 @@ Result<std::vector<SnapshotEntry>> list_snapshots(fs::FileSystem& files,
     if (entry.type != fs::FileType::directory) {
       return fail(ErrorCode::corruption, "this is not a directory, and should be").path(path);
     }
+    if (is_removed(files, path)) continue;
     snapshots.push_back(
         {entry.name, path, *version, look_at(files, path, own, *version, check_files), false});
   }
@@ -81,7 +88,7 @@ Result<SnapshotManifest> find_snapshot(fs::FileSystem& files, const std::string&
                                        std::int64_t version, bool check_files) {
   const std::string path = snapshot_path(generation, version);
   FLATKV_ASSIGN(const bool there, fs::exists(files, path, fs::FileType::directory));
-  if (!there) {
+  if (!there || is_removed(files, path)) {
     return fail(ErrorCode::not_found, "there is no snapshot of this version")
         .path(path)
         .version(version);
@@ -99,7 +106,7 @@ Status publish_snapshot(fs::FileSystem& files, const std::string& generation,
   const std::string from = unfinished_snapshot_path(generation, version);
   const std::string to = snapshot_path(generation, version);
   FLATKV_ASSIGN(const bool taken, fs::exists(files, to, fs::FileType::directory));
-  if (taken) {
+  if (taken && !is_removed(files, to)) {
     const auto there = look_at(files, to, own_manifest(files, generation), version, true);
     if (there && there->chain == manifest.chain) {
       return fail(ErrorCode::invalid_argument, "there is a valid snapshot of this version")
@@ -114,7 +121,7 @@ Status publish_snapshot(fs::FileSystem& files, const std::string& generation,
   FLATKV_TRY(files.sync_directory(from));
   // Only one that is not valid for this chain can be in the way, so nothing is lost while the name
   // is free.
-  if (taken) FLATKV_TRY(remove_by_rename(files, generation, to));
+  if (taken) FLATKV_TRY(remove_by_rename(files, generation, snapshot_name(version)));
   FLATKV_FAILPOINT("layout.snapshot.before_rename");
   FLATKV_TRY(files.rename(from, to));
   FLATKV_FAILPOINT("layout.snapshot.after_rename");
@@ -147,7 +154,7 @@ Status remove_snapshot(fs::FileSystem& files, const std::string& generation,
   const std::string path = fs::join(generation, name);
   FLATKV_ASSIGN(const bool there, fs::exists(files, path, fs::FileType::directory));
   if (!there) return {};
-  return remove_by_rename(files, generation, path);
+  return remove_by_rename(files, generation, name);
 }
 
 Result<std::optional<std::int64_t>> prune_snapshots(fs::FileSystem& files,

@@ -42,7 +42,8 @@ Status publish_snapshot(fs::FileSystem& files, const std::string& generation,
 Status clone_snapshot(fs::FileSystem& files, const std::string& from, const std::string& to,
                       const Manifest& manifest);
 
-/// Renames it to a "-tmp" name, syncs, removes. Nothing there is no error.
+/// Renames it to a "-tmp" name, syncs, removes; where it cannot be renamed it is marked as removed
+/// instead. Nothing there is no error.
 Status remove_snapshot(fs::FileSystem& files, const std::string& generation,
                        const std::string& name);
 

@@ -262,6 +262,46 @@ TEST(Snapshots, S15_AnErrorWhilePruningLeavesNoHalfSnapshotUnderItsName) {
   EXPECT_GE(failed, 20U);
 }
 
+TEST(Snapshots, PruningWhereADirectoryCannotBeRenamed) {
+  std::size_t failed = 0;
+  for (std::size_t at = 1;; ++at) {
+    const fs::TestDirectory generation;
+    for (const std::int64_t version : {8, 9, 10}) make_snapshot(generation.path(), version);
+    WatchedFiles files;
+    files.no_directory_renames = true;
+    bool injected = false;
+    files.before = [&](std::size_t index, const WatchedFiles::Operation&) -> Status {
+      if (index < at) return {};
+      injected = true;
+      return fail(ErrorCode::io, "injected");
+    };
+    const auto pruned = prune_snapshots(files, generation.path(), 0);
+    if (!injected) {
+      EXPECT_EQ(*pruned, 10);
+      EXPECT_EQ(valid_versions(generation.path()), std::vector<std::int64_t>{10});
+      break;
+    }
+    ++failed;
+    EXPECT_FALSE(pruned);
+    // An empty directory is what is left of one between its last two steps.
+    const auto list = list_snapshots(fs::posix(), generation.path(), true);
+    ASSERT_TRUE(succeeds(list));
+    for (const SnapshotEntry& entry : *list) {
+      EXPECT_TRUE(entry.manifest || std::filesystem::is_empty(entry.path)) << at;
+    }
+    // One that was to be removed can be made again.
+    if (!find_snapshot(fs::posix(), generation.path(), 8, true)) {
+      fill_databases(unfinished_snapshot_path(generation.path(), 8));
+      EXPECT_TRUE(succeeds(publish_snapshot(fs::posix(), generation.path(), sample_snapshot(8))))
+          << at;
+    }
+    EXPECT_TRUE(remove_unfinished(fs::posix(), generation.path()).empty());
+    EXPECT_EQ(*prune_snapshots(fs::posix(), generation.path(), 0), 10);
+    EXPECT_EQ(valid_versions(generation.path()), std::vector<std::int64_t>{10});
+  }
+  EXPECT_GE(failed, 20U);
+}
+
 #ifdef FLATKV_FAILPOINTS
 TEST(Snapshots, S1_ACrashAtAnyStepLeavesTheOlderOne) {
   for (const auto& [site, published] :

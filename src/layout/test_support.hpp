@@ -125,6 +125,9 @@ class WatchedFiles final : public fs::FileSystem {
   Result<fs::FileInfo> stat(const std::string& path) override { return fs::posix().stat(path); }
   Status rename(const std::string& from, const std::string& to) override {
     FLATKV_TRY(note("rename", to));
+    if (no_directory_renames && std::filesystem::is_directory(from)) {
+      return fail(ErrorCode::unsupported, "a directory of a layer below").path(from);
+    }
     return fs::posix().rename(from, to);
   }
   Status link(const std::string& from, const std::string& to) override {
@@ -150,6 +153,7 @@ class WatchedFiles final : public fs::FileSystem {
   Result<bool> is_network(const std::string&) override { return network; }
 
   bool no_links = false;
+  bool no_directory_renames = false;  ///< as an overlay
   bool network = false;
 
   /// Whether every rename is followed by a sync of its directory before the next rename (trap 23).

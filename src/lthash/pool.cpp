@@ -2,24 +2,21 @@
 
 #include <tbb/task_arena.h>
 
-#include <algorithm>
 #include <atomic>
 #include <utility>
+
+#include "base/fork.hpp"
+#include "base/machine.hpp"
 
 namespace flatkv::lthash {
 namespace {
 
-std::size_t cores() {
-  static const int count = tbb::this_task_arena::max_concurrency();
-  return static_cast<std::size_t>(std::max(1, count));
-}
-
-std::atomic<std::size_t> g_threads{0};  // 0: one per core
+std::atomic<std::size_t> g_threads{0};  // 0: as many as there are cores
 std::atomic<std::size_t> g_cores_taken{0};
 
 /// Process-wide and never destroyed: a task that still waits in an arena would be lost with it.
 tbb::task_arena& arena() {
-  static auto& made = *new tbb::task_arena(static_cast<int>(cores()));
+  static auto& made = *new tbb::task_arena(static_cast<int>(machine().cores));
   return made;
 }
 
@@ -28,8 +25,9 @@ tbb::task_arena& arena() {
 void set_threads(std::size_t count) { g_threads = count; }
 
 std::size_t threads() {
+  if (is_forked()) return 1;
   const std::size_t set = g_threads.load(std::memory_order_relaxed);
-  const std::size_t all = set == 0 ? cores() : set;
+  const std::size_t all = set == 0 ? machine().cores : set;
   const std::size_t taken = g_cores_taken.load(std::memory_order_relaxed);
   return taken < all ? all - taken : 1;
 }

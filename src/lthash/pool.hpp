@@ -7,10 +7,11 @@
 namespace flatkv::lthash {
 
 /// Sets the threads that a sum may use from now on, the calling one included. 0, the default, is
-/// one per core, which is also the maximum.
+/// one per core that this process may use, which is also the maximum.
 void set_threads(std::size_t count);
 
-/// The threads that a sum may use now: those set, minus the cores that are taken, at least one.
+/// The threads that a sum may use now: those set, minus the cores that are taken, at least one. One
+/// in a forked child, where no thread of the pool lives on.
 std::size_t threads();
 
 /// While this lives, other work of this process keeps one core busy and a sum does not count on it.

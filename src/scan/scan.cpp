@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "base/guard.hpp"
+#include "base/machine.hpp"
 #include "base/thread_name.hpp"
 #include "scan/ranges.hpp"
 
@@ -239,7 +240,7 @@ Status Scan::check_cancelled() const {
 
 unsigned thread_count(const ScanOptions& options) noexcept {
   if (options.threads != 0) return options.threads;
-  return std::max(1U, std::thread::hardware_concurrency());
+  return machine().cores;
 }
 
 Status scan_batches(const CursorFactory& cursors, const ScanOptions& options,

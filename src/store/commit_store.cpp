@@ -2,7 +2,9 @@
 
 #include <new>
 
+#include "base/fork.hpp"
 #include "blake3/kernel.hpp"
+#include "store/check_options.hpp"
 #include "store/create.hpp"
 #include "store/reads.hpp"
 
@@ -12,7 +14,9 @@ namespace store {
 
 Result<CommitStore> open_commit_store(const Environment& environment, const std::string& path,
                                       const Options& options) {
+  FLATKV_TRY(enter_process());
   FLATKV_TRY(blake3::environment_kernel());
+  FLATKV_TRY(check_options(options));
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
   FLATKV_ASSIGN(Opened opened, open_store(environment, resolved, options));
   return CommitStore(std::make_unique<CommitStore::Impl>(std::move(opened)));

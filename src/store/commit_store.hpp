@@ -9,6 +9,7 @@
 #include "flatkv/store.hpp"
 #include "store/core.hpp"
 #include "store/environment.hpp"
+#include "store/host.hpp"
 #include "store/log_lookup.hpp"
 #include "store/open.hpp"
 
@@ -19,6 +20,7 @@ namespace flatkv {
 /// runs under the lock but the copy of a pointer.
 struct CommitStore::Impl {
   explicit Impl(store::Opened opened);
+  ~Impl() { store::leave_to_parent(core_); }
 
   /// For functions of the writer.
   store::Core& core() noexcept { return *core_; }

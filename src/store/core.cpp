@@ -1,12 +1,12 @@
 #include "store/core.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
+#include "base/fork.hpp"
+#include "base/machine.hpp"
 #include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
@@ -14,29 +14,23 @@
 #include "engine/compaction.hpp"
 #include "lthash/pool.hpp"
 #include "store/examine.hpp"
+#include "store/host.hpp"
 
 namespace flatkv::store {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::uint64_t kMostPages = 1ULL << 40;
+
 std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
-/// A quarter of memory up to 4 GiB; taken from the system only as it fills.
-std::uint64_t automatic_cache_bytes() {
-  constexpr std::uint64_t kMost = 4ULL << 30;
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = ::sysconf(_SC_PAGESIZE);
-  if (pages <= 0 || page_bytes <= 0) return kMost / 16;
-  return std::min(kMost,
-                  static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_bytes) / 4);
-}
-
-std::unique_ptr<engine::RowCache> make_cache(std::uint64_t bytes) {
-  if (bytes == Options::kAutoCache) bytes = automatic_cache_bytes();
+std::unique_ptr<engine::RowCache> make_cache(const Options& options) {
+  std::uint64_t bytes = options.row_cache;
+  if (bytes == Options::kAutoCache) bytes = automatic_row_cache(options, machine().memory);
   return bytes == 0 ? nullptr : std::make_unique<engine::RowCache>(bytes);
 }
 
@@ -46,8 +40,9 @@ Core::Core(CoreSetup setup)
     : setup_(std::move(setup)),
       logger_(setup_.options.log),
       // A buffer is full when it is somewhat above its size.
-      pages_(std::make_shared<engine::PagePool>(setup_.options.write_buffer / 4 * 5)),
-      cache_(make_cache(setup_.options.row_cache)),
+      pages_(std::make_shared<engine::PagePool>(std::min(setup_.options.write_buffer, kMostPages) /
+                                                4 * 5)),
+      cache_(make_cache(setup_.options)),
       absent_keys_(setup_.options.key_filter, logger_),
       old_values_(cache_.get(), &absent_keys_),
       published_(setup_.state),
@@ -112,6 +107,10 @@ void Core::scrub_from(ScrubStart start) {
 }
 
 Status Core::check_readable() const {
+  if (is_forked()) {
+    return fail(ErrorCode::unsupported, "the store was opened before this process was forked")
+        .path(setup_.store);
+  }
   if (closed_) return fail(ErrorCode::store_failed, "the store is closed").path(setup_.store);
   return {};
 }
@@ -149,7 +148,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto wait_start = Clock::now();
   // Waiting comes before the record: a store poisoned meanwhile must not keep half a commit (45).
   FLATKV_TRY(make_room());
-  if (Status there = setup_.lifetime->lock()->check(setup_.store); !there) {
+  if (Status there = check_there(*setup_.lifetime); !there) {
     setup_.fault->set(there.error());
     return std::unexpected(std::move(there).error());
   }

@@ -3,7 +3,9 @@
 #include <future>
 
 #include "base/assert.hpp"
+#include "base/fork.hpp"
 #include "store/core.hpp"
+#include "store/host.hpp"
 #include "store/snapshot_writer.hpp"
 
 namespace flatkv::store {
@@ -94,6 +96,10 @@ Status Core::flush(bool urgent) {
 
 Status Core::flush_all(bool urgent) {
   FLATKV_TRY(setup_.fault->check());
+  if (Status there = check_there(*setup_.lifetime); !there) {
+    setup_.fault->set(there.error());
+    return there;
+  }
   if (!all_frozen()) {
     FLATKV_TRY(flusher_->wait_for_room());
     freeze(urgent, {});
@@ -114,8 +120,11 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
   freeze(true, [this, request = std::move(request), done = std::move(done)] {
     auto& files = *setup_.environment.files;
     const std::string& generation = setup_.lifetime->generation();
-    Status written =
-        write_snapshot(files, generation, setup_.lifetime->databases(), request, logger_);
+    Status written = check_there(*setup_.lifetime);
+    if (written) {
+      written = write_snapshot(files, generation, setup_.lifetime->databases(), request, logger_);
+    }
+    if (written) written = check_there(*setup_.lifetime);
     if (written) {
       written = prune_history(files, generation, request.state.version,
                               setup_.options.snapshot_keep, logger_);
@@ -173,6 +182,7 @@ Status Core::let_go() {
 }
 
 Status Core::close() {
+  if (is_forked()) return check_readable();
   if (closed_.exchange(true)) return {};
   if (scrubber_) scrubber_->stop();
   absent_keys_.stop();

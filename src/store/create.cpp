@@ -3,9 +3,10 @@
 #include <sys/random.h>
 
 #include <cerrno>
-#include <limits>
 
+#include "base/fork.hpp"
 #include "fs/files.hpp"
+#include "store/check_options.hpp"
 #include "store/generation_builder.hpp"
 #include "store/metadata.hpp"
 
@@ -21,13 +22,6 @@ Result<layout::StoreId> new_store_id() {
 
 Status create_generation(const Environment& environment, const std::string& store,
                          const CreateOptions& options) {
-  if (options.initial_version < 1 ||
-      options.initial_version == std::numeric_limits<std::int64_t>::max()) {
-    return fail(ErrorCode::invalid_argument,
-                "the initial version must be at least 1 and below int64 max")
-        .path(store)
-        .version(options.initial_version);
-  }
   layout::Manifest manifest;
   FLATKV_ASSIGN(manifest.store, new_store_id());
   manifest.account_rows = options.account_rows;
@@ -60,6 +54,8 @@ Status create_generation(const Environment& environment, const std::string& stor
 
 Status create_store(const Environment& environment, const std::string& path,
                     const CreateOptions& options) {
+  FLATKV_TRY(enter_process());
+  FLATKV_TRY(check_options(options));
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(*environment.files, path));
   FLATKV_TRY(fs::ensure_directory(*environment.files, store));
   FLATKV_ASSIGN(const auto lock, layout::StoreLock::take(*environment.files, store, 2000));

@@ -12,6 +12,7 @@
 #include "base/thread_name.hpp"
 #include "fs/space.hpp"
 #include "lthash/pool.hpp"
+#include "store/host.hpp"
 #include "store/metadata.hpp"
 
 namespace flatkv::store {
@@ -129,6 +130,8 @@ Status Flusher::flush(FrozenBatch& batch) {
     FLATKV_ASSERT(log->synced() >= batch.version);
   }
   FLATKV_FAILPOINT("flush.log_synced");
+  // By path from here on: never into what has taken the store's place meanwhile.
+  FLATKV_TRY(check_there(*setup_.lifetime));
   for (const Database database : layout::kDataDatabases) {
     FrozenBatch::Part& part = batch.parts[static_cast<std::size_t>(database)];
     if (part.take) FLATKV_TRY(flush_rows(batch.version, part, database));

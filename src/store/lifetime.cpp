@@ -1,6 +1,8 @@
 #include "store/lifetime.hpp"
 
+#include "base/fork.hpp"
 #include "fs/files.hpp"
+#include "store/host.hpp"
 
 namespace flatkv::store {
 
@@ -15,13 +17,21 @@ std::string name_of(const std::string& path) { return path.substr(path.rfind('/'
 Lifetime::~Lifetime() { static_cast<void>(end()); }
 
 Status Lifetime::end() {
+  if (is_forked()) {
+    // All of it is the parent's, who goes on with it; and threads that a close waits for are not
+    // here.
+    static_cast<void>(new Databases(std::move(databases_)));
+    return {};
+  }
   const std::lock_guard lock(mutex_);
   if (ended_) return {};
   ended_ = true;
   for (auto& database : databases_) database.reset();
   auto& files = *environment_.files;
-  Status done;
-  if (clone_lock_) {
+  Status done = check_there(*this);
+  if (!done) {
+    // What is there now is not ours.
+  } else if (clone_lock_) {
     done = fs::remove_tree(files, generation_);
     clone_lock_.reset();
   } else if (remove_) {

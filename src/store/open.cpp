@@ -4,10 +4,12 @@
 
 #include "base/failpoint.hpp"
 #include "changelog/reader.hpp"
+#include "engine/open_tables.hpp"
 #include "fs/files.hpp"
 #include "lthash/batch.hpp"
 #include "store/create.hpp"
 #include "store/generation_builder.hpp"
+#include "store/host.hpp"
 #include "store/scrub_start.hpp"
 
 namespace flatkv::store {
@@ -219,6 +221,7 @@ class Opener {
     writer_options.segment_bytes = options_.segment_bytes;
     FLATKV_ASSIGN(auto writer, changelog::Writer::open(files, log_path, tip, writer_options));
     core->start_logging(std::move(writer));
+    logger_.info(chosen_text(options_));
     if (!found.copy.metadata) FLATKV_TRY(core->flush(true));
     report_.clean = found.clean_believed && report_.backfilled.empty() &&
                     !report_.rebuilt_working_copy && !report_.rebuilt_metadata &&
@@ -278,6 +281,9 @@ Result<std::unique_ptr<Core>> start_core(const Environment& environment, const O
     FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
                   engine::Db::open(db, engine::Db::Mode::read_write));
     FLATKV_FAILPOINT("open.database_opened");
+  }
+  if (const auto tables = engine::OpenTables::find(layout::working_path(directory))) {
+    tables->log_to(Logger(options.log));
   }
   for (const Database which : layout::kDataDatabases) {
     const DataFinding& found = copy.data[static_cast<std::size_t>(which)];

@@ -8,6 +8,7 @@
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
 #include "store/examine.hpp"
+#include "store/host.hpp"
 #include "store/reads.hpp"
 
 namespace flatkv::store {
@@ -298,6 +299,7 @@ void Scrubber::save() {
 
 Status Scrubber::write(const layout::ScrubMark& mark) {
   FLATKV_FAILPOINT("scrub.before_save");
+  FLATKV_TRY(check_there(*setup_.published->load()->lifetime));
   FLATKV_TRY(layout::write_scrub_mark(*setup_.files, setup_.generation, mark));
   FLATKV_FAILPOINT("scrub.saved");
   return {};

@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "base/guard.hpp"
 #include "scan/scan.hpp"
+#include "store/check_options.hpp"
 #include "store/examine.hpp"
 #include "store/reads.hpp"
 
@@ -18,6 +19,7 @@ namespace store {
 
 Result<VerifyReport> verify_state(const std::shared_ptr<const State>& state,
                                   const VerifyOptions& options, std::uint32_t threads) {
+  FLATKV_TRY(check_options(options));
   VerifyReport report;
   report.version = state->version;
   report.roots = state->roots;

@@ -1,5 +1,6 @@
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
+#include "fs/absolute.hpp"
 #include "fs/files.hpp"
 #include "layout/generation.hpp"
 #include "transfer/file_io.hpp"
@@ -118,9 +119,10 @@ Status may_be_replaced(fs::FileSystem& files, const std::string& path) {
 
 }  // namespace
 
-Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& path,
+Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& given,
                       const TransferOptions& options) try {
   fs::FileSystem& files = fs::posix();
+  FLATKV_ASSIGN(const std::string path, fs::absolute(given));
   const std::string unfinished = path + "-tmp";
   for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
   FLATKV_TRY(fs::remove_tree(files, unfinished));

@@ -1,8 +1,10 @@
 #include "transfer/row_import.hpp"
 
+#include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "changelog/record.hpp"
 #include "fs/files.hpp"
+#include "store/check_options.hpp"
 #include "store/create.hpp"
 #include "store/metadata.hpp"
 
@@ -39,6 +41,8 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 }
 
 RowImport::~RowImport() {
+  // A forked child must not remove what its parent builds.
+  if (is_forked()) return;
   tables_.clear();  // each writer removes its unfinished file
   if (finished_) return;
   // The next import or writable open removes what cannot be removed now.
@@ -48,6 +52,8 @@ RowImport::~RowImport() {
 Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& environment,
                                                     const std::string& path,
                                                     const ImportOptions& options) {
+  FLATKV_TRY(enter_process());
+  FLATKV_TRY(store::check_options(options));
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(files, path));
   FLATKV_TRY(refuse_others_directory(files, store));

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import time
@@ -13,6 +14,52 @@ from support import *
 
 
 class Process(Case):
+    def closed(self, *arguments, descriptors=(0,)):
+        """Runs the program with some of its standard descriptors closed, as some supervisors start it."""
+        def close():
+            for number in descriptors:
+                os.close(number)
+        return subprocess.run([FLATKV, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=60, preexec_fn=close)
+
+    def test_closed_standard_descriptors(self):
+        self.run_ok("init", self.store)
+        text = self.file(blocks(1, 3))
+        for verb in (("apply", self.store, "-"), ("check", "-"), ("import", "-", self.folder / "x"),
+                     ("what-if", self.store, "-"), ("diff", self.store, "-"),
+                     ("apply", self.store, text, "--expect", "-")):
+            for descriptors in ((0,), (0, 1), (0, 1, 2)):
+                ended = self.closed(*verb, descriptors=descriptors)
+                self.assertEqual(ended.returncode, FAILED, (verb, descriptors, ended))
+                if 2 not in descriptors:
+                    self.assertIn(b"standard input is closed", ended.stderr, verb)
+        for verb in (("apply", self.store, text, "--roots", "-"), ("export", self.store, "-")):
+            ended = self.closed(*verb, descriptors=(1,))
+            self.assertEqual(ended.returncode, FAILED, (verb, ended))
+            self.assertIn(b"standard output is closed", ended.stderr, verb)
+        self.assertEqual(self.version(), 0, "something was applied")
+        # A result that nobody gets is a failure, and no file of the store gets what is printed.
+        ended = self.closed("apply", self.store, text, descriptors=(0, 1, 2))
+        self.assertEqual(ended.returncode, FAILED)
+        self.assertEqual(self.version(), 3)
+        self.run_ok("verify", self.store)
+
+    def test_the_program_takes_all_descriptors_that_it_may(self):
+        self.run_ok("init", self.store)
+        def few():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 4000))
+        ended = subprocess.run([FLATKV, "info", self.store, "--json"], stdin=subprocess.DEVNULL, capture_output=True,
+                               timeout=60, preexec_fn=few)
+        self.assertEqual(ended.returncode, DONE, ended)
+        self.assertEqual(json.loads(ended.stdout)["host"]["descriptors"], 4000)
+
+    def test_the_row_cache_can_be_given(self):
+        self.run_ok("init", self.store)
+        for verb in (("apply", self.store, self.file(blocks(1, 2))), ("snapshot", self.store)):
+            said = self.run_ok(*verb, "--cache", 1 << 20, "--verbose").err
+            self.assertIn("row cache 1048576 bytes", said)
+            self.run_exit(USAGE, *verb, "--cache", 1 << 50, says="row_cache")
+
     def start(self, *more, roots="-"):
         """`apply` that reads a pipe and writes a roots line for every block."""
         return subprocess.Popen(

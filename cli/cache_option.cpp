@@ -1,0 +1,14 @@
+#include "cache_option.hpp"
+
+namespace flatkv::cli {
+
+void cache_option(CLI::App& verb, std::uint64_t& into) {
+  verb.add_option(
+          "--cache", into,
+          "Row cache (default: a quarter of the memory that the process may use, its control "
+          "groups counted, up to 4 GiB; 0: none)")
+      ->type_name("BYTES")
+      ->check(whole_number());
+}
+
+}  // namespace flatkv::cli

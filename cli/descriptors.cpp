@@ -1,0 +1,38 @@
+#include "descriptors.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace flatkv::cli {
+namespace {
+
+std::array<bool, 3> g_closed{};
+
+}  // namespace
+
+void fill_standard_descriptors() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (::fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
+    g_closed[static_cast<std::size_t>(number)] = true;
+    // The lowest number that is free, which is this one. Inherited by who is started, as it should.
+    static_cast<void>(::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY));
+  }
+}
+
+bool was_closed(int descriptor) noexcept {
+  return g_closed.at(static_cast<std::size_t>(descriptor));
+}
+
+void raise_descriptor_limit() {
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  // Where that is refused the library makes do with what there is, and says so.
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+}  // namespace flatkv::cli

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace flatkv {
+
+/// What this process may use: what the machine has, or less where its control groups say so.
+/// Everything that asks for memory or threads in proportion to the machine asks here: in a
+/// container the machine's own figures are the host's, and who believes them is killed or
+/// throttled.
+struct Machine {
+  std::uint64_t memory = 0;  ///< bytes
+  std::string memory_from;   ///< "the machine", or the file that sets the limit
+  unsigned cores = 1;        ///< rounded up where the quota is not whole
+  std::string cores_from;    ///< likewise, or "the affinity"
+};
+
+/// Reads it anew. Control groups of version 1 and 2 count, with all groups above; what cannot be
+/// read does not limit. `root` stands before every path (tests).
+Machine look_at_machine(const std::string& root = "");
+
+/// As it was at the first call.
+const Machine& machine();
+
+}  // namespace flatkv

@@ -1,0 +1,152 @@
+// Forks without exec: the lock of a store that was closed is free, and a child's store works or is
+// refused, but nothing waits for threads that did not come along.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "flatkv/history.hpp"
+#include "flatkv/inspect.hpp"
+#include "support/child.hpp"
+#include "support/fault_counts.hpp"
+#include "support/store_fixture.hpp"
+
+namespace flatkv::test {
+namespace {
+
+constexpr unsigned kHangs = 120;  // seconds; a child that waits for ever is ended by SIGALRM
+constexpr int kDone = 40;
+
+Options own_options() {
+  Options options = small_options();
+  options.create_if_missing = true;
+  return options;
+}
+
+/// Opens (or makes) a store, commits what the pool hashes, closes; where it failed, otherwise 0.
+int use_store(const std::string& path) {
+  auto store = CommitStore::open(path, own_options());
+  if (!store) return 1;
+  for (int i = 0; i < 3; ++i) {
+    const std::int64_t version = store->version() + 1;
+    for (const Changes& changes : script_block(3, version, {.addresses = 2000}, 2000)) {
+      if (!store->apply(changes)) return 2;
+    }
+    if (!store->commit(version)) return 3;
+  }
+  if (!store->snapshot()) return 4;
+  return store->close() ? 0 : 5;
+}
+
+template <class Body>
+pid_t forked(Body body) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  ::alarm(kHangs);
+  ::_exit(body());
+}
+
+int status_of(pid_t child) {
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/// Arguments: a directory. In a process that has not used a store yet.
+int forks_first(const std::vector<std::string>& arguments, const Reporter& reporter) {
+  const pid_t child = forked([&] { return use_store(arguments.at(0) + "/child"); });
+  reporter.say('p', use_store(arguments.at(0) + "/parent"));
+  reporter.say('c', status_of(child));
+  return kDone;
+}
+const RegisterChild kForksFirst("forks first", forks_first);
+
+template <class T>
+bool is_refused(const Result<T>& result) {
+  return !result && result.error().code == ErrorCode::unsupported;
+}
+
+/// What a child may do with a handle that was opened before the fork, and with stores of its own;
+/// the step that was wrong, otherwise 0.
+int inherits(CommitStore& store, const std::string& directory) {
+  Changes changes;
+  changes.nonce(address(1), 2);
+  if (!is_refused(store.apply(changes))) return 1;
+  if (!is_refused(store.commit(store.version() + 1))) return 2;
+  if (!is_refused(store.flush())) return 3;
+  if (!is_refused(store.snapshot())) return 4;
+  if (!is_refused(store.get(nonce_key(address(1))))) return 5;
+  if (!is_refused(store.rollback(0))) return 6;
+  if (!is_refused(store.close())) return 7;
+  if (!is_refused(CommitStore::open(directory + "/child", own_options()))) return 8;
+  if (!is_refused(CommitStore::create(directory + "/child"))) return 9;
+  if (!is_refused(ReadOnlyStore::open(directory + "/parent"))) return 10;
+  if (!is_refused(rollback(directory + "/parent", 0))) return 11;
+  if (stdfs::exists(directory + "/child")) return 12;
+  {
+    const CommitStore dropped = std::move(store);
+  }
+  return 0;
+}
+
+/// Arguments: a directory. Its child lives while the parent closes its store and opens it again.
+int forks_later(const std::vector<std::string>& arguments, const Reporter& reporter) {
+  const std::string& directory = arguments.at(0);
+  const std::string path = directory + "/parent";
+  reporter.say('p', use_store(path));
+  auto store = CommitStore::open(path, own_options());
+  if (!store) return 1;
+  int release[2];
+  if (::pipe(release) != 0) return 2;
+  const pid_t child = forked([&] {
+    const int wrong = inherits(*store, directory);
+    ::close(release[1]);
+    char nothing = 0;
+    static_cast<void>(!::read(release[0], &nothing, 1));  // until the parent is through
+    return wrong;
+  });
+  const Status closed = store->close();
+  reporter.say('k', closed ? 0 : 1);
+  // The child has the same open files, and lives.
+  reporter.say('o', use_store(path));
+  ::close(release[1]);
+  ::close(release[0]);
+  reporter.say('c', status_of(child));
+  auto again = CommitStore::open(path, own_options());
+  reporter.say('v', again && again->open_report().clean ? again->version() : -1);
+  return kDone;
+}
+const RegisterChild kForksLater("forks later", forks_later);
+
+class Forks : public ::testing::Test {
+ protected:
+  TempDir directory_;
+};
+
+TEST_F(Forks, K7_AChildForkedBeforeTheFirstUseHasStoresOfItsOwn) {
+  Child process = Child::start("forks first", {directory_.path()});
+  ASSERT_EQ(WEXITSTATUS(process.wait()), kDone);
+  EXPECT_EQ(process.last('p'), 0);
+  EXPECT_EQ(process.last('c'), 0);
+  for (const char* name : {"/parent", "/child"}) {
+    const auto store = CommitStore::open(directory_.path() + name, own_options());
+    ASSERT_OK(store);
+    EXPECT_EQ(store->version(), 3) << name;
+  }
+  if (!HasFailure()) count_fault("K7", Came::recovered);
+}
+
+TEST_F(Forks, K7_AChildForkedLaterIsRefusedAndHoldsNoLock) {
+  Child process = Child::start("forks later", {directory_.path()});
+  ASSERT_EQ(WEXITSTATUS(process.wait()), kDone);
+  EXPECT_EQ(process.last('p'), 0);
+  EXPECT_EQ(process.last('k'), 0);
+  EXPECT_EQ(process.last('o'), 0) << "the store stays locked while the child lives";
+  EXPECT_EQ(process.last('c'), 0) << "the step of `inherits`, or a signal";
+  EXPECT_EQ(process.last('v'), 6);
+  if (!HasFailure()) count_fault("K7", Came::refused);
+}
+
+}  // namespace
+}  // namespace flatkv::test
