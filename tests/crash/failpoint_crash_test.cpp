@@ -48,7 +48,7 @@ const std::map<std::string, const char*> kElsewhere = {
     {"fs.link_or_copy.before_copy", "only where the file system cannot link"},
     {"absent_keys.scan", "no durable step; tested in the room, src/store/absent_keys_test.cpp"},
     {"scrub.front_moved", "only where a block is committed while a slice is read; tests/scrub"},
-    {"layout.remove_in_place.before_mark", "only where a directory cannot be renamed; S21"},
+    {"layout.remove_in_place.before_mark", "only where a directory cannot be renamed; S22"},
     {"layout.remove_in_place.marked", "likewise"},
     {"layout.remove_in_place.emptied", "likewise"},
     {"layout.remove_in_place.unmarked", "likewise"},

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A store in a lower layer of an overlay, as in the image of a container (S21): its directories cannot be renamed
+"""A store in a lower layer of an overlay, as in the image of a container (S22): its directories cannot be renamed
 there. Mounting needs root; without it this is skipped, and says so."""
 
 import contextlib
@@ -82,7 +82,7 @@ class Overlay:
                 self.is_right(store, until)
             expect(self.kept(store) == [20, 24, 28], self.kept(store))
             self.whole(store, 28)
-        count_fault("S21", "R")
+        count_fault("S22", "R")
 
     def rollback_replaces_the_generation(self):
         with self.mounted() as store:
@@ -90,7 +90,7 @@ class Overlay:
             self.whole(store, 9)
             ok("apply", store, self.file, "--until", 20)
             self.whole(store, 20)
-        count_fault("S21", "R")
+        count_fault("S22", "R")
 
     def a_kill_while_something_is_removed(self, verb, site):
         with self.mounted() as store:
@@ -104,7 +104,7 @@ class Overlay:
             ok("apply", store, self.file, "--until", 24)
             ok("snapshot", store)
             self.whole(store, 24)
-        count_fault("S21", "R")
+        count_fault("S22", "R")
         return True
 
 
