@@ -58,7 +58,8 @@ TEST(JsonLines, OrderOfMembersAndStrangersDoNotMatter) {
   EXPECT_EQ(hex((*line)->sets.at(0).pairs[0].key), "aa");
 }
 
-TEST(JsonLines, Trap4_DeleteWinsOverAValueAndEmptyIsNotDelete) {
+// docs/hazards.md#empty-missing-delete
+TEST(JsonLines, DeleteWinsOverAValueAndEmptyIsNotDelete) {
   auto line = first_of(with_pair(
       R"({"key":"01","value":"02","delete":true},{"key":"01","value":"","delete":false})"));
   ASSERT_TRUE(line && *line);

@@ -14,8 +14,8 @@ namespace flatkv::cli {
 CLI::Option* root_option(CLI::App& verb, std::string& into);
 
 /// R: a root in hex, a roots line "{…}", or a file with such lines; the line of the stream's
-/// version counts. A lone root is taken with a warning: it does not prove in which database a row
-/// lies (spec §3). Empty: nothing is trusted.
+/// version counts. A lone root is accepted with a warning: it does not prove in which database a
+/// row lies (docs/hazards.md#rows-trading-places). Empty: nothing is trusted.
 Outcome<TrustedRoots> trusted_roots(const std::string& text, Console& console);
 
 /// A file or standard input ("-") as the library reads streams, decompressed as Input does. What

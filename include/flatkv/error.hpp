@@ -17,7 +17,7 @@ enum class Database : std::uint8_t { account, code, storage, legacy, metadata };
 /// "account", "code", "storage", "legacy" or "metadata".
 std::string_view to_string(Database database) noexcept;
 
-/// What kind of failure it was (spec §7). Scripts and callers branch on this, never on the message.
+/// The kind of failure. Callers and scripts branch on this, never on the message.
 enum class ErrorCode : std::uint8_t {
   invalid_argument,   ///< the caller's input is wrong; nothing changed
   not_found,          ///< there is no such store, file, version or snapshot

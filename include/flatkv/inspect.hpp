@@ -20,8 +20,8 @@
 // Looking at a store without changing it, beside a writer in this or another process.
 namespace FLATKV_API flatkv {
 
-/// Digest of the changelog payload that these change sets make as block `version`: what the log
-/// keeps of a block (spec §5). `change_sets` are those of all apply calls of the block, in order.
+/// Digest of the changelog payload that these change sets make as block `version`. `change_sets`
+/// are those of all apply calls of the block, in order. Sets of other modules are left out.
 /// Fails only with `out_of_memory`.
 Result<Digest> block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets);
 

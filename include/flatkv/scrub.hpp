@@ -9,10 +9,10 @@
 #include "flatkv/export.hpp"
 #include "flatkv/verify.hpp"
 
-// Verification of a running store, a slice at a time (spec §9). A round goes through the four data
-// databases in order and proves each whole at some version, although blocks are committed
-// meanwhile; then the next round begins. Why that is so, and what a round can and cannot find, is
-// in docs/recovery.md. Switched on by Options::scrub; read-only stores are not scrubbed.
+// Verification of a running store, a slice at a time. A round goes through the four data databases
+// in order and proves each whole at some version, although blocks are committed meanwhile; then
+// the next round begins. docs/recovery.md explains why that works, and what a round can and cannot
+// find. Options::scrub turns it on; read-only stores are not scrubbed.
 namespace FLATKV_API flatkv {
 
 /// How a database came out of the last round that went through it.

@@ -106,7 +106,7 @@ class CommitStore {
   /// is one from the directory that the process is in now, as in every function that takes one.
   static Status create(const std::string& path, const CreateOptions& options = {});
 
-  /// Opens for writing and recovers what has to be (spec §8). Errors: not_found (no store and no
+  /// Opens for writing and recovers where needed. Errors: not_found (no store and no
   /// `create_if_missing`), invalid_argument (options), unsupported (forked, or a network file
   /// system), locked, corruption, log_gap, log_behind, foreign_store, format_too_new,
   /// import_incomplete, permission, io, no_space. A refused open has changed nothing.

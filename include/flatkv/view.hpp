@@ -23,8 +23,9 @@ struct DatabaseStats {
   bool operator==(const DatabaseStats&) const = default;
 };
 
-/// Which rows to walk: those with `prefix`, in [start, end). All three are *internal* keys (spec
-/// §2: an address, or address ‖ slot, or a whole legacy key); empty ones do not limit.
+/// Which rows to walk: those with `prefix`, in [start, end). All three are *internal* keys: an
+/// address (accounts and code), address ‖ slot (storage), or a whole legacy key. Empty ones do not
+/// limit.
 struct RowRange {
   Bytes prefix;
   Bytes start;
@@ -71,8 +72,9 @@ class ReadView {
   const LtHash& hash(Database database) const;
   DatabaseStats stats(Database database) const;
 
-  /// By external key (spec §2). A nonce of an existing account is present even when zero; a code
-  /// hash or balance of zero reads as absent. `invalid_argument` for an empty or too long key.
+  /// By external key (flatkv/keys.hpp). The nonce of an existing account is present even when zero;
+  /// a code hash or balance of zero reads as absent. `invalid_argument` for an empty key or one
+  /// above 64 KiB.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
   /// What `get` says of each key, in the order of the keys, which may repeat; the first error if
   /// there is one. For a block's reads: the memory of many rows is asked for at once, and what is

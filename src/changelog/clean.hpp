@@ -6,7 +6,8 @@
 
 namespace flatkv::changelog {
 
-/// The file CLEAN of a generation: written by a close whose every step succeeded (spec §5).
+/// The file CLEAN of a generation: written by a close whose every step succeeded
+/// (docs/specification.md#clean-marker).
 struct CleanMark {
   std::int64_t version = 0;
   Digest digest{};          ///< chain digest of version

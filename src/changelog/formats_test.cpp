@@ -1,5 +1,5 @@
-// The worked examples of docs/formats.md are what the code writes. Their bytes were made by another
-// program (spec §5 in Python, roots by the oracle), so this also proves the layout as a whole.
+// The worked examples of docs/formats.md are what the code writes. Another program made their bytes
+// (written in Python, roots by the oracle), so this also proves the layout as a whole.
 #include <fstream>
 #include <sstream>
 

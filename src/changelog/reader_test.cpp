@@ -122,7 +122,8 @@ TEST_F(ReaderTest, SegmentThatBecameShorterIsCorruption) {
   EXPECT_EQ(Reader::open(files, "log", *good, kStore, 1, true).error().code, ErrorCode::corruption);
 }
 
-TEST_F(ReaderTest, Trap14_GapBetweenSegmentsIsNeverSkipped) {
+// docs/hazards.md#skipped-versions
+TEST_F(ReaderTest, GapBetweenSegmentsIsNeverSkipped) {
   fill(6, kTwoRecords);
   auto doctored = look();
   files.erase(name(3));

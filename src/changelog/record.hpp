@@ -7,7 +7,7 @@
 #include "flatkv/bytes.hpp"
 #include "flatkv/roots.hpp"
 
-// The bytes of the changelog (spec §5). Pure functions, no I/O.
+// The bytes of the changelog (docs/formats.md#changelog). Pure functions, no I/O.
 namespace flatkv::changelog {
 
 using StoreId = std::array<std::uint8_t, 16>;

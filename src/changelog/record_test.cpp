@@ -21,7 +21,7 @@ Digest filled(std::uint8_t byte) {
   return digest;
 }
 
-// The layouts of spec §5 a second time, from plain pieces and nothing of the code under test.
+// The layouts of docs/formats.md#changelog a second time, without any of the code under test.
 void put(Bytes& to, std::uint64_t value, unsigned bytes) {
   for (unsigned i = 0; i < bytes; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }

@@ -7,7 +7,7 @@
 #include "changelog/record.hpp"
 #include "fs/file_system.hpp"
 
-// Looking at a log without changing it (spec §8, phase 1).
+// Walks a log without changing it, for phase 1 of opening (docs/specification.md#walking-the-log).
 namespace flatkv::changelog {
 
 /// "%020d.log" of the first version.

@@ -237,7 +237,8 @@ TEST_F(SurveyTest, W5_GarbageTails) {
   }
 }
 
-TEST_F(SurveyTest, Trap21_StaleRecordsOfTheSameLengthAtTheTail) {
+// docs/hazards.md#torn-tail-by-length
+TEST_F(SurveyTest, StaleRecordsOfTheSameLengthAtTheTail) {
   fill(3);
   Bytes& segment = files.content(name(1));
   const Bytes whole = segment;
@@ -346,7 +347,8 @@ TEST_F(SurveyTest, LargePayloadsAreHashedInPieces) {
 
 // ---- W6, W10, W11: segments ----
 
-TEST_F(SurveyTest, Trap14_MissingSegmentIsAGapAndNeverSkipped) {
+// docs/hazards.md#skipped-versions
+TEST_F(SurveyTest, MissingSegmentIsAGapAndNeverSkipped) {
   fill(8, kTwoRecords);
   files.erase(name(3));
   const auto found = look();
@@ -523,7 +525,8 @@ TEST_F(SurveyTest, SymlinksAndDirectoriesInPlaceOfASegmentAreCorruption) {
   }
 }
 
-TEST_F(SurveyTest, Trap20_LookingChangesNothing) {
+// docs/hazards.md#reader-repairs-the-log
+TEST_F(SurveyTest, LookingChangesNothing) {
   fill(6, kTwoRecords);
   files.content(name(5)).pop_back();
   files.put("log/00000000000000000009.log-tmp", {1});

@@ -124,7 +124,8 @@ TEST_F(WriterTest, SegmentThatIsNotAsLongAsTheTipSaysIsRefused) {
 
 // ---- rotation ----
 
-TEST_F(WriterTest, Trap23_RotationIsDurableStepByStep) {
+// docs/hazards.md#rename-without-directory-sync
+TEST_F(WriterTest, RotationIsDurableStepByStep) {
   const auto log = writer(kTwoRecords);
   ASSERT_TRUE(append_record(*log, 1, payload_of(1)));
   ASSERT_TRUE(append_record(*log, 2, payload_of(2)));

@@ -63,8 +63,8 @@ struct Snapshot::Impl {
   rocksdb::DB& rocks() const { return *db->impl_->rocks; }
   Error error(const rocksdb::Status& status) const {
     Error error = db->impl_->error(status, "cannot read");
-    // "Not found" is an answer, never a failure of this code; anything else that RocksDB calls so
-    // must not look like an absent row to a caller that maps codes (trap 5).
+    // Absent rows never come here. If RocksDB reports a failure as "not found", it must not reach
+    // a caller as an absent row (docs/hazards.md#error-as-not-found).
     if (error.code == ErrorCode::not_found) error.code = ErrorCode::corruption;
     return error;
   }

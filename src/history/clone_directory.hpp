@@ -9,7 +9,8 @@
 namespace flatkv::history {
 
 /// A directory "readonly-<pid>-<random>" of our own, locked so that no writer takes it for an
-/// orphan (spec §6). Removed when it goes, unless it was handed on.
+/// orphan (docs/specification.md#generations). Removed by the destructor unless ownership was
+/// passed on.
 class CloneDirectory {
  public:
   static Result<CloneDirectory> make(fs::FileSystem& files, const std::string& parent);

@@ -217,7 +217,8 @@ TEST(Inspect, LogBehindNamesTheWaysOut) {
   EXPECT_EQ(info.databases[4].version, 12);
 }
 
-TEST(Inspect, Trap35_AMissingManifestNamesItsCopy) {
+// docs/hazards.md#lost-store-created-anew
+TEST(Inspect, AMissingManifestNamesItsCopy) {
   TempDir dir;
   const std::string path = dir / "s";
   make_store(path);

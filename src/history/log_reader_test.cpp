@@ -72,7 +72,8 @@ TEST(LogReader, GivesTheChangeSetsAsTheyCame) {
   EXPECT_NE(must(block_digest(1, second)), block->record.payload_digest);
 }
 
-TEST(LogReader, Trap20_AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {
+// docs/hazards.md#reader-repairs-the-log
+TEST(LogReader, AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {
   TempDir dir;
   const std::string path = dir / "s";
   std::map<std::int64_t, Roots> roots;

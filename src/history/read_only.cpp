@@ -47,8 +47,8 @@ struct Source {
   std::optional<Roots> expected;
 };
 
-/// One try to clone a store at a version (spec §7). Whatever moves away meanwhile is an error that
-/// a next try may not meet.
+/// One try to clone a store at a version (docs/specification.md#reading-an-older-version).
+/// If something disappears meanwhile, the try fails; the next one may succeed.
 class Cloner {
  public:
   Cloner(const store::Environment& environment, const Place& place, const ReadOnlyOptions& options)

@@ -88,7 +88,8 @@ TEST(ReadOnly, TheWorkingCopyWhereNobodyHasTheStore) {
   EXPECT_EQ(tree_digest(path), before);
 }
 
-TEST(ReadOnly, Trap37_AfterAKillTheDatabasesMayBeAnywhere) {
+// docs/hazards.md#uneven-after-kill
+TEST(ReadOnly, AfterAKillTheDatabasesMayBeAnywhere) {
   TempDir dir;
   const std::string path = dir / "s";
   std::map<std::int64_t, Roots> roots;
@@ -139,7 +140,8 @@ TEST(ReadOnly, OrphansGoAtTheNextWritableOpenAndClonesInUseStay) {
   EXPECT_TRUE(must(used.verify()).good());
 }
 
-TEST(ReadOnly, Trap20_AnUnfinishedLastRecordIsLeftAsItIs) {
+// docs/hazards.md#reader-repairs-the-log
+TEST(ReadOnly, AnUnfinishedLastRecordIsLeftAsItIs) {
   TempDir dir;
   const std::string path = dir / "s";
   std::map<std::int64_t, Roots> roots;

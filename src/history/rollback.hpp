@@ -17,8 +17,8 @@ namespace flatkv::history {
 Status rollback_store(const store::Environment& environment, const std::string& store,
                       std::int64_t version, const RollbackOptions& options);
 
-/// The next generation of a store at an older version (spec §7). The caller holds the lock, and
-/// nothing changes the live generation meanwhile.
+/// The next generation of a store at an older version (docs/specification.md#rollback). The
+/// caller holds the lock, and nothing changes the live generation meanwhile.
 class Rollback {
  public:
   using Progress = decltype(RollbackOptions::progress);

@@ -68,7 +68,7 @@ TEST(Rollback, ToEveryKindOfVersionAndOnFromThere) {
       EXPECT_EQ(now.roots, roots.at(version));
     }
     for (const SnapshotInfo& snapshot : must(list_snapshots(path))) {
-      EXPECT_LE(snapshot.version, version) << "Trap 18";
+      EXPECT_LE(snapshot.version, version) << "a snapshot above the target is left";
       EXPECT_FALSE(snapshot.problem);
     }
     std::map<std::int64_t, Roots> other;
@@ -80,7 +80,7 @@ TEST(Rollback, ToEveryKindOfVersionAndOnFromThere) {
       other = commit_to(store, version + 15, 1000);
       expect_verified(store);
     }
-    // Trap 19: what the next open replays is the new branch.
+    // The next open must replay the new branch (docs/hazards.md#abandoned-branch).
     const CommitStore again = must(CommitStore::open(path, keeping()));
     EXPECT_EQ(again.version(), version + 15);
     EXPECT_EQ(again.committed_roots(), other.at(version + 15));
@@ -100,7 +100,8 @@ TEST(Rollback, TheSameBlocksGiveTheSameRootsAgain) {
   for (const auto& [version, line] : again) EXPECT_EQ(line, roots.at(version)) << version;
 }
 
-TEST(Rollback, Trap17_WhatCannotBeReachedIsRefusedBeforeAnythingChanges) {
+// docs/hazards.md#log-cleared-before-check
+TEST(Rollback, WhatCannotBeReachedIsRefusedBeforeAnythingChanges) {
   TempDir dir;
   const std::string path = dir / "s";
   {

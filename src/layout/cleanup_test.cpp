@@ -92,7 +92,8 @@ TEST(Cleanup, NothingIsRemovedUnlessCurrentNamesTheLiveGeneration) {
   EXPECT_EQ(names_in(store.path()), before);
 }
 
-TEST(Cleanup, Trap18_ARemnantOfAnOldGenerationNeverLooksComplete) {
+// docs/hazards.md#snapshot-left-by-rollback
+TEST(Cleanup, ARemnantOfAnOldGenerationNeverLooksComplete) {
   std::size_t failed = 0;
   for (std::size_t at = 1;; ++at) {
     const fs::TestDirectory store;

@@ -60,13 +60,15 @@ struct StoreSurvey {
 /// sound CURRENT of a newer format. Changes nothing.
 Result<StoreSurvey> survey_store(fs::FileSystem& files, const std::string& store);
 
-/// The live generation's name by the rule of spec §6, and whether CURRENT has to be written again.
+/// The live generation's name (docs/specification.md#current), and whether CURRENT has to be
+/// written again.
 struct Choice {
   std::string name;
   bool current_missing = false;
 };
-/// `not_found` (no store), `import_incomplete`, `corruption` (several, named; or none left of what
-/// once was a store: never initialised anew, trap 35).
+/// Errors: `not_found` (no store), `import_incomplete`, `corruption` (several generations, named;
+/// or none, where remains show that there was a store, which is never initialised anew:
+/// docs/hazards.md#lost-store-created-anew).
 Result<Choice> choose_generation(const std::string& store, const StoreSurvey& survey);
 
 /// Name of the next generation and of its directory while it is built.

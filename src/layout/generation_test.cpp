@@ -78,10 +78,10 @@ std::vector<Case> cases() {
       {"an unfinished init", {kInit}, "", "no store", not_found},
       {"a clone is no store", {"readonly-1-a"}, "", "no store", not_found},
       {"what is not ours is no store", {"photos"}, "", "no store", not_found},
-      {"Trap35: a lost generation is not an empty store", {}, kOne, kOne, corruption},
-      {"Trap35: nor with a damaged CURRENT", {}, "bad", "damaged CURRENT", corruption},
-      {"Trap35: nor beside an unfinished init", {kInit}, kOne, kOne, corruption},
-      {"Trap35: what was being rebuilt was a store", {kRollback}, "", kRollback, corruption},
+      {"a lost generation is not an empty store", {}, kOne, kOne, corruption},
+      {"a lost generation with a damaged CURRENT", {}, "bad", "damaged CURRENT", corruption},
+      {"a lost generation beside an unfinished init", {kInit}, kOne, kOne, corruption},
+      {"what was being rebuilt was a store", {kRollback}, "", kRollback, corruption},
   };
 }
 

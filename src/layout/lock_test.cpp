@@ -57,7 +57,8 @@ TEST(StoreLock, K1_K3_AnotherProcessIsNamedAndItsDeathFreesTheLock) {
   ::close(ready[1]);
 }
 
-TEST(StoreLock, K4_Trap39_DeletingLockWhileHeldLetsNobodyIn) {
+// docs/hazards.md#locks-that-do-not-exclude
+TEST(StoreLock, K4_DeletingLockWhileHeldLetsNobodyIn) {
   const fs::TestDirectory store;
   const auto first = StoreLock::take(fs::posix(), store.path(), 0);
   ASSERT_TRUE(succeeds(first));

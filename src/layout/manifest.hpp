@@ -12,8 +12,8 @@
 #include "flatkv/roots.hpp"
 #include "fs/file_system.hpp"
 
-// Files that say what a generation and a snapshot are (spec §6). All carry a digest of their own;
-// docs/formats.md has their bytes.
+// Files that describe a generation and a snapshot. Each carries its own digest; their bytes are in
+// docs/formats.md#store-directory.
 namespace flatkv::layout {
 
 using changelog::StoreId;

@@ -48,7 +48,8 @@ TEST(Publish, TheFirstGenerationNeedsNoCurrent) {
   EXPECT_EQ(live(store.path()), kOld);
 }
 
-TEST(Publish, Trap23_EveryRenameIsFollowedByASyncOfItsDirectory) {
+// docs/hazards.md#rename-without-directory-sync
+TEST(Publish, EveryRenameIsFollowedByASyncOfItsDirectory) {
   const fs::TestDirectory store;
   prepare(store.path());
   WatchedFiles files;

@@ -15,8 +15,8 @@ inline constexpr std::string_view kScrubFile = "SCRUB";
 /// A key of 64 KiB and a hash, both as hex, and the rest.
 inline constexpr std::size_t kMaxScrubBytes = 256U << 10;
 
-/// SCRUB of a generation: how far a scrub has come (spec §9; docs/formats.md). It is only progress:
-/// whatever is wrong with one, nothing is lost but work.
+/// SCRUB of a generation: how far a scrub has come (docs/formats.md#store-directory). It only
+/// records progress: a lost or damaged one costs work and nothing else.
 struct ScrubMark {
   std::string generation;  ///< a copy of the file is worth nothing elsewhere
   Digest chain{};          ///< chain digest of progress.version

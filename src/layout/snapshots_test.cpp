@@ -132,7 +132,8 @@ TEST(Snapshots, FilesThatDoNotBelongThereAreNotTakenIn) {
   EXPECT_TRUE(refused("legacy/a name"));
 }
 
-TEST(Snapshots, Trap23_PublishingSyncsEveryRename) {
+// docs/hazards.md#rename-without-directory-sync
+TEST(Snapshots, PublishingSyncsEveryRename) {
   const fs::TestDirectory generation;
   fill_databases(unfinished_snapshot_path(generation.path(), 8));
   WatchedFiles files;
@@ -149,7 +150,8 @@ TEST(Snapshots, AValidOneIsNeverReplaced) {
   EXPECT_EQ(valid_versions(generation.path()), std::vector<std::int64_t>{8});
 }
 
-TEST(Snapshots, Trap22_ReplacingABadOneNeverLosesAnotherAndEndsValid) {
+// docs/hazards.md#snapshot-rewritten-in-place
+TEST(Snapshots, ReplacingABadOneNeverLosesAnotherAndEndsValid) {
   std::size_t failed = 0;
   for (std::size_t at = 1;; ++at) {
     const fs::TestDirectory generation;

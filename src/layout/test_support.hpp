@@ -156,7 +156,8 @@ class WatchedFiles final : public fs::FileSystem {
   bool no_directory_renames = false;  ///< as an overlay
   bool network = false;
 
-  /// Whether every rename is followed by a sync of its directory before the next rename (trap 23).
+  /// Whether every rename is followed by a sync of its directory before the next rename
+  /// (docs/hazards.md#rename-without-directory-sync).
   testing::AssertionResult renames_are_synced() const {
     std::size_t renames = 0;
     for (std::size_t i = 0; i < operations.size(); ++i) {

@@ -74,7 +74,8 @@ TEST(CommitStore, OpensNothingUnlessAskedToCreate) {
   EXPECT_FALSE(std::filesystem::exists(dir / "s"));
 }
 
-TEST(CommitStore, Trap3_FailedApplyLeavesThePendingBlock) {
+// docs/hazards.md#partial-apply
+TEST(CommitStore, FailedApplyLeavesThePendingBlock) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
   must(Block().slot(1, 1, 1).apply(store));
@@ -89,7 +90,8 @@ TEST(CommitStore, Trap3_FailedApplyLeavesThePendingBlock) {
   expect_verified(store);
 }
 
-TEST(CommitStore, Trap2_SecondApplySeesTheFirst) {
+// docs/hazards.md#second-apply-old-value
+TEST(CommitStore, SecondApplySeesTheFirst) {
   const TempDir dir;
   CommitStore one = open_new(dir / "one");
   CommitStore two = open_new(dir / "two");
@@ -428,7 +430,8 @@ class CommitStoreFaults : public testing::Test {
   }
 };
 
-TEST_F(CommitStoreFaults, Trap7_FailedCommitPoisonsUntilReopened) {
+// docs/hazards.md#same-version-twice
+TEST_F(CommitStoreFaults, FailedCommitPoisonsUntilReopened) {
   for (const char* site : {"commit.begin", "commit.appended", "commit.durable"}) {
     const TempDir dir;
     CommitStore store = open_new(dir / "s");
@@ -453,7 +456,8 @@ TEST_F(CommitStoreFaults, Trap7_FailedCommitPoisonsUntilReopened) {
   }
 }
 
-TEST_F(CommitStoreFaults, Trap45_FailedFlushLeavesNoHalfCommit) {
+// docs/hazards.md#half-a-commit
+TEST_F(CommitStoreFaults, FailedFlushLeavesNoHalfCommit) {
   for (const char* site : {"flush.begin", "flush.log_synced", "flush.table_written",
                            "flush.ingested", "flush.published", "flush.metadata_written"}) {
     const TempDir dir;

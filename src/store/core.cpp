@@ -146,7 +146,8 @@ Result<Roots> Core::commit(std::int64_t version) {
   }
   timings_ = {};
   const auto wait_start = Clock::now();
-  // Waiting comes before the record: a store poisoned meanwhile must not keep half a commit (45).
+  // Wait for buffer space before logging: if a flush fails while we wait, nothing of this block may
+  // be on disk (docs/hazards.md#half-a-commit).
   FLATKV_TRY(make_room());
   if (Status there = check_there(*setup_.lifetime); !there) {
     setup_.fault->set(there.error());

@@ -63,8 +63,8 @@ class Core {
   void discard();
   Pending& pending() noexcept { return pending_; }
 
-  /// Replays one logged block on the databases that are behind it and checks every checksum and,
-  /// where all are level, the root against its record (spec §8 step 9).
+  /// Replays one logged block on the databases that are behind it. Checks every checksum and, where
+  /// all databases are level, the root against its record (docs/specification.md#replay).
   Status replay_block(const changelog::RecordHeader& header, Bytes payload);
 
   std::shared_ptr<const State> state() const { return published_.load(); }

@@ -37,7 +37,7 @@ class Examiner {
     return fail(code, std::move(message)).path(found_.generation);
   }
 
-  // Step 1.
+  // docs/specification.md#store-and-manifest
   Status find_generation() {
     FLATKV_ASSIGN(found_.survey, layout::survey_store(files_, found_.store));
     FLATKV_ASSIGN(found_.choice, layout::choose_generation(found_.store, found_.survey));
@@ -131,7 +131,7 @@ class Examiner {
     return true;
   }
 
-  // Steps 2 to 6, and the walk over the log that they need.
+  // What the databases of the working copy say, and the walk over the log that this needs.
   Status look_at_databases_and_log() {
     FLATKV_ASSIGN(const bool fits, clean_fits_log());
     const KnownRoots known(files_, found_);
@@ -224,7 +224,7 @@ class Examiner {
     return found_.log && found_.log->damage && !found_.log->damage->zeros_only;
   }
 
-  // Step 7.
+  // docs/specification.md#lost-log
   Status judge_log() {
     const bool behind = !found_.reached || *found_.reached < found_.durable;
     if (!behind && !damaged()) return {};
@@ -322,7 +322,8 @@ class Examiner {
     return text;
   }
 
-  // Steps 5 (its plan) and 8.
+  // docs/specification.md#missing-metadata-database (its plan) and
+  // #rebuilding-the-working-copy.
   Status judge_copy() {
     const bool gap =
         !found_.copy.unusable && found_.log && found_.log->base.version > found_.copy.lowest();

@@ -11,7 +11,8 @@
 #include "store/environment.hpp"
 #include "store/metadata.hpp"
 
-// Phase 1 of opening (spec §8): looks and decides; nothing is cut, removed or written.
+// Phase 1 of opening (docs/specification.md#opening): looks and decides; cuts, removes and
+// writes nothing.
 namespace flatkv::store {
 
 /// One data database of a copy as it was found.
@@ -30,7 +31,8 @@ struct CopyFinding {
   std::array<DataFinding, 4> data;
   std::optional<Error> metadata_problem;  ///< missing, not opening, or without some `_meta/*`
   std::optional<GlobalMeta> metadata;
-  std::optional<Error> unusable;  ///< why nothing can be built on it (spec §8 steps 2 to 4)
+  /// Why nothing can be built on it (docs/specification.md#unusable-databases).
+  std::optional<Error> unusable;
   bool of_another_store = false;  ///< its metadata database is; therefore unusable
   std::string named;              ///< of a clone: the directory it was made from, which errors name
 
@@ -42,9 +44,9 @@ struct CopyFinding {
 /// What has to happen before the store can run, after phase 1 found it openable.
 enum class Plan : std::uint8_t {
   open,          ///< as it is; the log's bad tail, if any, is cut
-  new_metadata,  ///< next generation with an empty metadata database (step 5)
-  new_log,       ///< next generation with a new log at D (step 7)
-  rebuild,       ///< next generation whose working copy comes from a snapshot (step 8)
+  new_metadata,  ///< next generation with an empty metadata database
+  new_log,       ///< next generation with a new log whose base is D
+  rebuild,       ///< next generation whose working copy comes from a snapshot
 };
 
 struct Examination {
@@ -66,7 +68,7 @@ struct Examination {
 };
 
 /// Fills `found` as far as it gets; an error is the refusal. Scans rows only where hashes or counts
-/// are missing (step 3).
+/// are missing (docs/specification.md#backfill).
 Status examine(const Environment& environment, const std::string& store, Examination& found);
 
 /// What is known of a store apart from its databases: whose they have to be, and the roots line of
@@ -82,7 +84,8 @@ class KnownRoots {
   const Examination& found_;
 };
 
-/// Steps 2 to 6 for one copy; of a clone, `named` is what it was made from.
+/// What the databases of one copy say, and whether it can be believed. For a clone, `named` is the
+/// directory that it was made from.
 Result<CopyFinding> examine_copy(const Environment& environment, const std::string& path,
                                  const KnownRoots& known, const std::string& named = {});
 

@@ -1,4 +1,5 @@
-// Steps 2 to 6 of spec §8: what the databases of a copy say, and whether it can be believed.
+// What the databases of a copy say, and whether it can be believed
+// (docs/specification.md#opening, its first phase).
 #include <algorithm>
 
 #include "fs/files.hpp"
@@ -8,7 +9,8 @@
 namespace flatkv::store {
 namespace {
 
-/// What is no file is no part of a database, and takes the place of one (spec §8 step 2).
+/// Refuses anything that is not a regular file: it is no part of a database, and may stand in the
+/// place of one (docs/specification.md#unusable-databases).
 Status only_files(fs::FileSystem& files, const engine::DbOptions& options) {
   FLATKV_ASSIGN(const auto entries, files.list(options.path));
   for (const fs::DirEntry& entry : entries) {
@@ -58,7 +60,7 @@ class CopyExaminer {
     if (!found_.unusable) found_.unusable = std::move(error);
   }
 
-  // Step 2.
+  // docs/specification.md#unusable-databases
   Status open_data(Database which) {
     auto opened = open_read_only(environment_, path_, which, named_);
     DataFinding& own = finding(which);
@@ -88,7 +90,7 @@ class CopyExaminer {
     return {};
   }
 
-  // Step 5, the looking half.
+  // The looking half of docs/specification.md#missing-metadata-database.
   Status open_metadata() {
     auto opened = open_read_only(environment_, path_, Database::metadata, named_);
     if (opened) {
@@ -126,8 +128,8 @@ class CopyExaminer {
     }
   }
 
-  // Step 3: hash and counts by a full scan, believed only if something else agrees. Never from
-  // zero.
+  // Hash and counts by a full scan, believed only if something else agrees; never taken as zero
+  // (docs/specification.md#backfill).
   Status backfill(Database which) {
     DataFinding& own = finding(which);
     const auto& snapshot = data_[index(which)].snapshot;
@@ -181,7 +183,7 @@ class CopyExaminer {
     return rest.checksum();
   }
 
-  // Step 4.
+  // docs/specification.md#databases-of-another-store
   Status compare_with_record(Database which) {
     const DataFinding& own = finding(which);
     FLATKV_ASSIGN(const auto roots, known_.at(own.version));
@@ -195,7 +197,7 @@ class CopyExaminer {
     return {};
   }
 
-  // Step 6.
+  // docs/specification.md#agreement-of-the-metadata
   Status compare_with_metadata() {
     if (!found_.metadata) return {};
     const GlobalMeta& global = *found_.metadata;

@@ -124,7 +124,8 @@ Status Flusher::flush(FrozenBatch& batch) {
   if (!batch.urgent) wait_for_compaction();
   FLATKV_TRY(setup_.fault->check());
   FLATKV_FAILPOINT("flush.begin");
-  // Nothing enters a database that the log could lose (trap 6), in every durability mode.
+  // In every durability mode, nothing enters a database that the log could still lose
+  // (docs/hazards.md#rows-before-the-log).
   if (changelog::Writer* log = log_.load()) {
     FLATKV_TRY(log->sync());
     FLATKV_ASSERT(log->synced() >= batch.version);

@@ -19,7 +19,8 @@
 
 namespace flatkv::store {
 
-/// Buffers frozen at one version with what is to be written beside their rows (spec §4).
+/// Buffers frozen at one version, and what is written beside their rows
+/// (docs/specification.md#flush).
 struct FrozenBatch {
   std::int64_t version = 0;
   struct Part {

@@ -11,9 +11,10 @@
 
 namespace flatkv::store {
 
-/// Builds the next generation of a store beside the live one (spec §6). Nothing of the live one is
-/// touched; until `publish` swaps CURRENT there is only a directory with a -tmp name. The caller
-/// holds the store's lock and has chosen what to carry over.
+/// Builds the next generation of a store beside the live one
+/// (docs/specification.md#generations). Touches nothing of the live one; until `publish` swaps
+/// CURRENT there is only a directory with a -tmp name. The caller holds the store's lock and has
+/// chosen what to carry over.
 class GenerationBuilder {
  public:
   /// Makes the directory with MANIFEST.json, `working/` and `flush/`; a leftover of that name goes.

@@ -16,8 +16,9 @@ namespace flatkv::store {
 using Databases = std::array<std::shared_ptr<engine::Db>, 5>;
 
 /// The open databases of one generation and the store's lock. Every state keeps it, so it ends with
-/// the last view: only then are the databases closed, CLEAN written and the lock let go. (An
-/// instance that lived on after the lock would delete files of the next opener: trap 44.)
+/// the last view: only then are the databases closed, CLEAN written and the lock released. A
+/// RocksDB instance that outlived the lock would delete files of the next opener
+/// (docs/hazards.md#late-close-deletes-files).
 class Lifetime {
  public:
   Lifetime(Environment environment, std::string generation, Databases databases,

@@ -8,7 +8,7 @@
 #include "flatkv/lthash.hpp"
 #include "layout/manifest.hpp"
 
-// The metadata values of spec §4 in and out of databases.
+// Reads and writes the metadata values of databases (docs/specification.md#metadata).
 namespace flatkv::store {
 
 /// First keys of a data database's table.

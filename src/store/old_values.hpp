@@ -22,7 +22,7 @@ enum class Keep : std::uint8_t {
 
 /// Looks up what many rows held at the last commit: buffers first, then the row cache, then the
 /// filter of absent keys, then one sorted multi-get for what is left. A failed read is an error,
-/// never "absent" (trap 5).
+/// never "absent" (docs/hazards.md#error-as-not-found).
 class OldValues {
  public:
   /// Called with each row once it is known, in no order that means anything. `copied`: the old

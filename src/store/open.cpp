@@ -17,7 +17,8 @@ namespace {
 
 constexpr unsigned kLockWaitMs = 2000;  // a reader may be linking
 
-/// LocalMeta and stats that a full scan gave, in at the database's own version (spec §8 step 3).
+/// Ingests LocalMeta and stats that a full scan gave, at the database's own version
+/// (docs/specification.md#backfill).
 Status write_backfill(const std::string& directory, engine::Db& database, Database which,
                       const DataFinding& found) {
   const std::string path = layout::flush_table_path(directory, which, found.version);

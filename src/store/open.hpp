@@ -14,7 +14,8 @@ struct Opened {
   OpenReport report;
 };
 
-/// Spec §8: lock, phase 1 (`examine`), the next generation where one is needed, phase 2.
+/// Opens for writing (docs/specification.md#opening): lock, phase 1 (`examine`), the next
+/// generation where one is needed, phase 2.
 Result<Opened> open_store(const Environment& environment, const std::string& store,
                           const Options& options);
 
@@ -32,7 +33,8 @@ Result<std::unique_ptr<Core>> start_core(const Environment& environment, const O
                                          std::shared_ptr<layout::StoreLock> lock,
                                          bool compaction = true);
 
-/// Replays records up to and including `until` from a surveyed log of `generation` (step 9).
+/// Replays records up to and including `until` from a surveyed log of `generation`
+/// (docs/specification.md#replay).
 /// Returns how many.
 Result<std::int64_t> replay_log(const Environment& environment, Core& core,
                                 const std::string& generation, const changelog::Survey& survey,

@@ -24,7 +24,8 @@ struct DbState {
   codec::Stats stats;  ///< its version is the version this database is at
 };
 
-/// Everything a read needs, at one version; immutable once published (spec §4).
+/// Everything a read needs, at one version; immutable once published
+/// (docs/specification.md#states).
 struct State {
   std::shared_ptr<Lifetime> lifetime;  // first, so that it goes last: snapshots before databases
   std::int64_t version = 0;

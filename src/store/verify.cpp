@@ -1,4 +1,5 @@
-// Full scan of a state against what the state says of itself (spec §9).
+// Compares a full scan of a state with what the state says of itself
+// (docs/specification.md#verify).
 #include "base/error.hpp"
 #include "base/guard.hpp"
 #include "scan/scan.hpp"

@@ -56,7 +56,7 @@ class Input(Case):
                 bad = f'{{"version":4,"changesets":[{{"name":"evm","pairs":[{pair}]}}]}}\n'
                 self.refused(USAGE, bad, 3, says="line 1, version 4")
 
-    def test_trap3_a_bad_second_line_leaves_the_block_uncommitted(self):
+    def test_a_bad_second_line_leaves_the_block_uncommitted(self):
         self.refused(USAGE, line(4, (slot_key(1), "01")) + '{"version":4,"changesets":[{}]}\n', 3,
                      says="line 2")
 

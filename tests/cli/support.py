@@ -135,7 +135,7 @@ def to_pb(lines: list) -> bytes:
 
 
 def final_rows(lines: list, prune: bool = False) -> list:
-    """Every row after these change sets, from a dict: what spec §2 says, without any hash."""
+    """Every row after these change sets, from a dict: docs/specification.md#routing, without any hash."""
     rows = {name: {} for name in DATABASES}
     kinds = {0x0A: (32, 40), 0x08: (40, 72), 0x21: (0, 32)}
     for entry in lines:

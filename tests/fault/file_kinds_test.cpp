@@ -1,7 +1,7 @@
-// Damage to the bytes of every kind of file in a store, with what may come of it as data (issue 5
-// item 4): cut at every byte (of large files: at some), bits flipped at random, 512 bytes zeroed,
-// deleted, put back as it was earlier. Never a wrong state, never an empty store, and a refusal
-// changes nothing. FLATKV_FAULT_FULL=1: the long form.
+// Damages the bytes of every kind of file in a store; a table says what may come of each: cut at
+// every byte (large files: at some), random bits flipped, 512 bytes zeroed, deleted, replaced by an
+// older copy. Never a wrong state, never an empty store, and a refusal changes nothing.
+// FLATKV_FAULT_FULL=1: the long form.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Reads while rows move from memory into a database: at every step of a flush, and held across it
-// (S19, S20, traps 41 and 42).
+// Reads while rows move from memory into a database: at every step of a flush, and held across it.
+// Fault matrix S19, S20. docs/hazards.md#unpinned-view, docs/hazards.md#stale-cache-entry.
 #include <gtest/gtest.h>
 
 #ifdef FLATKV_FAILPOINTS

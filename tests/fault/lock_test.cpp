@@ -1,4 +1,4 @@
-// The lock (K1 to K6, trap 39).
+// The lock. Fault matrix K1 to K6. docs/hazards.md#locks-that-do-not-exclude.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

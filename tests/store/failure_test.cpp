@@ -1,5 +1,5 @@
 // A running store that meets an error: what it says, what it keeps, and what an open finds
-// afterwards (traps 6, 7, 33, 43, 45; fault matrix C3, C4, C7 to C9).
+// afterwards (fault matrix C3, C4, C7 to C9).
 #include <gtest/gtest.h>
 
 #ifdef FLATKV_FAILPOINTS
@@ -64,7 +64,9 @@ class Failure : public StoreFixture {
   }
 };
 
-TEST_F(Failure, Trap6And7And33_CommitThatFailsAtAnyStep) {
+// docs/hazards.md#rows-before-the-log, docs/hazards.md#same-version-twice,
+// docs/hazards.md#failed-sync-leaves-record
+TEST_F(Failure, CommitThatFailsAtAnyStep) {
   options_.durability = Durability::sync;
   options_.segment_bytes = 1024;  // so that segments are changed too
   const std::vector<const char*> sites = {
@@ -99,7 +101,8 @@ TEST_F(Failure, Trap6And7And33_CommitThatFailsAtAnyStep) {
   }
 }
 
-TEST_F(Failure, Trap6_NothingIsIngestedBeforeTheLogIsSynced) {
+// docs/hazards.md#rows-before-the-log
+TEST_F(Failure, NothingIsIngestedBeforeTheLogIsSynced) {
   open();
   blocks(4);
   ASSERT_OK(store_->flush());
@@ -158,7 +161,8 @@ TEST_F(Failure, CloseThatCannotFlushLeavesNoCleanAndLosesNothing) {
   check_and_go_on();
 }
 
-TEST_F(Failure, Trap45_WaitingForAFlushComesBeforeTheRecord) {
+// docs/hazards.md#half-a-commit
+TEST_F(Failure, WaitingForAFlushComesBeforeTheRecord) {
   options_.write_buffer = 4 << 10;
   std::mutex mutex;
   std::condition_variable changed;
@@ -214,7 +218,8 @@ TEST_F(Failure, Trap45_WaitingForAFlushComesBeforeTheRecord) {
   EXPECT_EQ(opened->version(), acknowledged);
 }
 
-TEST_F(Failure, Trap43_ReplayThatIsInterruptedMovesNothingBackwards) {
+// docs/hazards.md#replay-moves-backwards
+TEST_F(Failure, ReplayThatIsInterruptedMovesNothingBackwards) {
   open();
   const std::array<const char*, 5> order = {"metadata", "code", "storage", "account", "legacy"};
   for (const char* name : order) {

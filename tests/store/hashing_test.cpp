@@ -1,4 +1,5 @@
-// What a block does to the hashes: the seed's plan for writing, and traps 1 to 5, 8 to 11 and 46.
+// What a block does to the hashes: inserts, updates, deletes, several applies in one block, failed
+// applies, and rows that could be mistaken for each other.
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
@@ -138,7 +139,8 @@ TEST_F(Hashing, LargeCallsThatAreRefusedOrDroppedLeaveNothing) {
   }
 }
 
-TEST_F(Hashing, Trap1_NewAccountWithoutPhantomMixOut) {
+// docs/hazards.md#phantom-mix-out
+TEST_F(Hashing, NewAccountWithoutPhantomMixOut) {
   // The root after one new account is that of its element alone.
   block({Changes().nonce(address(9), 7)});
   PlainLtHash alone;
@@ -153,7 +155,8 @@ TEST_F(Hashing, Trap1_NewAccountWithoutPhantomMixOut) {
   EXPECT_EQ(store_->root_hash().value(), alone.checksum());
 }
 
-TEST_F(Hashing, Trap2_SeveralAppliesWithAccounts) {
+// docs/hazards.md#second-apply-old-value
+TEST_F(Hashing, SeveralAppliesWithAccounts) {
   const Address owner = address(1);
   in_steps({Changes().nonce(owner, 1), Changes().balance(owner, word(5)),
             Changes().code_hash(owner, word(6)).nonce(owner, 2),
@@ -161,7 +164,8 @@ TEST_F(Hashing, Trap2_SeveralAppliesWithAccounts) {
   in_steps({Changes().nonce(owner, 3), Changes().nonce(owner, 4), Changes().nonce(owner, 3)});
 }
 
-TEST_F(Hashing, Trap2_SeveralAppliesWithStorage) {
+// docs/hazards.md#second-apply-old-value
+TEST_F(Hashing, SeveralAppliesWithStorage) {
   const Address owner = address(2);
   in_steps({Changes().storage(owner, slot(1), bytes({1})),
             Changes().storage(owner, slot(1), bytes({2})).storage(owner, slot(2), bytes({3})),
@@ -170,7 +174,8 @@ TEST_F(Hashing, Trap2_SeveralAppliesWithStorage) {
             Changes().storage(owner, slot(1), bytes({1}))});
 }
 
-TEST_F(Hashing, Trap2_SeveralAppliesWithAllFour) {
+// docs/hazards.md#second-apply-old-value
+TEST_F(Hashing, SeveralAppliesWithAllFour) {
   for (int i = 0; i < 4; ++i) {
     const Address owner = address(static_cast<std::uint64_t>(i % 2));
     const Bytes value = bytes({i + 1});
@@ -209,7 +214,8 @@ TEST_F(Hashing, WithinOneApplyTheLastWriteWins) {
   EXPECT_EQ(**found, bytes({2}));
 }
 
-TEST_F(Hashing, Trap3_InvalidInputInTheMiddleLeavesNothing) {
+// docs/hazards.md#partial-apply
+TEST_F(Hashing, InvalidInputInTheMiddleLeavesNothing) {
   blocks(3);
   const Address owner = address(1);
   const std::vector<Changes> faults = {
@@ -238,7 +244,8 @@ TEST_F(Hashing, Trap3_InvalidInputInTheMiddleLeavesNothing) {
   check_and_go_on();
 }
 
-TEST_F(Hashing, Trap3_LimitsThemselvesAreValid) {
+// docs/hazards.md#partial-apply
+TEST_F(Hashing, LimitsThemselvesAreValid) {
   block({Changes().set(Bytes(64 << 10, 0x44), bytes({1})).set(text("empty"), {})});
   check();
 }
@@ -257,7 +264,8 @@ void damage_tables(const std::string& database) {
   ASSERT_GT(damaged, 0) << "no table was large enough";
 }
 
-TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
+// docs/hazards.md#partial-apply, docs/hazards.md#error-as-not-found
+TEST_F(Hashing, ReadErrorIsNeverNotFound) {
   Random random(3);
   Changes many;
   for (std::uint64_t i = 0; i < 3000; ++i) {
@@ -319,7 +327,8 @@ TEST_F(Hashing, Trap3And5_ReadErrorIsNeverNotFound) {
   EXPECT_TRUE(commit_both(*store_, model_, next));
 }
 
-TEST_F(Hashing, Trap4_EmptyMissingAndDeletedStayApartThroughReplay) {
+// docs/hazards.md#empty-missing-delete
+TEST_F(Hashing, EmptyMissingAndDeletedStayApartThroughReplay) {
   const auto a = storage_key(address(1), slot(1));
   const auto b = code_key(address(1));
   const Bytes c = text("legacy");
@@ -344,7 +353,8 @@ TEST_F(Hashing, Trap4_EmptyMissingAndDeletedStayApartThroughReplay) {
   check_and_go_on();
 }
 
-TEST_F(Hashing, Trap4_DeleteFlagWinsOverAValue) {
+// docs/hazards.md#empty-missing-delete
+TEST_F(Hashing, DeleteFlagWinsOverAValue) {
   block({Changes().set(text("k"), bytes({1}))});
   const Bytes key = text("k");
   const Bytes value = bytes({2});
@@ -357,7 +367,8 @@ TEST_F(Hashing, Trap4_DeleteFlagWinsOverAValue) {
   EXPECT_FALSE(found->has_value());
 }
 
-TEST_F(Hashing, Trap8_OtherModulesAreIgnoredAndCounted) {
+// docs/hazards.md#other-modules-as-evm
+TEST_F(Hashing, OtherModulesAreIgnoredAndCounted) {
   const Roots before = store_->working_roots().value();
   ASSERT_OK(store_->apply(Changes()
                               .module("bank")
@@ -373,7 +384,8 @@ TEST_F(Hashing, Trap8_OtherModulesAreIgnoredAndCounted) {
   EXPECT_EQ(store_->committed_roots(), before);
 }
 
-TEST_F(Hashing, Trap9And47_LegacyKeysThatLookLikeMetadata) {
+// docs/hazards.md#metadata-among-rows, docs/hazards.md#legacy-key-hits-metadata
+TEST_F(Hashing, LegacyKeysThatLookLikeMetadata) {
   const std::vector<Bytes> keys = {text("local"),
                                    text("stats"),
                                    text("_meta/version"),
@@ -405,7 +417,8 @@ TEST_F(Hashing, Trap9And47_LegacyKeysThatLookLikeMetadata) {
   check_and_go_on();
 }
 
-TEST_F(Hashing, Trap10And11_NothingBorrowedIsKept) {
+// docs/hazards.md#borrowed-memory, docs/hazards.md#aliased-batches
+TEST_F(Hashing, NothingBorrowedIsKept) {
   Bytes key = text("key-a");
   Bytes value = text("value-a");
   std::string module = "evm";
@@ -431,7 +444,8 @@ TEST_F(Hashing, Trap10And11_NothingBorrowedIsKept) {
   check_and_go_on();
 }
 
-TEST_F(Hashing, Trap46_CodeAndAccountRowThatTradePlaces) {
+// docs/hazards.md#rows-trading-places
+TEST_F(Hashing, CodeAndAccountRowThatTradePlaces) {
   const Address owner = address(4);
   Bytes row(40);
   row[39] = 7;

@@ -1,5 +1,5 @@
 // What the databases say of themselves: LocalMeta, stats, `_meta/*`; and what an open does when
-// they are missing, of the old form, or wrong (spec §8 steps 2 to 6, trap 13).
+// they are missing, of the old form, or wrong (docs/specification.md#opening).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -190,10 +190,11 @@ TEST_F(Metadata, LocalMetaVersionAboveInt64IsNeverTaken) {
   }
 }
 
-TEST_F(Metadata, Trap13_MissingHashesOnAStoreWithRowsAreNeverZero) {
-  // The fault that the review of the seed found. No hash is anywhere in the databases: LocalMeta of
-  // the old form, and nothing in the metadata database. The next block must build on the sum of the
-  // rows; from zero it would be wrong for ever.
+// docs/hazards.md#missing-hashes-as-zero
+TEST_F(Metadata, MissingHashesOnAStoreWithRowsAreNeverZero) {
+  // No hash is anywhere in the databases: LocalMeta has the old form, and the metadata database is
+  // empty. The next block must build on the sum of the rows; from zero every later root would be
+  // wrong.
   for (const char* name : {"account", "code", "storage", "legacy"}) make_old_form(name);
   edit("metadata", {{meta_key("_meta/hash/account"), {}},
                     {meta_key("_meta/hash/code"), {}},
@@ -212,7 +213,8 @@ TEST_F(Metadata, Trap13_MissingHashesOnAStoreWithRowsAreNeverZero) {
             to_bytes(model_.committed().hashes[2].serialized()));
 }
 
-TEST_F(Metadata, Trap13_MissingPerDatabaseHashesAlone) {
+// docs/hazards.md#missing-hashes-as-zero
+TEST_F(Metadata, MissingPerDatabaseHashesAlone) {
   // As a store of before per-database hashes: the global hash and version are there.
   for (const char* name : {"account", "code", "storage", "legacy"}) make_old_form(name);
   edit("metadata", {{meta_key("_meta/hash/account"), {}},
@@ -225,7 +227,8 @@ TEST_F(Metadata, Trap13_MissingPerDatabaseHashesAlone) {
   check_and_go_on();
 }
 
-TEST_F(Metadata, Trap13_BackfillThatMeetsAChangedRowIsRefused) {
+// docs/hazards.md#missing-hashes-as-zero
+TEST_F(Metadata, BackfillThatMeetsAChangedRowIsRefused) {
   // The scan is compared with the record of that version: a hash of wrong rows is not taken.
   const auto& rows = model_.committed().rows[2];
   ASSERT_FALSE(rows.empty());

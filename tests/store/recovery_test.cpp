@@ -1,5 +1,5 @@
-// Opening: skew, replay, gaps, logs that are behind, clean opens (spec §8; traps 6, 7, 12, 14 to
-// 16, 24, 25, 34 to 37).
+// Opening (docs/specification.md#opening): databases at different versions, replay, gaps, logs
+// that are behind, clean opens.
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
@@ -113,7 +113,7 @@ TEST_F(Recovery, SkewOfManyBlocksInEveryDatabase) {
   EXPECT_EQ(store_->open_report().replayed_blocks, 15);
   check_and_go_on();
   close();
-  EXPECT_TRUE(all_flushed_at(model_.version())) << "trap 16";
+  EXPECT_TRUE(all_flushed_at(model_.version())) << "databases are uneven after replay";
 }
 
 TEST_F(Recovery, SkewIsFoundThoughCleanIsThere) {
@@ -131,7 +131,8 @@ TEST_F(Recovery, SkewIsFoundThoughCleanIsThere) {
   check_and_go_on();
 }
 
-TEST_F(Recovery, Trap12_MetadataDatabaseBehindTheRows) {
+// docs/hazards.md#metadata-behind-rows
+TEST_F(Recovery, MetadataDatabaseBehindTheRows) {
   // Its hashes are those of older rows: building on them would be wrong for ever.
   blocks(4);
   close();
@@ -145,7 +146,8 @@ TEST_F(Recovery, Trap12_MetadataDatabaseBehindTheRows) {
   check_and_go_on();
 }
 
-TEST_F(Recovery, Trap14_GapInTheLogIsRefused) {
+// docs/hazards.md#skipped-versions
+TEST_F(Recovery, GapInTheLogIsRefused) {
   blocks(2);
   close();
   save_database("storage");
@@ -167,7 +169,8 @@ TEST_F(Recovery, Trap14_GapInTheLogIsRefused) {
   EXPECT_EQ(tree_difference(before, tree_state(path())), "");
 }
 
-TEST_F(Recovery, Trap14_GapBelowEverythingThatIsNeededIsNoMatter) {
+// docs/hazards.md#skipped-versions
+TEST_F(Recovery, GapBelowEverythingThatIsNeededIsNoMatter) {
   blocks(20);
   close();
   const auto files = segments(path());
@@ -177,7 +180,8 @@ TEST_F(Recovery, Trap14_GapBelowEverythingThatIsNeededIsNoMatter) {
   check_and_go_on();
 }
 
-TEST_F(Recovery, Trap15_LevelDatabasesAheadOfTheLogAreKeptAndSaidSo) {
+// docs/hazards.md#evidence-destroyed-by-replay
+TEST_F(Recovery, LevelDatabasesAheadOfTheLogAreKeptAndSaidSo) {
   blocks(5);
   close();
   copy_tree(live_generation(path()) + "/changelog", aside("log"));
@@ -194,7 +198,8 @@ TEST_F(Recovery, Trap15_LevelDatabasesAheadOfTheLogAreKeptAndSaidSo) {
   check_and_go_on();
 }
 
-TEST_F(Recovery, Trap15_UnevenDatabasesAheadOfTheLogAreRefused) {
+// docs/hazards.md#evidence-destroyed-by-replay
+TEST_F(Recovery, UnevenDatabasesAheadOfTheLogAreRefused) {
   blocks(5);
   close();
   copy_tree(live_generation(path()) + "/changelog", aside("log"));
@@ -210,7 +215,8 @@ TEST_F(Recovery, Trap15_UnevenDatabasesAheadOfTheLogAreRefused) {
   expect_refused(ErrorCode::log_behind);
 }
 
-TEST_F(Recovery, Trap24_CleanReopenReadsNothingOfTheLog) {
+// docs/hazards.md#clean-open-decodes-the-log
+TEST_F(Recovery, CleanReopenReadsNothingOfTheLog) {
   blocks(30);
   close();
   const auto files = segments(path());
@@ -225,7 +231,8 @@ TEST_F(Recovery, Trap24_CleanReopenReadsNothingOfTheLog) {
   check_and_go_on();
 }
 
-TEST_F(Recovery, Trap25_RightWorkingCopyIsUsedAsItIs) {
+// docs/hazards.md#needless-clone
+TEST_F(Recovery, RightWorkingCopyIsUsedAsItIs) {
   blocks(10);
   close();
   const std::string generation = live_generation(path());
@@ -244,7 +251,8 @@ TEST_F(Recovery, Trap25_RightWorkingCopyIsUsedAsItIs) {
   check();
 }
 
-TEST_F(Recovery, Trap34_NothingIsWrittenToADatabaseOutsideAFlush) {
+// docs/hazards.md#damage-without-error
+TEST_F(Recovery, NothingIsWrittenToADatabaseOutsideAFlush) {
   blocks(10);
   ASSERT_OK(store_->flush());
   std::array<std::map<std::string, std::string>, 5> before;
@@ -262,7 +270,8 @@ TEST_F(Recovery, Trap34_NothingIsWrittenToADatabaseOutsideAFlush) {
   }
 }
 
-TEST_F(Recovery, Trap35_CreateIfMissingNeverReplacesAStoreThatLostSomething) {
+// docs/hazards.md#lost-store-created-anew
+TEST_F(Recovery, CreateIfMissingNeverReplacesAStoreThatLostSomething) {
   blocks(8);
   close();
   copy_tree(path(), aside("good"));
@@ -300,7 +309,8 @@ TEST_F(Recovery, Trap35_CreateIfMissingNeverReplacesAStoreThatLostSomething) {
   check_and_go_on();
 }
 
-TEST_F(Recovery, Trap35_OpenOnNothingNeedsCreateIfMissing) {
+// docs/hazards.md#lost-store-created-anew
+TEST_F(Recovery, OpenOnNothingNeedsCreateIfMissing) {
   close();
   options_.create_if_missing = false;
   EXPECT_TRUE(fails(CommitStore::open(directory_.path("nothing"), options_), ErrorCode::not_found));
@@ -310,7 +320,8 @@ TEST_F(Recovery, Trap35_OpenOnNothingNeedsCreateIfMissing) {
   EXPECT_TRUE(tree_state(directory_.path("empty")).empty());
 }
 
-TEST_F(Recovery, Trap36_SnapshotDirectoryWithoutItsSnapshotFileIsNone) {
+// docs/hazards.md#checkpoint-fails-but-looks-complete
+TEST_F(Recovery, SnapshotDirectoryWithoutItsSnapshotFileIsNone) {
   blocks(6);
   ASSERT_OK(store_->snapshot());
   blocks(6);

@@ -1,5 +1,5 @@
-// What a store owes its owner on a shared machine (spec §6): nobody else can read it, and no link
-// that somebody put inside leads out of it.
+// What a store owes its owner on a shared machine: nobody else can read it, and no link that
+// somebody put inside leads out of it (docs/specification.md#permissions-and-links).
 #include <sys/stat.h>
 
 #include "base/bytes.hpp"

@@ -1,5 +1,5 @@
-// Snapshots of a running store (spec §6, §7): what goes on meanwhile, what is kept, and what a kill
-// costs.
+// Snapshots of a running store (docs/specification.md#snapshot): what goes on meanwhile, what is
+// kept, and what a kill costs.
 #include <gtest/gtest.h>
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// Views, flushes and the row cache (spec §4, traps 41, 42, 44) and the handles on a store.
+// Views, flushes and the row cache (docs/specification.md#states), and the handles on a store.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -13,7 +13,8 @@ namespace {
 
 class Views : public StoreFixture {};
 
-TEST_F(Views, Trap41_ViewReadsItsVersionOverFlushes) {
+// docs/hazards.md#unpinned-view
+TEST_F(Views, ViewReadsItsVersionOverFlushes) {
   open();
   blocks(5);
   ASSERT_OK(store_->flush());
@@ -56,7 +57,8 @@ TEST_F(Views, ViewOutlivesSnapshotsAndTheHandle) {
   if (!HasFailure()) count_fault("S17", Came::recovered);
 }
 
-TEST_F(Views, Trap44_LockIsHeldUntilTheLastViewIsGone) {
+// docs/hazards.md#late-close-deletes-files
+TEST_F(Views, LockIsHeldUntilTheLastViewIsGone) {
   open();
   blocks(5);
   std::vector<ReadView> kept;
@@ -74,7 +76,8 @@ TEST_F(Views, Trap44_LockIsHeldUntilTheLastViewIsGone) {
   if (!HasFailure()) count_fault("S19", Came::refused);
 }
 
-TEST_F(Views, Trap42_StaleCacheEntryIsNeverServed) {
+// docs/hazards.md#stale-cache-entry
+TEST_F(Views, StaleCacheEntryIsNeverServed) {
   options_.row_cache = 256 << 10;
   options_.write_buffer = 32 << 10;  // flushes all the time
   open();
