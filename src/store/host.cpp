@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/fork.hpp"
 #include "base/machine.hpp"
 #include "fs/files.hpp"
 
@@ -39,17 +38,6 @@ std::string chosen_text(const Options& options) {
 Status check_there(const Lifetime& lifetime) {
   if (!lifetime.lock()) return {};  // a clone: nobody looks for it by its path
   return lifetime.lock()->check(fs::parent(lifetime.generation()));
-}
-
-void leave_to_parent(std::unique_ptr<Core>& core) noexcept {
-  if (is_forked()) static_cast<void>(core.release());
-}
-
-void leave_to_parent(std::shared_ptr<Core>& core) noexcept {
-  if (!is_forked()) return;
-  // A reference that nobody gives back.
-  alignas(std::shared_ptr<Core>) std::byte kept[sizeof(std::shared_ptr<Core>)];
-  ::new (static_cast<void*>(kept)) std::shared_ptr<Core>(std::move(core));
 }
 
 }  // namespace flatkv::store

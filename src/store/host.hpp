@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <new>
+#include <utility>
 
-#include "store/core.hpp"
+#include "base/fork.hpp"
+#include "flatkv/options.hpp"
+#include "store/lifetime.hpp"
 
 // A store and what surrounds its process.
 namespace flatkv::store {
@@ -19,9 +23,13 @@ std::string chosen_text(const Options& options);
 /// removed by path asks before. (Who moves a store while it is open can still be faster.)
 Status check_there(const Lifetime& lifetime);
 
-/// In a forked child, before the core would be destroyed: leaks it. It is the parent's, and the
-/// threads that a close waits for are not in the child.
-void leave_to_parent(std::unique_ptr<Core>& core) noexcept;
-void leave_to_parent(std::shared_ptr<Core>& core) noexcept;
+/// In a forked child, before what `owner` points to would be destroyed: keeps it for good. It is the
+/// parent's, and the threads that its destructor waits for are not in the child.
+template <class Owner>
+void leave_to_parent(Owner& owner) noexcept {
+  if (!is_forked()) return;
+  alignas(Owner) std::byte kept[sizeof(Owner)];  // never destroyed
+  ::new (static_cast<void*>(kept)) Owner(std::move(owner));
+}
 
 }  // namespace flatkv::store
