@@ -193,9 +193,10 @@ TEST(Rollback, BelowABadRecord) {
   TempDir dir;
   const std::string path = dir / "s";
   const auto roots = make_store(path);
-  // In the second half of the log; the working copy is lost too, so it would be needed.
+  // Above the newest snapshot; the working copy is lost too, so it would be needed. (One below it is
+  // not: the walk begins behind it.)
   const auto all = segments(path);
-  const std::string hit = all[all.size() - 3];
+  const std::string hit = all[all.size() - 2];
   {
     std::fstream file(hit, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(150);
