@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Writes build_info.hpp with the commit that is checked out, at build time and only if it changed.
 # Outside of git, and in a tree with changes of its own, it says so.
 set(commit unknown)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/error.hpp"
 #include "flatkv/inspect.hpp"
 #include "lost_log.hpp"

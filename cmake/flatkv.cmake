@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What every target of ours is compiled with. -march never appears here: code for one instruction
 # set lives in its own file with its own flags.
 add_library(flatkv_flags INTERFACE)

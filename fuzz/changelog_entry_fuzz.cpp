@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Change sets in protobuf: what can be read stays the same when written again, and what we write
 // can be read and written without a change.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Headers of segments and records: the bytes as they are, and with a valid digest, which no fuzzer
 // finds.
 #include <algorithm>

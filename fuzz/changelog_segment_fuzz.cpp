@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes, damages and surveys a log as the input says. Whatever was done to it: the survey changes
 // nothing; what it calls valid can be read; after a reseal the log is complete and ends where the
 // survey said; and it goes on from there.

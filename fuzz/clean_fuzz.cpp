@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CLEAN: the bytes as they are, and as lines with a valid digest.
 #include <cstdlib>
 #include <string>

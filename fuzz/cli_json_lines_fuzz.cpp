@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Change sets and roots as JSON lines, as the command reads them. Whatever it accepts must be JSON
 // for another parser, too.
 #include <cctype>

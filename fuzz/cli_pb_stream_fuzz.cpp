@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Change sets as length-prefixed protobuf, as the command reads them: the same in any pieces.
 #include <cstdlib>
 #include <string>

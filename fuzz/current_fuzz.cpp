@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CURRENT: the bytes as they are, and as the body of a file with a valid digest.
 #include <cstdlib>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Digests of states: the bytes as they are, and as a body with a valid digest. What is accepted is
 // exactly what would be written, and can be compared with anything.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fixed forms in the databases: LocalMeta, stats, versions and account values. What is accepted is
 // exactly what would be written.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MANIFEST.json: the bytes as they are, and as the body of a file with a valid digest, which no
 // fuzzer finds.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Texts from a directory or the command line: a name in a store is ours only if it is spelled
 // exactly as we spell it, hex in either case is the same bytes, and every external key has one
 // place or none.

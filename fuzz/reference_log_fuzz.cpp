@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log of a Sei node, as files with any names and contents. What is read are versions 1, 2, 3,
 // …, the same when read twice, and never a pair or set that is malformed for the store.
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The plain program of a fuzz target: runs it over the given files and all files in given folders.
 // Fails if there are none, because a lost corpus tests nothing.
 #include <cstddef>

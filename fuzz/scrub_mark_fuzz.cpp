@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SCRUB: the bytes as they are, and as the body of a file with a valid digest; `@H` in the input
 // stands for the hex of a hash.
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SNAPSHOT: the bytes as they are; as the body of a file with a valid digest; and that with the
 // copy of the manifest, which the body lacks.
 #include <algorithm>

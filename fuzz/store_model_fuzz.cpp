@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes are a script of operations on a store and on the model of the tests: apply, commit,
 // discard, flush, snapshot, reopen, rollback, views, iteration. Both must agree after each.
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exported states from an untrusted source. The first byte says how to use the rest: as a stream,
 // raw or compressed; as frames with valid digests, which no fuzzer finds; or as rows under a header
 // that fits them, so that only the rules decide.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Passes ctest's output through, and lists the tests that GoogleTest skipped before ctest's summary.
 
 For ctest a program with skipped tests has passed. Its log, argument 1, lists the skipped ones once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Time of one element, one digest and one batch for each kernel, in Google Benchmark's form. On a
 // shared machine use scripts/bench-kernel, which interleaves the kernels.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every kernel against BLAKE3's official C, interleaved in one run: a shared machine may change its
 // speed for minutes at a time, so only ratios of neighbouring measurements mean something.
 

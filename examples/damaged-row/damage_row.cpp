@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // damage_row STORE DB KEY: changes the last byte of one stored row of a closed store through
 // RocksDB alone, as another program or an intruder would. All block checksums are valid afterwards;
 // only the hash of the database shows it. Built with the tests, never installed.

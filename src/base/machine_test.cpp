@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a process may use, with control groups of both versions as files of a made-up root.
 #include "base/machine.hpp"
 

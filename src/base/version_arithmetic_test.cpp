@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/version_arithmetic.hpp"
 
 #include <gtest/gtest.h>

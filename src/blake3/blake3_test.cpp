@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "blake3/blake3.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Each instruction set has a file and flags of its own; nothing else may use them. -O2: at -O3 the
 # loops around the rounds are unrolled and the code no longer fits the caches. The scheduled rounds
 # are one string of assembly, longer than ISO C++ requires compilers to support.

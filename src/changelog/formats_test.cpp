@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The worked examples of docs/formats.md are what the code writes. Another program made their bytes
 // (written in Python, roots by the oracle), so this also proves the layout as a whole.
 #include <fstream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "changelog/reader.hpp"
 
 #include "changelog/test_support.hpp"

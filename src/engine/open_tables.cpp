@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "engine/open_tables.hpp"
 
 #include <sys/resource.h>

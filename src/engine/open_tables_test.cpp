@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables within the process's descriptors: what each database may keep open, and a database with
 // more of them than there are descriptors.
 #include "engine/open_tables.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "engine/rocks_cursor.hpp"
 
 #include <rocksdb/iterator.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
 #include "changelog/tail.hpp"
 #include "codec/change_log_entry.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flatkv/inspect.hpp"
 #include "history/test_support.hpp"
 

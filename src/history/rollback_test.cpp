@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "history/rollback.hpp"
 
 #include "base/failpoint.hpp"
@@ -193,8 +194,8 @@ TEST(Rollback, BelowABadRecord) {
   TempDir dir;
   const std::string path = dir / "s";
   const auto roots = make_store(path);
-  // Above the newest snapshot; the working copy is lost too, so it would be needed. (One below it is
-  // not: the walk begins behind it.)
+  // Above the newest snapshot; the working copy is lost too, so it would be needed. (One below it
+  // is not: the walk begins behind it.)
   const auto all = segments(path);
   const std::string hit = all[all.size() - 2];
   {

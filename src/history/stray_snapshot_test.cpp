@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Snapshots of another branch: what an older copy, restored over a store, finds lying there.
 #include <mutex>
 

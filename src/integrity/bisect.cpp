@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds the first version at which the roots lines of two logs differ.
 #include "flatkv/bisect.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The keys that differ at the block at which two stores diverge.
 #include <set>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ranges in which two digests differ, and the keys in a range in which two states differ.
 #include <algorithm>
 

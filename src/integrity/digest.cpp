@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the digest of a state from one scan.
 #include "flatkv/digest.hpp"
 

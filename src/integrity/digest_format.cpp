@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of a digest (docs/formats.md).
 #include <algorithm>
 #include <limits>

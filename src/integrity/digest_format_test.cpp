@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/endian.hpp"
 #include "blake3/blake3.hpp"
 #include "integrity/digest_part.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Builds the next generation of a repair beside the live one, proves it and swaps it in.
 #include <algorithm>
 

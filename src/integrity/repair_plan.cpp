@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plans a repair: phase 1 of opening, and full scans.
 #include <algorithm>
 #include <ranges>

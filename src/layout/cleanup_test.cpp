@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/failpoint.hpp"
 #include "layout/removal.hpp"
 #include "layout/test_support.hpp"

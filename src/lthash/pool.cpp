@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "lthash/pool.hpp"
 
 #include <tbb/task_arena.h>

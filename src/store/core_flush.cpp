@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The half of Core that moves rows out of memory: freezing, back-pressure, snapshots, close.
 #include <algorithm>
 #include <future>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the databases of a copy say, and whether it can be believed
 // (docs/specification.md#opening, its first phase).
 #include <algorithm>

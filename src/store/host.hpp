@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>
@@ -23,8 +24,8 @@ std::string chosen_text(const Options& options);
 /// removed by path asks before. (Who moves a store while it is open can still be faster.)
 Status check_there(const Lifetime& lifetime);
 
-/// In a forked child, before what `owner` points to would be destroyed: keeps it for good. It is the
-/// parent's, and the threads that its destructor waits for are not in the child.
+/// In a forked child, before what `owner` points to would be destroyed: keeps it for good. It is
+/// the parent's, and the threads that its destructor waits for are not in the child.
 template <class Owner>
 void leave_to_parent(Owner& owner) noexcept {
   if (!is_forked()) return;

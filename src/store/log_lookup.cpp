@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "store/log_lookup.hpp"
 
 #include "base/version_arithmetic.hpp"

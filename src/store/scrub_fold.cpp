@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "store/scrub_fold.hpp"
 
 #include "base/bytes.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The thread of a scrub in the background: the same steps as by hand, at a rate.
 #include <algorithm>
 

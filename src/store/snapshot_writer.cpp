@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "store/snapshot_writer.hpp"
 
 #include "base/failpoint.hpp"

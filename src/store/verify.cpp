@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compares a full scan of a state with what the state says of itself
 // (docs/specification.md#verify).
 #include "base/error.hpp"

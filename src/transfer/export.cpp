@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
 #include "fs/absolute.hpp"

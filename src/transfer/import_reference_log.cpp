@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
 #include "codec/strict.hpp"
 #include "flatkv/inspect.hpp"

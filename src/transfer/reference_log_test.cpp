@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flatkv/reference_log.hpp"
 
 #include <gtest/gtest.h>

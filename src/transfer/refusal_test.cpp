@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an import and a check refuse (rows I1 and I2 of docs/recovery.md), with nothing changed.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "transfer/stream_pass.hpp"
 
 #include "base/guard.hpp"

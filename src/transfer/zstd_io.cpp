@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compression around a stream; digests cover the uncompressed bytes.
 #include <zstd.h>
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The benchmark verb and its scripts at tiny sizes: that they run, agree with themselves, and tidy up."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The reading verbs, with --at and without, beside processes that commit, snapshot, prune and go back: an answer is of
 a state that was committed under that version, or it is a refusal that says why."""
 

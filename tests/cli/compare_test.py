@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """digest, diff and bisect: where two nodes differ."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The examples of change sets in docs/formats.md are what the program reads and writes."""
 
 import re

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Every golden trace through the program: roots of every version, final rows, and a full scan."""
 
 import json

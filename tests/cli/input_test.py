@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What `apply` and `what-if` take, what they refuse, and that refusing changes nothing."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Interrupts, kills, closed pipes and full disks: what a process can meet, and what is left behind."""
 
 import json

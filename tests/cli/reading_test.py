@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The reading verbs: what they print, that they change nothing, and that a writer does not matter."""
 
 import hashlib

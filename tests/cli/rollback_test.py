@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """rollback: by hand, refused, interrupted, and of a store that does not open."""
 
 import json

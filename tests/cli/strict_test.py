@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Strict mode: mistakes that are taken in silence without it."""
 
 import json

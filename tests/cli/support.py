@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of the command share: running it, a plain model of rows, and traces."""
 
 import json

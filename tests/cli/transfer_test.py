@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """export, check, import and import-log: round trips, forgeries, interruptions, kills."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What a stranger meets: words that are no verb, failures as JSON, closed pipes, odd inputs."""
 
 import gzip

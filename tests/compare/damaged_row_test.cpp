@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flatkv/bisect.hpp"
 #include "flatkv/inspect.hpp"
 #include "support/store_fixture.hpp"

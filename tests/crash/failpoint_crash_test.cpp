@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kills the process, or fails the step, at every failpoint between durable steps, in every section
 // that passes it. The store must open again and hold what was acknowledged.
 // FLATKV_FAILPOINT_HITS: how many hits of a site are tried (0: all).

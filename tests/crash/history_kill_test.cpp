@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kills among commits, snapshots and their pruning, rollbacks and imports of a child (rows S1, S15,
 // B1 and I1 of docs/recovery.md). What was acknowledged is there, a rollback or an import happened
 // completely or not at all, and blocks go on from either. FLATKV_KILL_ROUNDS, FLATKV_SEED.

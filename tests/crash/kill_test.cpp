@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A child commits and acknowledges over a pipe, and is killed at random, also in recovery. The
 // store must open at the last acknowledged version or the next, with the model's root and a full
 // scan that agrees (row L4 of docs/recovery.md). FLATKV_KILL_ROUNDS, FLATKV_SEED.

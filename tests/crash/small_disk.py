@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Real disks that are small or fail: a tmpfs that fills up at every level (N1, I3, E2) and an ext4 that turns
 read-only under a running writer (N4). Mounting needs root; otherwise the test is skipped with the reason."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The built program under strace, which makes the Nth call of a kind fail, lie or kill, for the first N of
 each thread (row L5 of docs/recovery.md). After each, what was acknowledged is there, every root is the golden one, the
 rest of the file is applied and everything verifies.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Nth allocation fails, in every public function and in the library's own threads (N3): the
 // function says `out_of_memory` or that the store has failed, nothing is thrown, no block that was
 // acknowledged is lost, and the store opens with the roots of its model. Where the process ends

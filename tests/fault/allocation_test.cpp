@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An allocation that fails in the writer's own thread, the Nth for every N (N3): the call says so,
 // the store fails rather than go on from half a block, and a reopened one is whole. Where the
 // process ends instead (in RocksDB), that is a kill.

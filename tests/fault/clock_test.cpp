@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A clock of the day that jumps about, by decades and backwards (N5): nothing depends on it. The
 // functions that tell the time are replaced for the whole process, RocksDB and the standard library
 // included; the monotonic clock stays what it is.

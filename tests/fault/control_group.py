@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A store in a control group with less memory than the machine (N7). Making one needs root and a hierarchy that
 may be written; without it this is skipped, and says so."""
 

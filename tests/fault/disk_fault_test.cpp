@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faults of the disk under a running store, made by a disk in memory (C11, S13, S15, S18): the call
 // says so, nothing wrong is taken for right, and the store goes on or fails as the matrix has it.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that `open` refuses is explained, and nothing is changed by looking: what was found,
 // what was expected, and commands that could help; those that are ours are run, one by one.
 #include <algorithm>

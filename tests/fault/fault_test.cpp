@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of faults, one by one; counts by outcome at the end.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Damages the bytes of every kind of file in a store; a table says what may come of each: cut at
 // every byte (large files: at some), random bits flipped, 512 bytes zeroed, deleted, replaced by an
 // older copy. Never a wrong state, never an empty store, and a refusal changes nothing.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads while rows move from memory into a database: at every step of a flush, and held across it.
 // Fault matrix S19, S20. docs/hazards.md#unpinned-view, docs/hazards.md#stale-cache-entry.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Forks without exec: the lock of a store that was closed is free, and a child's store works or is
 // refused, but nothing waits for threads that did not come along.
 #include <gtest/gtest.h>

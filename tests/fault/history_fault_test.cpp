@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of the matrix about versions other than the last: damage that snapshots share, copies that
 // are ahead of what is asked for, targets that cannot be reached, views over all of it.
 #include <gtest/gtest.h>

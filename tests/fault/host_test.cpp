@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What surrounds a store: the directory that the process is in, descriptors, clones that dead
 // readers left, and options that no machine can give.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hashing kernels: one that gives a wrong lane is found out (H1), one that the CPU lacks is refused
 // (H2), and all that it has give the same roots (H3).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process that may not have what it asks for: descriptors (N2) and access (W13). What it gets is
 // an error, or a failed store; the files are as whole as after any stop.
 #include <grp.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The lock. Fault matrix K1 to K6. docs/hazards.md#locks-that-do-not-exclude.
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The last segment of a killed store cut at every byte and flipped at every bit (W1, W2). In CI a
 // part of them; FLATKV_FAULT_FULL=1 takes all.
 #include <gtest/gtest.h>

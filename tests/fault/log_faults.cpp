@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "fault/damage.hpp"
 #include "fault/fault_table.hpp"
 #include "support/changes.hpp"

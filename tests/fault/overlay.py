@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A store in a lower layer of an overlay, as in the image of a container (S22): its directories cannot be renamed
 there. Mounting needs root; without it this is skipped, and says so."""
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The store against results of other implementations: the roots line of every version, the final
 // rows and a full scan; straight through, over reopens, and with a write buffer so small that a
 // flush happens every few blocks.

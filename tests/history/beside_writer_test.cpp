@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Readers beside a process that commits, snapshots, prunes, goes back, closes and opens again: what
 // they see was committed, adds up, and is of the version they asked for.
 #include <gtest/gtest.h>

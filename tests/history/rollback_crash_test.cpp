@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process that goes back is killed, or a step of it fails, at every failpoint it passes: what is
 // left is the old tip or the target, whole, and going back can be tried again (fault matrix B1).
 // FLATKV_FAILPOINT_HITS=0: the long form.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Readers on views while the writer commits, flushes, snapshots, prunes and goes back: what a view
 // gives adds up to the roots of its version, whichever way it is read, and however long it is kept.
 // Small enough for ThreadSanitizer, under which scripts/nightly runs it. FLATKV_RACE_BLOCKS.

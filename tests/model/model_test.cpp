@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The model itself against traces of an independent implementation: a wrong model would hide a
 // wrong store.
 #include "support/model.hpp"

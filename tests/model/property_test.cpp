@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random operations on a store and on the model, which must agree after each of them.
 // FLATKV_SEED repeats a run (the seed is printed), FLATKV_PROPERTY_STEPS makes it longer.
 #include <gtest/gtest.h>

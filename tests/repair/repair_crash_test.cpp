@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A repair is killed, or a step of it fails, at every failpoint that it passes: either the damaged
 // generation is left unchanged or the repaired one is complete, and repair can be run again (row
 // S11 of docs/recovery.md). FLATKV_FAILPOINT_HITS=0: every time, not one in four if nothing was

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The metadata database, rebuilt from the LocalMeta of the four others.
 #include "repair/repair_fixture.hpp"
 

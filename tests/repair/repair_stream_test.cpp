@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A database rebuilt from an exported state, and streams that do not belong to this store.
 #include <algorithm>
 

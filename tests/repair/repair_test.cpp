@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One damaged database of a closed store: found, rebuilt from a snapshot and the log and proven,
 // with the others carried over; or refused, with nothing changed.
 #include "flatkv/history.hpp"

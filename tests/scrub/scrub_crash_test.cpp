@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A store that is scrubbed, killed between any two durable steps, and killed again while it
 // recovers: the scrub always continues where it was, and still proves the state (invariant S2 of
 // docs/recovery.md). FLATKV_SCRUB_HITS: how many hits of a site are tried.

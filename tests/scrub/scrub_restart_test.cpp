@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SCRUB over restarts: when a scrub continues where it was, when it must not, and that nothing
 // depends on the file (invariant S2 of docs/recovery.md).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rounds of the scrub: with blocks in between, and what they find of damage made behind the store's
 // back (invariant S1 and row V1 of docs/recovery.md).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Verify on a running store: what it names, that damage to one database does not hide others, and
 // that no one has to stop (rows V1, V2 and S9 of docs/recovery.md).
 #include <gtest/gtest.h>

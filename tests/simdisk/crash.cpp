@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a power cut leaves, and the other things that only a test can do to a disk.
 #include <algorithm>
 #include <functional>

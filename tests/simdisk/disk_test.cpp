@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SimDisk through our own file layer: what a crash may lose and what it must keep.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include <rocksdb/env.h>
 #include <rocksdb/io_status.h>
 

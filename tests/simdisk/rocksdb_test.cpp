@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SimDisk under RocksDB: what the store relies on holds on this disk, and unsynced data is really
 // lost.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Flushes that crash or fail at a chosen step, databases far apart, compactions that fail (rows C8
 // to C13 of docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>

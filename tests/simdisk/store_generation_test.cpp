@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Next generations interrupted at any step: rebuilt working copies, rollbacks, imports (rows S11,
 // S12, W12, B1 and I1 of docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>

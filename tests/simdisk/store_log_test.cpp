@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log on a disk that tears, fails, lies and fills up (rows C2 to C6 and N1 of
 // docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole store on the simulated disk, with a fault at every operation that changes it: the power
 // goes in several ways, the process ends, the operation fails once or from then on, or the disk is
 // full from then on. What is left must be one of the places that Progress allows.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Crashes while recovering from a crash, up to five deep, and then an undisturbed open (rows R1,
 // W12 and C5 of docs/recovery.md): recovery converges, and no database ever goes back.
 //

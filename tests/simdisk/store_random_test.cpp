@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random operations on a store on the simulated disk, crashes and failures among them, compared
 // with the oracle.
 //

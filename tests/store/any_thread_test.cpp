@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What any thread may call, beside everything that the writer does, and what a callback may call.
 // Small enough for ThreadSanitizer, under which scripts/nightly runs it.
 #include <gtest/gtest.h>

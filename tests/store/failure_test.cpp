@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A running store that meets an error: what it says, what it keeps, and what an open finds
 // afterwards (fault matrix C3, C4, C7 to C9).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a block does to the hashes: inserts, updates, deletes, several applies in one block, failed
 // applies, and rows that could be mistaken for each other.
 #include <gtest/gtest.h>

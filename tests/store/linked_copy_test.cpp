@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A store and a copy of it by hard links (`cp -al`): whatever the one does, no byte of the other
 // changes, and both go on (fault matrix W14).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an exceptional block costs: its old values are not all in memory at once, and what it took
 // is given back. Each in a process of its own, whose memory nothing else has touched.
 #include <sys/wait.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the databases say of themselves: LocalMeta, stats, `_meta/*`; and what an open does when
 // they are missing, of the old form, or wrong (docs/specification.md#opening).
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening (docs/specification.md#opening): databases at different versions, replay, gaps, logs
 // that are behind, clean opens.
 #include <gtest/gtest.h>

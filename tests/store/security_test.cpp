@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a store owes its owner on a shared machine: nobody else can read it, and no link that
 // somebody put inside leads out of it (docs/specification.md#permissions-and-links).
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Snapshots of a running store (docs/specification.md#snapshot): what goes on meanwhile, what is
 // kept, and what a kill costs.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Versions up to the last that there can be: nothing follows it, every call says so with a type,
 // and what was committed stays reachable.
 #include <gtest/gtest.h>

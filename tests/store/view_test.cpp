@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Views, flushes and the row cache (docs/specification.md#states), and the handles on a store.
 #include <gtest/gtest.h>
 

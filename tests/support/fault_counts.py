@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts how the faults of a script ended: as tests/support/fault_counts.hpp, for Python."""
 
 import atexit

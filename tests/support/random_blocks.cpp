@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "support/random_blocks.hpp"
 
 #include "base/bytes.hpp"
