@@ -6,7 +6,7 @@
 namespace flatkv::cli {
 
 void warn_of_lost_log(const std::string& store, Context& context) {
-  const auto info = inspect(store);
+  const auto info = inspect_store(store);
   if (!info || info->locked) return;
   if (!info->problems.empty()) {
     context.console.warning("the store does not open: " + info->problems.front().to_string());

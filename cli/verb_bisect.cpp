@@ -22,14 +22,14 @@ struct BisectArguments {
 
 std::string name_of(AccountRows rows) { return rows == AccountRows::keep ? "keep" : "prune_empty"; }
 
-nlohmann::ordered_json to_json(const std::string& path, const Parting::Side& side) {
+nlohmann::ordered_json to_json(const std::string& path, const Divergence::Side& side) {
   return {{"store", path},
           {"account_rows", name_of(side.account_rows)},
           {"initial_version", side.initial_version},
           {"log", {{"base", side.log.base}, {"last", side.log.last}}}};
 }
 
-nlohmann::ordered_json to_json(const BisectArguments& arguments, const Parting& found) {
+nlohmann::ordered_json to_json(const BisectArguments& arguments, const Divergence& found) {
   nlohmann::ordered_json json = {{"a", to_json(arguments.a, found.sides[0])},
                                  {"b", to_json(arguments.b, found.sides[1])},
                                  {"compared", {{"first", found.first}, {"last", found.last}}},
@@ -51,12 +51,12 @@ nlohmann::ordered_json to_json(const BisectArguments& arguments, const Parting& 
   return json;
 }
 
-std::string log_text(const Parting::Side& side) {
+std::string log_text(const Divergence::Side& side) {
   if (side.log.last == side.log.base) return fmt::format("no block above {}", side.log.base);
   return fmt::format("blocks {} to {}", side.log.base + 1, side.log.last);
 }
 
-std::string for_people(const BisectArguments& arguments, const Parting& found) {
+std::string for_people(const BisectArguments& arguments, const Divergence& found) {
   std::string text = fmt::format("A  {}: {}\nB  {}: {}\n", arguments.a, log_text(found.sides[0]),
                                  arguments.b, log_text(found.sides[1]));
   if (!found.parted) {
@@ -78,7 +78,7 @@ std::string for_people(const BisectArguments& arguments, const Parting& found) {
   return text;
 }
 
-void warn(const Parting& found, Context& context) {
+void warn(const Divergence& found, Context& context) {
   const auto& [a, b] = found.sides;
   if (a.account_rows != b.account_rows) {
     context.console.warning(
@@ -96,7 +96,7 @@ void warn(const Parting& found, Context& context) {
   }
 }
 
-Outcome<void> show_keys(const BisectArguments& arguments, const Parting& found,
+Outcome<void> show_keys(const BisectArguments& arguments, const Divergence& found,
                         const BisectOptions& options, DifferencesOut& out, Context& context) {
   const auto open = [&](const std::string& path) {
     return open_clone({path, found.last, arguments.scratch}, context);
@@ -104,7 +104,7 @@ Outcome<void> show_keys(const BisectArguments& arguments, const Parting& found,
   FLATKV_ASSIGN(const ReadOnlyStore a, open(arguments.a));
   FLATKV_ASSIGN(const ReadOnlyStore b, open(arguments.b));
   return out.show([&](const auto& visit) {
-    return parted_rows(a, arguments.a, b, arguments.b, found.databases(), visit, options);
+    return diverging_rows(a, arguments.a, b, arguments.b, found.databases(), visit, options);
   });
 }
 
@@ -115,7 +115,7 @@ Outcome<ExitCode> run(const BisectArguments& arguments, Context& context) {
   options.progress = [&progress](std::uint64_t blocks, std::uint64_t total) {
     progress.update("reading logs", blocks, blocks, total);
   };
-  FLATKV_ASSIGN(const Parting found, find_parting(arguments.a, arguments.b, options));
+  FLATKV_ASSIGN(const Divergence found, find_divergence(arguments.a, arguments.b, options));
   context.console.end_progress();
   warn(found, context);
   DifferencesOut out(context, arguments.limit);

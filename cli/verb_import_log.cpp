@@ -3,7 +3,7 @@
 
 #include "base/error.hpp"
 #include "cache_option.hpp"
-#include "flatkv/reference_log.hpp"
+#include "flatkv/sei_log.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
 #include "strict.hpp"
@@ -52,7 +52,7 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   // The reference's log stays where it is: what a power cut loses is replayed again.
   options.durability = Durability::process;
   Progress progress(context.console, "import-log");
-  ReferenceLogOptions log;
+  SeiLogOptions log;
   log.balances = arguments.balances;
   log.strict = arguments.strict.strict;
   log.strict_exceptions = arguments.strict.exceptions();
@@ -66,12 +66,12 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   options.create_if_missing =
       arguments.create && !opened && opened.error().code == ErrorCode::not_found;
   if (!opened && !options.create_if_missing) return std::unexpected(Trouble(opened.error()));
-  auto checked = check_reference_log(arguments.directory, log);
+  auto checked = check_sei_log(arguments.directory, log);
   if (!checked) return std::unexpected(of_log(checked.error()));
   if (!opened) opened = CommitStore::open(arguments.store, options);
   if (!opened) return std::unexpected(Trouble(opened.error()));
   CommitStore& store = *opened;
-  auto report = import_reference_log(arguments.directory, *checked, store, log);
+  auto report = import_sei_log(arguments.directory, *checked, store, log);
   context.console.end_progress();
   const std::int64_t version = store.version();
   const Roots roots = store.committed_roots();

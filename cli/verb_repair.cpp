@@ -143,7 +143,7 @@ Outcome<ExitCode> run(const RepairArguments& arguments, Context& context) {
   };
   std::vector<Database> databases;
   for (const std::string& name : arguments.databases) databases.push_back(database_named(name));
-  const auto repaired = repair(arguments.store, databases, options);
+  const auto repaired = repair_databases(arguments.store, databases, options);
   context.console.end_progress();
   if (!repaired) {
     return std::unexpected(stream ? stream->explain(repaired.error()) : Trouble(repaired.error()));

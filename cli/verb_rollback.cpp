@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "flatkv/history.hpp"
+#include "flatkv/rollback.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "blake3/blake3.hpp"
-#include "changelog/clean.hpp"
+#include "changelog/clean_marker.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace flatkv;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/bytes.hpp"
-#include "changelog/survey.hpp"
+#include "changelog/log_walk.hpp"
 #include "codec/keys.hpp"
 #include "input.hpp"
 #include "layout/generation.hpp"

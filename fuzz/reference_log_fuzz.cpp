@@ -6,7 +6,7 @@
 #include "changelog/memory_files.hpp"
 #include "codec/change_log_entry.hpp"
 #include "input.hpp"
-#include "transfer/reference_log.hpp"
+#include "transfer/sei_log.hpp"
 
 namespace {
 

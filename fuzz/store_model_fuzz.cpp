@@ -9,8 +9,8 @@
 #include <string>
 
 #include "base/bytes.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "input.hpp"
 #include "support/changes.hpp"
 #include "support/model.hpp"
@@ -114,10 +114,10 @@ void rows_are(Result<RowIterator> opened, const Rows& rows, bool backwards) {
 Rows within(const Rows& rows, const RowRange& range) {
   Rows found;
   for (const auto& [key, value] : rows) {
-    if (compare(key, range.start) < 0 || !as_chars(key).starts_with(as_chars(range.prefix))) {
+    if (compare_bytes(key, range.start) < 0 || !as_chars(key).starts_with(as_chars(range.prefix))) {
       continue;
     }
-    if (range.end.empty() || compare(key, range.end) < 0) found.emplace(key, value);
+    if (range.end.empty() || compare_bytes(key, range.end) < 0) found.emplace(key, value);
   }
   return found;
 }

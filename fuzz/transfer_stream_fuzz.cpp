@@ -162,7 +162,7 @@ void forged_rows(Input input) {
     if (!rows.empty()) {
       const Row& last = rows.back();
       good = good && (last.database < row.database ||
-                      (last.database == row.database && compare(last.key, row.key) < 0));
+                      (last.database == row.database && compare_bytes(last.key, row.key) < 0));
     }
     const auto i = static_cast<std::size_t>(row.database);
     DatabaseStats& stats = header.summary.stats[i];

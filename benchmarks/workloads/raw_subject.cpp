@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "commit/core.hpp"
 #include "fs/file_system.hpp"
 #include "layout/generation.hpp"
-#include "store/core.hpp"
-#include "store/reads.hpp"
+#include "read/read_view.hpp"
 #include "workloads/subject.hpp"
 
 namespace flatkv::bench {
 namespace {
 
-Result<store::Databases> open_databases(const std::string& generation, const Options& options) {
-  const auto block_cache = engine::make_block_cache(options.block_cache);
-  store::Databases databases;
+Result<state::Databases> open_databases(const std::string& generation, const Options& options) {
+  const auto block_cache = rocks::make_block_cache(options.block_cache);
+  state::Databases databases;
   for (const Database which : layout::kAllDatabases) {
-    engine::DbOptions db;
+    rocks::DbOptions db;
     db.path = layout::database_path(layout::working_path(generation), which);
     db.which = which;
     db.block_cache = block_cache;
     FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
-                  engine::Db::open(db, engine::Db::Mode::read_write));
+                  rocks::Db::open(db, rocks::Db::Mode::read_write));
   }
   return databases;
 }
 
-Result<std::shared_ptr<const store::State>> first_state(const std::string& path,
+Result<std::shared_ptr<const state::State>> first_state(const std::string& path,
                                                         const Options& options) {
   auto& files = fs::posix();
   FLATKV_TRY(CommitStore::create(path));
@@ -33,13 +33,13 @@ Result<std::shared_ptr<const store::State>> first_state(const std::string& path,
   FLATKV_ASSIGN(const auto choice, layout::choose_generation(path, survey));
   const std::string generation = path + "/" + choice.name;
   FLATKV_ASSIGN(auto databases, open_databases(generation, options));
-  auto state = std::make_shared<store::State>();
+  auto state = std::make_shared<state::State>();
   state->lifetime =
-      std::make_shared<store::Lifetime>(store::Environment{}, generation, databases,
-                                        std::make_shared<layout::StoreLock>(std::move(lock)));
+      std::make_shared<state::OpenGeneration>(state::Environment{}, generation, databases,
+                                              std::make_shared<layout::StoreLock>(std::move(lock)));
   for (std::size_t i = 0; i < 4; ++i) {
-    store::DbState& own = state->databases[i];
-    own.active = std::make_shared<engine::RowBuffer>();
+    state::DbState& own = state->databases[i];
+    own.active = std::make_shared<memtable::Memtable>();
     FLATKV_ASSIGN(own.snapshot, databases[i]->snapshot());
     own.hash = std::make_shared<const LtHash>();
   }
@@ -49,15 +49,16 @@ Result<std::shared_ptr<const store::State>> first_state(const std::string& path,
 }  // namespace
 
 struct RawSubject::Impl {
-  Impl(const Options& given, std::shared_ptr<const store::State> state)
+  Impl(const Options& given, std::shared_ptr<const state::State> state)
       : options(given),
-        cache(given.row_cache == 0 ? nullptr : std::make_unique<engine::RowCache>(given.row_cache)),
-        absent_keys(given.key_filter, logger),
-        old_values(cache.get(), &absent_keys),
+        cache(given.row_cache == 0 ? nullptr
+                                   : std::make_unique<memtable::RowCache>(given.row_cache)),
+        absent_key_filter(given.key_filter, logger),
+        row_lookup(cache.get(), &absent_key_filter),
         published(std::move(state)),
-        pending(AccountRows::keep, old_values, store::Hashing::when_asked,
+        pending(AccountRows::keep, row_lookup, block::Hashing::when_asked,
                 [this] { return published.load(); }) {
-    store::Flusher::Setup setup;
+    commit::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
     setup.fault = &fault;
@@ -67,15 +68,15 @@ struct RawSubject::Impl {
       if (cache) cache->flushed(database, rows, version);
     };
     for (std::size_t i = 0; i < 4 && cache; ++i) cache->start(static_cast<Database>(i), 0);
-    absent_keys.reached(published.load());
-    flusher = std::make_unique<store::Flusher>(std::move(setup));
+    absent_key_filter.reached(published.load());
+    flusher = std::make_unique<commit::Flusher>(std::move(setup));
   }
 
   /// The row changes of the pending block, kept for the hash floor while the block is.
   void keep_changes() {
     for (std::size_t i = 0; i < 4; ++i) {
       changes[i].clear();
-      for (const store::PendingRow& row : pending.tables()[i].rows) {
+      for (const block::BlockRow& row : pending.tables()[i].rows) {
         changes[i].push_back({row.key, row.old_value, row.value});
       }
     }
@@ -85,24 +86,24 @@ struct RawSubject::Impl {
   bool full() const;
 
   Options options;
-  store::Fault fault;
+  state::PoisonLatch fault;
   Logger logger{LogCallback{}};
-  std::shared_ptr<engine::PagePool> pages =
-      std::make_shared<engine::PagePool>(options.write_buffer / 4 * 5);
-  std::unique_ptr<engine::RowCache> cache;
-  store::AbsentKeys absent_keys;
-  store::OldValues old_values;
-  store::Published published;
-  store::Pending pending;
+  std::shared_ptr<memory::PagePool> pages =
+      std::make_shared<memory::PagePool>(options.write_buffer / 4 * 5);
+  std::unique_ptr<memtable::RowCache> cache;
+  block::AbsentKeyFilter absent_key_filter;
+  block::RowLookup row_lookup;
+  state::Published published;
+  block::PendingBlock pending;
   std::array<std::vector<lthash::RowChange>, 4> changes;
   lthash::Summation summation;
   std::array<codec::Stats, 4> stats{};
   std::int64_t frozen_at = 0;
-  std::unique_ptr<store::Flusher> flusher;
+  std::unique_ptr<commit::Flusher> flusher;
 };
 
 void RawSubject::Impl::publish() {
-  published.update([&](store::State& state) {
+  published.update([&](state::State& state) {
     ++state.version;
     for (std::size_t i = 0; i < 4; ++i) {
       state.databases[i].stats = stats[i];
@@ -114,20 +115,20 @@ void RawSubject::Impl::publish() {
 bool RawSubject::Impl::full() const {
   const auto current = published.load();
   std::uint64_t bytes = 0;
-  for (const store::DbState& database : current->databases) bytes += database.active->memory();
+  for (const state::DbState& database : current->databases) bytes += database.active->memory();
   return bytes >= options.write_buffer ||
          static_cast<std::uint64_t>(current->version - frozen_at) >= options.max_lag_blocks;
 }
 
 void RawSubject::Impl::freeze() {
-  store::FrozenBatch batch;
-  published.update([&](store::State& state) {
+  commit::FrozenBatch batch;
+  published.update([&](state::State& state) {
     batch.version = frozen_at = state.version;
     for (std::size_t i = 0; i < 4; ++i) {
-      store::DbState& own = state.databases[i];
+      state::DbState& own = state.databases[i];
       batch.parts[i] = {true, own.active, own.hash, own.stats};
       own.frozen.insert(own.frozen.begin(), std::move(own.active));
-      own.active = std::make_shared<engine::RowBuffer>(batch.parts[i].rows->keys() * 5 / 4, pages);
+      own.active = std::make_shared<memtable::Memtable>(batch.parts[i].rows->keys() * 5 / 4, pages);
     }
     batch.metadata = true;
   });
@@ -153,7 +154,7 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   times.of(Phase::publish) = since(start);
 
   start = Clock::now();
-  FLATKV_TRY(store::read_many(*raw.published.load(), &raw.pending, block.reads, raw.old_values));
+  FLATKV_TRY(read::read_many(*raw.published.load(), &raw.pending, block.reads, raw.row_lookup));
   times.of(Phase::lookup) = since(start);
 
   const NamedChangeSet set{kEvmModule, block.writes};
@@ -168,12 +169,12 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   times.of(Phase::wait) = since(start);
   start = Clock::now();
   const auto current = raw.published.load();
-  raw.absent_keys.add(raw.pending.tables());
-  store::insert_rows(*current, raw.pending.tables(), current->version + 1, raw.stats);
+  raw.absent_key_filter.add(raw.pending.tables());
+  commit::insert_rows(*current, raw.pending.tables(), current->version + 1, raw.stats);
   times.of(Phase::buffer) = since(start);
   start = Clock::now();
   raw.publish();
-  raw.absent_keys.reached(raw.published.load());
+  raw.absent_key_filter.reached(raw.published.load());
   times.of(Phase::publish) += since(start);
   return times;
 }

@@ -73,7 +73,7 @@ class RocksdbSubject : public Subject {
   Status read_old(const Block& block) {
     keys_.clear();
     for (const KVPair& pair : block.writes) keys_.push_back(pair.key);
-    std::ranges::sort(keys_, [](ByteView a, ByteView b) { return compare(a, b) < 0; });
+    std::ranges::sort(keys_, [](ByteView a, ByteView b) { return compare_bytes(a, b) < 0; });
     const auto again =
         std::ranges::unique(keys_, [](ByteView a, ByteView b) { return equal(a, b); });
     keys_.erase(again.begin(), again.end());

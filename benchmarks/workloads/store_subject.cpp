@@ -38,7 +38,7 @@ Result<PhaseTimes> StoreSubject::run(const Block& block) {
 }
 
 Background StoreSubject::background() const {
-  const store::Core& core = const_cast<CommitStore&>(store_).impl().core();
+  const commit::Core& core = const_cast<CommitStore&>(store_).impl().core();
   Background now;
   now.flushing = core.flushing();
   now.compacting = std::ranges::any_of(

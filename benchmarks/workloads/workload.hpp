@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/arena.hpp"
 #include "flatkv/change_set.hpp"
+#include "memory/arena.hpp"
 
 namespace flatkv::bench {
 
@@ -27,7 +27,7 @@ class Block {
   }
 
  private:
-  engine::Arena arena_;
+  memory::Arena arena_;
 };
 
 /// Size and kind of a workload; 0 is the workload's own default.

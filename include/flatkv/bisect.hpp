@@ -24,7 +24,7 @@ struct BisectOptions {
 
 /// Where two logs diverge, by their roots lines. Only reading in order finds the first difference:
 /// roots can become equal again, and chain digests differ between stores from the start.
-struct Parting {
+struct Divergence {
   struct Side {
     AccountRows account_rows = AccountRows::keep;
     std::int64_t initial_version = 1;
@@ -49,16 +49,16 @@ struct Parting {
 /// Compares the logs of the stores at `a` and `b`, reading record headers only. Errors:
 /// `version_mismatch` if the logs have no version in common, `log_behind` if a log that shows no
 /// difference ends below its store's version, `cancelled`, and those of LogReader::open.
-Result<Parting> find_parting(const std::string& a, const std::string& b,
-                             const BisectOptions& options = {});
+Result<Divergence> find_divergence(const std::string& a, const std::string& b,
+                                   const BisectOptions& options = {});
 
 /// Shows every key that differs at one version to `visit`, with both values, in order within each
 /// of `databases`. Looks first at the keys that the block writes on either side; if they do not
 /// explain the difference of the hashes, at all rows. `a` and `b` are the stores at `store_a` and
 /// `store_b` at that version. Errors: those of reading, `cancelled`, and what `visit` returns.
-Status parted_rows(const ReadOnlyStore& a, const std::string& store_a, const ReadOnlyStore& b,
-                   const std::string& store_b, const std::vector<Database>& databases,
-                   const std::function<Status(const RowDifference&)>& visit,
-                   const BisectOptions& options = {});
+Status diverging_rows(const ReadOnlyStore& a, const std::string& store_a, const ReadOnlyStore& b,
+                      const std::string& store_b, const std::vector<Database>& databases,
+                      const std::function<Status(const RowDifference&)>& visit,
+                      const BisectOptions& options = {});
 
 }  // namespace flatkv

@@ -131,7 +131,7 @@ struct StoreInfo {
   std::vector<Error> problems;
   std::vector<std::string> remedies;  ///< commands that could help
 };
-Result<StoreInfo> inspect(const std::string& store);
+Result<StoreInfo> inspect_store(const std::string& store);
 
 /// What this process may use, and what a store that it opens with default options makes of it.
 struct HostLimits {

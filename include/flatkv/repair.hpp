@@ -74,17 +74,17 @@ struct RepairReport {
 /// end), log_behind, version_mismatch and foreign_store (the stream), invalid_argument, not_found,
 /// locked, import_incomplete, format_too_new, io, no_space, permission, cancelled. An error of the
 /// last step, the swap, may leave either state.
-Result<RepairReport> repair(const std::string& store, Database database,
-                            const RepairOptions& options = {});
+Result<RepairReport> repair_databases(const std::string& store, Database database,
+                                      const RepairOptions& options = {});
 
 /// Repairs several databases in one run. Needed if more than one is damaged: the repair of one
 /// relies on the others, so two separate repairs would wait for each other. Rebuilds each damaged
 /// database from the newest snapshot in which it verifies, or all from the stream; carries over
 /// those that verify. Keeps the snapshots in which all repaired databases verify. Returns one
 /// report for each database, in the order given.
-Result<std::vector<RepairReport>> repair(const std::string& store,
-                                         const std::vector<Database>& databases,
-                                         const RepairOptions& options = {});
+Result<std::vector<RepairReport>> repair_databases(const std::string& store,
+                                                   const std::vector<Database>& databases,
+                                                   const RepairOptions& options = {});
 
 /// `repair` with the stream in a file, decompressed if its name ends in `.zst`.
 Result<RepairReport> repair_from_file(const std::string& store, Database database,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "flatkv/bytes.hpp"
+#include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
 
 namespace FLATKV_API flatkv {
@@ -17,6 +18,9 @@ struct Roots {
   Digest legacy{};
 
   bool operator==(const Roots&) const = default;
+
+  /// The checksum of one data database; of `metadata`, which holds the global hash, the root.
+  const Digest& of(Database database) const noexcept;
 };
 
 }  // namespace flatkv

@@ -15,7 +15,7 @@ std::string to_hex(ByteView bytes) {
   return text;
 }
 
-int compare(ByteView a, ByteView b) noexcept {
+int compare_bytes(ByteView a, ByteView b) noexcept {
   const std::size_t shared = std::min(a.size(), b.size());
   const int order = shared == 0 ? 0 : std::memcmp(a.data(), b.data(), shared);
   if (order != 0) return order;

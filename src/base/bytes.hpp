@@ -14,7 +14,7 @@ inline bool equal(ByteView a, ByteView b) noexcept {
 }
 
 /// Lexicographic order of unsigned bytes, a prefix before its extensions: RocksDB's order.
-int compare(ByteView a, ByteView b) noexcept;
+int compare_bytes(ByteView a, ByteView b) noexcept;
 
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
 

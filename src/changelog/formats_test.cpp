@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "changelog/clean.hpp"
+#include "changelog/clean_marker.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/test_support.hpp"
 #include "codec/change_log_entry.hpp"
@@ -86,7 +86,7 @@ class FormatsTest : public ::testing::Test {
     tip_ = (*log)->tip();
   }
 
-  Survey look() { return **survey(files_, "log", {kExampleStore, 0, true}); }
+  LogWalk look() { return **walk_segments(files_, "log", {kExampleStore, 0, true}); }
 
   MemoryFiles files_;
   Roots roots_;
@@ -101,7 +101,7 @@ TEST_F(FormatsTest, WorkedExampleIsWhatTheWriterWrites) {
 
 TEST_F(FormatsTest, WorkedExampleCanBeRead) {
   files_.content("log/00000000000000000001.log") = hex_dump(block("hex"));
-  const Survey found = look();
+  const LogWalk found = look();
   EXPECT_FALSE(found.damage);
   EXPECT_EQ(found.tip.version, 2);
   auto reader = Reader::open(files_, "log", found, kExampleStore, 2, true);

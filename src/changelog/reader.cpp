@@ -13,7 +13,7 @@ namespace flatkv::changelog {
 namespace {
 
 /// Index of the segment that holds `version`, which the survey's walk covers.
-std::size_t segment_of(const Survey& survey, std::int64_t version) {
+std::size_t segment_of(const LogWalk& survey, std::int64_t version) {
   const auto after =
       std::ranges::upper_bound(survey.segments, version, {}, &Segment::first_version);
   FLATKV_ASSERT(after != survey.segments.begin());
@@ -49,7 +49,7 @@ struct Reader::Impl {
   }
 
   /// Opens the segments that hold `from` to `to`.
-  Status open(fs::FileSystem& files, const std::string& directory, const Survey& survey,
+  Status open(fs::FileSystem& files, const std::string& directory, const LogWalk& survey,
               std::int64_t from, std::int64_t to) {
     last = to;
     chain = {from - 1, {}};
@@ -126,7 +126,7 @@ Reader& Reader::operator=(Reader&&) noexcept = default;
 Reader::~Reader() = default;
 
 Result<Reader> Reader::open(fs::FileSystem& files, const std::string& directory,
-                            const Survey& survey, const StoreId& store, std::int64_t from,
+                            const LogWalk& survey, const StoreId& store, std::int64_t from,
                             bool with_payloads) {
   if (from <= survey.base.version || from - 1 > survey.tip.version) {
     return fail(ErrorCode::log_gap, "the changelog reaches from version " +
@@ -149,7 +149,7 @@ Result<std::optional<Record>> Reader::next() {
 }
 
 Result<std::optional<RecordHeader>> find_header(fs::FileSystem& files, const std::string& directory,
-                                                const Survey& survey, const StoreId& store,
+                                                const LogWalk& survey, const StoreId& store,
                                                 std::int64_t version) {
   FLATKV_ASSIGN(const auto place, find_record(files, directory, survey, store, version));
   if (!place) return std::optional<RecordHeader>{};
@@ -157,7 +157,7 @@ Result<std::optional<RecordHeader>> find_header(fs::FileSystem& files, const std
 }
 
 Result<std::optional<RecordPlace>> find_record(fs::FileSystem& files, const std::string& directory,
-                                               const Survey& survey, const StoreId& store,
+                                               const LogWalk& survey, const StoreId& store,
                                                std::int64_t version) {
   if (version <= survey.base.version || version > survey.tip.version) {
     return std::optional<RecordPlace>{};

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "changelog/survey.hpp"
+#include "changelog/log_walk.hpp"
 
 namespace flatkv::changelog {
 
@@ -23,7 +23,7 @@ class Reader {
   /// Nothing beyond `survey.tip` is ever returned. Errors: log_gap (from is not kept), corruption,
   /// io, and not_found for a segment that was pruned since the survey.
   static Result<Reader> open(fs::FileSystem& files, const std::string& directory,
-                             const Survey& survey, const StoreId& store, std::int64_t from,
+                             const LogWalk& survey, const StoreId& store, std::int64_t from,
                              bool with_payloads);
   Reader(Reader&&) noexcept;
   Reader& operator=(Reader&&) noexcept;
@@ -37,7 +37,7 @@ class Reader {
   explicit Reader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
   friend Result<std::optional<struct RecordPlace>> find_record(fs::FileSystem&, const std::string&,
-                                                               const Survey&, const StoreId&,
+                                                               const LogWalk&, const StoreId&,
                                                                std::int64_t);
 };
 
@@ -50,12 +50,12 @@ struct RecordPlace {
 
 /// The record of one version, by headers alone; nothing if the survey's walk does not hold it.
 Result<std::optional<RecordPlace>> find_record(fs::FileSystem& files, const std::string& directory,
-                                               const Survey& survey, const StoreId& store,
+                                               const LogWalk& survey, const StoreId& store,
                                                std::int64_t version);
 
 /// The record header of one version; nothing if the log does not keep it.
 Result<std::optional<RecordHeader>> find_header(fs::FileSystem& files, const std::string& directory,
-                                                const Survey& survey, const StoreId& store,
+                                                const LogWalk& survey, const StoreId& store,
                                                 std::int64_t version);
 
 }  // namespace flatkv::changelog

@@ -7,7 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "blake3/blake3.hpp"
-#include "changelog/survey.hpp"
+#include "changelog/log_walk.hpp"
 
 namespace flatkv::changelog {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/failpoint.hpp"
 #include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
-#include "changelog/survey.hpp"
+#include "changelog/log_walk.hpp"
 #include "fs/files.hpp"
 #include "fs/space.hpp"
 

@@ -80,11 +80,11 @@ class LogTest : public ::testing::Test {
       ASSERT_TRUE(log->sync());
     }
   }
-  Result<std::optional<Survey>> try_look(std::int64_t from = 0, bool check = true,
-                                         const StoreId& store = kStore) {
-    return survey(files, "log", {store, from, check});
+  Result<std::optional<LogWalk>> try_look(std::int64_t from = 0, bool check = true,
+                                          const StoreId& store = kStore) {
+    return walk_segments(files, "log", {store, from, check});
   }
-  std::optional<Survey> look(std::int64_t from = 0, bool check = true) {
+  std::optional<LogWalk> look(std::int64_t from = 0, bool check = true) {
     auto found = try_look(from, check);
     EXPECT_TRUE(found) << found.error().to_string();
     return found ? std::move(*found) : std::nullopt;

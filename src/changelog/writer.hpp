@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "changelog/survey.hpp"
+#include "changelog/log_walk.hpp"
 
 namespace flatkv::changelog {
 
@@ -70,13 +70,13 @@ Status prune(fs::FileSystem& files, const std::string& directory, std::int64_t k
 
 /// Removes what `survey` found beside the log, in the same way. That no snapshot needs it is for
 /// the caller to know: survey from the oldest version that is to stay reachable.
-Status remove_strays(fs::FileSystem& files, const std::string& directory, const Survey& survey);
+Status remove_strays(fs::FileSystem& files, const std::string& directory, const LogWalk& survey);
 
 /// Builds in `to` (made here) the log of `from` cut after `version`: sealed segments linked, the
 /// one that holds `version` copied up to it and synced; a header with that base where none does.
 /// All synced, `to` included; the caller syncs its parent. Only the segments of the survey go over:
 /// survey from the oldest version that is to stay reachable. `log_gap` for a version outside of it.
 Status clone_until(fs::FileSystem& files, const std::string& from, const std::string& to,
-                   const Survey& survey, const StoreId& store, std::int64_t version);
+                   const LogWalk& survey, const StoreId& store, std::int64_t version);
 
 }  // namespace flatkv::changelog

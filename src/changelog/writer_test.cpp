@@ -343,7 +343,7 @@ TEST(WriterThreads, AppendAndSyncAtTheSameTimeAcrossRotations) {
   const std::string path = (directory / "log").string();
   const Base base{0, filled(1)};
   ASSERT_TRUE(create_log(fs::posix(), path, kStore, base));
-  const Tip tip = survey(fs::posix(), path, {kStore, 0, true})->value().tip;
+  const Tip tip = walk_segments(fs::posix(), path, {kStore, 0, true})->value().tip;
   auto log = Writer::open(fs::posix(), path, tip, {kStore, 4096});
   ASSERT_TRUE(log);
   constexpr std::int64_t kLast = 400;
@@ -368,7 +368,7 @@ TEST(WriterThreads, AppendAndSyncAtTheSameTimeAcrossRotations) {
   done = true;
   one.join();
   two.join();
-  const auto found = survey(fs::posix(), path, {kStore, 0, true});
+  const auto found = walk_segments(fs::posix(), path, {kStore, 0, true});
   ASSERT_TRUE(found);
   EXPECT_EQ((*found)->tip.version, kLast);
   EXPECT_FALSE((*found)->damage);

@@ -278,7 +278,7 @@ TEST(Snapshots, PruningWhereADirectoryCannotBeRenamed) {
       injected = true;
       return fail(ErrorCode::io, "injected");
     };
-    const auto pruned = prune_snapshots(files, generation.path(), 0);
+    const auto pruned = prune(files, generation.path(), 0);
     if (!injected) {
       EXPECT_EQ(*pruned, 10);
       EXPECT_EQ(valid_versions(generation.path()), std::vector<std::int64_t>{10});
@@ -299,7 +299,7 @@ TEST(Snapshots, PruningWhereADirectoryCannotBeRenamed) {
           << at;
     }
     EXPECT_TRUE(remove_unfinished(fs::posix(), generation.path()).empty());
-    EXPECT_EQ(*prune_snapshots(fs::posix(), generation.path(), 0), 10);
+    EXPECT_EQ(*prune(fs::posix(), generation.path(), 0), 10);
     EXPECT_EQ(valid_versions(generation.path()), std::vector<std::int64_t>{10});
   }
   EXPECT_GE(failed, 20U);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
 
-#include "engine/test_support.hpp"
+#include "memtable/memtable.hpp"
+#include "rocks/test_support.hpp"
 #include "scan/scan.hpp"
 
 // Scans of real databases, raw and through their write buffers.
 namespace flatkv::scan {
 namespace {
 
-using engine::must;
-using engine::Rows;
+using rocks::must;
+using rocks::Rows;
 
 constexpr std::size_t kRows = 20'000;
 
@@ -49,17 +50,17 @@ class DatabaseScan : public testing::Test {
  protected:
   DatabaseScan() {
     for (std::size_t i = 0; i < kRows; ++i) rows_[key_of(i)] = "value " + std::to_string(i);
-    engine::ingest_rows(*db_, directory_ / "table.sst", rows_, {{"local", "x"}, {"stats", "y"}});
+    rocks::ingest_rows(*db_, directory_ / "table.sst", rows_, {{"local", "x"}, {"stats", "y"}});
   }
 
   const fs::TestDirectory directory_;
-  std::shared_ptr<engine::Db> db_ = engine::open_db(directory_ / "db", engine::Db::Mode::create);
+  std::shared_ptr<rocks::Db> db_ = rocks::open_db(directory_ / "db", rocks::Db::Mode::create);
   Rows rows_;
 };
 
 TEST_F(DatabaseScan, MetadataIsNoRow) {
   const auto snapshot = must(db_->snapshot());
-  expect_scan([&](const engine::Bounds& bounds) { return snapshot->cursor(bounds); }, rows_);
+  expect_scan([&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds); }, rows_);
   const auto found = scan_snapshot(snapshot, {});
   ASSERT_TRUE(found) << found.error().to_string();
   EXPECT_EQ(found->hash, expected(rows_).hash);
@@ -70,23 +71,23 @@ TEST_F(DatabaseScan, IsOfItsSnapshotWhileTheDatabaseChanges) {
   Rows later;
   for (std::size_t i = 0; i < kRows; i += 3) later[key_of(i)] = std::nullopt;
   for (std::size_t i = 1; i < kRows; i += 3) later[key_of(i)] = "another";
-  engine::ingest_rows(*db_, directory_ / "later.sst", later);
-  expect_scan([&](const engine::Bounds& bounds) { return snapshot->cursor(bounds); }, rows_);
+  rocks::ingest_rows(*db_, directory_ / "later.sst", later);
+  expect_scan([&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds); }, rows_);
   Rows now = rows_;
   for (const auto& [key, value] : later) now[key] = value;
   const auto newest = must(db_->snapshot());
-  expect_scan([&](const engine::Bounds& bounds) { return newest->cursor(bounds); }, now);
+  expect_scan([&](const rocks::Bounds& bounds) { return newest->cursor(bounds); }, now);
 }
 
 TEST_F(DatabaseScan, ThroughTheBuffersAtTheirVersions) {
-  const auto frozen = std::make_shared<engine::RowBuffer>();
-  const auto active = std::make_shared<engine::RowBuffer>();
+  const auto frozen = std::make_shared<memtable::Memtable>();
+  const auto active = std::make_shared<memtable::Memtable>();
   Rows now = rows_;
-  const auto write = [&](engine::RowBuffer& buffer, std::size_t number, std::int64_t version,
+  const auto write = [&](memtable::Memtable& buffer, std::size_t number, std::int64_t version,
                          const std::optional<std::string>& value, bool counts) {
     const std::string key = key_of(number);
     const ByteView view = as_bytes(key);
-    buffer.insert({view, engine::key_hash(view), !value, as_bytes(value ? *value : ""), false},
+    buffer.insert({view, memory::key_hash(view), !value, as_bytes(value ? *value : ""), false},
                   version);
     if (counts) now[key] = value;
   };
@@ -96,29 +97,29 @@ TEST_F(DatabaseScan, ThroughTheBuffersAtTheirVersions) {
   for (std::size_t i = 0; i < 9'000; i += 5) write(*active, i, 7, "seven", true);
   for (std::size_t i = 0; i < 9'000; i += 4) write(*active, i, 8, "not yet published", false);
   const auto snapshot = must(db_->snapshot());
-  const std::vector<engine::BufferLayer> layers = {{active, 7, false}, {frozen, 6, true}};
+  const std::vector<memtable::MemtableLayer> layers = {{active, 7, false}, {frozen, 6, true}};
   expect_scan(
-      [&](const engine::Bounds& bounds) {
-        return engine::merged_cursor({}, layers, snapshot, bounds);
+      [&](const rocks::Bounds& bounds) {
+        return memtable::merging_cursor({}, layers, snapshot, bounds);
       },
       now);
 }
 
 // docs/hazards.md#error-as-end-of-rows
 TEST_F(DatabaseScan, ADamagedTableIsAnErrorNotTheEnd) {
-  for (const std::string& table : engine::files_with(directory_ / "db", ".sst")) {
-    std::string bytes = engine::text(must(fs::read_file(fs::posix(), table, 1U << 30)));
+  for (const std::string& table : rocks::files_with(directory_ / "db", ".sst")) {
+    std::string bytes = rocks::text(must(fs::read_file(fs::posix(), table, 1U << 30)));
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
     std::ofstream(table, std::ios::binary | std::ios::trunc) << bytes;
   }
   db_.reset();
-  const auto damaged = engine::open_db(directory_ / "db", engine::Db::Mode::read_only);
+  const auto damaged = rocks::open_db(directory_ / "db", rocks::Db::Mode::read_only);
   const auto snapshot = must(damaged->snapshot());
   for (const unsigned threads : {1U, 3U}) {
     ScanOptions options;
     options.threads = threads;
     const auto found =
-        scan_rows([&](const engine::Bounds& bounds) { return snapshot->cursor(bounds); }, options);
+        scan_rows([&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds); }, options);
     ASSERT_FALSE(found);
     EXPECT_EQ(found.error().code, ErrorCode::corruption) << found.error().to_string();
   }

@@ -12,13 +12,13 @@ namespace {
 constexpr int kLooks = 32;
 
 /// Moves to the last row below `key`; without one the cursor is not valid.
-void seek_below(engine::Cursor& cursor, ByteView key) {
+void seek_below(rocks::Cursor& cursor, ByteView key) {
   cursor.seek_for_previous(key);
   if (cursor.valid() && equal(cursor.key(), key)) cursor.previous();
 }
 
 /// Whether there are at least `count` rows at or above `key`.
-bool has_rows(engine::Cursor& cursor, ByteView key, std::size_t count) {
+bool has_rows(rocks::Cursor& cursor, ByteView key, std::size_t count) {
   cursor.seek(key);
   for (std::size_t seen = 0; cursor.valid(); cursor.next()) {
     if (++seen >= count) return true;
@@ -28,14 +28,14 @@ bool has_rows(engine::Cursor& cursor, ByteView key, std::size_t count) {
 
 }  // namespace
 
-std::optional<engine::Bounds> RangeQueue::take() {
+std::optional<rocks::Bounds> RangeQueue::take() {
   std::unique_lock lock(mutex_);
   ++waiting_;
   note_hunger();
   changed_.wait(lock, [&] { return stopped_ || !ranges_.empty() || busy_ == 0; });
   --waiting_;
   if (stopped_ || ranges_.empty()) return std::nullopt;
-  engine::Bounds range = std::move(ranges_.back());
+  rocks::Bounds range = std::move(ranges_.back());
   ranges_.pop_back();
   note_hunger();
   ++busy_;
@@ -47,7 +47,7 @@ void RangeQueue::done() {
   if (--busy_ == 0 && ranges_.empty()) changed_.notify_all();
 }
 
-void RangeQueue::give(engine::Bounds range) {
+void RangeQueue::give(rocks::Bounds range) {
   const std::lock_guard lock(mutex_);
   ranges_.push_back(std::move(range));
   note_hunger();
@@ -79,7 +79,7 @@ std::optional<Bytes> middle(ByteView low, ByteView high) {
     carry = value % 2;
   }
   // Keys that differ only by zeros at the end are equal as fractions.
-  if (compare(low, sum) >= 0 || compare(sum, high) > 0) return std::nullopt;
+  if (compare_bytes(low, sum) >= 0 || compare_bytes(sum, high) > 0) return std::nullopt;
   return sum;
 }
 

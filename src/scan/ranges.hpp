@@ -16,13 +16,13 @@ namespace flatkv::scan {
 /// Ranges that no thread works on yet. Thread-safe.
 class RangeQueue {
  public:
-  explicit RangeQueue(engine::Bounds all) { ranges_.push_back(std::move(all)); }
+  explicit RangeQueue(rocks::Bounds all) { ranges_.push_back(std::move(all)); }
 
   /// Waits for the next range; nullopt when all are done or after `stop`. Whoever takes a range
   /// calls `done` after it.
-  std::optional<engine::Bounds> take();
+  std::optional<rocks::Bounds> take();
   void done();
-  void give(engine::Bounds range);
+  void give(rocks::Bounds range);
   void stop();
   /// Whether a thread waits for a range.
   bool hungry() const noexcept { return hungry_.load(std::memory_order_relaxed); }
@@ -32,7 +32,7 @@ class RangeQueue {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<engine::Bounds> ranges_;
+  std::vector<rocks::Bounds> ranges_;
   std::size_t waiting_ = 0;
   std::size_t busy_ = 0;
   bool stopped_ = false;

@@ -83,7 +83,7 @@ class Scan {
   }
 
  private:
-  Status scan_range(unsigned thread, engine::Bounds range);
+  Status scan_range(unsigned thread, rocks::Bounds range);
   Status show(unsigned thread, std::span<const lthash::RowChange> rows);
   Status pace(std::uint64_t rows) const;
   Status check_cancelled() const;
@@ -111,7 +111,7 @@ class Scan {
 /// One thread's walk through one range.
 class Walk {
  public:
-  Walk(const CursorFactory& cursors, engine::Bounds range)
+  Walk(const CursorFactory& cursors, rocks::Bounds range)
       : cursors_(cursors), upper_(range.upper), cursor_(cursors(range)) {
     cursor_->seek_to_first();
   }
@@ -165,20 +165,20 @@ class Walk {
 
  private:
   bool at_row() const {
-    return cursor_->valid() && (!upper_moved_ || compare(cursor_->key(), *upper_) < 0);
+    return cursor_->valid() && (!upper_moved_ || compare_bytes(cursor_->key(), *upper_) < 0);
   }
 
   /// The division of the work depends on it: rows out of order would count twice or never.
   Status check_order(const Batch& batch, ByteView key) const {
     const ByteView before = batch.empty() ? ByteView(last_) : batch.rows().back().key;
-    if (before.empty() || compare(before, key) < 0) return {};
+    if (before.empty() || compare_bytes(before, key) < 0) return {};
     return fail(ErrorCode::corruption, "keys do not ascend at " + to_hex(key));
   }
 
   const CursorFactory& cursors_;
   std::optional<Bytes> upper_;
   bool upper_moved_ = false;  // then the cursor's own bound is higher
-  std::unique_ptr<engine::Cursor> cursor_;
+  std::unique_ptr<rocks::Cursor> cursor_;
   bool at_borrowed_ = false;
   Bytes last_;
   std::size_t since_split_ = 0;
@@ -196,7 +196,7 @@ void add_rows(std::span<const lthash::RowChange> rows, ScanResult& part) {
   lthash::accumulate(rows, part.hash);
 }
 
-Status Scan::scan_range(unsigned thread, engine::Bounds range) {
+Status Scan::scan_range(unsigned thread, rocks::Bounds range) {
   Walk walk(cursors_, std::move(range));
   Batch batch;
   if (options_.range_begins) options_.range_begins(thread);
@@ -281,7 +281,7 @@ Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& op
   return all;
 }
 
-Result<SliceResult> scan_slice(const CursorFactory& cursors, const engine::Bounds& bounds,
+Result<SliceResult> scan_slice(const CursorFactory& cursors, const rocks::Bounds& bounds,
                                const SliceLimit& limit, const std::atomic<bool>* cancel) {
   SliceResult slice;
   const codec::Stats& done = slice.sum.stats;
@@ -300,9 +300,9 @@ Result<SliceResult> scan_slice(const CursorFactory& cursors, const engine::Bound
   return slice;
 }
 
-Result<ScanResult> scan_snapshot(const std::shared_ptr<const engine::Snapshot>& snapshot,
+Result<ScanResult> scan_snapshot(const std::shared_ptr<const rocks::PinnedDatabase>& snapshot,
                                  const ScanOptions& options) {
-  return scan_rows([&](const engine::Bounds& bounds) { return snapshot->cursor(bounds); }, options);
+  return scan_rows([&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds); }, options);
 }
 
 }  // namespace flatkv::scan

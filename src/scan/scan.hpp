@@ -9,17 +9,17 @@
 
 #include "base/error.hpp"
 #include "codec/local_meta.hpp"
-#include "engine/cursor.hpp"
-#include "engine/snapshot.hpp"
 #include "flatkv/lthash.hpp"
 #include "lthash/batch.hpp"
+#include "rocks/cursor.hpp"
+#include "rocks/pinned_database.hpp"
 
 // Streaming scans of a whole database on several threads.
 namespace flatkv::scan {
 
 /// Makes a cursor over the rows within the bounds. Called from several threads at once; all cursors
 /// must show the same state, as those of a pinned database or merged over fixed layers do.
-using CursorFactory = std::function<std::unique_ptr<engine::Cursor>(const engine::Bounds&)>;
+using CursorFactory = std::function<std::unique_ptr<rocks::Cursor>(const rocks::Bounds&)>;
 
 struct ScanOptions {
   unsigned threads = 0;                       ///< 0: one per core; includes the caller's
@@ -28,7 +28,7 @@ struct ScanOptions {
   /// Rows seen so far. Called from any of the threads, never from two at once, now and then and at
   /// the end. The number never decreases.
   std::function<void(std::uint64_t rows)> progress;
-  engine::Bounds bounds;  ///< scan only rows within; default all
+  rocks::Bounds bounds;  ///< scan only rows within; default all
   /// Called by a thread before the first batch of a range. Until its next call, that thread's
   /// batches are adjacent: no row lies between the last of one and the first of the next.
   std::function<void(unsigned thread)> range_begins;
@@ -65,11 +65,11 @@ struct SliceResult {
   std::optional<Bytes> next;  ///< key of the first row not included; nullopt at the end
 };
 /// Hash and stats of the first rows within the bounds, on the calling thread; `cancel` may be null.
-Result<SliceResult> scan_slice(const CursorFactory& cursors, const engine::Bounds& bounds,
+Result<SliceResult> scan_slice(const CursorFactory& cursors, const rocks::Bounds& bounds,
                                const SliceLimit& limit, const std::atomic<bool>* cancel);
 
 /// The same for a database as it is on disk, without buffers.
-Result<ScanResult> scan_snapshot(const std::shared_ptr<const engine::Snapshot>& snapshot,
+Result<ScanResult> scan_snapshot(const std::shared_ptr<const rocks::PinnedDatabase>& snapshot,
                                  const ScanOptions& options);
 
 }  // namespace flatkv::scan

@@ -18,14 +18,14 @@ namespace flatkv::scan {
 namespace {
 
 struct Less {
-  bool operator()(const Bytes& a, const Bytes& b) const { return compare(a, b) < 0; }
+  bool operator()(const Bytes& a, const Bytes& b) const { return compare_bytes(a, b) < 0; }
 };
 using Rows = std::map<Bytes, Bytes, Less>;
 
 /// A cursor over a map whose bytes become invalid with each move, as RocksDB's do.
-class MapCursor : public engine::Cursor {
+class MapCursor : public rocks::Cursor {
  public:
-  MapCursor(const Rows& rows, const engine::Bounds& bounds)
+  MapCursor(const Rows& rows, const rocks::Bounds& bounds)
       : begin_(bounds.lower ? rows.lower_bound(*bounds.lower) : rows.begin()),
         end_(bounds.upper ? rows.lower_bound(*bounds.upper) : rows.end()),
         rows_(rows),
@@ -35,8 +35,8 @@ class MapCursor : public engine::Cursor {
   void seek_to_last() override { move_to(begin_ == end_ ? end_ : std::prev(end_)); }
   void seek(ByteView key) override {
     const auto found = rows_.lower_bound(to_bytes(key));
-    const bool below = begin_ != end_ && compare(key, begin_->first) < 0;
-    const bool above = end_ != rows_.end() && compare(key, end_->first) >= 0;
+    const bool below = begin_ != end_ && compare_bytes(key, begin_->first) < 0;
+    const bool above = end_ != rows_.end() && compare_bytes(key, end_->first) >= 0;
     move_to(below ? begin_ : above ? end_ : found);
   }
   void seek_for_previous(ByteView key) override {
@@ -72,8 +72,7 @@ class MapCursor : public engine::Cursor {
 };
 
 CursorFactory over(const Rows& rows) {
-  return
-      [&rows](const engine::Bounds& bounds) { return std::make_unique<MapCursor>(rows, bounds); };
+  return [&rows](const rocks::Bounds& bounds) { return std::make_unique<MapCursor>(rows, bounds); };
 }
 
 Bytes random_bytes(std::mt19937_64& random, std::size_t size) {
@@ -211,7 +210,7 @@ TEST(Scan, WorkIsSharedAlsoWhereKeysAreCrowded) {
 /// Stops at a key as if it were the end, with or without an error status.
 class FailingCursor final : public MapCursor {
  public:
-  FailingCursor(const Rows& rows, const engine::Bounds& bounds, const Bytes& bad)
+  FailingCursor(const Rows& rows, const rocks::Bounds& bounds, const Bytes& bad)
       : MapCursor(rows, bounds), bad_(bad) {}
   bool valid() const override { return !failed_ && MapCursor::valid(); }
   Status status() const override {
@@ -237,7 +236,7 @@ TEST(Scan, ABadBlockIsNotTheEnd) {
     const Bytes bad = std::next(rows.begin(), at)->first;
     for (const unsigned threads : {1U, 4U}) {
       const auto result = scan_rows(
-          [&](const engine::Bounds& bounds) {
+          [&](const rocks::Bounds& bounds) {
             return std::make_unique<FailingCursor>(rows, bounds, bad);
           },
           with_threads(threads));
@@ -264,9 +263,7 @@ class StutteringCursor final : public MapCursor {
 TEST(Scan, KeysThatDoNotAscendAreCorruption) {
   const Rows rows = uniform_rows(2'000);
   const auto result = scan_rows(
-      [&](const engine::Bounds& bounds) {
-        return std::make_unique<StutteringCursor>(rows, bounds);
-      },
+      [&](const rocks::Bounds& bounds) { return std::make_unique<StutteringCursor>(rows, bounds); },
       with_threads(1));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::corruption);
@@ -347,7 +344,7 @@ TEST(Slice, SlicesAddUpToTheScan) {
   rows[Bytes{8, 8}] = {};
   for (const std::uint64_t size : {1'000'000ULL, 5'002ULL, 5'001ULL, 1'024ULL, 77ULL}) {
     ScanResult sum;
-    engine::Bounds bounds;
+    rocks::Bounds bounds;
     std::uint64_t slices = 0;
     for (bool more = true; more; ++slices) {
       const auto slice = scan_slice(over(rows), bounds, {size, 1ULL << 40}, nullptr);
@@ -391,12 +388,12 @@ TEST(Ranges, MiddleLiesBetween) {
     Bytes low = random_bytes(random, 1 + random() % 5);
     Bytes high = random_bytes(random, 1 + random() % 5);
     if (random() % 4 == 0) high = low, high.push_back(static_cast<std::uint8_t>(random() % 3));
-    if (compare(low, high) > 0) std::swap(low, high);
+    if (compare_bytes(low, high) > 0) std::swap(low, high);
     const auto half = middle(low, high);
     if (!half) continue;
     ++found;
-    ASSERT_LT(compare(low, *half), 0) << to_hex(low) << ' ' << to_hex(high);
-    ASSERT_LE(compare(*half, high), 0) << to_hex(low) << ' ' << to_hex(high);
+    ASSERT_LT(compare_bytes(low, *half), 0) << to_hex(low) << ' ' << to_hex(high);
+    ASSERT_LE(compare_bytes(*half, high), 0) << to_hex(low) << ' ' << to_hex(high);
   }
   EXPECT_GT(found, 10'000U);
   EXPECT_EQ(middle(Bytes{0x10}, Bytes{0x30}), (Bytes{0x20, 0}));

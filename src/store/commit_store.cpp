@@ -5,42 +5,43 @@
 
 #include "base/fork.hpp"
 #include "blake3/kernel.hpp"
-#include "store/check_options.hpp"
-#include "store/create.hpp"
-#include "store/reads.hpp"
+#include "read/read_view.hpp"
+#include "recovery/create.hpp"
+#include "recovery/rollback.hpp"
+#include "state/check_options.hpp"
 
 namespace flatkv {
 
 namespace store {
 
-Result<CommitStore> open_commit_store(const Environment& environment, const std::string& path,
-                                      const Options& options) {
+Result<CommitStore> open_commit_store(const state::Environment& environment,
+                                      const std::string& path, const Options& options) {
   FLATKV_TRY(enter_process());
   FLATKV_TRY(blake3::environment_kernel());
-  FLATKV_TRY(check_options(options));
+  FLATKV_TRY(state::check_options(options));
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
-  FLATKV_ASSIGN(Opened opened, open_store(environment, resolved, options));
+  FLATKV_ASSIGN(recovery::Opened opened, recovery::open_store(environment, resolved, options));
   return CommitStore(std::make_unique<CommitStore::Impl>(std::move(opened)));
 }
 
 }  // namespace store
 
-CommitStore::Impl::Impl(store::Opened opened) { exchange(std::move(opened)); }
+CommitStore::Impl::Impl(recovery::Opened opened) { exchange(std::move(opened)); }
 
-std::shared_ptr<store::Core> CommitStore::Impl::exchange(store::Opened opened) {
-  const store::CoreSetup& setup = opened.core->setup();
+std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opened) {
+  const commit::CoreSetup& setup = opened.core->setup();
   log_lookup.emplace(*setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
                      setup.manifest.store);
   if (core_) opened.core->count_views_of(*core_);
   report = std::move(opened.report);
-  std::shared_ptr<store::Core> core = std::move(opened.core);
+  std::shared_ptr<commit::Core> core = std::move(opened.core);
   const std::lock_guard lock(mutex_);
   core_.swap(core);
   return core;
 }
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {
-  return guarded([&] { return store::create_store({}, path, options); });
+  return guarded([&] { return recovery::create_store({}, path, options); });
 }
 
 Result<CommitStore> CommitStore::open(const std::string& path, const Options& options) {
@@ -55,7 +56,7 @@ CommitStore::~CommitStore() = default;
 // The writer's.
 
 Status CommitStore::apply(std::span<const NamedChangeSet> change_sets) {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&] { return core.apply(change_sets); });
 }
 
@@ -64,14 +65,14 @@ Result<Digest> CommitStore::root_hash() const {
   return roots.root;
 }
 Result<Roots> CommitStore::working_roots() const {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&]() -> Result<Roots> { return core.pending().roots(); });
 }
 Result<LtHash> CommitStore::working_hash(Database database) const {
   if (database > Database::legacy) {
     return fail(ErrorCode::invalid_argument, "only the four data databases have a hash");
   }
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&]() -> Result<LtHash> {
     return core.pending().hashes()[static_cast<std::size_t>(database)];
   });
@@ -80,12 +81,12 @@ Result<LtHash> CommitStore::working_hash(Database database) const {
 bool CommitStore::has_pending() const noexcept { return !impl_->core().pending().empty(); }
 
 Result<Roots> CommitStore::commit(std::int64_t version) {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&] { return core.commit(version); });
 }
 
 void CommitStore::discard() {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   static_cast<void>(store::writer_step(core, [&]() -> Status {
     core.discard();
     return {};
@@ -93,42 +94,79 @@ void CommitStore::discard() {
 }
 
 Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::optional<Bytes>> {
     FLATKV_TRY(core.check_readable());
-    return store::read_external(*core.state(), &core.pending(), external_key, core.cache());
+    return read::read_external(*core.state(), &core.pending(), external_key, core.cache());
   });
 }
 Result<std::vector<std::optional<Bytes>>> CommitStore::get_many(
     std::span<const ByteView> external_keys) const {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::vector<std::optional<Bytes>>> {
     FLATKV_TRY(core.check_readable());
-    return store::read_many(*core.state(), &core.pending(), external_keys, core.old_values());
+    return read::read_many(*core.state(), &core.pending(), external_keys, core.row_lookup());
   });
 }
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::optional<Account>> {
     FLATKV_TRY(core.check_readable());
-    return store::read_account(*core.state(), &core.pending(), address, core.cache());
+    return read::read_account(*core.state(), &core.pending(), address, core.cache());
   });
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return guarded([&]() -> Result<RowIterator> {
     FLATKV_TRY(core.check_readable());
-    return store::iterate(core.held_state(), &core.pending(), database, range);
+    return read::iterate(core.held_state(), &core.pending(), database, range);
   });
 }
 
 Status CommitStore::flush() {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&] { return core.flush(false); });
 }
 Status CommitStore::snapshot() {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&] { return core.snapshot(); });
+}
+
+Status CommitStore::rollback(std::int64_t version) {
+  const std::shared_ptr<commit::Core> keep = impl_->shared();  // until the step has ended
+  commit::Core& core = *keep;
+  return store::writer_step(core, [&]() -> Status {
+    FLATKV_TRY(core.quiesce());
+    if (version == core.state()->version) {
+      core.discard();
+      return {};
+    }
+    const commit::CoreSetup& setup = core.setup();
+    const std::shared_ptr<layout::StoreLock> lock = setup.lifetime->lock();
+    FLATKV_TRY(lock->check(setup.store));
+    FLATKV_ASSIGN(auto place,
+                  recovery::find_live_generation(*setup.environment.files, setup.store));
+    const state::Environment environment = setup.environment;
+    recovery::Rollback rollback(environment, std::move(place), lock, setup.options);
+    FLATKV_TRY(rollback.plan(version));
+    FLATKV_TRY(rollback.build());
+    // From the swap on this core's generation may be the abandoned one: whatever goes wrong now, an
+    // exception too, it must not commit any more.
+    Status swapped = rollback.publish();
+    if (!swapped) {
+      core.poison(swapped.error());  // nobody knows which generation is live now
+      return swapped;
+    }
+    core.stop_background();
+    // Reads and views are served by the old core until the new one is there.
+    auto opened = recovery::open_locked(environment, setup.store, setup.options, lock);
+    if (!opened) {
+      core.poison(opened.error());
+      return std::unexpected(std::move(opened).error());
+    }
+    impl_->exchange(std::move(*opened))->retire();
+    return {};
+  });
 }
 
 Result<std::optional<LogRecord>> CommitStore::log_record(std::int64_t version) const {
@@ -138,7 +176,7 @@ Result<std::optional<LogRecord>> CommitStore::log_record(std::int64_t version) c
 const OpenReport& CommitStore::open_report() const noexcept { return impl_->report; }
 
 Status CommitStore::close() {
-  store::Core& core = impl_->core();
+  commit::Core& core = impl_->core();
   return store::writer_step(core, [&] { return core.close(); });
 }
 
@@ -158,7 +196,7 @@ Result<ReadView> CommitStore::view() const {
     for (;;) {
       const auto core = impl_->shared();
       auto state = core->view_state();
-      if (state) return store::make_view(*std::move(state));
+      if (state) return read::make_view(*std::move(state));
       // The core went between the two lines: the one that took its place has a state.
       if (core == impl_->shared()) return std::unexpected(std::move(state).error());
     }
@@ -184,7 +222,7 @@ Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
     FLATKV_TRY(core->fault().check());
     const auto state = core->held_state();
     if (!state->lifetime) return fail(ErrorCode::store_failed, "the store is closed");
-    return store::verify_state(state, options, core->setup().options.threads);
+    return read::verify_state(state, options, core->setup().options.threads);
   });
 }
 
@@ -193,7 +231,7 @@ Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
     for (;;) {
       const auto core = impl_->shared();
       FLATKV_TRY(core->check_readable());
-      store::Scrubber* scrubber = core->scrubber();
+      scrub::Scrubber* scrubber = core->scrubber();
       if (scrubber == nullptr) {
         return fail(ErrorCode::unsupported,
                     "the store was opened without a scrub (Options::scrub)");
@@ -207,7 +245,7 @@ Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
 Result<std::optional<ScrubStatus>> CommitStore::scrub_status() const {
   return guarded([&]() -> Result<std::optional<ScrubStatus>> {
     const auto core = impl_->shared();
-    const store::Scrubber* scrubber = core->scrubber();
+    const scrub::Scrubber* scrubber = core->scrubber();
     if (scrubber == nullptr) return std::nullopt;
     return scrubber->status();
   });

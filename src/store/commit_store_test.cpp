@@ -487,8 +487,8 @@ TEST_F(CommitStoreFaults, AFlushLetsGoOfABufferThatIsInItsDatabase) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
   must(Block().slot(1, 1, 1).commit(store));
-  const std::weak_ptr<engine::RowBuffer> rows =
-      store.impl().core->state()->of(Database::storage).active;
+  const std::weak_ptr<memtable::Memtable> rows =
+      store.impl().core().state()->of(Database::storage).active;
   bool gone = false;
   failpoint::arm("flush.metadata_written", [&] {
     gone = rows.expired();

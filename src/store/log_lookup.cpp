@@ -23,7 +23,7 @@ Result<std::optional<LogRecord>> LogLookup::look(std::int64_t version) {
     options.store = store_;
     options.from_version = version - 1;
     options.check_last_payloads = false;  // this process wrote them
-    FLATKV_ASSIGN(survey_, changelog::survey(files_, directory_, options));
+    FLATKV_ASSIGN(survey_, changelog::walk_segments(files_, directory_, options));
     reader_.reset();
   }
   if (!survey_ || version <= survey_->base.version || version > survey_->tip.version) {

@@ -26,7 +26,7 @@ class LogLookup {
   fs::FileSystem& files_;
   std::string directory_;
   changelog::StoreId store_;
-  std::optional<changelog::Survey> survey_;
+  std::optional<changelog::LogWalk> survey_;
   std::optional<changelog::Reader> reader_;
   std::int64_t next_ = 0;  ///< version that the reader gives next
 };

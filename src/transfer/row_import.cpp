@@ -5,9 +5,9 @@
 #include "base/guard.hpp"
 #include "changelog/record.hpp"
 #include "fs/files.hpp"
-#include "store/check_options.hpp"
-#include "store/create.hpp"
-#include "store/metadata.hpp"
+#include "recovery/create.hpp"
+#include "state/check_options.hpp"
+#include "state/metadata.hpp"
 
 namespace flatkv::transfer {
 namespace {
@@ -29,7 +29,7 @@ Status refuse_others_directory(fs::FileSystem& files, const std::string& store) 
 }  // namespace
 
 RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
-                     layout::StoreLock lock, store::GenerationBuilder builder, LogCallback log)
+                     layout::StoreLock lock, recovery::GenerationBuilder builder, LogCallback log)
     : files_(files),
       store_(std::move(store)),
       manifest_(manifest),
@@ -50,11 +50,11 @@ RowImport::~RowImport() {
   static_cast<void>(guarded([&] { return fs::remove_tree(files_, builder_.path()); }));
 }
 
-Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& environment,
+Result<std::unique_ptr<RowImport>> RowImport::begin(const state::Environment& environment,
                                                     const std::string& path,
                                                     const ImportOptions& options) {
   FLATKV_TRY(enter_process());
-  FLATKV_TRY(store::check_options(options));
+  FLATKV_TRY(state::check_options(options));
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(files, path));
   FLATKV_TRY(refuse_others_directory(files, store));
@@ -70,10 +70,10 @@ Result<std::unique_ptr<RowImport>> RowImport::begin(const store::Environment& en
         .path(store);
   }
   layout::Manifest manifest;
-  FLATKV_ASSIGN(manifest.store, store::new_store_id());
+  FLATKV_ASSIGN(manifest.store, recovery::new_store_id());
   manifest.account_rows = options.account_rows;
-  FLATKV_ASSIGN(auto builder, store::GenerationBuilder::begin(environment, store, survey,
-                                                              layout::Purpose::import, manifest));
+  FLATKV_ASSIGN(auto builder, recovery::GenerationBuilder::begin(
+                                  environment, store, survey, layout::Purpose::import, manifest));
   return std::unique_ptr<RowImport>(
       new RowImport(files, store, manifest, std::move(lock), std::move(builder), options.log));
 }
@@ -87,7 +87,7 @@ Status RowImport::write(std::span<const ImportRow> rows) {
 
 Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hashes,
                          const std::array<DatabaseStats, 4>& stats) {
-  store::SnapshotRequest request;
+  commit::SnapshotRequest request;
   request.manifest = manifest_;
   request.state.version = version;
   request.state.hashes = hashes;
@@ -98,13 +98,13 @@ Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hash
   for (const Database which : layout::kDataDatabases) {
     const auto i = static_cast<std::size_t>(which);
     FLATKV_ASSIGN(const auto tables, tables_[i].finish());
-    const auto fill = [&](engine::TableWriter& table) {
-      return store::put_local_meta(table, version, hashes[i], request.state.stats[i]);
+    const auto fill = [&](rocks::TableWriter& table) {
+      return state::put_local_meta(table, version, hashes[i], request.state.stats[i]);
     };
     FLATKV_TRY(builder_.create_database(which, fill, tables));
   }
-  FLATKV_TRY(builder_.create_database(Database::metadata, [&](engine::TableWriter& table) {
-    return store::put_global_meta(table, manifest_.store, version, hashes);
+  FLATKV_TRY(builder_.create_database(Database::metadata, [&](rocks::TableWriter& table) {
+    return state::put_global_meta(table, manifest_.store, version, hashes);
   }));
   FLATKV_TRY(builder_.new_log({version, request.chain}));
   FLATKV_TRY(builder_.add_snapshot(request));

@@ -10,7 +10,7 @@
 #include "base/log.hpp"
 #include "flatkv/transfer.hpp"
 #include "layout/generation.hpp"
-#include "store/generation_builder.hpp"
+#include "recovery/generation_builder.hpp"
 #include "transfer/row_tables.hpp"
 
 namespace flatkv::transfer {
@@ -21,7 +21,7 @@ namespace flatkv::transfer {
 /// lock.
 class RowImport {
  public:
-  static Result<std::unique_ptr<RowImport>> begin(const store::Environment& environment,
+  static Result<std::unique_ptr<RowImport>> begin(const state::Environment& environment,
                                                   const std::string& path,
                                                   const ImportOptions& options);
   ~RowImport();
@@ -37,13 +37,13 @@ class RowImport {
 
  private:
   RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
-            layout::StoreLock lock, store::GenerationBuilder builder, LogCallback log);
+            layout::StoreLock lock, recovery::GenerationBuilder builder, LogCallback log);
 
   fs::FileSystem& files_;
   std::string store_;
   layout::Manifest manifest_;
   layout::StoreLock lock_;
-  store::GenerationBuilder builder_;
+  recovery::GenerationBuilder builder_;
   Logger logger_;
   std::vector<RowTables> tables_;  ///< one for each data database
   bool finished_ = false;

@@ -21,7 +21,7 @@ Failure bad_row(const ImportRow& row, std::string message) {
 
 Status RowRules::check(const ImportRow& row) {
   if (database_ && row.database < *database_) return bad_row(row, "its database is out of order");
-  if (database_ == row.database && compare(row.key, last_key_) <= 0) {
+  if (database_ == row.database && compare_bytes(row.key, last_key_) <= 0) {
     return bad_row(
         row, equal(row.key, last_key_) ? "its key is a duplicate" : "its key is out of order");
   }

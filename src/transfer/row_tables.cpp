@@ -16,7 +16,7 @@ Status RowTables::put(ByteView key, ByteView value) {
   if (!current_) {
     current_path_ = fs::join(directory_, std::string(to_string(options_.which)) + "-rows-" +
                                              std::to_string(finished_.size()) + ".sst");
-    FLATKV_ASSIGN(current_, engine::TableWriter::create(options_, current_path_));
+    FLATKV_ASSIGN(current_, rocks::TableWriter::create(options_, current_path_));
   }
   return current_->put(key, value);
 }

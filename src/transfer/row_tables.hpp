@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/table_writer.hpp"
 #include "flatkv/error.hpp"
+#include "rocks/table_writer.hpp"
 
 namespace flatkv::transfer {
 
@@ -15,7 +15,7 @@ namespace flatkv::transfer {
 class RowTables {
  public:
   /// Makes its files in `directory`, which must exist.
-  RowTables(engine::DbOptions options, std::string directory)
+  RowTables(rocks::DbOptions options, std::string directory)
       : options_(std::move(options)), directory_(std::move(directory)) {}
 
   /// Keys must ascend.
@@ -26,10 +26,10 @@ class RowTables {
  private:
   Status close_current();
 
-  engine::DbOptions options_;
+  rocks::DbOptions options_;
   std::string directory_;
   std::vector<std::string> finished_;
-  std::optional<engine::TableWriter> current_;
+  std::optional<rocks::TableWriter> current_;
   std::string current_path_;
 };
 

@@ -103,7 +103,7 @@ TEST_F(DamagedRow, OneTooManyWithoutAValue) {
 TEST_F(DamagedRow, IsNoPartingOfTheLogs) {
   const auto [key, good] = victim(Database::storage);
   damage(Database::storage, key, bytes({1, 2, 3}));
-  const auto found = find_parting(aside("healthy"), path());
+  const auto found = find_divergence(aside("healthy"), path());
   ASSERT_OK(found);
   EXPECT_FALSE(found->parted);
   EXPECT_EQ(found->last, 30);

@@ -10,8 +10,8 @@
 #include <map>
 
 #include "base/failpoint.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "flatkv/transfer.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"

@@ -15,10 +15,10 @@
 #include "failing_allocations.hpp"
 #include "flatkv/bisect.hpp"
 #include "flatkv/digest.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
-#include "flatkv/reference_log.hpp"
 #include "flatkv/repair.hpp"
+#include "flatkv/rollback.hpp"
+#include "flatkv/sei_log.hpp"
 #include "flatkv/transfer.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
@@ -212,7 +212,7 @@ std::vector<Act> reading_acts() {
       on_path("create", [](const Places& places) { return CommitStore::create(places.other); }),
       on_path("inspect",
               [](const Places& places) -> Status {
-                FLATKV_TRY(inspect(places.store));
+                FLATKV_TRY(inspect_store(places.store));
                 FLATKV_TRY(list_snapshots(places.store));
                 return status_of(roots_at(places.store, kBase));
               }),
@@ -256,9 +256,10 @@ std::vector<Act> reading_acts() {
       on_path(
           "import_file",
           [](const Places& places) { return status_of(import_file(places.stream, places.other)); }),
-      on_path(
-          "find_parting",
-          [](const Places& places) { return status_of(find_parting(places.store, places.store)); }),
+      on_path("find_divergence",
+              [](const Places& places) {
+                return status_of(find_divergence(places.store, places.store));
+              }),
   };
 }
 
@@ -266,7 +267,9 @@ std::vector<Act> mending_acts() {
   return {
       on_path("rollback, by path", [](const Places& places) { return rollback(places.store, 2); }),
       on_path("repair",
-              [](const Places& places) { return status_of(repair(places.store, Database::code)); }),
+              [](const Places& places) {
+                return status_of(repair_databases(places.store, Database::code));
+              }),
       on_path("import_file over a store",
               [](const Places& places) {
                 ImportOptions options;

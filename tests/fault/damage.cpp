@@ -9,7 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
-#include "changelog/clean.hpp"
+#include "changelog/clean_marker.hpp"
 #include "changelog/record.hpp"
 #include "support/plain_blake3.hpp"
 #include "support/tamper.hpp"

@@ -8,9 +8,9 @@
 #include "base/error.hpp"
 #include "fault/damage.hpp"
 #include "fault/fault_fixture.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
 #include "flatkv/repair.hpp"
+#include "flatkv/rollback.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -49,7 +49,7 @@ std::optional<Status> follow(const std::string& remedy, const std::string& store
   if (remedy.starts_with(repair_it)) {
     const auto database = database_of(remedy.substr(repair_it.size()));
     if (!database) return std::nullopt;  // --from STREAM
-    const auto done = repair(store, *database);
+    const auto done = repair_databases(store, *database);
     if (!done) return Status(std::unexpected(done.error()));
     return Status();
   }
@@ -134,7 +134,7 @@ TEST(Doctor, EveryRefusalIsExplainedAndNothingChanged) {
     const auto opened = CommitStore::open(store, fault_options());
     ASSERT_FALSE(opened);
     const auto before = tree_state(store);
-    const auto info = inspect(store);
+    const auto info = inspect_store(store);
     ASSERT_OK(info);
     EXPECT_EQ(tree_difference(before, tree_state(store)), "");
     EXPECT_TRUE(names_the_right_thing(*info, opened.error(), store));
@@ -159,7 +159,7 @@ TEST(Doctor, W7_AStoreWithoutALogGoesBackToItsSnapshots) {
   for (const std::int64_t version : {std::int64_t{0}, kMiddle}) {
     copy_tree(prepared().killed, store);
     damage::empty_changelog(store);
-    const auto info = inspect(store);
+    const auto info = inspect_store(store);
     ASSERT_OK(info);
     ASSERT_EQ(info->problems.at(0).code, ErrorCode::log_behind);
     const std::string way = "rollback STORE " + std::to_string(version) + "`";
@@ -185,14 +185,14 @@ TEST(Doctor, WhatIsNoStoreAnyMore) {
   const std::string name = stdfs::path(live_generation(store)).filename();
   stdfs::rename(store + "/" + name, store + "/" + name + "-import-tmp");
   stdfs::remove(store + "/CURRENT");
-  auto info = inspect(store);
+  auto info = inspect_store(store);
   ASSERT_OK(info);
   EXPECT_EQ(info->problems.at(0).code, ErrorCode::import_incomplete);
   EXPECT_EQ(info->remedies.at(0), "flatkv import FILE " + store);
 
   copy_tree(prepared().closed, store);
   remove_tree(live_generation(store));
-  info = inspect(store);
+  info = inspect_store(store);
   ASSERT_OK(info);
   EXPECT_EQ(info->problems.at(0).code, ErrorCode::corruption);
   EXPECT_EQ(info->remedies.at(0), "flatkv import FILE " + store + " --force");

@@ -7,8 +7,8 @@
 
 #include <csignal>
 
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"

@@ -7,12 +7,12 @@
 
 #include <limits>
 
-#include "engine/db.hpp"
 #include "flatkv/digest.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
 #include "flatkv/repair.hpp"
+#include "flatkv/rollback.hpp"
 #include "flatkv/transfer.hpp"
+#include "rocks/db.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
@@ -168,15 +168,15 @@ const RegisterChild kLiveWithFew("live with few files", live_with_few);
 /// Puts tables into a database of a closed store that hold nothing but deletions of rows that are
 /// not there: as a store of some tens of gigabytes has them.
 void add_tables(const std::string& path, int count) {
-  engine::DbOptions options;
+  rocks::DbOptions options;
   options.path = path;
   options.which = Database::storage;
   options.background_compaction = false;
-  const auto db = engine::Db::open(options, engine::Db::Mode::read_write);
+  const auto db = rocks::Db::open(options, rocks::Db::Mode::read_write);
   ASSERT_OK(db);
   for (int i = 0; i < count; ++i) {
     const std::string table = path + "/../one.sst";
-    auto writer = engine::TableWriter::create(options, table);
+    auto writer = rocks::TableWriter::create(options, table);
     ASSERT_OK(writer);
     const Address owner = address(0xee00'0000U + static_cast<unsigned>(i));
     Bytes key(owner.begin(), owner.end());
@@ -301,7 +301,7 @@ TEST_F(Host, OptionsThatNoMachineCanGiveAreRefusedByName) {
   refuses(RollbackOptions{}, &RollbackOptions::threads, 0xffff'ffffU, "threads", goes_back);
   refuses(RollbackOptions{}, &RollbackOptions::block_cache, kHuge, "block_cache", goes_back);
   const auto repairs = [&](const RepairOptions& options) {
-    return repair(path(), Database::account, options);
+    return repair_databases(path(), Database::account, options);
   };
   refuses(RepairOptions{}, &RepairOptions::threads, 0xffff'ffffU, "threads", repairs);
   refuses(RepairOptions{}, &RepairOptions::block_cache, kHuge, "block_cache", repairs);

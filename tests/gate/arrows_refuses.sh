@@ -24,7 +24,7 @@ refuses() { # FILE LINE EXPECTED
 }
 
 refuses src/base/extra.cpp '#include "fs/files.hpp"' 'base/extra.cpp:1: base includes fs/files.hpp'
-refuses src/codec/extra_test.cpp '#include "engine/db.hpp"' 'does not name engine'
+refuses src/codec/extra_test.cpp '#include "rocks/db.hpp"' 'does not name rocks'
 refuses src/codec/extra.hpp '#include <rocksdb/db.h>' 'does not name its package'
 refuses src/codec/extra.cpp '#include <fmt/format.h>' 'does not name its package'
 refuses include/flatkv/extra.hpp '#include "base/bytes.hpp"' 'which is not installed'

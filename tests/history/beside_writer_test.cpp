@@ -10,8 +10,8 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "support/checks.hpp"
 #include "support/child.hpp"
 #include "support/files.hpp"
@@ -147,7 +147,7 @@ TEST_F(BesideWriter, FiguresAndLogRecordsAreWhatWasCommitted) {
     } else {
       expect_excused(last.error());
     }
-    if (const auto info = inspect(store())) {
+    if (const auto info = inspect_store(store())) {
       if (info->roots) {
         ++good;
         expect_in_book(*info->version, *info->roots);

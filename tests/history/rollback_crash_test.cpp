@@ -15,7 +15,7 @@
 #include <iostream>
 #include <set>
 
-#include "flatkv/history.hpp"
+#include "flatkv/rollback.hpp"
 #include "support/checks.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"

@@ -10,8 +10,8 @@
 #include <optional>
 
 #include "base/bytes.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "flatkv/transfer.hpp"
 #include "support/checks.hpp"
 #include "support/files.hpp"

@@ -38,7 +38,7 @@ Result<RepairReport> mend_all(const std::string& store, const std::string& names
   std::istringstream words(names);
   std::vector<Database> databases;
   for (std::string name; words >> name;) databases.push_back(database_of(name));
-  auto all = repair(store, databases, repair_options());
+  auto all = repair_databases(store, databases, repair_options());
   if (!all) return std::unexpected(std::move(all).error());
   for (const RepairReport& one : *all) EXPECT_EQ(one.repaired(), all->front().repaired());
   return std::move(all->front());

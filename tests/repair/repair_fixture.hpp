@@ -85,7 +85,7 @@ class RepairFixture : public StoreFixture {
   void expect_refused(Database database, ErrorCode code, const RepairOptions& options,
                       const std::vector<std::string>& words = {}) {
     const auto before = tree_state(path());
-    const auto done = repair(path(), database, options);
+    const auto done = repair_databases(path(), database, options);
     EXPECT_TRUE(fails(done, code));
     EXPECT_EQ(tree_difference(before, tree_state(path())), "");
     if (done) return;
@@ -99,7 +99,7 @@ class RepairFixture : public StoreFixture {
   RepairReport expect_repaired(Database database, RepairSource source,
                                const RepairOptions& options = repair_options()) {
     const auto others = inodes_but(database);
-    auto done = repair(path(), database, options);
+    auto done = repair_databases(path(), database, options);
     EXPECT_OK(done);
     if (!done) return {};
     EXPECT_TRUE(done->repaired());

@@ -71,7 +71,7 @@ class RepairFromStream : public RepairFixture {
     Source source(bytes);
     RepairOptions options = repair_options();
     options.stream = &source;
-    return repair(path(), database, options);
+    return repair_databases(path(), database, options);
   }
 
   /// Damages the database, live and in every snapshot, so that it does not open: the last byte of a
@@ -152,12 +152,12 @@ TEST_F(RepairFromStream, TwoDatabasesThatNoSnapshotHas) {
     expect_refused(one, ErrorCode::corruption, options, {"`" + both + " --from STREAM`"});
   }
   const std::vector<Database> databases = {Database::account, Database::storage};
-  const auto alone = repair(path(), databases, repair_options());
+  const auto alone = repair_databases(path(), databases, repair_options());
   ASSERT_TRUE(fails(alone, ErrorCode::corruption));
   for (const std::string& word : {std::string("hard links"), "`" + both + " --from STREAM`"}) {
     EXPECT_NE(alone.error().message.find(word), std::string::npos) << alone.error().message;
   }
-  const auto info = inspect(path());
+  const auto info = inspect_store(path());
   ASSERT_OK(info);
   for (const std::string& remedy : {both, both + " --from STREAM"}) {
     EXPECT_NE(std::ranges::find(info->remedies, remedy), info->remedies.end()) << remedy;
@@ -166,7 +166,7 @@ TEST_F(RepairFromStream, TwoDatabasesThatNoSnapshotHas) {
   Source source(streams_[14]);
   RepairOptions options = repair_options();
   options.stream = &source;
-  const auto done = repair(path(), databases, options);
+  const auto done = repair_databases(path(), databases, options);
   ASSERT_OK(done);
   for (const RepairReport& one : *done) {
     EXPECT_TRUE(one.repaired());

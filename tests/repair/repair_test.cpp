@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One damaged database of a closed store: found, rebuilt from a snapshot and the log and proven,
 // with the others carried over; or refused, with nothing changed.
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "repair/repair_fixture.hpp"
 
 namespace flatkv::test {
@@ -75,7 +75,7 @@ TEST_P(RepairOf, AFlippedByteOfATable) {
     SCOPED_TRACE(part);
     // In place, so that the store's hard links stay; the fixture's copy has none.
     flip_bit(table, 8 * (size * static_cast<std::uint64_t>(part) / 8));
-    const auto done = repair(path(), which(), repair_options());
+    const auto done = repair_databases(path(), which(), repair_options());
     ASSERT_OK(done);
     if (done->repaired()) {
       ++repaired;
@@ -154,7 +154,7 @@ TEST_F(Repair, WhatVerifiesIsLeftAlone) {
   const auto before = tree_state(path());
   for (const Database database : {Database::account, Database::code, Database::storage,
                                   Database::legacy, Database::metadata}) {
-    const auto done = repair(path(), database, repair_options());
+    const auto done = repair_databases(path(), database, repair_options());
     ASSERT_OK(done);
     EXPECT_FALSE(done->repaired());
     EXPECT_FALSE(done->refusal);
@@ -179,7 +179,7 @@ TEST_F(Repair, AfterAKillEachIsBroughtToTheLogsEnd) {
   close();
   restore("killed");  // flushed at 10, the log reaches 20
   change_row(Database::storage);
-  const auto done = repair(path(), Database::storage, repair_options());
+  const auto done = repair_databases(path(), Database::storage, repair_options());
   ASSERT_OK(done);
   EXPECT_TRUE(done->repaired());
   EXPECT_EQ(done->version, 20);
@@ -198,7 +198,7 @@ TEST_F(Repair, UnevenDatabases) {
     copy_tree(snapshots(path()).at(1) + "/" + behind, working(path(), behind));
     remove_clean(path());
     change_row(Database::storage);
-    const auto done = repair(path(), Database::storage, repair_options());
+    const auto done = repair_databases(path(), Database::storage, repair_options());
     ASSERT_OK(done);
     EXPECT_TRUE(done->repaired());
     EXPECT_TRUE(all_flushed_at(20));
@@ -215,7 +215,7 @@ TEST_F(Repair, TwoDamagedDatabasesOneAfterTheOther) {
   remove_tree(working(path(), "code"));
   expect_refused(Database::account, ErrorCode::corruption, repair_options(),
                  {"another database", "--db code"});
-  const auto code = repair(path(), Database::code, repair_options());
+  const auto code = repair_databases(path(), Database::code, repair_options());
   ASSERT_OK(code);
   EXPECT_TRUE(code->repaired());
   expect_repaired(Database::account, RepairSource::snapshot);
@@ -232,9 +232,9 @@ TEST_F(Repair, TwoDamagedDatabasesInOneRun) {
         {"another database", "`flatkv repair " + path() + " --db account --db storage`"});
   }
   // In any order, one of them twice, and one that verifies.
-  const auto done =
-      repair(path(), {Database::storage, Database::account, Database::code, Database::storage},
-             repair_options());
+  const auto done = repair_databases(
+      path(), {Database::storage, Database::account, Database::code, Database::storage},
+      repair_options());
   ASSERT_OK(done);
   ASSERT_EQ(done->size(), 3U);
   EXPECT_EQ(done->at(0).database, Database::storage);
@@ -273,11 +273,12 @@ TEST_F(Repair, TwoDamagedDatabasesFromTwoSnapshots) {
   write_file(table, content);
   remove_tree(working(path(), "storage"));
   EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
-  const auto info = inspect(path());
+  const auto info = inspect_store(path());
   ASSERT_OK(info);
   ASSERT_FALSE(info->remedies.empty());
   EXPECT_EQ(info->remedies.front(), "flatkv repair " + path() + " --db account --db storage");
-  const auto done = repair(path(), {Database::account, Database::storage}, repair_options());
+  const auto done =
+      repair_databases(path(), {Database::account, Database::storage}, repair_options());
   ASSERT_OK(done);
   EXPECT_EQ(done->at(0).source_version, 10);
   EXPECT_EQ(done->at(1).source_version, 20);
@@ -293,7 +294,7 @@ TEST_F(Repair, AllFiveInOneRun) {
   remove_tree(live_generation(path()) + "/working");
   const std::vector<Database> all = {Database::metadata, Database::account, Database::code,
                                      Database::storage, Database::legacy};
-  const auto done = repair(path(), all, repair_options());
+  const auto done = repair_databases(path(), all, repair_options());
   ASSERT_OK(done);
   for (const RepairReport& one : *done) EXPECT_TRUE(one.repaired());
   EXPECT_EQ(done->front().source, RepairSource::local_meta);
@@ -301,7 +302,7 @@ TEST_F(Repair, AllFiveInOneRun) {
   open();
   check_and_go_on();
   close();
-  EXPECT_TRUE(fails(repair(path(), std::vector<Database>{}, repair_options()),
+  EXPECT_TRUE(fails(repair_databases(path(), std::vector<Database>{}, repair_options()),
                     ErrorCode::invalid_argument));
 }
 
@@ -320,7 +321,7 @@ TEST_F(Repair, BlocksCommittedOnTheDamageAreNamed) {
   expect_refused(Database::storage, ErrorCode::corruption, repair_options(),
                  {"committed on the damaged rows", "rollback", " 20`", "version 21"});
   ASSERT_OK(rollback(path(), 20));
-  const auto done = repair(path(), Database::storage, repair_options());
+  const auto done = repair_databases(path(), Database::storage, repair_options());
   ASSERT_OK(done);
   EXPECT_FALSE(done->repaired()) << "going back rebuilt it from the snapshot";
   open();
@@ -362,7 +363,7 @@ TEST_F(Repair, CancelledAtAnyMomentAndThenDone) {
     options.progress = [&](std::string_view, std::uint64_t, std::uint64_t) {
       if (++calls == after) cancel = true;
     };
-    const auto done = repair(path(), Database::storage, options);
+    const auto done = repair_databases(path(), Database::storage, options);
     if (done) break;
     ASSERT_TRUE(fails(done, ErrorCode::cancelled));
     ASSERT_EQ(tree_difference(before, tree_state(path())), "");
@@ -376,9 +377,9 @@ TEST_F(Repair, CancelledAtAnyMomentAndThenDone) {
 TEST_F(Repair, NotUnderSomebodyElse) {
   open();
   blocks(3);
-  EXPECT_TRUE(fails(repair(path(), Database::code, repair_options()), ErrorCode::locked));
-  EXPECT_TRUE(
-      fails(repair(aside("nothing"), Database::code, repair_options()), ErrorCode::not_found));
+  EXPECT_TRUE(fails(repair_databases(path(), Database::code, repair_options()), ErrorCode::locked));
+  EXPECT_TRUE(fails(repair_databases(aside("nothing"), Database::code, repair_options()),
+                    ErrorCode::not_found));
 }
 
 TEST_F(Repair, AMissingCurrentIsWrittenFirst) {

@@ -16,8 +16,8 @@ class ScrubFixture : public StoreFixture {
 
   ScrubStatus status() const {
     const auto status = store_->scrub_status();
-    EXPECT_TRUE(status);
-    return status.value_or(ScrubStatus{});
+    EXPECT_TRUE(status && *status);
+    return status.value().value_or(ScrubStatus{});
   }
   ScrubStatus step(std::uint64_t rows) {
     const auto stepped = store_->scrub(rows);

@@ -402,12 +402,12 @@ TEST_F(ScrubRounds, AViewOutlivesIt) {
 TEST_F(ScrubRounds, InfoShowsIt) {
   open();
   blocks(30);
-  EXPECT_FALSE(inspect(path())->scrub);
+  EXPECT_FALSE(inspect_store(path())->scrub);
   finish_round(50);
   go_to(Database::storage, 5);
   const ScrubProgress wanted = status().progress;
   for (const bool locked : {true, false}) {
-    const auto info = inspect(path());
+    const auto info = inspect_store(path());
     ASSERT_OK(info);
     EXPECT_EQ(info->locked, locked);
     ASSERT_TRUE(info->scrub);
@@ -419,7 +419,7 @@ TEST_F(ScrubRounds, InfoShowsIt) {
     close();
   }
   write_file(scrub_file(), text("nonsense"));
-  const auto info = inspect(path());
+  const auto info = inspect_store(path());
   ASSERT_OK(info);
   EXPECT_FALSE(info->scrub);
   EXPECT_TRUE(info->problems.empty()) << "SCRUB holds progress only";

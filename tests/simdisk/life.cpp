@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "changelog/survey.hpp"
+#include "changelog/log_walk.hpp"
 #include "layout/generation.hpp"
 #include "store/commit_store.hpp"
 
@@ -275,7 +275,7 @@ AssertionResult log_covers(SimDisk& disk, const std::vector<Place>& allowed) {
   changelog::SurveyOptions options;
   options.store = manifest->store;
   options.from_version = oldest->version;
-  const auto log = changelog::survey(files, layout::changelog_path(generation), options);
+  const auto log = changelog::walk_segments(files, layout::changelog_path(generation), options);
   if (!log) return AssertionFailure() << log.error().to_string();
   if (!*log) return AssertionFailure() << "no log";
   const std::int64_t lowest = std::ranges::min_element(allowed, {}, &Place::version)->version;

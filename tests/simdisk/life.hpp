@@ -11,7 +11,7 @@
 #include "flatkv/store.hpp"
 #include "simdisk/oracle.hpp"
 #include "simdisk/simdisk.hpp"
-#include "store/environment.hpp"
+#include "state/environment.hpp"
 #include "support/checks.hpp"
 #include "support/fault_counts.hpp"
 
@@ -20,7 +20,7 @@ namespace flatkv::simdisk {
 
 inline constexpr const char* kStore = "/store";
 
-inline store::Environment environment_of(SimDisk& disk) { return {&disk.files(), disk.env()}; }
+inline state::Environment environment_of(SimDisk& disk) { return {&disk.files(), disk.env()}; }
 
 /// Small buffers and segments, one thread, no automatic snapshots.
 Options sim_options(Durability durability);

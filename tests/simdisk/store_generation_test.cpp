@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "history/rollback.hpp"
+#include "recovery/rollback.hpp"
 #include "simdisk/rows_fixture.hpp"
 #include "transfer/row_import.hpp"
 
@@ -80,7 +80,7 @@ TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
   const Place target = tip.back_to(5);
   life.close();
   const std::vector<Moment> moments = moments_of(disk_, [&] {
-    ASSERT_OK(history::rollback_store(environment_of(disk_), kStore, target.version, {}));
+    ASSERT_OK(recovery::rollback_store(environment_of(disk_), kStore, target.version, {}));
   });
   ASSERT_GT(moments.size(), 60U);
   std::set<std::int64_t> found;
@@ -90,7 +90,7 @@ TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
     for (const CrashMode mode : {CrashMode::process, CrashMode::drop_unsynced, CrashMode::random}) {
       const auto after = crashed(*moment.disk, mode, ++seed_);
       if (moment.n % 3 == 0) {
-        ASSERT_OK(history::rollback_store(environment_of(*after), kStore, target.version, {}));
+        ASSERT_OK(recovery::rollback_store(environment_of(*after), kStore, target.version, {}));
         ASSERT_TRUE(recovers(*after, oracle_, options_, {target}));
         continue;
       }

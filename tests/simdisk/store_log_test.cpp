@@ -3,7 +3,7 @@
 // docs/recovery.md). FLATKV_LOOP=all: the long form.
 #include <gtest/gtest.h>
 
-#include "history/rollback.hpp"
+#include "recovery/rollback.hpp"
 #include "simdisk/rows_fixture.hpp"
 
 namespace flatkv::simdisk {
@@ -207,7 +207,7 @@ TEST_F(StoreRows, LyingDiskLosesLogAndADatabase) {
     EXPECT_TRUE(message.contains(std::string(behind) + " is at 2")) << message;
     EXPECT_TRUE(message.contains("rollback STORE 2")) << message;
     count_fault("C6", Came::refused);
-    ASSERT_OK(history::rollback_store(environment_of(*after), kStore, 2, {}));
+    ASSERT_OK(recovery::rollback_store(environment_of(*after), kStore, 2, {}));
     ASSERT_TRUE(recovers(*after, oracle_, options_, {{"", 2}}));
     count_fault("C6", Came::recovered);
   }

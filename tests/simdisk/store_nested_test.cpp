@@ -10,8 +10,8 @@
 
 #include "layout/generation.hpp"
 #include "simdisk/life.hpp"
+#include "state/metadata.hpp"
 #include "store/commit_store.hpp"
-#include "store/metadata.hpp"
 #include "support/files.hpp"
 
 namespace flatkv::simdisk {
@@ -50,20 +50,20 @@ std::optional<Versions> versions_of(SimDisk& disk) {
   Versions found{choice->name, {}};
   const std::string working = layout::working_path(std::string(kStore) + "/" + choice->name);
   for (const Database which : layout::kAllDatabases) {
-    engine::DbOptions options;
+    rocks::DbOptions options;
     options.path = layout::database_path(working, which);
     options.which = which;
     options.env = disk.env();
-    const auto db = engine::Db::open(options, engine::Db::Mode::read_only);
+    const auto db = rocks::Db::open(options, rocks::Db::Mode::read_only);
     if (!db) return std::nullopt;
     const auto snapshot = (*db)->snapshot();
     if (!snapshot) return std::nullopt;
     std::int64_t& version = found.at[static_cast<std::size_t>(which)];
     if (which == Database::metadata) {
-      const auto meta = store::read_global_meta(**snapshot);
+      const auto meta = state::read_global_meta(**snapshot);
       version = meta && *meta ? (*meta)->version : -1;
     } else {
-      const auto meta = store::read_data_meta(**snapshot);
+      const auto meta = state::read_data_meta(**snapshot);
       if (!meta || !meta->local) return std::nullopt;
       version = meta->local->version;
     }

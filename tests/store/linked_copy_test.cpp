@@ -3,7 +3,7 @@
 // changes, and both go on (fault matrix W14).
 #include <gtest/gtest.h>
 
-#include "flatkv/history.hpp"
+#include "flatkv/rollback.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 

@@ -126,10 +126,10 @@ int delete_mode(const std::vector<std::string>& arguments, const Reporter& repor
   reporter.say('a', resident("VmRSS"));
   if (arguments.size() > 2) ::_exit(0);  // as killed
   if (how == How::scrubbed) {
-    while (store->scrub_status()->progress.round == 1) {
+    while (store->scrub_status().value()->progress.round == 1) {
       if (!store->scrub(1000)) return 3;
     }
-    if (!store->scrub_status()->findings.empty()) return 7;
+    if (!store->scrub_status().value()->findings.empty()) return 7;
   }
   const auto verified = store->verify();
   return verified && verified->good() && store->close() ? 0 : 8;
@@ -212,15 +212,15 @@ TEST_P(ManyOldValues, AreLetGoAndTheRootIsRight) {
     if (i % 8 == 1) second.remove(key(i));
   }
   if (GetParam() != Scrub::off) {
-    while (store_->scrub_status()->progress.database != Database::legacy) {
+    while (store_->scrub_status().value()->progress.database != Database::legacy) {
       ASSERT_OK(store_->scrub(1000));
     }
     ASSERT_OK(store_->scrub(kRows / 3));
   }
   block({first, second});
   if (GetParam() != Scrub::off) {
-    while (store_->scrub_status()->progress.round == 1) ASSERT_OK(store_->scrub(10'000));
-    EXPECT_TRUE(store_->scrub_status()->findings.empty());
+    while (store_->scrub_status().value()->progress.round == 1) ASSERT_OK(store_->scrub(10'000));
+    EXPECT_TRUE(store_->scrub_status().value()->findings.empty());
   }
   check();
 }

@@ -81,7 +81,7 @@ TEST_F(Metadata, PerDatabaseHashesPersistedInTheMetadataDatabase) {
 TEST_F(Metadata, TheMetadataDatabaseSaysWhoseItIs) {
   const auto id = meta("metadata", "_meta/store");
   ASSERT_TRUE(id);
-  const auto info = inspect(path());
+  const auto info = inspect_store(path());
   ASSERT_OK(info);
   EXPECT_EQ(to_hex(*id), info->store_id);
   EXPECT_EQ(count_keys(working(path(), "metadata")), 7U);  // version, five hashes, store

@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 
 #include "base/bytes.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "flatkv/transfer.hpp"
 #include "support/store_fixture.hpp"
 
@@ -120,7 +120,7 @@ TEST_F(Security, S7_NoLinkInsideAStoreIsFollowed) {
     };
     const auto before = state_of();
 
-    static_cast<void>(inspect(path()));
+    static_cast<void>(inspect_store(path()));
     static_cast<void>(list_snapshots(path()));
     static_cast<void>(roots_at(path(), 9));
     if (const auto clone = ReadOnlyStore::open(path())) {

@@ -7,8 +7,8 @@
 
 #include "base/version_arithmetic.hpp"
 #include "flatkv/bisect.hpp"
-#include "flatkv/history.hpp"
 #include "flatkv/inspect.hpp"
+#include "flatkv/rollback.hpp"
 #include "flatkv/transfer.hpp"
 #include "support/store_fixture.hpp"
 
@@ -95,7 +95,7 @@ TEST_F(VersionLimit, ReadingByPath) {
     const auto old = ReadOnlyStore::open(path(), options);
     ASSERT_OK(old);
     EXPECT_EQ(old->version(), version);
-    EXPECT_TRUE(same_roots(old->working_roots(), roots));
+    EXPECT_TRUE(same_roots(old->working_roots().value(), roots));
   }
   EXPECT_FALSE(roots_at(path(), kLowest));
   auto reader = LogReader::open(path(), kLastVersion, true);
@@ -109,7 +109,7 @@ TEST_F(VersionLimit, ReadingByPath) {
   EXPECT_FALSE(*end);
   EXPECT_FALSE(LogReader::open(path(), kLowest, false));
   copy_tree(path(), aside("same"));
-  const auto parting = find_parting(path(), aside("same"));
+  const auto parting = find_divergence(path(), aside("same"));
   ASSERT_OK(parting);
   EXPECT_FALSE(parting->parted);
   EXPECT_EQ(parting->last, kLastVersion);

@@ -58,7 +58,7 @@ Bytes row_key(ByteView internal_key) { return tagged(1, internal_key); }
 
 void tamper(const std::string& directory, std::vector<Edit> edits) {
   std::sort(edits.begin(), edits.end(),
-            [](const Edit& a, const Edit& b) { return compare(a.key, b.key) < 0; });
+            [](const Edit& a, const Edit& b) { return compare_bytes(a.key, b.key) < 0; });
   const std::string table = directory + "-tamper.sst";
   {
     rocksdb::SstFileWriter writer{rocksdb::EnvOptions(), options_of(directory)};

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/absent_key_filter.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "base/failpoint.hpp"
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
+
+namespace flatkv::block {
+namespace {
+
+/// A scan costs a microsecond a row, a lookup in vain one or two: what would pay for a sixteenth of
+/// the rows is a chain that goes on creating some.
+constexpr std::uint64_t kRowsPerMiss = 16;
+constexpr std::uint64_t kFewestMisses = 1000;
+constexpr std::uint64_t kFirstKeys = std::uint64_t{1} << 18;
+/// Rows between two pauses; a pause is as long as the rows took, so that half of a core is left.
+constexpr std::uint64_t kSliceRows = 4096;
+
+bool holds_nothing(const state::DbState& database) {
+  return database.stats.rows == 0 && database.active->keys() == 0 && database.frozen.empty();
+}
+
+}  // namespace
+
+AbsentKeyFilter::AbsentKeyFilter(std::uint64_t most_bytes, const Logger& logger)
+    : most_bytes_(most_bytes), logger_(logger) {
+  if (most_bytes == 0) {
+    for (Keys& keys : keys_) keys.phase = Phase::off;
+  }
+}
+
+AbsentKeyFilter::~AbsentKeyFilter() { stop(); }
+
+bool AbsentKeyFilter::answers(Database database) const noexcept {
+  const Keys& keys = of(database);
+  return keys.phase == Phase::collecting && keys.ready.load(std::memory_order_acquire) != nullptr;
+}
+
+void AbsentKeyFilter::prefetch(Database database, std::uint64_t hash) const noexcept {
+  const Keys& keys = of(database);
+  keys.ready.load(std::memory_order_acquire)->prefetch(hash);
+  for (const auto& filter : keys.since) filter->prefetch(hash);
+}
+
+bool AbsentKeyFilter::surely_absent(Database database, std::uint64_t hash) const noexcept {
+  const Keys& keys = of(database);
+  if (keys.ready.load(std::memory_order_acquire)->may_hold(hash)) return false;
+  for (const auto& filter : keys.since) {
+    if (filter->may_hold(hash)) return false;
+  }
+  return true;
+}
+
+void AbsentKeyFilter::asked_in_vain(Database database, std::uint64_t count) noexcept {
+  of(database).in_vain += count;
+}
+
+std::unique_ptr<memory::BloomFilter> AbsentKeyFilter::allocate(Keys& keys, std::uint64_t count) {
+  const std::uint64_t bytes = memory::BloomFilter::memory_for(count);
+  if (memory_ + bytes > most_bytes_) {
+    end(keys);
+    return nullptr;
+  }
+  try {
+    auto filter = std::make_unique<memory::BloomFilter>(count);
+    memory_ += bytes;
+    return filter;
+  } catch (const std::bad_alloc&) {  // a store can do without
+    end(keys);
+    return nullptr;
+  }
+}
+
+/// The base stays: the scan may be filling it.
+void AbsentKeyFilter::end(Keys& keys) {
+  keys.phase = Phase::off;
+  keys.since.clear();
+}
+
+void AbsentKeyFilter::add(const std::array<BlockRows, 4>& tables) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    Keys& keys = keys_[i];
+    if (keys.phase != Phase::collecting) continue;
+    if (keys.failed) {
+      end(keys);
+      continue;
+    }
+    for (const BlockRow& row : tables[i].rows) {
+      if (row.had_old || !row.has_value) continue;
+      if (keys.room == 0) {
+        const std::uint64_t more = std::max(kFirstKeys, keys.keys);
+        auto filter = allocate(keys, more);
+        if (!filter) break;
+        keys.since.push_back(std::move(filter));
+        keys.room = more;
+      }
+      keys.since.back()->add(row.hash);
+      --keys.room;
+      ++keys.keys;
+    }
+  }
+}
+
+void AbsentKeyFilter::reached(const std::shared_ptr<const state::State>& state) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Keys& keys = keys_[i];
+    if (keys.phase != Phase::idle) continue;
+    const auto database = static_cast<Database>(i);
+    const std::uint64_t rows = state->databases[i].stats.rows;
+    const bool due = holds_nothing(state->databases[i]) ||
+                     keys.in_vain >= std::max(kFewestMisses, rows / kRowsPerMiss);
+    if (due) begin(database, state);
+  }
+}
+
+void AbsentKeyFilter::begin(Database database, const std::shared_ptr<const state::State>& state) {
+  Keys& keys = of(database);
+  keys.phase = Phase::collecting;
+  keys.keys = state->of(database).stats.rows;
+  auto base = allocate(keys, keys.keys);
+  if (!base) return;
+  keys.base = std::move(base);
+  if (holds_nothing(state->of(database))) {
+    keys.ready.store(keys.base.get(), std::memory_order_release);
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+    const state::DbState& own = state->of(database);
+    Scan scan{database, {own.active}, own.snapshot};
+    scan.buffers.insert(scan.buffers.end(), own.frozen.begin(), own.frozen.end());
+    queue_.push_back(std::move(scan));
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error&) {
+    const std::lock_guard lock(mutex_);
+    queue_.clear();
+    end(keys);
+  }
+}
+
+void AbsentKeyFilter::run() {
+  name_thread("flatkv-keys");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    if (stop_) return;
+    take_buffers(lock);
+    if (stop_) return;
+    {
+      const Scan scan = std::move(queue_.front());
+      queue_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      Keys& keys = of(scan.database);
+      if (const Status done = this->scan(scan)) {
+        keys.ready.store(keys.base.get(), std::memory_order_release);
+      } else {
+        keys.failed = true;
+        if (!stop_) {
+          logger_.warn_of("keys that are not there are looked for in the tables", done.error());
+        }
+      }
+    }  // the snapshot goes before anybody is told
+    lock.lock();
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+/// What buffers know is taken at once, so that they are not kept for as long as a scan of tables
+/// lasts, be it another database's. The lock is free meanwhile.
+void AbsentKeyFilter::take_buffers(std::unique_lock<std::mutex>& lock) {
+  const auto has_some = [](const Scan& scan) { return !scan.buffers.empty(); };
+  for (auto next = std::ranges::find_if(queue_, has_some); next != queue_.end();
+       next = std::ranges::find_if(queue_, has_some)) {
+    memory::BloomFilter& filter = *of(next->database).base;
+    auto buffers = std::exchange(next->buffers, {});
+    lock.unlock();
+    for (const auto& buffer : buffers) {
+      buffer->each_hash([&](std::uint64_t hash) { filter.add(hash); });
+    }
+    buffers.clear();
+    lock.lock();
+  }
+}
+
+Status AbsentKeyFilter::scan(const Scan& scan) {
+  using Clock = std::chrono::steady_clock;
+  memory::BloomFilter& filter = *of(scan.database).base;
+  return guarded([&]() -> Status {
+    const auto cursor = scan.snapshot->cursor({});
+    auto slice = Clock::now();
+    std::uint64_t rows = 0;
+    for (cursor->seek_to_first(); cursor->valid(); cursor->next()) {
+      filter.add(memory::key_hash(cursor->key()));
+      if (++rows % kSliceRows != 0) continue;
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, Clock::now() - slice, [&] { return stop_.load(); });
+      take_buffers(lock);
+      if (stop_) return fail(ErrorCode::cancelled, "the store is closed");
+      slice = Clock::now();
+    }
+    FLATKV_FAILPOINT("absent_key_filter.scan");
+    return cursor->status();
+  });
+}
+
+void AbsentKeyFilter::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    queue_.clear();
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void AbsentKeyFilter::wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stop_ || (queue_.empty() && !busy_); });
+}
+
+}  // namespace flatkv::block

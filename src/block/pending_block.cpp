@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/pending_block.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/endian.hpp"
+#include "base/reuse.hpp"
+#include "base/version_arithmetic.hpp"
+#include "codec/strict.hpp"
+#include "layout/manifest.hpp"
+#include "lthash/batch.hpp"
+
+namespace flatkv::block {
+namespace {
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::uint64_t& total) : total_(total), start_(Clock::now()) {}
+  ~Stopwatch() {
+    total_ += static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count());
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::uint64_t& total_;
+  Clock::time_point start_;
+};
+
+/// Writes that are worth more than one thread's hashing.
+constexpr std::size_t kEarlyFrom = 128;
+
+/// Old values beyond this are not kept until the block ends: they are hashed as they are read and
+/// let go, a window of them after the other.
+constexpr std::size_t kMostOldBytes = std::size_t{64} << 20;
+constexpr std::size_t kWindowBytes = std::size_t{16} << 20;
+
+/// The sum, after those of the tables, of rows that a scrub has behind it.
+constexpr std::size_t kBehind = 4;
+constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
+
+}  // namespace
+
+void PendingBlock::begin(const state::State& state) {
+  drop_unsettled();  // of a block that is dropped
+  for (auto& table : tables_) table.clear();
+  for (auto& dirty : dirty_) clear_for_reuse(dirty);
+  clear_for_reuse(accounts_);
+  clear_for_reuse(chunks_);
+  payload_bytes_ = 0;
+  ignored_ = 0;
+  arena_.clear();
+  window_.clear();
+  fold_.begin();
+  for (std::size_t i = 0; i < 4; ++i) working_[i] = *state.databases[i].hash;
+  roots_ = state.roots;
+  base_version_ = state.version;
+  state_.reset();
+  read_nanoseconds = route_nanoseconds = hash_nanoseconds = 0;
+}
+
+Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
+  const std::int64_t version = version_after(base_version_).value_or(base_version_);
+  std::vector<Write> writes;
+  std::vector<NamedChangeSet> kept;
+  std::vector<codec::PairPlace> places;
+  std::uint64_t ignored = 0;
+  Bytes chunk;
+  {
+    const Stopwatch watch(route_nanoseconds);
+    for (std::size_t i = 0; i < change_sets.size(); ++i) {
+      const NamedChangeSet& set = change_sets[i];
+      if (set.name.empty()) {
+        return fail(ErrorCode::invalid_argument,
+                    "change set " + std::to_string(i + 1) + " has an empty name")
+            .version(version);
+      }
+      if (set.name != kEvmModule) {
+        ++ignored;
+        continue;
+      }
+      kept.push_back(set);
+      for (std::size_t j = 0; j < set.pairs.size(); ++j) {
+        const KVPair& pair = set.pairs[j];
+        auto route = codec::route_pair(pair);
+        if (!route) {
+          return std::unexpected(codec::in_pair(std::move(route).error(), {version, i, j}));
+        }
+        writes.push_back({route->kind, route->database, pair.remove, 0, route->key, pair.value});
+      }
+    }
+    if (kept.empty()) {
+      ignored_ += ignored;
+      return {};
+    }
+    const std::uint64_t more = codec::encoded_bytes(kept);
+    if (payload_bytes_ + more > codec::kMaxBlockBytes - 16) {
+      return fail(ErrorCode::invalid_argument, "the block's payload would exceed 1 GiB")
+          .version(version);
+    }
+    chunk.reserve(more);
+    codec::append_change_sets(chunk, kept, &places);
+    FLATKV_ASSERT(places.size() == writes.size() && chunk.size() == more);
+    // From here on keys and values are those of the chunk: what the caller lent is not kept.
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      Write& write = writes[i];
+      const std::size_t prefix = write.kind == codec::Kind::legacy ? 0 : 1;
+      write.key = {chunk.data() + places[i].key_offset + prefix, write.key.size()};
+      write.value = write.remove
+                        ? ByteView{}
+                        : ByteView{chunk.data() + places[i].value_offset, write.value.size()};
+    }
+  }
+  const std::uint64_t bytes = chunk.size();
+  FLATKV_TRY(stage(std::move(chunk), writes));
+  payload_bytes_ += bytes;
+  ignored_ += ignored;
+  return {};
+}
+
+Status PendingBlock::replay(Bytes payload, const codec::ChangelogEntry& entry,
+                            const std::array<bool, 4>& take) {
+  std::vector<Write> writes;
+  for (const auto& set : entry.changesets) {
+    if (set.name != kEvmModule) continue;
+    for (const KVPair& pair : set.pairs) {
+      auto route = codec::route_pair(pair);
+      if (!route) return std::unexpected(std::move(route).error());
+      if (!take[static_cast<std::size_t>(route->database)]) continue;
+      writes.push_back({route->kind, route->database, pair.remove, 0, route->key,
+                        pair.remove ? ByteView{} : pair.value});
+    }
+  }
+  return stage(std::move(payload), writes);
+}
+
+Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
+  settle();  // of an earlier call: what fails from here on takes back its own rows only
+  // A scrub sums some rows apart, and which ones is known only when they are hashed.
+  const bool early = hashing_ == Hashing::early && scrub_ == nullptr && writes.size() >= kEarlyFrom;
+  std::array<std::size_t, 4> known{};
+  for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
+  chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
+  try {
+    if (!state_) state_ = base_();
+    FLATKV_ASSERT(state_->version == base_version_);
+    {
+      const Stopwatch watch(route_nanoseconds);
+      for (Write& write : writes) {
+        const auto table = static_cast<std::size_t>(write.database);
+        write.row = tables_[table].intern(write.key, memory::key_hash(write.key));
+        // So that a row can be hashed once its old value is known. Older rows wait: reading may
+        // still fail.
+        if (write.database != Database::account && write.row >= known[table]) set_row(write);
+      }
+    }
+    if (Status read = read_old_values(known, early); !read) {
+      abandon(known);
+      return read;
+    }
+    const Stopwatch watch(route_nanoseconds);
+    for (const Write& write : writes) {
+      if (write.database == Database::account) {
+        write_account(write);
+      } else {
+        set_row(write);
+      }
+      mark_dirty(static_cast<std::size_t>(write.database), write.row);
+    }
+    if (scrub_ != nullptr) settle_let_go(known);
+    return {};
+  } catch (...) {
+    abandon(known);
+    throw;
+  }
+}
+
+/// Of the rows from `known` on. Accounts come last: what they become is known only after all of
+/// them were read, while the pool has the others to hash.
+Status PendingBlock::read_old_values(const std::array<std::size_t, 4>& known, bool hash) {
+  const Stopwatch watch(read_nanoseconds);
+  for (const Database database :
+       {Database::storage, Database::code, Database::legacy, Database::account}) {
+    const auto table = static_cast<std::size_t>(database);
+    const auto fresh = std::span(tables_[table].rows).subspan(known[table]);
+    if (fresh.empty()) continue;
+    const bool is_account = database == Database::account;
+    memory::Arena* into = arena_.memory() > kMostOldBytes && !is_account ? &window_ : &arena_;
+    const auto take = [&, hash_it = hash && !is_account](BlockRow& row, bool copied) {
+      row.mixed = row.old_value;
+      if (hash_it) {
+        hashing_now_ = true;
+        summation_.add(unsettled_[table], {row.key, row.old_value, row.value});
+        row.mixed = row.value;
+      }
+      if (is_account) return;  // small, and what they become begins with what they were
+      if (into == &window_) [[unlikely]] {
+        if (copied && !row.old_value.empty()) let_go(table, row, hash_it);
+      } else if (arena_.memory() > kMostOldBytes) {
+        into = &window_;
+      }
+    };
+    FLATKV_TRY(row_lookup_.read(*state_, database, fresh, into, Keep::nothing, take));
+    if (!is_account) continue;
+    for (BlockRow& row : fresh) {
+      row.value = row.old_value;
+      row.has_value = row.had_old;
+      Account account;
+      if (row.had_old) {
+        FLATKV_ASSIGN(account, codec::decode_account(row.old_value));
+      }
+      accounts_.push_back(account);
+    }
+  }
+  return {};
+}
+
+/// Of a row whose old value is in the window: what of it must outlast that. `hashed`: the pool has
+/// it already. Beside a scrub the element stays, since the front may come to pass the row.
+void PendingBlock::let_go(std::size_t table, BlockRow& row, bool hashed) {
+  hashing_now_ = true;
+  if (scrub_ == nullptr) {
+    if (!hashed) {
+      summation_.add(unsettled_[table], {row.key, row.old_value, {}});
+      row.mixed = {};
+    }
+    row.let_go = static_cast<std::uint32_t>(row.old_value.size());
+    row.old_value = {};
+  } else if (row.old_value.size() > sizeof(LtHash)) {
+    auto* to = arena_.allocate(sizeof(LtHash), alignof(LtHash));
+    unsettled_[table] -= *new (to) LtHash(lthash::element(row.key, row.old_value));
+    row.let_go = static_cast<std::uint32_t>(row.old_value.size());
+    row.old_value = {to, sizeof(LtHash)};
+    row.mixed = {};
+  } else {
+    row.mixed = row.old_value = arena_.copy(row.old_value);
+  }
+  if (window_.memory() < kWindowBytes) return;
+  summation_.wait();
+  window_.clear();
+}
+
+/// The apply holds: what it let go behind the front of a scrub goes from that sum, too.
+void PendingBlock::settle_let_go(const std::array<std::size_t, 4>& known) {
+  settle();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (!fold_.concerns(i)) continue;
+    for (const BlockRow& row : std::span(tables_[i].rows).subspan(known[i])) {
+      if (row.let_go != 0) fold_.let_go(i, row);
+    }
+  }
+}
+
+/// Forgets the rows from `known` on, and the chunk they came in.
+void PendingBlock::abandon(const std::array<std::size_t, 4>& known) noexcept {
+  drop_unsettled();
+  for (std::size_t i = 0; i < 4; ++i) {
+    tables_[i].truncate(known[i]);
+    std::erase_if(dirty_[i], [&](std::uint32_t row) { return row >= known[i]; });
+  }
+  accounts_.resize(known[kAccountTable]);
+  chunks_.pop_back();
+  if (chunks_.empty()) state_.reset();
+}
+
+void PendingBlock::drop_unsettled() noexcept {
+  if (!hashing_now_) return;
+  summation_.drain();
+  window_.clear();
+  unsettled_ = {};
+  hashing_now_ = false;
+}
+
+/// Takes what the pool has hashed into the working hashes.
+void PendingBlock::settle() {
+  if (!hashing_now_) return;
+  summation_.wait();
+  window_.clear();
+  for (std::size_t i = 0; i < 4; ++i) working_[i] += unsettled_[i];
+  if (fold_.active()) {
+    working_[static_cast<std::size_t>(fold_.database())] += unsettled_[kBehind];
+    fold_.add(unsettled_[kBehind]);
+  }
+  unsettled_ = {};
+  hashing_now_ = false;
+}
+
+void PendingBlock::write_account(const Write& write) {
+  Account& account = accounts_[write.row];
+  switch (write.kind) {
+    case codec::Kind::nonce:
+      account.nonce = write.remove ? 0 : load_be<std::uint64_t>(write.value.data());
+      break;
+    case codec::Kind::code_hash:
+      account.code_hash = {};
+      if (!write.remove) std::ranges::copy(write.value, account.code_hash.begin());
+      break;
+    default:
+      account.balance = {};
+      if (!write.remove) std::ranges::copy(write.value, account.balance.begin());
+      break;
+  }
+  BlockRow& row = tables_[kAccountTable].rows[write.row];
+  row.has_value = account_rows_ == AccountRows::keep || !codec::is_empty(account);
+  row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};
+}
+
+void PendingBlock::set_row(const Write& write) {
+  BlockRow& row = tables_[static_cast<std::size_t>(write.database)].rows[write.row];
+  row.has_value = !write.remove;
+  row.value = write.value;
+}
+
+void PendingBlock::mark_dirty(std::size_t table, std::uint32_t row) {
+  BlockRow& changed = tables_[table].rows[row];
+  if (changed.dirty) return;
+  changed.dirty = true;
+  dirty_[table].push_back(row);
+}
+
+bool PendingBlock::empty() const noexcept {
+  return std::ranges::all_of(tables_, [](const BlockRows& table) { return table.rows.empty(); });
+}
+
+const std::array<LtHash, 4>& PendingBlock::hashes() {
+  roots();
+  return working_;
+}
+
+const Roots& PendingBlock::roots() {
+  if (std::ranges::all_of(dirty_, [](const auto& rows) { return rows.empty(); })) return roots_;
+  const Stopwatch watch(hash_nanoseconds);
+  if (scrub_ != nullptr) fold_.follow(scrub_->front(), tables_);
+  hashing_now_ = true;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const bool scrubbed = fold_.concerns(i);
+    for (const std::uint32_t index : dirty_[i]) {
+      BlockRow& row = tables_[i].rows[index];
+      const std::size_t sum = scrubbed && fold_.covers(row.key) ? kBehind : i;
+      summation_.add(unsettled_[sum], {row.key, row.mixed, row.value});
+      row.mixed = row.value;
+      row.dirty = false;
+    }
+    dirty_[i].clear();
+  }
+  settle();
+  roots_ = layout::roots_of(working_);
+  return roots_;
+}
+
+ScrubChange PendingBlock::behind(const std::shared_ptr<const ScrubFront>& front) {
+  fold_.follow(front, tables_);
+  return fold_.change(tables_);
+}
+
+const BlockRow* PendingBlock::find(Database database, ByteView key) const {
+  return tables_[static_cast<std::size_t>(database)].find(key, memory::key_hash(key));
+}
+
+std::vector<memtable::Memtable::Row> PendingBlock::overlay(Database database,
+                                                           const rocks::Bounds& bounds) const {
+  std::vector<memtable::Memtable::Row> rows;
+  for (const BlockRow& row : tables_[static_cast<std::size_t>(database)].rows) {
+    if (!row.changed() || !bounds.contains(row.key)) continue;
+    rows.push_back({row.key, row.value, !row.has_value, !row.had_old});
+  }
+  std::ranges::sort(rows,
+                    [](const auto& a, const auto& b) { return compare_bytes(a.key, b.key) < 0; });
+  return rows;
+}
+
+}  // namespace flatkv::block

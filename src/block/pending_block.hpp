@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/error.hpp"
+#include "block/block_rows.hpp"
+#include "block/row_lookup.hpp"
+#include "block/scrub_fold.hpp"
+#include "codec/account.hpp"
+#include "codec/change_log_entry.hpp"
+#include "codec/keys.hpp"
+#include "flatkv/change_set.hpp"
+#include "flatkv/options.hpp"
+#include "lthash/summation.hpp"
+#include "memory/arena.hpp"
+#include "state/state.hpp"
+
+namespace flatkv::block {
+
+/// When rows are hashed: by the pool as soon as their old values are known, or all of them when the
+/// working hashes are asked for.
+enum class Hashing : std::uint8_t { early, when_asked };
+
+/// The block that is being put together: staged writes, the log payload they make, the working
+/// hashes. One thread. `apply` is all or nothing.
+class PendingBlock {
+ public:
+  /// `base` gives the current state. It is asked with a block's first write and must then be at the
+  /// version that the block began on; until there is a write no state is kept.
+  using Base = std::function<std::shared_ptr<const state::State>()>;
+  PendingBlock(AccountRows account_rows, RowLookup& row_lookup, Hashing hashing, Base base)
+      : account_rows_(account_rows),
+        row_lookup_(row_lookup),
+        hashing_(hashing),
+        base_(std::move(base)) {}
+
+  /// Starts a block on top of `state`.
+  void begin(const state::State& state);
+
+  /// Validates all, reads the old values, then stages: any error leaves the block as it was.
+  Status apply(std::span<const NamedChangeSet> change_sets);
+
+  /// Replay: stages a logged block for the databases in `take` only. The payload's memory is kept.
+  Status replay(Bytes payload, const codec::ChangelogEntry& entry, const std::array<bool, 4>& take);
+
+  /// Hashes what was written since it was last asked and returns the working roots.
+  const Roots& roots();
+  const std::array<LtHash, 4>& hashes();
+
+  /// Whether no row is written. The payload may hold change sets without pairs all the same.
+  bool empty() const noexcept;
+  /// Any thread.
+  std::uint64_t ignored() const noexcept { return ignored_; }
+  std::span<const Bytes> chunks() const noexcept { return chunks_; }
+  const std::array<BlockRows, 4>& tables() const noexcept { return tables_; }
+
+  /// From now on the changes that fall behind the front of a scrub are summed apart. Between
+  /// blocks.
+  void watch(const ScrubPart* scrub) { scrub_ = scrub; }
+  /// What the block changes behind `front`; after `roots`.
+  ScrubChange behind(const std::shared_ptr<const ScrubFront>& front);
+
+  /// What the block says of a row: nothing if it was not touched.
+  const BlockRow* find(Database database, ByteView key) const;
+  /// Changed rows of a database in key order, for iteration.
+  std::vector<memtable::Memtable::Row> overlay(Database database,
+                                               const rocks::Bounds& bounds) const;
+
+  std::uint64_t read_nanoseconds = 0;
+  std::uint64_t route_nanoseconds = 0;
+  std::uint64_t hash_nanoseconds = 0;
+
+ private:
+  struct Write {
+    codec::Kind kind;
+    Database database;
+    bool remove;
+    std::uint32_t row;
+    ByteView key;
+    ByteView value;
+  };
+  /// `chunk`: what the writes point at, kept with them.
+  Status stage(Bytes chunk, std::vector<Write>& writes);
+  Status read_old_values(const std::array<std::size_t, 4>& known, bool hash);
+  void let_go(std::size_t table, BlockRow& row, bool hashed);
+  void settle_let_go(const std::array<std::size_t, 4>& known);
+  void abandon(const std::array<std::size_t, 4>& known) noexcept;
+  void settle();
+  void drop_unsettled() noexcept;
+  void write_account(const Write& write);
+  void set_row(const Write& write);
+  void mark_dirty(std::size_t table, std::uint32_t row);
+
+  AccountRows account_rows_;
+  RowLookup& row_lookup_;
+  Hashing hashing_;
+  Base base_;
+  std::int64_t base_version_ = 0;
+  std::shared_ptr<const state::State> state_;  ///< null while nothing is staged
+  memory::Arena arena_;
+  memory::Arena window_;  ///< old values that go once they are hashed
+  std::vector<Bytes>
+      chunks_;  ///< encoded change sets, one of each apply; keys and values point here
+  std::uint64_t payload_bytes_ = 0;
+  std::atomic<std::uint64_t> ignored_{0};
+  std::array<BlockRows, 4> tables_;
+  std::array<std::vector<std::uint32_t>, 4> dirty_;
+  std::vector<Account> accounts_;  ///< decoded, beside the rows of the account table
+  std::array<LtHash, 4> working_;
+  const ScrubPart* scrub_ = nullptr;
+  ScrubFold fold_;
+  Roots roots_;
+  /// What rows hold in `mixed` and `working_` lacks yet: sums that the pool may be working on.
+  std::array<LtHash, 5> unsettled_;
+  bool hashing_now_ = false;
+  lthash::Summation summation_;  // last: it uses what is above
+};
+
+}  // namespace flatkv::block

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/row_lookup.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.hpp"
+#include "base/failpoint.hpp"
+#include "base/reuse.hpp"
+#include "block/block_rows.hpp"
+#include "memory/key_sort.hpp"
+
+namespace flatkv::block {
+namespace {
+
+// Rows whose cache misses are taken together: more than the core's outstanding loads, fewer than
+// what its first-level cache holds.
+constexpr std::size_t kGroup = 32;
+
+void found(BlockRow& row, bool present, ByteView value, bool copied, const RowLookup::Sink& sink) {
+  row.had_old = present;
+  row.old_value = present ? value : ByteView{};
+  if (sink) sink(row, copied);
+}
+
+/// Whether a database may hold values so large that several at a time are too much: where its
+/// values together are much more than as many ordinary ones.
+rocks::PinnedDatabase::AtOnce at_once(Database database, const codec::Stats& stats) {
+  constexpr std::array<std::uint64_t, 4> kOrdinaryBytes = {72, 0, 32, 128};
+  constexpr std::uint64_t kMuch = std::uint64_t{64} << 20;
+  const std::uint64_t ordinary = stats.rows * kOrdinaryBytes[static_cast<std::size_t>(database)];
+  return stats.value_bytes > ordinary + kMuch ? rocks::PinnedDatabase::AtOnce::one
+                                              : rocks::PinnedDatabase::AtOnce::many;
+}
+
+}  // namespace
+
+/// Three passes over a group, each with the memory that the pass before it asked for: places in the
+/// indices, rows, and then the look itself.
+void RowLookup::look_in_memory(const state::State& state, Database database,
+                               std::span<BlockRow> rows, memory::Arena* const& arena,
+                               const Sink& sink) {
+  const state::DbState& db = state.of(database);
+  for (std::size_t begin = 0; begin < rows.size(); begin += kGroup) {
+    const auto group = rows.subspan(begin, std::min(kGroup, rows.size() - begin));
+    for (const BlockRow& row : group) {
+      db.active->prefetch(row.hash);
+      for (const auto& frozen : db.frozen) frozen->prefetch(row.hash);
+      if (cache_ != nullptr) cache_->prefetch(database, row.hash);
+    }
+    for (const BlockRow& row : group) {
+      db.active->prefetch_row(row.hash);
+      for (const auto& frozen : db.frozen) frozen->prefetch_row(row.hash);
+      if (cache_ != nullptr) cache_->prefetch_row(database, row.hash);
+    }
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      BlockRow& row = group[i];
+      memtable::Lookup look = state::find_in_buffers(db, row.key, row.hash, state.version);
+      const bool copied = look.presence == memtable::Presence::unknown;
+      if (copied && cache_ != nullptr) {
+        look = cache_->find(database, row.key, row.hash, state.version, *arena);
+      }
+      if (look.presence == memtable::Presence::unknown) {
+        missing_.push_back({memory::key_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
+      } else {
+        found(row, look.presence == memtable::Presence::present, look.value, copied, sink);
+      }
+    }
+  }
+}
+
+/// Takes from what is missing the keys that no table can have.
+void RowLookup::drop_absent(Database database, std::span<BlockRow> rows, const Sink& sink) {
+  if (absent_ == nullptr || !absent_->answers(database)) return;
+  std::size_t kept = 0;
+  for (std::size_t begin = 0; begin < missing_.size(); begin += kGroup) {
+    const std::size_t end = std::min(begin + kGroup, missing_.size());
+    for (std::size_t i = begin; i < end; ++i) {
+      absent_->prefetch(database, rows[missing_[i].row].hash);
+    }
+    for (std::size_t i = begin; i < end; ++i) {
+      BlockRow& row = rows[missing_[i].row];
+      if (absent_->surely_absent(database, row.hash)) {
+        found(row, false, {}, false, sink);
+      } else {
+        missing_[kept++] = missing_[i];
+      }
+    }
+  }
+  absent_->count_answers(missing_.size() - kept);
+  missing_.resize(kept);
+}
+
+Status RowLookup::look_in_tables(const state::State& state, Database database,
+                                 std::span<BlockRow> rows, memory::Arena* const& arena, Keep keep,
+                                 const Sink& sink) {
+  std::ranges::sort(missing_, [&](const Missing& a, const Missing& b) {
+    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+    return compare_bytes(rows[a.row].key, rows[b.row].key) < 0;
+  });
+  for (const Missing& missing : missing_) keys_.push_back(rows[missing.row].key);
+  const state::DbState& db = state.of(database);
+  std::uint64_t in_vain = 0;
+  FLATKV_TRY(db.snapshot->multi_get(
+      keys_, at_once(database, db.stats), [&](std::size_t i, std::optional<ByteView> value) {
+        BlockRow& row = rows[missing_[i].row];
+        if (keep == Keep::in_cache && cache_ != nullptr) {
+          cache_->insert(database, row.key, row.hash, state.version, value);
+        }
+        in_vain += value ? 0U : 1U;
+        found(row, value.has_value(), value ? arena->copy(*value) : ByteView{}, true, sink);
+      }));
+  FLATKV_FAILPOINT("apply.values_read");
+  if (absent_ != nullptr) absent_->asked_in_vain(database, in_vain);
+  return {};
+}
+
+Status RowLookup::read(const state::State& state, Database database, std::span<BlockRow> rows,
+                       memory::Arena* const& arena, Keep keep, const Sink& sink) {
+  clear_for_reuse(missing_);
+  clear_for_reuse(keys_);
+  look_in_memory(state, database, rows, arena, sink);
+  drop_absent(database, rows, sink);
+  Status done;
+  if (!missing_.empty()) done = look_in_tables(state, database, rows, arena, keep, sink);
+  clear_for_reuse(missing_);
+  clear_for_reuse(keys_);
+  return done;
+}
+
+}  // namespace flatkv::block

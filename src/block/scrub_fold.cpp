@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/scrub_fold.hpp"
+
+#include "base/bytes.hpp"
+#include "lthash/batch.hpp"
+
+namespace flatkv::block {
+
+void ScrubFold::begin() {
+  front_.reset();
+  hash_ = {};
+}
+
+void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
+                       const std::array<BlockRows, 4>& tables) {
+  if (front == front_) return;
+  // A front only moves up, unless it is that of another database or of another round.
+  const bool higher = front_ && front && front->database == front_->database && front_->before &&
+                      (!front->before || compare_bytes(*front_->before, *front->before) <= 0);
+  if (!higher) hash_ = {};
+  const auto had = higher ? std::move(front_) : nullptr;
+  front_ = std::move(front);
+  if (!front_) return;
+  std::vector<lthash::RowChange> between;
+  for (const BlockRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
+    if ((row.let_go == 0 && equal(row.mixed, row.old_value)) || !covers(row.key)) continue;
+    if (had && had->covers(row.key)) continue;
+    if (row.let_go != 0) hash_ -= row.old_element();
+    between.push_back({row.key, row.let_go != 0 ? ByteView{} : row.old_value, row.mixed});
+  }
+  lthash::accumulate(between, hash_);
+}
+
+ScrubChange ScrubFold::change(const std::array<BlockRows, 4>& tables) const {
+  ScrubChange change{hash_, {}};
+  if (!front_) return change;
+  for (const BlockRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
+    if (row.changed() && covers(row.key)) count_change(row, change.stats);
+  }
+  return change;
+}
+
+}  // namespace flatkv::block

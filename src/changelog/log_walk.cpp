@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changelog/log_walk.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/version_arithmetic.hpp"
+#include "changelog/record_salvage.hpp"
+#include "changelog/segment_file.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::changelog {
+namespace {
+
+/// One look at a log, in steps.
+class Surveyor {
+ public:
+  Surveyor(fs::FileSystem& files, const std::string& directory, const SurveyOptions& options)
+      : files_(files), directory_(directory), options_(options) {}
+
+  /// False if there is no segment.
+  Result<bool> list() {
+    FLATKV_ASSIGN(Listing listing, list_segments(files_, directory_));
+    temporary_ = std::move(listing.temporary);
+    for (Listing::Entry& entry : listing.segments) {
+      FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, entry.name));
+      FLATKV_ASSIGN(const SegmentHeader header, file.header());
+      if (header.store != options_.store) {
+        return fail(ErrorCode::foreign_store, "changelog segment of another store")
+            .path(file.path());
+      }
+      if (header.base.version + 1 != entry.first_version) {
+        return fail(ErrorCode::corruption,
+                    "the segment's name and its header differ: its first "
+                    "version is " +
+                        std::to_string(header.base.version + 1))
+            .path(file.path());
+      }
+      all_.push_back({std::move(entry.name), entry.first_version, file.size(), header});
+    }
+    return !all_.empty();
+  }
+
+  Status choose_start() {
+    const auto after = std::ranges::find_if(all_, [&](const Segment& segment) {
+      return segment.header.base.version > options_.from_version;
+    });
+    start_ = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - all_.begin() - 1, 0));
+    const std::size_t needed = start_;
+    for (std::size_t i = needed; i-- > 0;) {
+      FLATKV_ASSIGN(const auto end, end_of(all_[i]));
+      // Unknown: damage, of which nothing is concluded here. Whoever reads it will be told.
+      if (!end) continue;
+      const Base& next = all_[i + 1].header.base;
+      if (end->version < next.version) {
+        for (std::size_t j = 0; j <= i; ++j) survey_.strays.push_back(all_[j].name);
+        break;
+      }
+      // The record of from_version itself is wanted: it tells the roots that the rows must have.
+      const bool holds_from = i + 1 == needed && next.version == options_.from_version;
+      if (holds_from && *end == next) start_ = i;
+    }
+    survey_.strays.insert(survey_.strays.end(), temporary_.begin(), temporary_.end());
+    return {};
+  }
+
+  Status walk() {
+    survey_.base = all_[start_].header.base;
+    chain_ = {survey_.base.version, survey_.base.digest};
+    std::size_t i = start_;
+    for (; i < all_.size() && !survey_.damage && follows(all_[i]); ++i) {
+      survey_.segments.push_back(all_[i]);
+      roots_before_ = survey_.tip.roots;
+      FLATKV_TRY(walk_segment(i, is_last(i) ? end_payloads() : Payload::skip));
+    }
+    if (survey_.damage) FLATKV_TRY(examine_damage(i - 1));
+    survey_.tip.version = chain_.version;
+    survey_.tip.digest = chain_.digest;
+    return {};
+  }
+
+  LogWalk take() && { return std::move(survey_); }
+
+ private:
+  bool is_last(std::size_t i) const { return i + 1 == all_.size(); }
+
+  /// Where the chain stands at the end of a segment below the walk; nothing if it breaks off
+  /// before. By headers from the first on: a search from the end would be one in payloads, whose
+  /// bytes others choose.
+  Result<std::optional<Base>> end_of(const Segment& segment) {
+    FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, segment.name));
+    Chain chain{segment.header.base.version, segment.header.base.digest};
+    for (std::uint64_t offset = kSegmentHeaderBytes; offset < file.size();) {
+      FLATKV_ASSIGN(const Look found, look(file, options_.store, offset, chain, Payload::skip));
+      if (!found.problem.empty()) return std::optional<Base>{};
+      chain = {found.header->version, found.header->digest};
+      offset += kRecordHeaderBytes + found.header->payload_bytes;
+    }
+    return Base{chain.version, chain.digest};
+  }
+
+  bool follows(const Segment& segment) {
+    const Base& base = segment.header.base;
+    if (base.version == chain_.version && base.digest == chain_.digest) return true;
+    Break damage;
+    damage.segment = segment.name;
+    damage.version = expected_version();
+    damage.reason = base.version > chain_.version   ? "gap"
+                    : base.version < chain_.version ? "the segment before goes further"
+                                                    : "the segment's base is of another chain";
+    survey_.damage = std::move(damage);
+    return false;
+  }
+
+  std::int64_t expected_version() const {
+    return version_after(chain_.version).value_or(kLastVersion);
+  }
+
+  Payload end_payloads() const {
+    return options_.check_last_payloads ? Payload::check : Payload::skip;
+  }
+
+  Status walk_segment(std::size_t i, Payload payload) {
+    FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
+    std::uint64_t offset = kSegmentHeaderBytes;
+    while (offset < file.size()) {
+      // Nobody replays what lies at or below from_version: rot there must not take away the whole
+      // records above it. Whoever reads it later is told.
+      const Payload needed = chain_.version >= options_.from_version ? payload : Payload::skip;
+      FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, needed));
+      if (found.header) survey_.synced = std::max(survey_.synced, found.header->synced);
+      if (!found.problem.empty()) {
+        survey_.damage =
+            Break{all_[i].name, offset, expected_version(), std::move(found.problem), false, false};
+        break;
+      }
+      chain_ = {found.header->version, found.header->digest};
+      survey_.tip.roots = found.header->roots;
+      offset += kRecordHeaderBytes + found.header->payload_bytes;
+    }
+    survey_.tip.segment = all_[i].name;
+    survey_.tip.end_offset = offset;
+    return {};
+  }
+
+  /// `end` is the segment in which the walk ended.
+  Status examine_damage(std::size_t end) {
+    if (!is_last(end) && options_.check_last_payloads) {
+      // It would be the last one after a cut, so its payloads count as those of the last do.
+      Break found = *std::exchange(survey_.damage, std::nullopt);
+      const Base& base = all_[end].header.base;
+      chain_ = {base.version, base.digest};
+      survey_.tip.roots = roots_before_;
+      FLATKV_TRY(walk_segment(end, Payload::check));
+      if (!survey_.damage) survey_.damage = std::move(found);
+    }
+    Break& damage = *survey_.damage;
+    const bool in_end = damage.segment == all_[end].name;
+    if (is_last(end)) {
+      FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, damage.segment));
+      FLATKV_ASSIGN(damage.zeros_only, file.zeros_from(damage.offset));
+    }
+    if (damage.zeros_only) return {};
+    return in_end ? search_above(end, damage.offset) : search_above(end + 1, kSegmentHeaderBytes);
+  }
+
+  /// From that place to the end of the log.
+  Status search_above(std::size_t i, std::uint64_t offset) {
+    Found found;
+    for (; i < all_.size(); ++i, offset = kSegmentHeaderBytes) {
+      FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
+      FLATKV_TRY(search_records(file, options_.store, offset, survey_.damage->version, found));
+    }
+    survey_.damage->valid_above = found.above;
+    survey_.damage->highest_above = found.highest;
+    survey_.synced = std::max(survey_.synced, found.synced);
+    return {};
+  }
+
+  fs::FileSystem& files_;
+  const std::string& directory_;
+  const SurveyOptions& options_;
+  std::vector<Segment> all_;
+  std::vector<std::string> temporary_;
+  std::size_t start_ = 0;
+  Chain chain_;
+  std::optional<Roots> roots_before_;  // of the version before the segment walked last
+  LogWalk survey_;
+};
+
+}  // namespace
+
+Result<std::optional<LogWalk>> walk_segments(fs::FileSystem& files, const std::string& directory,
+                                             const SurveyOptions& options) {
+  FLATKV_ASSIGN(const bool there, fs::exists(files, directory, fs::FileType::directory));
+  if (!there) return std::optional<LogWalk>{};
+  Surveyor surveyor(files, directory, options);
+  FLATKV_ASSIGN(const bool any, surveyor.list());
+  if (!any) return std::optional<LogWalk>{};
+  FLATKV_TRY(surveyor.choose_start());
+  FLATKV_TRY(surveyor.walk());
+  return std::optional(std::move(surveyor).take());
+}
+
+}  // namespace flatkv::changelog

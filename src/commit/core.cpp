@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commit/core.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "base/fork.hpp"
+#include "base/machine.hpp"
+#include "base/version_arithmetic.hpp"
+#include "blake3/blake3.hpp"
+#include "codec/change_log_entry.hpp"
+#include "codec/strict.hpp"
+#include "lthash/pool.hpp"
+#include "rocks/compaction.hpp"
+#include "state/host.hpp"
+
+namespace flatkv::commit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMostPages = 1ULL << 40;
+
+std::uint64_t since(Clock::time_point start) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+std::unique_ptr<memtable::RowCache> make_cache(const Options& options) {
+  std::uint64_t bytes = options.row_cache;
+  if (bytes == Options::kAutoCache) bytes = state::automatic_row_cache(options, machine().memory);
+  return bytes == 0 ? nullptr : std::make_unique<memtable::RowCache>(bytes);
+}
+
+}  // namespace
+
+Core::Core(CoreSetup setup)
+    : setup_(std::move(setup)),
+      logger_(setup_.options.log),
+      // A buffer is full when it is somewhat above its size.
+      pages_(std::make_shared<memory::PagePool>(std::min(setup_.options.write_buffer, kMostPages) /
+                                                4 * 5)),
+      cache_(make_cache(setup_.options)),
+      absent_key_filter_(setup_.options.key_filter, logger_),
+      row_lookup_(cache_.get(), &absent_key_filter_),
+      published_(setup_.state),
+      pending_(setup_.manifest.account_rows, row_lookup_, block::Hashing::early,
+               [this] { return holds_->hold(published_.load(), state::Holds::By::writer); }),
+      metadata_version_(setup_.metadata_version.value_or(-1)) {
+  if (setup_.options.threads != 0) lthash::set_threads(setup_.options.threads);
+  for (std::size_t i = 0; i < 4; ++i) {
+    frozen_versions_[i] = setup_.state->databases[i].stats.version;
+    if (cache_) cache_->start(static_cast<Database>(i), frozen_versions_[i]);
+  }
+  frozen_at_ = setup_.state->version;
+  pending_.begin(*setup_.state);
+  setup_.state.reset();
+  Flusher::Setup flusher;
+  flusher.store = setup_.manifest.store;
+  flusher.lifetime = setup_.lifetime.get();
+  flusher.published = &published_;
+  flusher.fault = setup_.fault.get();
+  // A lower limit would wait for a compaction that nothing starts.
+  flusher.level0_limit =
+      std::max<std::uint64_t>(setup_.options.level0_limit, rocks::kCompactionFrom - 1);
+  flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
+  flusher.before_ingest = [this](std::int64_t version) {
+    if (scrubber_) scrubber_->before_ingest(version);
+  };
+  flusher.before_publish = [this](Database database, const memtable::Memtable& rows,
+                                  std::int64_t version) {
+    if (cache_) cache_->flushed(database, rows, version);
+  };
+  flusher_ = std::make_unique<Flusher>(std::move(flusher));
+}
+
+Core::~Core() { static_cast<void>(close()); }
+
+void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
+  log_ = std::move(log);
+  flusher_->set_log(log_.get());
+  frozen_log_bytes_ = log_->appended_bytes();
+  const changelog::Tip tip = log_->tip();
+  published_.update([&](state::State& state) {
+    FLATKV_ASSERT(state.version == tip.version);
+    state.chain = tip.digest;
+  });
+  pending_.begin(*published_.load());
+  if (setup_.options.durability == Durability::group) {
+    group_commit_ = std::make_unique<GroupCommit>(*log_, *setup_.fault, setup_.options.on_durable);
+  }
+  if (scrubber_) scrubber_->start();
+  absent_key_filter_.reached(published_.load());
+}
+
+void Core::scrub_from(scrub::ScrubStart start) {
+  scrub::Scrubber::Setup scrub;
+  scrub.files = setup_.environment.files;
+  scrub.generation = setup_.lifetime->generation();
+  scrub.published = &published_;
+  scrub.fault = setup_.fault.get();
+  scrub.options = &setup_.options;
+  scrubber_ = std::make_unique<scrub::Scrubber>(std::move(scrub), std::move(start));
+  pending_.watch(&scrubber_->part());
+}
+
+Status Core::check_readable() const {
+  if (is_forked()) {
+    return fail(ErrorCode::unsupported, "the store was opened before this process was forked")
+        .path(setup_.store);
+  }
+  if (closed_) return fail(ErrorCode::store_failed, "the store is closed").path(setup_.store);
+  return {};
+}
+
+Status Core::check_usable() const {
+  FLATKV_TRY(check_readable());
+  return setup_.fault->check();
+}
+
+Status Core::apply(std::span<const NamedChangeSet> change_sets) {
+  FLATKV_TRY(check_usable());
+  if (setup_.options.strict) {
+    const std::int64_t last = published_.load()->version;
+    FLATKV_TRY(codec::check_strict(change_sets, setup_.options.strict_exceptions,
+                                   version_after(last).value_or(last)));
+  }
+  return pending_.apply(change_sets);
+}
+
+void Core::discard() { pending_.begin(*published_.load()); }
+
+Result<Roots> Core::commit(std::int64_t version) {
+  FLATKV_TRY(check_usable());
+  // Not the state itself: its buffers may be flushed while this waits for room.
+  const auto next = version_after(published_.load()->version);
+  if (version != next) {
+    return fail(ErrorCode::version_mismatch, next ? "the next version is " + std::to_string(*next)
+                                                  : "the store is at the last version there can be")
+        .path(setup_.store)
+        .version(version);
+  }
+  if (log_ == nullptr) {
+    return fail(ErrorCode::unsupported, "this handle does not commit").path(setup_.store);
+  }
+  timings_ = {};
+  const auto wait_start = Clock::now();
+  // Wait for buffer space before logging: if a flush fails while we wait, nothing of this block may
+  // be on disk (docs/hazards.md#half-a-commit).
+  FLATKV_TRY(make_room());
+  if (Status there = state::check_there(*setup_.lifetime); !there) {
+    setup_.fault->set(there.error());
+    return std::unexpected(std::move(there).error());
+  }
+  timings_.wait = since(wait_start);
+
+  const Roots roots = pending_.roots();
+  timings_.route = pending_.route_nanoseconds;
+  timings_.read = pending_.read_nanoseconds;
+  timings_.hash = pending_.hash_nanoseconds;
+
+  const auto log_start = Clock::now();
+  Digest chain;
+  if (Status logged = write_record(version, roots, chain); !logged) {
+    // The record may or may not be on disk; only a reopen can tell.
+    setup_.fault->set(logged.error());
+    return std::unexpected(std::move(logged).error());
+  }
+  timings_.log = since(log_start);
+
+  const auto buffer_start = Clock::now();
+  // Loaded here: making room may have frozen what were the active buffers before.
+  const auto ready = published_.load();
+  std::array<codec::Stats, 4> stats;
+  for (std::size_t i = 0; i < 4; ++i) stats[i] = ready->databases[i].stats;
+  absent_key_filter_.add(pending_.tables());
+  insert_rows(*ready, pending_.tables(), version, stats);
+  timings_.buffer = since(buffer_start);
+
+  const auto publish_start = Clock::now();
+  publish(version, chain, roots, stats);
+  absent_key_filter_.reached(published_.load());
+  const std::uint64_t every = setup_.options.snapshot_interval;
+  if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
+  // Early where nothing has to be waited for; otherwise the next commit waits.
+  if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());
+  timings_.publish = since(publish_start);
+  {
+    const std::lock_guard lock(timings_mutex_);
+    last_timings_ = timings_;
+  }
+  return roots;
+}
+
+Status Core::write_record(std::int64_t version, const Roots& roots, Digest& chain) {
+  Bytes prefix;
+  codec::append_version(prefix, version);
+  std::vector<ByteView> parts{prefix};
+  blake3::Hasher hasher;
+  hasher.update(prefix);
+  for (const Bytes& chunk : pending_.chunks()) {
+    parts.emplace_back(chunk);
+    hasher.update(chunk);
+  }
+  FLATKV_FAILPOINT("commit.begin");
+  FLATKV_ASSIGN(chain, log_->append(version, parts, hasher.finalize(), roots));
+  FLATKV_FAILPOINT("commit.appended");
+  if (setup_.options.durability == Durability::sync) {
+    FLATKV_TRY(log_->sync());
+  } else if (group_commit_) {
+    FLATKV_TRY(group_commit_->appended(version, std::max(1U, setup_.options.group_blocks)));
+  }
+  FLATKV_FAILPOINT("commit.durable");
+  return {};
+}
+
+void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
+                 std::int64_t version, std::array<codec::Stats, 4>& stats) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    memtable::Memtable& buffer = *state.databases[i].active;
+    for (const block::BlockRow& row : tables[i].rows) {
+      if (!row.changed()) continue;
+      buffer.insert({.key = row.key,
+                     .hash = row.hash,
+                     .remove = !row.has_value,
+                     .value = row.value,
+                     .absent_below = !row.had_old},
+                    version);
+      block::count_change(row, stats[i]);
+    }
+  }
+}
+
+void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
+                   const std::array<codec::Stats, 4>& stats) {
+  const std::array<LtHash, 4>& hashes = pending_.hashes();
+  const auto publish_state = [&] {
+    published_.update([&](state::State& state) {
+      state.version = version;
+      state.chain = chain;
+      state.roots = roots;
+      for (std::size_t i = 0; i < 4; ++i) {
+        state::DbState& own = state.databases[i];
+        if (own.stats.version > version) continue;  // replay: this database is ahead of the block
+        if (*own.hash != hashes[i]) own.hash = std::make_shared<const LtHash>(hashes[i]);
+        own.stats = stats[i];
+        own.stats.version = version;
+      }
+    });
+  };
+  if (scrubber_) {
+    scrubber_->part().commit(
+        version, [&](const auto& front) { return pending_.behind(front); }, publish_state);
+  } else {
+    publish_state();
+  }
+  ignored_ += pending_.ignored();
+  pending_.begin(*published_.load());
+}
+
+Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) {
+  const std::int64_t version = header.version;
+  const auto damaged = [&](std::string message) {
+    return fail(ErrorCode::corruption, std::move(message)).path(setup_.store).version(version);
+  };
+  auto entry = codec::decode_changelog_entry(payload);
+  if (!entry) return damaged("the logged block does not decode: " + entry.error().message);
+  if (entry->version != version) {
+    return damaged("the logged block says it is version " + std::to_string(entry->version));
+  }
+  auto current = published_.load();
+  std::array<bool, 4> take{};
+  bool level = true;
+  for (std::size_t i = 0; i < 4; ++i) {
+    take[i] = current->databases[i].stats.version < version;
+    level = level && current->databases[i].stats.version <= version;
+  }
+  if (Status staged = pending_.replay(std::move(payload), *entry, take); !staged) {
+    // What no caller could have given was not logged either.
+    if (staged.error().code != ErrorCode::invalid_argument) return staged;
+    return damaged("the logged block is not valid: " + staged.error().message);
+  }
+  const Roots& roots = pending_.roots();
+  for (const Database database : layout::kDataDatabases) {
+    const Digest& found = roots.of(database);
+    const Digest& logged = header.roots.of(database);
+    if (!take[static_cast<std::size_t>(database)] || found == logged) continue;
+    return fail(ErrorCode::corruption, "replay gives the checksum " + to_hex(found) +
+                                           ", the log's record has " + to_hex(logged))
+        .path(setup_.store)
+        .database(database)
+        .version(version);
+  }
+  if (level && roots.root != header.roots.root) {
+    return damaged("replay gives the root " + to_hex(roots.root) + ", the log's record has " +
+                   to_hex(header.roots.root));
+  }
+  FLATKV_FAILPOINT("replay.checked");
+  std::array<codec::Stats, 4> stats;
+  for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
+  insert_rows(*current, pending_.tables(), version, stats);
+  publish(version, header.digest, Roots(roots), stats);
+  current.reset();  // its buffers may be flushed while this waits
+  return make_room();
+}
+
+Result<std::shared_ptr<const state::State>> Core::view_state() const {
+  const std::uint64_t pinned = holds_->kept(*published_.load()).by_views_alone;
+  if (pinned > setup_.options.max_view_bytes) {
+    return fail(ErrorCode::no_space, "views keep " + std::to_string(pinned) +
+                                         " bytes of old buffers alive, the limit is " +
+                                         std::to_string(setup_.options.max_view_bytes))
+        .path(setup_.store);
+  }
+  auto state = held_state();
+  if (!state->lifetime) FLATKV_TRY(check_readable());  // closed since, by another thread
+  return state;
+}
+
+std::shared_ptr<const state::State> Core::held_state() const {
+  return holds_->hold(published_.load(), state::Holds::By::views);
+}
+
+std::int64_t Core::durable_version() const noexcept {
+  return log_ ? log_->synced() : published_.load()->version;
+}
+
+Status Core::wait_durable(std::int64_t version) {
+  FLATKV_TRY(check_usable());
+  const std::int64_t last = published_.load()->version;
+  if (version > last) {
+    return fail(ErrorCode::invalid_argument,
+                "cannot wait for a version that was not committed; the last is " +
+                    std::to_string(last))
+        .version(version);
+  }
+  if (log_ == nullptr || log_->synced() >= version) return {};
+  if (group_commit_) return group_commit_->wait(version);
+  Status done = log_->sync();
+  if (!done) setup_.fault->set(done.error());
+  return done;
+}
+
+StoreMetrics Core::metrics() const {
+  StoreMetrics metrics;
+  metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
+  metrics.flushes = flusher_->flushes();
+  metrics.flush_nanoseconds = flusher_->nanoseconds();
+  for (const Database database : layout::kAllDatabases) {
+    FlushMetrics& own = metrics.flushed[static_cast<std::size_t>(database)];
+    own = flusher_->flushed(database);
+    metrics.flushed_bytes += own.bytes;
+  }
+  {
+    const std::shared_lock lock(ending_);
+    const auto current = published_.load();
+    if (current->lifetime) {
+      for (const auto& database : current->lifetime->databases()) {
+        metrics.compaction_bytes += database->compaction_bytes_written();
+      }
+      for (const state::DbState& database : current->databases) {
+        metrics.buffer_memory += database.active->memory();
+        for (const auto& frozen : database.frozen) metrics.buffer_memory += frozen->memory();
+      }
+    }
+    const state::Holds::Kept kept = holds_->kept(*current);
+    metrics.buffer_memory += kept.by_writer;
+    metrics.view_memory = kept.by_views_alone;
+  }
+  metrics.buffer_memory += pages_->kept();
+  if (cache_) {
+    const memtable::RowCache::Counters counters = cache_->counters();
+    metrics.cache_memory = cache_->memory();
+    metrics.cache_hits = counters.hits;
+    metrics.cache_misses = counters.misses;
+  }
+  metrics.key_filter_memory = absent_key_filter_.memory();
+  metrics.key_filter_answers = absent_key_filter_.answered();
+  metrics.ignored_change_sets = ignored_ + pending_.ignored();
+  return metrics;
+}
+
+}  // namespace flatkv::commit

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of Core that moves rows out of memory: freezing, back-pressure, snapshots, close.
+#include <algorithm>
+#include <future>
+
+#include "base/assert.hpp"
+#include "base/fork.hpp"
+#include "commit/core.hpp"
+#include "commit/snapshot_writer.hpp"
+#include "state/host.hpp"
+
+namespace flatkv::commit {
+
+bool Core::flush_due() const {
+  if (snapshot_due_) return true;
+  const auto current = published_.load();
+  std::uint64_t bytes = 0;
+  for (const state::DbState& database : current->databases) bytes += database.active->memory();
+  if (bytes >= setup_.options.write_buffer) return true;
+  const auto blocks = static_cast<std::uint64_t>(current->version - frozen_at_);
+  const std::uint64_t logged = log_ ? log_->appended_bytes() - frozen_log_bytes_ : 0;
+  return blocks >= setup_.options.max_lag_blocks || logged >= setup_.options.max_lag_bytes;
+}
+
+Status Core::make_room() {
+  if (!flush_due()) return {};
+  FLATKV_TRY(flusher_->wait_for_room());
+  if (snapshot_due_) {
+    snapshot_due_ = false;
+    const std::int64_t version = published_.load()->version;
+    freeze_for_snapshot([this, version](const Status& done) {
+      if (!done) {
+        logger_.warning(
+            "the automatic snapshot at version " + std::to_string(version) +
+            " failed and will be tried at the next interval: " + done.error().to_string());
+      }
+    });
+  } else {
+    freeze(false, {});
+  }
+  return {};
+}
+
+bool Core::all_frozen() const {
+  const auto current = published_.load();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (frozen_versions_[i] < current->databases[i].stats.version) return false;
+  }
+  return metadata_version_ >= current->version;
+}
+
+/// The next buffer begins with an index for what this one ended with and a quarter more: growing it
+/// in the middle of a block would hold that up by fifty milliseconds. Its pages are those of a
+/// buffer that was flushed.
+std::shared_ptr<memtable::Memtable> Core::next_buffer(const memtable::Memtable& last) const {
+  constexpr std::uint64_t kLeastRowBytes = 128;  // an index for more than fits would count as full
+  return std::make_shared<memtable::Memtable>(
+      static_cast<std::size_t>(std::min<std::uint64_t>(
+          last.keys() + last.keys() / 4, setup_.options.write_buffer / kLeastRowBytes)),
+      pages_);
+}
+
+void Core::freeze(bool urgent, std::function<void()> afterwards) {
+  FrozenBatch batch;
+  published_.update([&](state::State& state) {
+    batch.version = state.version;
+    bool level = true;
+    for (std::size_t i = 0; i < 4; ++i) {
+      state::DbState& own = state.databases[i];
+      FrozenBatch::Part& part = batch.parts[i];
+      level = level && own.stats.version == state.version;
+      part.take = own.stats.version == state.version && frozen_versions_[i] < state.version;
+      part.hash = own.hash;
+      part.stats = own.stats;
+      if (!part.take) continue;
+      part.rows = own.active;
+      own.frozen.insert(own.frozen.begin(), std::move(own.active));
+      own.active = next_buffer(*part.rows);
+      frozen_versions_[i] = state.version;
+    }
+    batch.metadata = level && metadata_version_ < state.version;
+    if (batch.metadata) metadata_version_ = state.version;
+    frozen_at_ = state.version;
+  });
+  frozen_log_bytes_ = log_ ? log_->appended_bytes() : 0;
+  batch.urgent = urgent;
+  batch.afterwards = std::move(afterwards);
+  // The pending block reads through the state it began on; its writes are not in any buffer yet,
+  // and that state's buffers stay right, so it may go on with it.
+  flusher_->submit(std::move(batch));
+}
+
+Status Core::flush(bool urgent) {
+  FLATKV_TRY(check_usable());
+  return flush_all(urgent);
+}
+
+Status Core::flush_all(bool urgent) {
+  FLATKV_TRY(setup_.fault->check());
+  if (Status there = state::check_there(*setup_.lifetime); !there) {
+    setup_.fault->set(there.error());
+    return there;
+  }
+  if (!all_frozen()) {
+    FLATKV_TRY(flusher_->wait_for_room());
+    freeze(urgent, {});
+  }
+  return flusher_->wait_idle();
+}
+
+void Core::freeze_for_snapshot(std::function<void(Status)> done) {
+  const auto current = published_.load();
+  SnapshotRequest request;
+  request.manifest = setup_.manifest;
+  request.chain = current->chain;
+  request.state.version = current->version;
+  for (std::size_t i = 0; i < 4; ++i) {
+    request.state.hashes[i] = *current->databases[i].hash;
+    request.state.stats[i] = current->databases[i].stats;
+  }
+  freeze(true, [this, request = std::move(request), done = std::move(done)] {
+    auto& files = *setup_.environment.files;
+    const std::string& generation = setup_.lifetime->generation();
+    Status written = state::check_there(*setup_.lifetime);
+    if (written) {
+      written = write_snapshot(files, generation, setup_.lifetime->databases(), request, logger_);
+    }
+    if (written) written = state::check_there(*setup_.lifetime);
+    if (written) {
+      written = prune_history(files, generation, request.state.version,
+                              setup_.options.snapshot_keep, logger_);
+    }
+    done(std::move(written));
+  });
+}
+
+Status Core::snapshot() {
+  FLATKV_TRY(check_usable());
+  FLATKV_TRY(flusher_->wait_for_room());
+  snapshot_due_ = false;
+  auto result = std::make_shared<std::promise<Status>>();
+  auto future = result->get_future();
+  freeze_for_snapshot([result](Status done) { result->set_value(std::move(done)); });
+  FLATKV_TRY(flusher_->wait_idle());  // a failed flush: nothing will ever set the result
+  return future.get();
+}
+
+Status Core::quiesce() {
+  FLATKV_TRY(check_usable());
+  return flusher_->wait_idle();
+}
+
+void Core::stop_background() {
+  if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
+  absent_key_filter_.stop();         // so does its scan
+  if (group_commit_) group_commit_->stop();
+  flusher_->stop();
+  for (const auto& database : setup_.lifetime->databases()) database->stop_background();
+}
+
+void Core::retire() {
+  if (closed_.exchange(true)) return;
+  setup_.lifetime->remove_at_end();
+  static_cast<void>(let_go());
+}
+
+/// What is left knows version, roots and hashes and holds nothing: views alone keep the databases.
+Status Core::let_go() {
+  {
+    const std::lock_guard lock(ending_);
+    published_.update([](state::State& state) {
+      state.lifetime.reset();
+      for (state::DbState& own : state.databases) {
+        own.active.reset();
+        own.frozen.clear();
+        own.snapshot.reset();
+      }
+    });
+  }
+  pending_.begin(*published_.load());
+  const std::shared_ptr<state::OpenGeneration> last = std::move(setup_.lifetime);
+  return last.use_count() == 1 ? last->end() : Status{};
+}
+
+Status Core::close() {
+  if (is_forked()) return check_readable();
+  if (closed_.exchange(true)) return {};
+  if (scrubber_) scrubber_->stop();
+  absent_key_filter_.stop();
+  pending_.begin(*published_.load());
+  Status done = setup_.fault->first();
+  if (done && log_) {
+    if (snapshot_due_) done = make_room();
+    if (done) done = flush_all(true);
+    if (done) done = log_->sync();
+  }
+  stop_background();  // waits for a flush that runs
+  if (done) done = setup_.fault->first();
+  if (done && log_ && scrubber_) scrubber_->save_at_close();
+  if (done && log_) {
+    const changelog::Tip tip = log_->tip();
+    const auto current = published_.load();
+    setup_.lifetime->leave_clean({.version = current->version,
+                                  .digest = current->chain,
+                                  .segment = tip.segment,
+                                  .bytes = tip.end_offset,
+                                  .roots = current->roots,
+                                  .store = setup_.manifest.store});
+  }
+  Status ended = let_go();
+  return done ? ended : done;
+}
+
+}  // namespace flatkv::commit

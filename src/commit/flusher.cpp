@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commit/flusher.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
+#include "fs/space.hpp"
+#include "lthash/pool.hpp"
+#include "state/host.hpp"
+#include "state/metadata.hpp"
+
+namespace flatkv::commit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t since(Clock::time_point start) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+constexpr std::size_t kAhead = 16;
+
+/// A flush is in no hurry while there is room, and a block that shares its cores with one is: so
+/// this thread gives way, and whoever waits for it leaves it a core by waiting. On Linux a thread
+/// has a nice value of its own; where it cannot be set a flush is only more in the way. (A block's
+/// p99 over its p50, flushes and compactions beside it on two cores: 4.4 without, 3.3 with it.)
+void give_way() noexcept {
+  constexpr int kNice = 10;
+  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
+}
+
+}  // namespace
+
+Flusher::Flusher(Setup setup) : setup_(std::move(setup)), thread_([this] { run(); }) {}
+
+void Flusher::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+bool Flusher::has_room() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen;
+}
+
+Status Flusher::wait_for_room() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(
+      lock, [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen; });
+  return setup_.fault->check();
+}
+
+bool Flusher::busy() const {
+  const std::lock_guard lock(mutex_);
+  return busy_ || !queue_.empty();
+}
+
+void Flusher::submit(FrozenBatch batch) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(batch));
+  }
+  changed_.notify_all();
+}
+
+Status Flusher::wait_idle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !busy_ && (queue_.empty() || setup_.fault->failed()); });
+  return setup_.fault->first();
+}
+
+void Flusher::run() {
+  name_thread("flatkv-flush");
+  give_way();
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] {
+      if (stop_ || queue_.empty()) return stop_;
+      if (!setup_.fault->failed()) return true;
+      // Whoever set it (the sync of the group, RocksDB) woke nobody here, and nothing is taken from
+      // the queue any more: who waits for that has to hear of it.
+      changed_.notify_all();
+      return false;
+    });
+    if (stop_) return;
+    FrozenBatch batch = std::move(queue_.front());
+    queue_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    const auto start = Clock::now();
+    run_batch(batch);
+    nanoseconds_ += since(start);
+    ++flushes_;
+    batch = {};  // buffers go before anybody is told that there is room
+    lock.lock();
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+/// Whatever is thrown in the middle of a flush or a snapshot poisons the store.
+void Flusher::run_batch(FrozenBatch& batch) noexcept {
+  Status done = guarded([&]() -> Status {
+    FLATKV_TRY(flush(batch));
+    if (batch.afterwards) batch.afterwards();
+    return {};
+  });
+  if (!done) setup_.fault->set(std::move(done).error());
+}
+
+Status Flusher::flush(FrozenBatch& batch) {
+  if (!batch.urgent) wait_for_compaction();
+  FLATKV_TRY(setup_.fault->check());
+  FLATKV_FAILPOINT("flush.begin");
+  // In every durability mode, nothing enters a database that the log could still lose
+  // (docs/hazards.md#rows-before-the-log).
+  if (changelog::Writer* log = log_.load()) {
+    FLATKV_TRY(log->sync());
+    FLATKV_ASSERT(log->synced() >= batch.version);
+  }
+  FLATKV_FAILPOINT("flush.log_synced");
+  // By path from here on: never into what has taken the store's place meanwhile.
+  if (setup_.lifetime != nullptr) FLATKV_TRY(state::check_there(*setup_.lifetime));
+  for (const Database database : layout::kDataDatabases) {
+    FrozenBatch::Part& part = batch.parts[static_cast<std::size_t>(database)];
+    if (part.take) FLATKV_TRY(flush_rows(batch.version, part, database));
+  }
+  if (batch.metadata) FLATKV_TRY(flush_metadata(batch));
+  return {};
+}
+
+Status Flusher::ingest(Database database, const std::string& table) {
+  FLATKV_TRY(setup_.fault->check());
+  return setup_.lifetime->database(database)->ingest({table});
+}
+
+void Flusher::count(Database database, std::uint64_t bytes, Clock::time_point start) noexcept {
+  Counters& own = counters_[static_cast<std::size_t>(database)];
+  ++own.tables;
+  own.bytes += bytes;
+  own.nanoseconds += since(start);
+}
+
+FlushMetrics Flusher::flushed(Database database) const {
+  const Counters& own = counters_[static_cast<std::size_t>(database)];
+  return {own.tables.load(), own.bytes.load(), own.nanoseconds.load()};
+}
+
+namespace {
+
+Result<std::uint64_t> write_table(const rocks::DbOptions& options, const std::string& path,
+                                  std::int64_t version, const FrozenBatch::Part& part) {
+  FLATKV_ASSIGN(auto table, rocks::TableWriter::create(options, path, rocks::TableBlocks::plain));
+  FLATKV_TRY(state::put_local_meta(table, version, *part.hash, part.stats));
+  // In key order rows are strewn over the buffer's memory: each is asked for some rows ahead.
+  const std::vector<memtable::Memtable::Row>& rows = part.rows->sorted();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) {
+      __builtin_prefetch(rows[i + kAhead].key.data());
+      __builtin_prefetch(rows[i + kAhead].value.data());
+    }
+    const memtable::Memtable::Row& row = rows[i];
+    if (!row.remove) {
+      FLATKV_TRY(table.put(row.key, row.value));
+    } else if (!row.absent_below) {
+      FLATKV_TRY(table.remove(row.key));
+    }
+  }
+  return table.finish();
+}
+
+std::uint64_t bytes_of(const memtable::Memtable& rows) {
+  std::uint64_t bytes = 0;
+  for (const memtable::Memtable::Row& row : rows.sorted()) {
+    bytes += row.key.size() + row.value.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
+  const lthash::CoreTaken taken;
+  const auto start = Clock::now();
+  const auto& db = setup_.lifetime->database(database);
+  const std::string path =
+      layout::flush_table_path(setup_.lifetime->generation(), database, version);
+  const auto table = write_table(db->options(), path, version, part);
+  if (!table) return fs::needing(bytes_of(*part.rows), std::unexpected(table.error()));
+  const std::uint64_t written = *table;
+  FLATKV_FAILPOINT("flush.table_written");
+  if (setup_.before_ingest) setup_.before_ingest(version);
+  FLATKV_TRY(ingest(database, path));
+  FLATKV_FAILPOINT("flush.ingested");
+
+  FLATKV_ASSIGN(auto snapshot, db->snapshot());
+  if (setup_.before_publish) setup_.before_publish(database, *part.rows, version);
+  setup_.published->update([&](state::State& state) {
+    state::DbState& own = state.of(database);
+    // Buffers leave in the order they were frozen: this one is the oldest.
+    FLATKV_ASSERT(!own.frozen.empty() && own.frozen.back() == part.rows);
+    own.frozen.pop_back();
+    own.snapshot = std::move(snapshot);
+  });
+  part.rows.reset();  // those of other databases may take long
+  count(database, written, start);
+  FLATKV_FAILPOINT("flush.published");
+  return {};
+}
+
+Status Flusher::flush_metadata(const FrozenBatch& batch) {
+  const auto start = Clock::now();
+  const auto& db = setup_.lifetime->database(Database::metadata);
+  const std::string path =
+      layout::flush_table_path(setup_.lifetime->generation(), Database::metadata, batch.version);
+  std::array<LtHash, 4> hashes;
+  for (std::size_t i = 0; i < 4; ++i) hashes[i] = *batch.parts[i].hash;
+  FLATKV_ASSIGN(auto table, rocks::TableWriter::create(db->options(), path));
+  FLATKV_TRY(state::put_global_meta(table, setup_.store, batch.version, hashes));
+  FLATKV_ASSIGN(const std::uint64_t written, table.finish());
+  FLATKV_FAILPOINT("flush.metadata_written");
+  FLATKV_TRY(ingest(Database::metadata, path));
+  count(Database::metadata, written, start);
+  FLATKV_FAILPOINT("flush.done");
+  return {};
+}
+
+void Flusher::wait_for_compaction() {
+  const auto pressed = [&] {
+    return std::ranges::any_of(setup_.lifetime->databases(), [&](const auto& db) {
+      const rocks::Pressure pressure = db->pressure();
+      return pressure.level0_files > setup_.level0_limit ||
+             pressure.pending_compaction_bytes > setup_.pending_compaction_limit;
+    });
+  };
+  // Ingest obeys none of RocksDB's stalls, so this is the only brake.
+  std::unique_lock lock(mutex_);
+  while (!stop_ && !setup_.fault->failed() && pressed()) {
+    changed_.wait_for(lock, std::chrono::milliseconds(5));
+    if (std::ranges::any_of(queue_, [](const FrozenBatch& batch) { return batch.urgent; })) return;
+  }
+}
+
+}  // namespace flatkv::commit

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/log.hpp"
+#include "changelog/writer.hpp"
+#include "flatkv/store.hpp"
+#include "state/poison_latch.hpp"
+#include "state/state.hpp"
+
+namespace flatkv::commit {
+
+/// Buffers frozen at one version, and what is written beside their rows
+/// (docs/specification.md#flush).
+struct FrozenBatch {
+  std::int64_t version = 0;
+  struct Part {
+    bool take = false;  ///< this database is behind `version` and gets a table
+    std::shared_ptr<const memtable::Memtable> rows;  ///< null where !take
+    std::shared_ptr<const LtHash> hash;
+    codec::Stats stats;
+  };
+  std::array<Part, 4> parts;
+  bool metadata = false;  ///< all four are at `version`: write `_meta/*` too
+  bool urgent = false;    ///< for close or a snapshot: does not wait for compaction
+  /// Runs after the last ingest and before any later flush: takes the snapshot.
+  std::function<void()> afterwards;
+};
+
+/// Moves frozen buffers into the databases on a thread of its own, one batch after another:
+/// log synced through the version, then for each data database table → ingest → publish, the
+/// metadata database last. Any failure poisons the store and nothing more is flushed.
+class Flusher {
+ public:
+  struct Setup {
+    layout::StoreId store{};  ///< whose the metadata database says it is
+    state::OpenGeneration* lifetime = nullptr;
+    state::Published* published = nullptr;
+    state::PoisonLatch* fault = nullptr;
+    std::uint64_t level0_limit = 0;
+    std::uint64_t pending_compaction_limit = 0;
+    /// Called before every ingest into a data database, with its version.
+    std::function<void(std::int64_t)> before_ingest;
+    /// Told of every flushed data database before the state without its buffer is published.
+    std::function<void(Database, const memtable::Memtable&, std::int64_t)> before_publish;
+  };
+  explicit Flusher(Setup setup);
+  ~Flusher() { stop(); }
+  Flusher(const Flusher&) = delete;
+  Flusher& operator=(const Flusher&) = delete;
+
+  /// Ends the thread after the batch that it is at; batches that have not begun are dropped. The
+  /// counters can still be read.
+  void stop();
+
+  /// Before the first batch that was logged; without a log (a clone) nothing is synced.
+  void set_log(changelog::Writer* log) { log_.store(log); }
+
+  static constexpr std::size_t kMaxFrozen = 2;
+
+  /// Waits until fewer than kMaxFrozen batches are queued or running; `store_failed` if poisoned.
+  Status wait_for_room();
+  bool has_room() const;
+  void submit(FrozenBatch batch);
+  /// Waits until all that was submitted is in the databases; the first failure otherwise.
+  Status wait_idle();
+
+  /// Whether a batch is queued or running.
+  bool busy() const;
+  std::uint64_t flushes() const noexcept { return flushes_.load(); }
+  std::uint64_t nanoseconds() const noexcept { return nanoseconds_.load(); }
+  FlushMetrics flushed(Database database) const;
+
+ private:
+  void run();
+  void run_batch(FrozenBatch& batch) noexcept;
+  Status flush(FrozenBatch& batch);
+  Status flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database);
+  Status flush_metadata(const FrozenBatch& batch);
+  Status ingest(Database database, const std::string& table);
+  void count(Database database, std::uint64_t bytes,
+             std::chrono::steady_clock::time_point start) noexcept;
+  void wait_for_compaction();
+
+  Setup setup_;
+  std::atomic<changelog::Writer*> log_{nullptr};
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<FrozenBatch> queue_;
+  bool busy_ = false;
+  bool stop_ = false;
+  std::atomic<std::uint64_t> flushes_{0};
+  std::atomic<std::uint64_t> nanoseconds_{0};
+  struct Counters {
+    std::atomic<std::uint64_t> tables{0};
+    std::atomic<std::uint64_t> bytes{0};
+    std::atomic<std::uint64_t> nanoseconds{0};
+  };
+  std::array<Counters, 5> counters_;
+  std::thread thread_;
+};
+
+}  // namespace flatkv::commit

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commit/flusher.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+namespace flatkv::commit {
+namespace {
+
+/// A batch that writes nothing and waits for nothing.
+FrozenBatch empty_batch() {
+  FrozenBatch batch;
+  batch.urgent = true;
+  return batch;
+}
+
+// A sync of the group or a compaction fails on a thread of its own and wakes nobody: whoever waits
+// for the flusher hears of it all the same, at whatever moment it comes.
+TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
+  for (unsigned round = 0; round < 4'000; ++round) {
+    state::PoisonLatch fault;
+    state::Published published(nullptr);
+    Flusher::Setup setup;
+    setup.fault = &fault;
+    setup.published = &published;
+    Flusher flusher(std::move(setup));
+    std::atomic<bool> go{false};
+    std::thread other([&] {
+      while (!go.load()) std::this_thread::yield();
+      for (unsigned i = 0; i < round % 64; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
+      fault.set(fail(ErrorCode::io, "of another thread").error());
+    });
+    go.store(true);
+    flusher.submit(empty_batch());
+    flusher.submit(empty_batch());
+    static_cast<void>(flusher.wait_for_room());
+    static_cast<void>(flusher.wait_idle());
+    other.join();
+    EXPECT_FALSE(flusher.wait_idle());
+  }
+}
+
+}  // namespace
+}  // namespace flatkv::commit

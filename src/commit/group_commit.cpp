@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commit/group_commit.hpp"
+
+#include <limits>
+
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
+
+namespace flatkv::commit {
+
+GroupCommit::GroupCommit(changelog::Writer& log, state::PoisonLatch& fault,
+                         std::function<void(std::int64_t)> on_durable)
+    : log_(log),
+      fault_(fault),
+      on_durable_(std::move(on_durable)),
+      appended_(log.synced()),
+      told_(appended_),
+      thread_([this] { run(); }),
+      thread_id_(thread_.get_id()) {}
+
+void GroupCommit::stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+Status GroupCommit::appended(std::int64_t version, std::uint32_t most) {
+  std::unique_lock lock(mutex_);
+  appended_ = version;
+  wake_.notify_all();
+  synced_.wait(lock, [&] { return fault_.failed() || version - log_.synced() <= most; });
+  return fault_.check();
+}
+
+Status GroupCommit::wait(std::int64_t version) {
+  std::unique_lock lock(mutex_);
+  synced_.wait(lock, [&] { return fault_.failed() || log_.synced() >= version; });
+  return log_.synced() >= version ? Status{} : fault_.check();
+}
+
+void GroupCommit::run() {
+  name_thread("flatkv-sync");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    // Compared with what was told, not with what is durable: a flush or a new segment syncs the log
+    // too, and whoever waits here has to hear of it.
+    wake_.wait(lock, [&] { return stop_ || appended_ > told_; });
+    if (appended_ <= told_) return;
+    lock.unlock();
+    std::int64_t durable = 0;
+    const Status done = sync_and_tell(durable);
+    if (!done) fault_.set(done.error());
+    lock.lock();
+    // After a failure nothing more is synced; those who wait look at the fault.
+    told_ = done ? durable : std::numeric_limits<std::int64_t>::max();
+    synced_.notify_all();
+  }
+}
+
+/// An exception of the callback poisons the store like a failed sync.
+Status GroupCommit::sync_and_tell(std::int64_t& durable) noexcept {
+  return guarded([&]() -> Status {
+    FLATKV_TRY(fault_.check());
+    FLATKV_TRY(log_.sync());
+    durable = log_.synced();
+    if (on_durable_) on_durable_(durable);
+    return {};
+  });
+}
+
+}  // namespace flatkv::commit

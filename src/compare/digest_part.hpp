@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "compare/digest_tree.hpp"
+#include "flatkv/digest.hpp"
+
+namespace flatkv {
+
+struct StateDigest::Part::Tree {
+  compare::Nodes nodes;
+};
+
+}  // namespace flatkv

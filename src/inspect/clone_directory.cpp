@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inspect/clone_directory.hpp"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/bytes.hpp"
+#include "base/failpoint.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::inspect {
+namespace {
+
+Result<std::string> new_name() {
+  std::array<std::uint8_t, 8> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    return fail_errno(errno, "getrandom", "");
+  }
+  return "readonly-" + std::to_string(::getpid()) + "-" + to_hex(random);
+}
+
+/// Made under a name that a writer removes when it can have the lock, so that none is left behind
+/// by a reader that died in between. Nothing where a writer was faster.
+Result<std::unique_ptr<fs::DirLock>> make_locked(fs::FileSystem& files, const std::string& path) {
+  const std::string unfinished = path + "-tmp";
+  FLATKV_TRY(files.make_directory(unfinished));
+  FLATKV_FAILPOINT("history.clone.made");
+  auto lock = files.lock_directory(unfinished);
+  const bool taken = !lock && (lock.error().code == ErrorCode::locked ||
+                               lock.error().code == ErrorCode::not_found);
+  if (taken) return std::unique_ptr<fs::DirLock>();
+  if (!lock) return lock;
+  FLATKV_FAILPOINT("history.clone.locked");
+  if (Status renamed = files.rename(unfinished, path); !renamed) {
+    if (renamed.error().code == ErrorCode::not_found) return std::unique_ptr<fs::DirLock>();
+    return std::unexpected(std::move(renamed).error());
+  }
+  return lock;
+}
+
+}  // namespace
+
+Result<CloneDirectory> CloneDirectory::make(fs::FileSystem& files, const std::string& parent) {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    FLATKV_ASSIGN(const std::string name, new_name());
+    std::string path = fs::join(parent, name);
+    auto lock = make_locked(files, path);
+    if (!lock) {
+      static_cast<void>(fs::remove_tree(files, path + "-tmp"));
+      Error error = std::move(lock).error();
+      error.message = "cannot make a clone to read from: " + error.message +
+                      "; another directory for it can be given (--scratch)";
+      return std::unexpected(std::move(error));
+    }
+    if (*lock) return CloneDirectory(files, std::move(path), *std::move(lock));
+  }
+  return fail(ErrorCode::io, "the directory of a clone is removed again and again").path(parent);
+}
+
+CloneDirectory::~CloneDirectory() {
+  // What cannot be removed now is an orphan, and goes at the next writable open.
+  if (lock_) static_cast<void>(fs::remove_tree(*files_, path_));
+}
+
+}  // namespace flatkv::inspect

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/guard.hpp"
+#include "changelog/tail.hpp"
+#include "codec/change_log_entry.hpp"
+#include "flatkv/inspect.hpp"
+#include "recovery/live_generation.hpp"
+
+namespace flatkv {
+
+struct LogBlock::Impl {
+  Bytes payload;  ///< the entry points into it
+  codec::ChangelogEntry entry;
+  std::vector<NamedChangeSet> sets;
+};
+
+std::span<const NamedChangeSet> LogBlock::change_sets() const noexcept {
+  if (!impl) return {};
+  return impl->sets;
+}
+
+struct LogReader::Impl {
+  fs::FileSystem& files;
+  std::string store;
+  bool with_changes = false;
+  Range range;
+  recovery::LiveGeneration place;
+  std::string directory;
+  layout::StoreId id{};
+  std::optional<changelog::Reader> reader;  ///< of what was there at first; none when all is read
+  std::optional<changelog::Tail> tail;      ///< of what comes behind it
+  Status end;                               ///< what the end of the log is: an end, or damage
+  std::optional<Error> over;                ///< why nothing comes any more
+
+  Impl(fs::FileSystem& given, std::string path, bool changes)
+      : files(given), store(std::move(path)), with_changes(changes) {}
+
+  /// Takes the log of `found` for the one that is read, at its end.
+  Result<changelog::LogWalk> survey(const recovery::LiveGeneration& found) {
+    place = found;
+    directory = layout::changelog_path(place.generation);
+    FLATKV_ASSIGN(const auto manifest, layout::read_manifest(files, place.generation));
+    id = manifest.store;
+    FLATKV_ASSIGN(auto log, recovery::walk_whole_log(files, place, id));
+    if (!log) {
+      return fail(ErrorCode::corruption, "there is no changelog").path(directory);
+    }
+    range = {log->base.version, log->tip.version, 0};
+    for (const auto& segment : log->segments) range.bytes += segment.file_bytes;
+    end = recovery::end_is_sound(place, *log);
+    tail.emplace(files, directory, id, log->tip, with_changes);
+    return *std::move(log);
+  }
+
+  Status read_from(const changelog::LogWalk& log, std::int64_t version) {
+    FLATKV_ASSIGN(reader,
+                  changelog::Reader::open(files, directory, log, id, version, with_changes));
+    return {};
+  }
+
+  Result<std::optional<changelog::Record>> next_record() {
+    while (true) {
+      if (reader) {
+        FLATKV_ASSIGN(auto record, reader->next());
+        if (record) return record;
+        FLATKV_TRY(Status(end));
+        reader.reset();
+      }
+      auto record = tail->next();
+      if (!record && record.error().code != ErrorCode::not_found) return record;
+      if (record && *record) return record;
+      auto same = recovery::still_there(files, place);
+      if (!same) return std::unexpected(std::move(same).error());
+      if (!*same) {
+        FLATKV_TRY(go_over());
+        continue;
+      }
+      if (!record) return pruned(tail->chain().version + 1);
+      if (tail->is_unclear()) FLATKV_TRY(check_end());
+      return record;
+    }
+  }
+
+  /// Bytes behind the last record that are none: fine while a writer is at work on them.
+  Status check_end() const {
+    FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, tail->chain().version));
+    if (!log) return {};
+    return recovery::end_is_sound(place, *log);
+  }
+
+  /// Another generation took the place of the one that was read: after a rollback, repair or
+  /// import. Goes on in its log where that holds the block that was read last.
+  Status go_over() {
+    const changelog::Chain last = tail->chain();
+    const auto look = [&](const recovery::LiveGeneration& found) -> Result<std::unique_ptr<Impl>> {
+      auto next = std::make_unique<Impl>(files, store, with_changes);
+      FLATKV_ASSIGN(const auto log, next->survey(found));
+      if (next->id != id) {
+        return fail(ErrorCode::foreign_store, "another store took the place of the one being read")
+            .path(found.store);
+      }
+      FLATKV_TRY(next->holds(log, last));
+      FLATKV_TRY(next->read_from(log, last.version + 1));
+      return next;
+    };
+    FLATKV_ASSIGN(const auto next, recovery::look_at_store(files, store, look));
+    place = std::move(next->place);
+    directory = std::move(next->directory);
+    reader = std::move(next->reader);
+    tail.emplace(*std::move(next->tail));
+    end = std::move(next->end);
+    return {};
+  }
+
+  Status holds(const changelog::LogWalk& log, const changelog::Chain& last) const {
+    if (log.base.version > last.version) return pruned(last.version + 1);
+    std::optional<Digest> digest;
+    if (log.base.version == last.version) {
+      digest = log.base.digest;
+    } else {
+      FLATKV_ASSIGN(const auto header,
+                    changelog::find_header(files, directory, log, id, last.version));
+      if (header) digest = header->digest;
+    }
+    if (digest == last.digest) return {};
+    return fail(ErrorCode::version_mismatch,
+                "the store went back: its log no longer holds the block that was read last")
+        .path(directory)
+        .version(last.version);
+  }
+
+  Failure pruned(std::int64_t version) const {
+    return fail(ErrorCode::log_gap, "the next block was pruned before it was read")
+        .path(directory)
+        .version(version);
+  }
+
+  Result<LogBlock> block(changelog::Record record) const {
+    LogBlock block;
+    block.record = {.version = record.header.version,
+                    .roots = record.header.roots,
+                    .payload_bytes = record.header.payload_bytes,
+                    .payload_digest = record.header.payload_digest};
+    if (!with_changes) return block;
+    auto impl = std::make_shared<LogBlock::Impl>();
+    impl->payload = std::move(record.payload);
+    auto entry = codec::decode_changelog_entry(impl->payload);
+    if (!entry || entry->version != record.header.version) {
+      return fail(ErrorCode::corruption,
+                  entry
+                      ? "the logged block says that it is version " + std::to_string(entry->version)
+                      : "the logged block does not decode: " + entry.error().message)
+          .path(directory + "/" + record.segment)
+          .version(record.header.version)
+          .offset(record.offset);
+    }
+    impl->entry = std::move(*entry);
+    for (const auto& set : impl->entry.changesets) impl->sets.push_back({set.name, set.pairs});
+    block.impl = std::move(impl);
+    return block;
+  }
+};
+
+Result<LogReader> LogReader::open(const std::string& store, std::optional<std::int64_t> from,
+                                  bool with_changes) try {
+  fs::FileSystem& files = fs::posix();
+  const auto look = [&](const recovery::LiveGeneration& place) -> Result<std::unique_ptr<Impl>> {
+    auto impl = std::make_unique<Impl>(files, store, with_changes);
+    FLATKV_ASSIGN(const auto log, impl->survey(place));
+    FLATKV_TRY(impl->read_from(log, from.value_or(log.base.version + 1)));
+    return impl;
+  };
+  FLATKV_ASSIGN(auto impl, recovery::look_at_store(files, store, look));
+  return LogReader(std::move(impl));
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+LogReader::LogReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LogReader::LogReader(LogReader&&) noexcept = default;
+LogReader& LogReader::operator=(LogReader&&) noexcept = default;
+LogReader::~LogReader() = default;
+
+const LogReader::Range& LogReader::range() const noexcept { return impl_->range; }
+
+Result<std::optional<LogBlock>> LogReader::next() try {
+  if (impl_->over) return std::unexpected(*impl_->over);
+  auto record = impl_->next_record();
+  if (!record) {
+    const ErrorCode code = record.error().code;
+    if (code == ErrorCode::version_mismatch || code == ErrorCode::log_gap ||
+        code == ErrorCode::foreign_store) {
+      impl_->over = record.error();
+    }
+    return std::unexpected(std::move(record).error());
+  }
+  if (!*record) return std::optional<LogBlock>{};
+  FLATKV_ASSIGN(auto block, impl_->block(**std::move(record)));
+  return std::optional(std::move(block));
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+}  // namespace flatkv

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read/read_view.hpp"
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/endian.hpp"
+#include "base/guard.hpp"
+#include "codec/account.hpp"
+#include "codec/keys.hpp"
+#include "layout/generation.hpp"
+
+namespace flatkv::read {
+namespace {
+
+Status check_data_database(Database database) {
+  if (database != Database::metadata) return {};
+  return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
+}
+
+/// What an account's row says under the external key of that kind.
+Result<std::optional<Bytes>> account_part(codec::Kind kind, ByteView row) {
+  FLATKV_ASSIGN(const Account account, codec::decode_account(row));
+  switch (kind) {
+    case codec::Kind::nonce: {
+      Bytes nonce(8);
+      store_be(nonce.data(), account.nonce);
+      return nonce;
+    }
+    case codec::Kind::code_hash:
+      if (all_zero(account.code_hash)) return std::nullopt;
+      return to_bytes(account.code_hash);
+    default:
+      if (all_zero(account.balance)) return std::nullopt;
+      return to_bytes(account.balance);
+  }
+}
+
+/// The first key after all that have the prefix; nothing if there is none.
+std::optional<Bytes> after_prefix(Bytes prefix) {
+  while (!prefix.empty() && prefix.back() == 0xff) prefix.pop_back();
+  if (prefix.empty()) return std::nullopt;
+  ++prefix.back();
+  return prefix;
+}
+
+}  // namespace
+
+rocks::Bounds bounds_of(const RowRange& range) {
+  rocks::Bounds bounds;
+  if (!range.prefix.empty()) {
+    bounds.lower = range.prefix;
+    bounds.upper = after_prefix(range.prefix);
+  }
+  if (!range.start.empty() && (!bounds.lower || compare_bytes(range.start, *bounds.lower) > 0)) {
+    bounds.lower = range.start;
+  }
+  if (!range.end.empty() && (!bounds.upper || compare_bytes(range.end, *bounds.upper) < 0)) {
+    bounds.upper = range.end;
+  }
+  return bounds;
+}
+
+Result<std::optional<Bytes>> read_through(const state::State& state,
+                                          const block::PendingBlock* pending, Database database,
+                                          ByteView internal_key, memtable::RowCache* cache) {
+  FLATKV_TRY(check_data_database(database));
+  if (pending != nullptr) {
+    if (const block::BlockRow* row = pending->find(database, internal_key)) {
+      if (!row->has_value) return std::nullopt;
+      return to_bytes(row->value);
+    }
+  }
+  return state::read_row(state, database, internal_key, cache);
+}
+
+Result<std::optional<Account>> read_account(const state::State& state,
+                                            const block::PendingBlock* pending,
+                                            const Address& address, memtable::RowCache* cache) {
+  FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address, cache));
+  if (!row) return std::nullopt;
+  return codec::decode_account(*row);
+}
+
+Result<std::optional<Bytes>> read_external(const state::State& state,
+                                           const block::PendingBlock* pending,
+                                           ByteView external_key, memtable::RowCache* cache) {
+  FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+  FLATKV_ASSIGN(auto row, read_through(state, pending, route.database, route.key, cache));
+  if (route.database != Database::account || !row) return row;
+  return account_part(route.kind, *row);
+}
+
+Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
+                                                    const block::PendingBlock* pending,
+                                                    std::span<const ByteView> external_keys,
+                                                    block::RowLookup& values) {
+  struct Place {
+    codec::Kind kind;
+    Database database;
+    const block::BlockRow* pending;
+    std::uint32_t row;
+  };
+  std::vector<Place> places;
+  places.reserve(external_keys.size());
+  std::array<block::BlockRows, 4> tables;
+  for (const ByteView external_key : external_keys) {
+    FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+    const auto table = static_cast<std::size_t>(route.database);
+    const std::uint64_t hash = memory::key_hash(route.key);
+    Place place{route.kind, route.database, nullptr, 0};
+    if (pending != nullptr) place.pending = pending->tables()[table].find(route.key, hash);
+    if (place.pending == nullptr) place.row = tables[table].intern(route.key, hash);
+    places.push_back(place);
+  }
+  memory::Arena arena;
+  const auto unchanged = [](block::BlockRow& row, bool) {
+    row.has_value = row.had_old;
+    row.value = row.old_value;
+  };
+  for (const Database database : layout::kDataDatabases) {
+    const std::span rows = tables[static_cast<std::size_t>(database)].rows;
+    FLATKV_TRY(values.read(state, database, rows, &arena, block::Keep::in_cache, unchanged));
+  }
+  std::vector<std::optional<Bytes>> result(external_keys.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Place& place = places[i];
+    const block::BlockRow& row =
+        place.pending != nullptr ? *place.pending
+                                 : tables[static_cast<std::size_t>(place.database)].rows[place.row];
+    if (!row.has_value) continue;
+    if (place.database == Database::account) {
+      FLATKV_ASSIGN(result[i], account_part(place.kind, row.value));
+    } else {
+      result[i] = to_bytes(row.value);
+    }
+  }
+  return result;
+}
+
+}  // namespace flatkv::read
+
+namespace flatkv {
+
+struct RowIterator::Impl {
+  std::shared_ptr<const state::State> state;  // first: the cursor goes before what it reads
+  std::vector<std::shared_ptr<const Bytes>> overlay_bytes;
+  std::unique_ptr<rocks::Cursor> cursor;
+  std::optional<Error> thrown;  ///< the end of the walk: nobody knows where the cursor is
+
+  template <class Step>
+  void move(Step step) noexcept {
+    if (thrown) return;
+    try {
+      step(*cursor);
+    } catch (...) {
+      thrown = error_of_exception();
+    }
+  }
+};
+
+namespace read {
+
+Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
+                            const block::PendingBlock* pending, Database database,
+                            const RowRange& range) {
+  FLATKV_TRY(check_data_database(database));
+  const rocks::Bounds bounds = bounds_of(range);
+  auto impl = std::make_unique<RowIterator::Impl>();
+  impl->state = state;
+  std::vector<memtable::Memtable::Row> overlay;
+  if (pending != nullptr) {
+    overlay = pending->overlay(database, bounds);
+    for (auto& row : overlay) {  // the pending block may go while the iterator lives
+      auto key = std::make_shared<const Bytes>(to_bytes(row.key));
+      auto value = std::make_shared<const Bytes>(to_bytes(row.value));
+      row.key = *key;
+      row.value = *value;
+      impl->overlay_bytes.push_back(std::move(key));
+      impl->overlay_bytes.push_back(std::move(value));
+    }
+  }
+  impl->cursor = state::rows_of(state, database, bounds, std::move(overlay));
+  impl->cursor->seek_to_first();
+  return RowIterator(std::move(impl));
+}
+
+ReadView make_view(std::shared_ptr<const state::State> state) {
+  return ReadView(std::make_shared<const ReadView::Impl>(ReadView::Impl{std::move(state)}));
+}
+
+}  // namespace read
+
+RowIterator::RowIterator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RowIterator::RowIterator(RowIterator&&) noexcept = default;
+RowIterator& RowIterator::operator=(RowIterator&&) noexcept = default;
+RowIterator::~RowIterator() = default;
+
+void RowIterator::seek_to_first() noexcept {
+  impl_->move([](rocks::Cursor& cursor) { cursor.seek_to_first(); });
+}
+void RowIterator::seek_to_last() noexcept {
+  impl_->move([](rocks::Cursor& cursor) { cursor.seek_to_last(); });
+}
+void RowIterator::seek(ByteView key) noexcept {
+  impl_->move([&](rocks::Cursor& cursor) { cursor.seek(key); });
+}
+void RowIterator::seek_for_previous(ByteView key) noexcept {
+  impl_->move([&](rocks::Cursor& cursor) { cursor.seek_for_previous(key); });
+}
+void RowIterator::next() noexcept {
+  impl_->move([](rocks::Cursor& cursor) { cursor.next(); });
+}
+void RowIterator::previous() noexcept {
+  impl_->move([](rocks::Cursor& cursor) { cursor.previous(); });
+}
+bool RowIterator::valid() const noexcept { return !impl_->thrown && impl_->cursor->valid(); }
+Status RowIterator::status() const noexcept {
+  return guarded([&]() -> Status {
+    if (impl_->thrown) return std::unexpected(*impl_->thrown);
+    return impl_->cursor->status();
+  });
+}
+ByteView RowIterator::key() const noexcept { return impl_->cursor->key(); }
+ByteView RowIterator::value() const noexcept { return impl_->cursor->value(); }
+
+ReadView::ReadView(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+std::int64_t ReadView::version() const noexcept { return impl_->state->version; }
+const Roots& ReadView::roots() const noexcept { return impl_->state->roots; }
+const LtHash& ReadView::hash(Database database) const {
+  FLATKV_ASSERT(database != Database::metadata);
+  return *impl_->state->of(database).hash;
+}
+DatabaseStats ReadView::stats(Database database) const {
+  FLATKV_ASSERT(database != Database::metadata);
+  return read::public_stats(impl_->state->of(database).stats);
+}
+
+Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const try {
+  return read::read_external(*impl_->state, nullptr, external_key);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
+    std::span<const ByteView> external_keys) const try {
+  // Cache and filter are of the writer's state, which may be a later one.
+  block::RowLookup values(nullptr, nullptr);
+  return read::read_many(*impl_->state, nullptr, external_keys, values);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Result<std::optional<Account>> ReadView::account(const Address& address) const try {
+  return read::read_account(*impl_->state, nullptr, address);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const try {
+  const StorageKey key = storage_key(address, slot);
+  return read::read_through(*impl_->state, nullptr, Database::storage, ByteView(key).subspan(1));
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Result<std::optional<Bytes>> ReadView::code(const Address& address) const try {
+  return read::read_through(*impl_->state, nullptr, Database::code, address);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const try {
+  return read::read_through(*impl_->state, nullptr, database, internal_key);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const try {
+  return read::iterate(impl_->state, nullptr, database, range);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+}  // namespace flatkv

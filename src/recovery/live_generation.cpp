@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recovery/live_generation.hpp"
+
+#include <algorithm>
+
+#include "changelog/clean_marker.hpp"
+#include "fs/files.hpp"
+#include "layout/snapshot_chain.hpp"
+
+namespace flatkv::recovery {
+namespace {
+
+/// A record that was being written while we looked can seem to be damage below valid records, and
+/// segments can go. Cheap to look at again, so more often than the choice of what to read.
+constexpr int kLooksAtLiveEnd = 10;
+
+/// CLEAN says that the log ends with the last byte of its last segment, which was synced.
+bool closed_cleanly(fs::FileSystem& files, const LiveGeneration& place) {
+  const auto clean = changelog::read_clean(files, place.generation);
+  if (!clean || !*clean) return false;
+  const auto info =
+      files.stat(fs::join(layout::changelog_path(place.generation), (*clean)->segment));
+  return info && info->type == fs::FileType::file && info->size == (*clean)->bytes;
+}
+
+}  // namespace
+
+Result<LiveGeneration> find_live_generation(fs::FileSystem& files, const std::string& store) {
+  LiveGeneration place;
+  FLATKV_ASSIGN(place.store, layout::resolve_store_path(files, store));
+  FLATKV_ASSIGN(place.survey, layout::survey_store(files, place.store));
+  if (place.survey.exists) {
+    FLATKV_ASSIGN(const auto choice, layout::choose_generation(place.store, place.survey));
+    // A swap while the directory was listed looks like a missing CURRENT: only what is seen twice.
+    if (choice.current_missing) {
+      FLATKV_ASSIGN(place.survey, layout::survey_store(files, place.store));
+    }
+  }
+  FLATKV_ASSIGN(place.choice, layout::choose_generation(place.store, place.survey));
+  place.generation = fs::join(place.store, place.choice.name);
+  return place;
+}
+
+Result<bool> still_there(fs::FileSystem& files, const LiveGeneration& place) {
+  FLATKV_ASSIGN(const LiveGeneration now, find_live_generation(files, place.store));
+  return now.choice.name == place.choice.name;
+}
+
+bool may_have_moved(const Error& error) {
+  return error.code == ErrorCode::not_found || error.code == ErrorCode::corruption ||
+         error.code == ErrorCode::log_gap || error.code == ErrorCode::log_behind ||
+         error.code == ErrorCode::version_mismatch;
+}
+
+Error kept_moving(const LiveGeneration& place, Error last) {
+  if (last.code != ErrorCode::not_found || !last.path.starts_with(place.generation)) return last;
+  return fail(ErrorCode::locked,
+              "what was chosen to read was pruned or replaced again and again "
+              "by the process that has the store; last: " +
+                  last.to_string())
+      .path(place.store)
+      .error();
+}
+
+bool is_locked(fs::FileSystem& files, const std::string& store) {
+  const auto lock = files.lock_directory(store);
+  return !lock && lock.error().code == ErrorCode::locked;
+}
+
+Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
+                                                   const LiveGeneration& place,
+                                                   const layout::StoreId& store,
+                                                   std::int64_t from) {
+  changelog::SurveyOptions options;
+  options.store = store;
+  options.from_version = from;
+  const bool live = !place.held && is_locked(files, place.store);
+  options.check_last_payloads = !live && !closed_cleanly(files, place);
+  for (int attempt = 1;; ++attempt) {
+    auto found = changelog::walk_segments(files, layout::changelog_path(place.generation), options);
+    if (!live || attempt == kLooksAtLiveEnd) return found;
+    if (!found) {
+      if (found.error().code != ErrorCode::not_found) return found;
+      continue;  // pruned between the listing and the look into it
+    }
+    if (!*found || end_is_sound(place, **found)) return found;
+  }
+}
+
+Result<std::optional<changelog::LogWalk>> walk_whole_log(fs::FileSystem& files,
+                                                         const LiveGeneration& place,
+                                                         const layout::StoreId& store) {
+  std::int64_t from = 0;
+  while (true) {
+    FLATKV_ASSIGN(auto found, walk_log(files, place, store, from));
+    if (!found || !found->damage || found->damage->reason != "gap") return found;
+    const auto next = changelog::parse_segment_name(found->damage->segment);
+    if (!next || *next - 1 <= from) return found;
+    from = *next - 1;  // what lies before the gap are remains of pruning
+  }
+}
+
+Status end_is_sound(const LiveGeneration& place, const changelog::LogWalk& survey) {
+  const std::string directory = layout::changelog_path(place.generation);
+  // What no record says was durable may be lost with a hole in it: an end as well.
+  const bool behind = survey.synced > survey.tip.version;
+  if (behind && survey.damage && survey.damage->valid_above) {
+    const changelog::Break& bad = *survey.damage;
+    return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason)
+        .path(fs::join(directory, bad.segment))
+        .version(bad.version)
+        .offset(bad.offset);
+  }
+  if (behind) {
+    return fail(ErrorCode::log_behind, "the changelog reaches version " +
+                                           std::to_string(survey.tip.version) +
+                                           ", but its records say that version " +
+                                           std::to_string(survey.synced) + " was durable")
+        .path(directory)
+        .version(survey.synced);
+  }
+  return {};
+}
+
+std::vector<VersionRange> joined(std::vector<VersionRange> ranges) {
+  std::ranges::sort(ranges, {}, &VersionRange::first);
+  std::vector<VersionRange> joined;
+  for (const VersionRange& range : ranges) {
+    if (!joined.empty() && range.first - 1 <= joined.back().last) {
+      joined.back().last = std::max(joined.back().last, range.last);
+    } else {
+      joined.push_back(range);
+    }
+  }
+  return joined;
+}
+
+std::string range_text(std::vector<VersionRange> ranges) {
+  std::string text;
+  for (const VersionRange& range : joined(std::move(ranges))) {
+    if (!text.empty()) text += ", ";
+    text += std::to_string(range.first);
+    if (range.last != range.first) text += " to " + std::to_string(range.last);
+  }
+  return text.empty() ? "none" : text;
+}
+
+Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const LiveGeneration& place,
+                                      const layout::Manifest& manifest,
+                                      const std::vector<layout::SnapshotEntry>& snapshots,
+                                      std::optional<Error>& problem) {
+  std::vector<Reach> reach;
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    if (!snapshots[i].manifest) continue;
+    Reach one{i, snapshots[i].version, snapshots[i].version, std::nullopt};
+    auto log = walk_log(files, place, manifest.store, one.version);
+    if (!log) {
+      const ErrorCode code = log.error().code;
+      if (code != ErrorCode::corruption && code != ErrorCode::foreign_store &&
+          code != ErrorCode::format_too_new && code != ErrorCode::not_found) {
+        return std::unexpected(std::move(log).error());
+      }
+      problem = std::move(log).error();
+    } else if (*log) {
+      FLATKV_ASSIGN(const layout::OnChain where,
+                    layout::on_chain(files, layout::changelog_path(place.generation), **log,
+                                     *snapshots[i].manifest));
+      if (where == layout::OnChain::no) continue;  // the log went on since they were listed
+      if (where == layout::OnChain::yes) {
+        one.last = (*log)->tip.version;
+        one.log = std::move(*log);
+      }
+    }
+    reach.push_back(std::move(one));
+  }
+  return reach;
+}
+
+std::vector<VersionRange> ranges_of(const std::vector<Reach>& reach) {
+  std::vector<VersionRange> ranges;
+  for (const Reach& one : reach) ranges.push_back({one.version, one.last});
+  return joined(std::move(ranges));
+}
+
+std::string range_text(const std::vector<Reach>& reach) { return range_text(ranges_of(reach)); }
+
+}  // namespace flatkv::recovery

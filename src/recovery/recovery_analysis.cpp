@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recovery/recovery_analysis.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <ranges>
+#include <set>
+
+#include "changelog/reader.hpp"
+#include "fs/files.hpp"
+#include "layout/snapshot_chain.hpp"
+
+namespace flatkv::recovery {
+namespace {
+
+using layout::SnapshotEntry;
+
+class Examiner {
+ public:
+  Examiner(const state::Environment& environment, RecoveryAnalysis& found)
+      : environment_(environment), files_(*environment.files), found_(found) {}
+
+  Status run() {
+    FLATKV_TRY(find_generation());
+    FLATKV_TRY(look_at_clean());
+    FLATKV_TRY(look_at_databases_and_log());
+    collect_durable();
+    if (found_.clean_believed) return {};
+    FLATKV_TRY(judge_log());
+    if (found_.plan != RecoveryPlan::open) return {};
+    return judge_copy();
+  }
+
+ private:
+  std::string changelog() const { return layout::changelog_path(found_.generation); }
+
+  Failure refuse(ErrorCode code, std::string message) const {
+    return fail(code, std::move(message)).path(found_.generation);
+  }
+
+  // docs/specification.md#store-and-manifest
+  Status find_generation() {
+    FLATKV_ASSIGN(found_.survey, layout::survey_store(files_, found_.store));
+    FLATKV_ASSIGN(found_.choice, layout::choose_generation(found_.store, found_.survey));
+    found_.generation = fs::join(found_.store, found_.choice.name);
+    if (found_.choice.current_missing) {
+      found_.notes.push_back("CURRENT is missing or bad; the only complete generation, " +
+                             found_.choice.name + ", is used");
+    }
+    FLATKV_TRY(refuse_links());
+    FLATKV_ASSIGN(found_.snapshots, layout::list_snapshots(files_, found_.generation, false));
+    FLATKV_TRY(layout::check_directories(files_, found_.generation));
+    FLATKV_ASSIGN(found_.manifest, layout::read_manifest(files_, found_.generation));
+    return {};
+  }
+
+  /// Nothing inside a store is reached through a symbolic link, and none passes for a missing
+  /// piece. (A directory in place of a file makes the database unusable: `analyze_copy`.)
+  Status refuse_links() {
+    const std::string working = layout::working_path(found_.generation);
+    std::vector<std::string> all = {changelog(), layout::flush_path(found_.generation), working};
+    FLATKV_ASSIGN(const bool there, fs::exists(files_, working, fs::FileType::directory));
+    if (there) {
+      for (const Database which : layout::kAllDatabases) {
+        all.push_back(layout::database_path(working, which));
+      }
+    }
+    for (const std::string& path : all) {
+      FLATKV_ASSIGN(const bool is_there, fs::exists(files_, path, fs::FileType::directory));
+      if (is_there && path != working) FLATKV_TRY(refuse_all_but_files(path));
+    }
+    return {};
+  }
+
+  Status refuse_all_but_files(const std::string& directory) {
+    FLATKV_ASSIGN(const auto entries, files_.list(directory));
+    for (const auto& entry : entries) {
+      const bool database = fs::parent(directory) == layout::working_path(found_.generation);
+      if (entry.type == fs::FileType::file) continue;
+      if (database && entry.type == fs::FileType::directory) continue;
+      return fail(ErrorCode::corruption,
+                  "not a file: no link is followed and nothing else belongs here")
+          .path(fs::join(directory, entry.name));
+    }
+    return {};
+  }
+
+  Status look_at_clean() {
+    FLATKV_ASSIGN(found_.clean, changelog::read_clean(files_, found_.generation));
+    if (found_.clean && found_.clean->store != found_.manifest.store) {
+      found_.notes.push_back("CLEAN is another store's and counts for nothing");
+      found_.clean.reset();
+    }
+    return {};
+  }
+
+  /// CLEAN is right about the log: its last segment is there, whole, and ours, and no snapshot says
+  /// that the log went further.
+  Result<bool> clean_fits_log() {
+    if (!found_.clean) return false;
+    for (SnapshotEntry& snapshot : found_.snapshots) {
+      if (!snapshot.manifest) continue;
+      if (snapshot.version > found_.clean->version) return false;
+      // Those below it are judged where they are used: a clean open reads nothing of the log.
+      if (snapshot.version == found_.clean->version &&
+          snapshot.manifest->chain != found_.clean->digest) {
+        layout::set_apart(snapshot, found_.clean->digest);
+      }
+    }
+    const std::string path = fs::join(changelog(), found_.clean->segment);
+    auto info = files_.stat(path);
+    if (!info) {
+      if (info.error().code == ErrorCode::not_found) return false;
+      return std::unexpected(std::move(info).error());
+    }
+    if (info->type != fs::FileType::file || info->size != found_.clean->bytes) return false;
+    FLATKV_ASSIGN(const auto names, files_.list(changelog()));
+    for (const auto& entry : names) {  // a segment above it would have removed CLEAN first
+      const auto first = changelog::parse_segment_name(entry.name);
+      if (first && entry.name > found_.clean->segment) return false;
+    }
+    FLATKV_ASSIGN(const auto file, files_.open_read(path));
+    Bytes header(changelog::kSegmentHeaderBytes);
+    FLATKV_ASSIGN(const std::size_t got, file->read_at(0, header));
+    header.resize(got);
+    auto decoded = changelog::decode_segment_header(header);
+    if (!decoded) decoded.error().path = path;
+    FLATKV_TRY(decoded);
+    if (decoded->store != found_.manifest.store) {
+      return fail(ErrorCode::foreign_store, "changelog segment of another store").path(path);
+    }
+    return true;
+  }
+
+  // What the databases of the working copy say, and the walk over the log that this needs.
+  Status look_at_databases_and_log() {
+    FLATKV_ASSIGN(const bool fits, clean_fits_log());
+    const KnownRoots known(files_, found_);
+    const std::string working = layout::working_path(found_.generation);
+    if (fits) {
+      found_.clean_believed = true;  // KnownRoots may use it from here on
+      auto copy = analyze_copy(environment_, working, known);
+      if (copy && !copy->unusable && copy->metadata &&
+          copy->metadata->version == found_.clean->version &&
+          copy->level_at(found_.clean->version)) {
+        found_.copy = std::move(*copy);
+        found_.reached = found_.clean->version;
+        return {};
+      }
+      found_.clean_believed = false;
+    }
+    FLATKV_TRY(layout::set_strays_apart(files_, found_.generation, found_.manifest.store,
+                                        found_.snapshots));
+    // The versions come first: they say where the walk has to start.
+    changelog::SurveyOptions options;
+    options.store = found_.manifest.store;
+    options.from_version = lowest_version(working);
+    FLATKV_ASSIGN(found_.log, changelog::walk_segments(files_, changelog(), options));
+    if (found_.log) found_.reached = found_.log->tip.version;
+    FLATKV_ASSIGN(found_.copy, analyze_copy(environment_, working, known));
+    return {};
+  }
+
+  /// min Lᵢ of the working copy, or the version of the snapshot that would replace it.
+  std::int64_t lowest_version(const std::string& working) const {
+    if (is_of_another_store(working)) return newest_snapshot();
+    std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
+    for (const Database which : layout::kDataDatabases) {
+      rocks::DbOptions options;
+      options.path = layout::database_path(working, which);
+      options.which = which;
+      options.env = environment_.rocks;
+      const auto version = local_version(options);
+      if (!version) return newest_snapshot();
+      lowest = std::min(lowest, *version);
+    }
+    return lowest;
+  }
+
+  std::int64_t newest_snapshot() const {
+    for (const SnapshotEntry& snapshot : found_.snapshots | std::views::reverse) {
+      if (snapshot.manifest) return snapshot.version;
+    }
+    return found_.manifest.initial_version - 1;
+  }
+
+  bool is_of_another_store(const std::string& working) const {
+    const auto opened = open_read_only(environment_, working, Database::metadata);
+    if (!opened) return false;
+    const auto meta = state::read_global_meta(*opened->snapshot);
+    return meta && *meta && (*meta)->is_of_another(found_.manifest.store);
+  }
+
+  static std::optional<std::int64_t> local_version(const rocks::DbOptions& options) {
+    auto db = rocks::Db::open(options, rocks::Db::Mode::read_only);
+    if (!db) return std::nullopt;
+    auto snapshot = (*db)->snapshot();
+    if (!snapshot) return std::nullopt;
+    auto meta = state::read_data_meta(**snapshot);
+    if (!meta || !meta->local) return std::nullopt;
+    return meta->local->version;
+  }
+
+  void collect_durable() {
+    std::int64_t& durable = found_.durable;
+    durable = found_.manifest.initial_version - 1;
+    if (found_.log) durable = std::max(durable, found_.log->synced);
+    for (const DatabaseAnalysis& own : found_.copy.data) {
+      if (!own.problem && !own.of_another_store) durable = std::max(durable, own.version);
+    }
+    if (found_.copy.metadata && !found_.copy.of_another_store) {
+      durable = std::max(durable, found_.copy.metadata->version);
+    }
+    for (const SnapshotEntry& snapshot : found_.snapshots) {
+      if (snapshot.manifest) {
+        durable = std::max(durable, snapshot.version);
+      } else {
+        found_.notes.push_back("snapshot passed over: " + snapshot.manifest.error().to_string());
+      }
+    }
+    if (found_.clean) durable = std::max(durable, found_.clean->version);
+  }
+
+  bool damaged() const {
+    return found_.log && found_.log->damage && !found_.log->damage->zeros_only;
+  }
+
+  // docs/specification.md#lost-log
+  Status judge_log() {
+    const bool behind = !found_.reached || *found_.reached < found_.durable;
+    if (!behind && !damaged()) return {};
+    // A page that was never synced may be lost below one that was written back on its own
+    // (`process` and `group`): a hole above D is a lost suffix, not damage, and is cut below. A bad
+    // record that the databases need no more is damage where blocks that they lack stand above it:
+    // a new log would give those up.
+    if (damaged() && found_.log->damage->valid_above && behind &&
+        (needed_for_replay() || found_.log->damage->highest_above > found_.durable)) {
+      const changelog::Break& bad = *found_.log->damage;
+      return fail(ErrorCode::corruption, "a bad record with valid ones above it: " + bad.reason +
+                                             "; ways out: `flatkv rollback STORE " +
+                                             std::to_string(*found_.reached) + "`")
+          .path(fs::join(changelog(), bad.segment))
+          .version(bad.version)
+          .offset(bad.offset);
+    }
+    if (!behind) {  // what is lost was never known to be durable
+      const changelog::Break& bad = *found_.log->damage;
+      found_.notes.push_back(
+          "the changelog is cut at " + fs::join(changelog(), bad.segment) + " offset " +
+          std::to_string(bad.offset) + " (version " + std::to_string(bad.version) + ": " +
+          bad.reason + "); the store continues at version " + std::to_string(*found_.reached));
+      return {};
+    }
+    if (log_is_gone()) return no_log();
+    if (only_log_lost()) {
+      found_.plan = RecoveryPlan::new_log;
+      found_.notes.push_back(
+          "the end of the changelog is lost but nothing else: all databases are "
+          "at version " +
+          std::to_string(found_.durable) + ", and a new log begins there");
+      return {};
+    }
+    return log_behind();
+  }
+
+  bool needed_for_replay() const {
+    return found_.copy.unusable || found_.log->damage->version > found_.copy.lowest();
+  }
+
+  bool only_log_lost() const {
+    return !found_.copy.unusable && found_.copy.level_at(found_.durable) &&
+           (!found_.copy.metadata || found_.copy.metadata->version == found_.durable);
+  }
+
+  /// A log is there, with a segment at least, before the first block and at every moment after. So
+  /// without one blocks may be gone that nothing here tells of: level databases are at their last
+  /// flush, which may be any number of blocks below. Only CLEAN says that they were all flushed.
+  bool log_is_gone() const { return !found_.log && !clean_tells_of_copy(); }
+
+  bool clean_tells_of_copy() const {
+    if (!found_.clean || found_.clean->version != found_.durable) return false;
+    return std::ranges::all_of(layout::kDataDatabases, [&](Database which) {
+      const DatabaseAnalysis& own = found_.copy.data[static_cast<std::size_t>(which)];
+      return own.problem || own.version != found_.durable ||
+             own.hash.checksum() == found_.clean->roots.of(which);
+    });
+  }
+
+  Status no_log() const {
+    return fail(
+               ErrorCode::log_behind,
+               "there is no changelog, and no CLEAN that tells where it ended; a live store always "
+               "has one, and blocks above version " +
+                   std::to_string(found_.durable) + " may have been lost with it" + ways_out())
+        .path(changelog())
+        .version(found_.durable);
+  }
+
+  Status log_behind() const {
+    std::string message = "the changelog reaches version ";
+    message += found_.reached ? std::to_string(*found_.reached) : std::string("(no log)");
+    message += ", but version " + std::to_string(found_.durable) + " is known to be durable;";
+    for (const Database which : layout::kDataDatabases) {
+      const DatabaseAnalysis& own = found_.copy.data[static_cast<std::size_t>(which)];
+      message += " " + std::string(to_string(which)) + " is at " +
+                 (own.problem ? std::string("?") : std::to_string(own.version));
+    }
+    if (found_.copy.unusable) message += "; " + found_.copy.unusable->message;
+    return refuse(ErrorCode::log_behind, message + ways_out()).version(found_.durable);
+  }
+
+  std::string ways_out() const {
+    std::set<std::int64_t> reachable;
+    if (found_.reached) reachable.insert(*found_.reached);
+    for (const SnapshotEntry& snapshot : found_.snapshots) {
+      if (snapshot.manifest) reachable.insert(snapshot.version);
+    }
+    if (reachable.empty()) return "; no snapshot is left to go back to: `flatkv info STORE`";
+    std::string text = "; ways out:";
+    for (const std::int64_t version : reachable) {
+      text += " `flatkv rollback STORE " + std::to_string(version) + "`";
+    }
+    return text;
+  }
+
+  // docs/specification.md#missing-metadata-database (its plan) and
+  // #rebuilding-the-working-copy.
+  Status judge_copy() {
+    const bool gap =
+        !found_.copy.unusable && found_.log && found_.log->base.version > found_.copy.lowest();
+    if (!found_.copy.unusable && !gap) {
+      if (!found_.copy.metadata) {
+        found_.plan = RecoveryPlan::new_metadata;
+        found_.notes.push_back("the metadata database is rebuilt: " +
+                               found_.copy.metadata_problem->to_string());
+      }
+      return {};
+    }
+    return choose_rebuild(gap);
+  }
+
+  Status choose_rebuild(bool gap) {
+    const std::string why = gap ? "the changelog begins after version " +
+                                      std::to_string(found_.log->base.version) +
+                                      ", a database is at " + std::to_string(found_.copy.lowest())
+                                : found_.copy.unusable->to_string();
+    std::string tried;
+    const KnownRoots known(files_, found_);
+    for (std::size_t i = found_.snapshots.size(); i-- > 0;) {
+      const SnapshotEntry& snapshot = found_.snapshots[i];
+      Status good = snapshot_serves(snapshot, known);
+      if (good) {
+        found_.plan = RecoveryPlan::rebuild;
+        found_.rebuild_from = i;
+        found_.notes.push_back("the working copy is rebuilt from the snapshot at version " +
+                               std::to_string(snapshot.version) + ": " + why);
+        return {};
+      }
+      tried += "; " + snapshot.name + ": " + good.error().message;
+    }
+    Error error = gap ? refuse(ErrorCode::log_gap, why).error() : Error(*found_.copy.unusable);
+    error.message += "; no snapshot can replace the working copy" + tried;
+    return std::unexpected(std::move(error));
+  }
+
+  /// A snapshot that is whole, from which the chain of the log leads to W.
+  Status snapshot_serves(const SnapshotEntry& snapshot, const KnownRoots& known) {
+    if (!snapshot.manifest) return std::unexpected(snapshot.manifest.error());
+    FLATKV_TRY(layout::check_snapshot_files(files_, snapshot.path, *snapshot.manifest));
+    FLATKV_ASSIGN(const bool reaches, log_reaches_from(snapshot));
+    if (!reaches) {
+      return fail(ErrorCode::log_gap, "the changelog does not lead on from it");
+    }
+    FLATKV_ASSIGN(const CopyAnalysis copy, analyze_copy(environment_, snapshot.path, known));
+    if (copy.unusable) return std::unexpected(*copy.unusable);
+    if (!copy.level_at(snapshot.version)) {
+      return fail(ErrorCode::corruption, "its databases are not at its version");
+    }
+    return {};
+  }
+
+  Result<bool> log_reaches_from(const SnapshotEntry& snapshot) {
+    if (!found_.log) return false;
+    changelog::SurveyOptions options;
+    options.store = found_.manifest.store;
+    options.from_version = snapshot.version;
+    FLATKV_ASSIGN(const auto walk, changelog::walk_segments(files_, changelog(), options));
+    if (!walk || walk->tip.version != *found_.reached) return false;
+    FLATKV_ASSIGN(const layout::OnChain place,
+                  layout::on_chain(files_, changelog(), *walk, *snapshot.manifest));
+    return place == layout::OnChain::yes;
+  }
+
+  const state::Environment& environment_;
+  fs::FileSystem& files_;
+  RecoveryAnalysis& found_;
+};
+
+}  // namespace
+
+Result<std::optional<Roots>> KnownRoots::at(std::int64_t version) const {
+  if (found_.clean_believed && found_.clean && found_.clean->version == version) {
+    return found_.clean->roots;
+  }
+  if (found_.log && version > found_.log->base.version && version <= found_.log->tip.version) {
+    FLATKV_ASSIGN(const auto header,
+                  changelog::find_header(files_, layout::changelog_path(found_.generation),
+                                         *found_.log, found_.manifest.store, version));
+    if (header) return header->roots;
+  }
+  for (const SnapshotEntry& snapshot : found_.snapshots) {
+    if (snapshot.manifest && snapshot.version == version) {
+      return layout::roots_of(snapshot.manifest->state.hashes);
+    }
+  }
+  return std::nullopt;
+}
+
+Status analyze_store(const state::Environment& environment, const std::string& store,
+                     RecoveryAnalysis& found) {
+  found.store = store;
+  return Examiner(environment, found).run();
+}
+
+}  // namespace flatkv::recovery

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recovery/rollback.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <ranges>
+
+#include "base/failpoint.hpp"
+#include "base/fork.hpp"
+#include "base/guard.hpp"
+#include "base/log.hpp"
+#include "blake3/kernel.hpp"
+#include "fs/files.hpp"
+#include "layout/snapshot_chain.hpp"
+#include "recovery/open_store.hpp"
+#include "recovery/replay.hpp"
+#include "state/check_options.hpp"
+
+namespace flatkv {
+namespace recovery {
+namespace {
+
+constexpr unsigned kLockWaitMs = 2000;
+
+}  // namespace
+
+Status Rollback::plan(std::int64_t version) {
+  version_ = version;
+  step("looking for the version");
+  FLATKV_ASSIGN(manifest_, layout::read_manifest(files_, place_.generation));
+  FLATKV_ASSIGN(snapshots_, layout::list_chain_snapshots(files_, place_.generation, true));
+  FLATKV_ASSIGN(reach_, find_reach(files_, place_, manifest_, snapshots_, log_problem_));
+  FLATKV_TRY(choose_source());
+  choose_log();
+  return {};
+}
+
+Status Rollback::choose_source() {
+  // The newest from which the log leads there; a snapshot of the version that the log does not
+  // lead through, only where there is none.
+  std::optional<std::size_t> alone;
+  for (std::size_t i = reach_.size(); i-- > 0;) {
+    const Reach& one = reach_[i];
+    if (one.version > version_ || one.last < version_) continue;
+    if (one.log) {
+      source_ = i;
+      return {};
+    }
+    if (!alone) alone = i;
+  }
+  if (!alone) return refuse();
+  source_ = *alone;
+  Logger(options_.log).warning(layout::unknown_place(snapshots_[reach_[source_].snapshot]));
+  return {};
+}
+
+Status Rollback::refuse() const {
+  std::string message =
+      "this version cannot be reached; snapshots and changelog reach " + range_text(reach_);
+  if (log_problem_) message += "; " + log_problem_->to_string();
+  return fail(ErrorCode::version_mismatch, message).path(place_.store).version(version_);
+}
+
+void Rollback::choose_log() {
+  if (!reach_[source_].log) return;
+  // As far back as some snapshot may need it.
+  const auto oldest = std::ranges::find_if(reach_, [&](const Reach& one) {
+    return one.log && one.version <= version_ && version_ <= one.last;
+  });
+  carry_ = oldest->log;
+}
+
+Status Rollback::build() {
+  if (place_.choice.current_missing) {
+    // Or a crash between rename and swap would leave two complete generations and no pointer.
+    FLATKV_TRY(layout::swap_current(files_, place_.store, place_.choice.name));
+  }
+  Status filled = fill();
+  // A -tmp directory is nothing to anybody, but it takes space until the next writable open.
+  if (!filled && builder_) static_cast<void>(fs::remove_tree(files_, builder_->path()));
+  return filled;
+}
+
+Status Rollback::fill() {
+  FLATKV_FAILPOINT("rollback.begin");
+  FLATKV_ASSIGN(builder_, GenerationBuilder::begin(environment_, place_.store, place_.survey,
+                                                   layout::Purpose::rollback, manifest_));
+  FLATKV_FAILPOINT("rollback.begun");
+  step("linking files");
+  FLATKV_TRY(carry_log());
+  FLATKV_FAILPOINT("rollback.log_carried");
+  FLATKV_TRY(carry_snapshots());
+  FLATKV_FAILPOINT("rollback.snapshots_carried");
+  const std::string& source = snapshots_[reach_[source_].snapshot].path;
+  for (const Database which : layout::kAllDatabases) {
+    FLATKV_TRY(builder_->carry_database(which, layout::database_path(source, which)));
+  }
+  FLATKV_FAILPOINT("rollback.copy_carried");
+  FLATKV_TRY(replay());
+  FLATKV_FAILPOINT("rollback.proven");
+  return {};
+}
+
+Status Rollback::carry_log() {
+  if (carry_) return builder_->carry_log(place_.generation, *carry_, version_);
+  const auto& snapshot = *snapshots_[reach_[source_].snapshot].manifest;
+  return builder_->new_log({version_, snapshot.chain});
+}
+
+Status Rollback::carry_snapshots() {
+  for (const Reach& one : reach_) {
+    if (one.version > version_) continue;
+    // The log goes past it, but not through it: it is of another branch.
+    if (!one.log && carry_ && one.version >= carry_->base.version) continue;
+    FLATKV_TRY(builder_->carry_snapshot(snapshots_[one.snapshot]));
+  }
+  return {};
+}
+
+Status Rollback::replay() {
+  RecoveryAnalysis known_by;
+  known_by.generation = place_.generation;
+  known_by.manifest = manifest_;
+  known_by.snapshots = snapshots_;
+  known_by.log = reach_[source_].log;
+  const KnownRoots known(files_, known_by);
+  const std::string working = layout::working_path(builder_->path());
+  FLATKV_ASSIGN(auto copy, analyze_copy(environment_, working, known,
+                                        snapshots_[reach_[source_].snapshot].path));
+  if (copy.unusable) return std::unexpected(*copy.unusable);
+  if (!copy.level_at(reach_[source_].version)) {
+    return fail(ErrorCode::corruption, "the snapshot's databases are not at its version")
+        .path(snapshots_[reach_[source_].snapshot].path)
+        .version(reach_[source_].version);
+  }
+  {
+    FLATKV_ASSIGN(auto core, start_core(environment_, replay_options(options_), place_.store,
+                                        builder_->path(), manifest_, copy, lock_, false));
+    if (reach_[source_].version < version_) {
+      const std::string log = layout::changelog_path(place_.generation);
+      FLATKV_ASSIGN(auto reader,
+                    changelog::Reader::open(files_, log, *reach_[source_].log, manifest_.store,
+                                            reach_[source_].version + 1, true));
+      FLATKV_TRY(replay_until(
+          *core, reader, log, version_, cancel_,
+          [this](std::uint64_t done, std::uint64_t total) { step("replaying", done, total); }));
+    }
+    FLATKV_FAILPOINT("rollback.replayed");
+    step("writing");
+    FLATKV_TRY(core->flush(true));
+    FLATKV_FAILPOINT("rollback.flushed");
+    FLATKV_TRY(core->close());
+  }
+  for (const Database which : layout::kAllDatabases) {
+    FLATKV_TRY(files_.sync_directory(layout::database_path(working, which)));
+  }
+  step("proving");
+  // What lies on disk now, not what was in memory.
+  FLATKV_ASSIGN(copy, analyze_copy(environment_, working, known));
+  return prove(copy, known);
+}
+
+Status Rollback::prove(const CopyAnalysis& copy, const KnownRoots& known) {
+  const auto wrong = [&](std::string message) {
+    return fail(ErrorCode::corruption, std::move(message)).path(builder_->path()).version(version_);
+  };
+  if (copy.unusable) return std::unexpected(*copy.unusable);
+  if (!copy.level_at(version_) || !copy.metadata || copy.metadata->version != version_) {
+    return wrong("the databases did not reach the version");
+  }
+  std::array<LtHash, 4> hashes;
+  for (std::size_t i = 0; i < 4; ++i) hashes[i] = copy.data[i].hash;
+  FLATKV_ASSIGN(const auto expected, known.at(version_));
+  if (!expected) return wrong("neither record nor SNAPSHOT tells the roots of the version");
+  const Roots roots = layout::roots_of(hashes);
+  if (roots == *expected) return builder_->leave_clean(version_, roots);
+  return wrong("the databases have the root " + to_hex(roots.root) +
+               ", changelog or snapshot has " + to_hex(expected->root));
+}
+
+Status Rollback::publish() {
+  FLATKV_TRY(builder_->publish());
+  FLATKV_FAILPOINT("rollback.published");
+  return {};
+}
+
+Status rollback_store(const state::Environment& environment, const std::string& store,
+                      std::int64_t version, const RollbackOptions& given) {
+  FLATKV_TRY(enter_process());
+  FLATKV_TRY(blake3::environment_kernel());
+  FLATKV_TRY(state::check_options(given));
+  fs::FileSystem& files = *environment.files;
+  FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
+  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));
+  auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
+  FLATKV_ASSIGN(LiveGeneration place, find_live_generation(files, path));
+  place.held = true;
+
+  RecoveryAnalysis found;
+  if (analyze_store(environment, path, found)) {
+    const bool log_lost = found.plan == RecoveryPlan::new_log;
+    const auto tip = log_lost ? std::optional(found.durable) : found.reached;
+    if (tip == version) return {};
+  }
+  Options options;
+  options.block_cache = given.block_cache;
+  options.write_buffer = given.write_buffer;
+  options.threads = given.threads;
+  options.log = given.log;
+  const std::string old = place.choice.name;
+  Rollback rollback(environment, std::move(place), lock, std::move(options), given.cancel,
+                    given.progress);
+  FLATKV_TRY(rollback.plan(version));
+  FLATKV_TRY(rollback.build());
+  FLATKV_TRY(rollback.publish());
+  // It has happened; what is left of the old generation is only space.
+  if (Status removed = layout::remove_generation(files, path, old); !removed) {
+    Logger(given.log).warning(
+        "the old generation could not be removed and goes at the next open: " +
+        removed.error().to_string());
+  }
+  return {};
+}
+
+}  // namespace recovery
+
+Status rollback(const std::string& store, std::int64_t version, const RollbackOptions& options) {
+  return guarded([&] { return recovery::rollback_store({}, store, version, options); });
+}
+
+}  // namespace flatkv

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "flatkv/rollback.hpp"
+#include "recovery/generation_builder.hpp"
+#include "recovery/live_generation.hpp"
+#include "recovery/open_store.hpp"
+#include "state/environment.hpp"
+
+namespace flatkv::recovery {
+
+/// flatkv::rollback on a given environment.
+Status rollback_store(const state::Environment& environment, const std::string& store,
+                      std::int64_t version, const RollbackOptions& options);
+
+/// The next generation of a store at an older version (docs/specification.md#rollback). The
+/// caller holds the lock, and nothing changes the live generation meanwhile.
+class Rollback {
+ public:
+  using Progress = decltype(RollbackOptions::progress);
+
+  /// `options` are those of the core that replays.
+  Rollback(const state::Environment& environment, LiveGeneration place,
+           std::shared_ptr<layout::StoreLock> lock, Options options,
+           const std::atomic<bool>* cancel = nullptr, Progress progress = {})
+      : environment_(environment),
+        files_(*environment.files),
+        place_(std::move(place)),
+        lock_(std::move(lock)),
+        options_(std::move(options)),
+        cancel_(cancel),
+        progress_(std::move(progress)) {}
+
+  /// Decides how; every refusal comes from here, before anything is changed.
+  Status plan(std::int64_t version);
+  /// Builds all of it under a -tmp name and proves it. After an error only that is left, and it is
+  /// removed.
+  Status build();
+  /// The commit point. After an error it is not known which generation is live.
+  Status publish();
+
+ private:
+  void step(std::string_view what, std::uint64_t done = 0, std::uint64_t total = 0) const {
+    if (progress_) progress_(what, done, total);
+  }
+  Status choose_source();
+  void choose_log();
+  Status refuse() const;
+  Status fill();
+  Status carry_log();
+  Status carry_snapshots();
+  Status replay();
+  /// Then the generation counts as closed cleanly.
+  Status prove(const CopyAnalysis& copy, const KnownRoots& known);
+
+  const state::Environment& environment_;
+  fs::FileSystem& files_;
+  LiveGeneration place_;
+  std::shared_ptr<layout::StoreLock> lock_;
+  Options options_;
+  const std::atomic<bool>* cancel_;
+  Progress progress_;
+
+  std::int64_t version_ = 0;
+  layout::Manifest manifest_;
+  std::vector<layout::SnapshotEntry> snapshots_;
+  std::vector<Reach> reach_;
+  std::optional<Error> log_problem_;
+  std::size_t source_ = 0;                   ///< index into reach_
+  std::optional<changelog::LogWalk> carry_;  ///< the log that goes over; nothing: a new one
+  std::optional<GenerationBuilder> builder_;
+};
+
+}  // namespace flatkv::recovery

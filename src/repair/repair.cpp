@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "repair/repair.hpp"
+
+#include <algorithm>
+
+#include "base/fork.hpp"
+#include "base/guard.hpp"
+#include "blake3/kernel.hpp"
+#include "state/check_options.hpp"
+#include "transfer/file_io.hpp"
+
+namespace flatkv {
+namespace repair {
+namespace {
+
+constexpr unsigned kLockWaitMs = 2000;
+
+}  // namespace
+
+Result<std::vector<RepairReport>> repair_store(const state::Environment& environment,
+                                               const std::string& store,
+                                               const std::vector<Database>& databases,
+                                               const RepairOptions& options) {
+  FLATKV_TRY(enter_process());
+  FLATKV_TRY(blake3::environment_kernel());
+  FLATKV_TRY(state::check_options(options));
+  if (databases.empty()) return fail(ErrorCode::invalid_argument, "no database to repair");
+  const bool data =
+      std::ranges::any_of(databases, [](Database which) { return which != Database::metadata; });
+  if (!data && options.stream != nullptr) {
+    return fail(
+        ErrorCode::invalid_argument,
+        "a stream holds nothing for the metadata database, which is rebuilt from the others");
+  }
+  fs::FileSystem& files = *environment.files;
+  FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
+  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));
+  auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
+  Repair running(environment, path, databases, options, lock);
+  FLATKV_ASSIGN(const bool needed, running.plan());
+  if (!needed) return running.reports();
+  FLATKV_TRY(running.build());
+  FLATKV_TRY(running.publish());
+  // The repair is done; the old generation only takes space.
+  if (Status removed = layout::remove_generation(files, path, running.old_generation()); !removed) {
+    Logger(options.log)
+        .warning("the old generation could not be removed; the next open removes it: " +
+                 removed.error().to_string());
+  }
+  return running.reports();
+}
+
+}  // namespace repair
+
+Result<RepairReport> repair_databases(const std::string& store, Database database,
+                                      const RepairOptions& options) try {
+  FLATKV_ASSIGN(auto reports, repair::repair_store({}, store, {database}, options));
+  return std::move(reports.front());
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+Result<std::vector<RepairReport>> repair_databases(const std::string& store,
+                                                   const std::vector<Database>& databases,
+                                                   const RepairOptions& options) try {
+  return repair::repair_store({}, store, databases, options);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+Result<RepairReport> repair_from_file(const std::string& store, Database database,
+                                      const std::string& file, RepairOptions options) try {
+  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
+  options.stream = source.get();
+  auto repaired = repair_databases(store, database, options);
+  if (!repaired && repaired.error().path.empty()) {
+    Error error = std::move(repaired).error();
+    error.path = file;
+    return std::unexpected(std::move(error));
+  }
+  return repaired;
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+}  // namespace flatkv

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rocks/db.hpp"
+
+#include <rocksdb/convenience.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/assert.hpp"
+#include "base/failpoint.hpp"
+#include "fs/files.hpp"
+#include "rocks/db_impl.hpp"
+
+namespace flatkv::rocks {
+namespace {
+
+std::string_view to_string(rocksdb::BackgroundErrorReason reason) {
+  switch (reason) {
+    case rocksdb::BackgroundErrorReason::kCompaction:
+      return "background error in a compaction";
+    case rocksdb::BackgroundErrorReason::kManifestWrite:
+    case rocksdb::BackgroundErrorReason::kManifestWriteNoWAL:
+      return "background error in writing the MANIFEST";
+    default:
+      return "background error";
+  }
+}
+
+/// The tables of a database beside this one, which is named after what it holds.
+std::uint64_t count_tables(rocksdb::Env& env, const std::string& path) {
+  std::vector<std::string> names;
+  // What cannot be listed will be refused by who opens it.
+  if (!env.GetChildren(path, &names).ok()) return 0;
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(names, [](const auto& name) { return name.ends_with(".sst"); }));
+}
+
+std::shared_ptr<OpenTables> open_tables_of(rocksdb::Env& env, const DbOptions& options) {
+  const std::string copy = fs::parent(options.path);
+  return OpenTables::of(copy, [&](Database which) {
+    return count_tables(
+        env, which == options.which ? options.path : fs::join(copy, flatkv::to_string(which)));
+  });
+}
+
+/// The names in the directory; nullopt if there is no such directory.
+Result<std::optional<std::vector<std::string>>> children(rocksdb::Env& env,
+                                                         const DbOptions& options) {
+  std::vector<std::string> names;
+  const rocksdb::Status listed = env.GetChildren(options.path, &names);
+  if (listed.IsNotFound() || listed.IsPathNotFound()) return std::nullopt;
+  if (!listed.ok()) {
+    return std::unexpected(rocks_error(listed, "cannot list the database", options));
+  }
+  std::erase_if(names, [](const std::string& name) { return name == "." || name == ".."; });
+  return names;
+}
+
+Status check_absent(rocksdb::Env& env, const DbOptions& options) {
+  FLATKV_ASSIGN(const auto names, children(env, options));
+  if (!names) {
+    const rocksdb::Status made = env.CreateDir(options.path);
+    if (made.ok()) return {};
+    return std::unexpected(rocks_error(made, "cannot make the directory", options));
+  }
+  if (names->empty()) return {};
+  return fail(ErrorCode::invalid_argument, "cannot create a database where something exists")
+      .path(options.name())
+      .database(options.which);
+}
+
+/// RocksDB tells a missing database from a damaged one by its message alone, and would replay a
+/// write-ahead log that is not ours into memory and then into tables.
+Status check_present(rocksdb::Env& env, const DbOptions& options) {
+  FLATKV_ASSIGN(const auto names, children(env, options));
+  const auto wrong = [&](ErrorCode code, std::string message) {
+    return fail(code, std::move(message)).path(options.name()).database(options.which);
+  };
+  if (!names || names->empty()) return wrong(ErrorCode::not_found, "there is no database");
+  bool current = false;
+  for (const std::string& name : *names) {
+    current |= name == "CURRENT";
+    if (!name.ends_with(".log")) continue;
+    std::uint64_t bytes = 0;
+    const rocksdb::Status status = env.GetFileSize(options.path + "/" + name, &bytes);
+    if (!status.ok()) {
+      return std::unexpected(rocks_error(status, "cannot look at " + name, options));
+    }
+    if (bytes != 0) return wrong(ErrorCode::corruption, "RocksDB log " + name + " is not empty");
+  }
+  if (!current) return wrong(ErrorCode::corruption, "the file CURRENT is missing");
+  return {};
+}
+
+/// RocksDB also reports files that do not fit together as "invalid argument" or "not found".
+Error open_error(const rocksdb::Status& status, const DbOptions& options) {
+  Error error = rocks_error(status, "cannot open the database", options);
+  if (error.code == ErrorCode::invalid_argument || error.code == ErrorCode::not_found) {
+    error.code = ErrorCode::corruption;
+  }
+  return error;
+}
+
+}  // namespace
+
+void Listener::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) {
+  // Nothing may be thrown into RocksDB's thread. A short text needs no memory.
+  try {
+    latch(rocks_error(*status, to_string(reason), options_), true);
+  } catch (...) {
+    Error error;
+    error.code = ErrorCode::out_of_memory;
+    error.message = "out of memory";
+    latch(error, true);
+  }
+}
+
+void Listener::latch(const Error& error, bool report) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (error_) return;
+    error_ = error;
+  }
+  if (report && options_.on_background_error) options_.on_background_error(error);
+}
+
+std::optional<Error> Listener::error() const {
+  const std::lock_guard lock(mutex_);
+  return error_;
+}
+
+Status Db::Impl::writable() const {
+  if (mode == Mode::read_only) {
+    return failure(ErrorCode::unsupported, "the database is open for reading only");
+  }
+  if (stopped.load()) return failure(ErrorCode::store_failed, "background work was stopped");
+  if (ingest_failed.load()) return failure(ErrorCode::store_failed, "an earlier ingest failed");
+  return {};
+}
+
+std::uint64_t Db::Impl::level_files(int level) const {
+  std::string text;
+  std::uint64_t count = 0;
+  const auto property = rocksdb::DB::Properties::kNumFilesAtLevelPrefix + std::to_string(level);
+  if (rocks->GetProperty(property, &text)) {
+    std::from_chars(text.data(), text.data() + text.size(), count);
+  }
+  return count;
+}
+
+void Db::Impl::make_room_for(std::size_t tables) {
+  std::uint64_t count = tables;
+  for (int level = 0; level < rocks->NumberLevels(); ++level) count += level_files(level);
+  open_tables->set(options.which, count);
+  const int most = open_tables->most(options.which);
+  // A share that moves a little is not worth a file of options.
+  if (most == most_open || (most_open != -1 && std::abs(most - most_open) <= most_open / 8)) return;
+  // Where it cannot be written down, it counts all the same.
+  rocks->SetDBOptions({{"max_open_files", std::to_string(most)}}).PermitUncheckedError();
+  most_open = most;
+}
+
+Db::Db(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
+  rocksdb::Options rocks = rocks_options(options);
+  if (mode == Mode::create) {
+    FLATKV_TRY(check_absent(*rocks.env, options));
+  } else {
+    FLATKV_TRY(check_present(*rocks.env, options));
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  impl->mode = mode;
+  impl->listener = std::make_shared<Listener>(options);
+  impl->open_tables = open_tables_of(*rocks.env, options);
+  impl->most_open = impl->open_tables->most(options.which);
+  rocks.max_open_files = impl->most_open;
+  rocks.listeners.push_back(impl->listener);
+  rocks.create_if_missing = mode == Mode::create;
+  rocks.error_if_exists = mode == Mode::create;
+
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Status status = mode == Mode::read_only
+                                     ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &raw)
+                                     : rocksdb::DB::Open(rocks, options.path, &raw);
+  impl->rocks.reset(raw);
+  if (!status.ok()) return std::unexpected(open_error(status, options));
+  return std::shared_ptr<Db>(new Db(std::move(impl)));
+}
+
+Db::~Db() {
+  // Pinned databases and cursors hold a reference to this object, so none is left: with one, Close
+  // would refuse and leave the instance half alive. Memtables are empty, so nothing can be lost.
+  rocksdb::CancelAllBackgroundWork(impl_->rocks.get(), true);
+  impl_->rocks->Close().PermitUncheckedError();
+}
+
+Status Db::ingest(const std::vector<std::string>& tables) {
+  FLATKV_ASSERT(!tables.empty());
+  const std::lock_guard lock(impl_->changing);
+  FLATKV_TRY(impl_->writable());
+  FLATKV_FAILPOINT("engine.ingest.before");
+  impl_->make_room_for(tables.size());
+
+  rocksdb::IngestExternalFileOptions how;
+  how.move_files = true;
+  how.failed_move_fall_back_to_copy = false;
+  how.snapshot_consistency = true;
+  how.allow_global_seqno = true;
+  how.allow_blocking_flush = false;  // memtables are empty: there is nothing to flush
+  how.write_global_seqno = false;    // tables are never written to after they are synced
+  const rocksdb::Status status = impl_->rocks->IngestExternalFile(tables, how);
+  if (!status.ok()) {
+    impl_->ingest_failed.store(true);
+    Error error = impl_->error(status, "cannot ingest " + tables.front());
+    impl_->listener->latch(error, false);
+    return std::unexpected(std::move(error));
+  }
+  FLATKV_FAILPOINT("engine.ingest.after");
+  return {};
+}
+
+Pressure Db::pressure() const {
+  Pressure pressure;
+  pressure.level0_files = impl_->level_files(0);
+  impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kEstimatePendingCompactionBytes,
+                               &pressure.pending_compaction_bytes);
+  impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kNumRunningCompactions,
+                               &pressure.running_compactions);
+  return pressure;
+}
+
+std::uint64_t Db::table_bytes() const {
+  std::uint64_t bytes = 0;
+  impl_->rocks->GetIntProperty(rocksdb::DB::Properties::kLiveSstFilesSize, &bytes);
+  return bytes;
+}
+
+std::uint64_t Db::compaction_bytes_written() const { return impl_->listener->written(); }
+
+void Db::stop_background() {
+  // Waits for a running ingest or checkpoint: those must not meet a shutdown half way.
+  const std::lock_guard lock(impl_->changing);
+  if (impl_->stopped.exchange(true)) return;
+  rocksdb::CancelAllBackgroundWork(impl_->rocks.get(), true);
+}
+
+Status Db::background_status() const {
+  if (auto error = impl_->listener->error()) return std::unexpected(*std::move(error));
+  return {};
+}
+
+const DbOptions& Db::options() const noexcept { return impl_->options; }
+
+}  // namespace flatkv::rocks

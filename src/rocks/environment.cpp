@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "rocks/rocks.hpp"
+
+namespace flatkv::rocks {
+namespace {
+
+/// RocksDB creates files that everyone may read; ours belong to the owner alone. Their directory is
+/// private already, so the moment before the mode is set exposes nothing.
+class PrivateFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+  const char* Name() const override { return "flatkv-private"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                    rocksdb::IODebugContext* debug) override {
+    unshare(name);
+    rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, debug);
+    return status.ok() ? restrict(name, 0600) : status;
+  }
+  rocksdb::IOStatus CreateDir(const std::string& name, const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = target()->CreateDir(name, options, debug);
+    return status.ok() ? restrict(name, 0700) : status;
+  }
+  rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& options,
+                             rocksdb::FileLock** lock, rocksdb::IODebugContext* debug) override {
+    unshare(name);
+    rocksdb::IOStatus status = target()->LockFile(name, options, lock, debug);
+    if (!status.ok()) return status;
+    rocksdb::IOStatus restricted = restrict(name, 0600);
+    if (!restricted.ok()) target()->UnlockFile(*lock, options, debug).PermitUncheckedError();
+    return restricted;
+  }
+
+ private:
+  /// Takes away a name that RocksDB is about to write to where the file has others, as after a copy
+  /// by hard links. It would empty the file in both places (a MANIFEST that a killed process left
+  /// has the number of the next one), and its lock would shut out the other place.
+  static void unshare(const std::string& name) {
+    struct stat info{};
+    if (::lstat(name.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink > 1) {
+      ::unlink(name.c_str());
+    }
+  }
+  static rocksdb::IOStatus restrict(const std::string& name, ::mode_t mode) {
+    if (::chmod(name.c_str(), mode) == 0) return rocksdb::IOStatus::OK();
+    return rocksdb::IOStatus::IOError("cannot set the mode of " + name,
+                                      std::generic_category().message(errno));
+  }
+};
+
+}  // namespace
+
+rocksdb::Env* environment(const DbOptions& options) {
+  if (options.env != nullptr) return options.env;
+  // Never destroyed: RocksDB's threads may outlive static objects.
+  static rocksdb::Env* const private_env = [] {
+    rocksdb::Env* const made = rocksdb::NewCompositeEnv(std::make_shared<PrivateFileSystem>(
+                                                            rocksdb::FileSystem::Default()))
+                                   .release();
+    // Compactions yield to blocks, as flushes do. The pools are process-wide: other users of
+    // RocksDB in this process compact at that priority, too.
+    made->LowerThreadPoolCPUPriority(rocksdb::Env::LOW);
+    made->LowerThreadPoolCPUPriority(rocksdb::Env::BOTTOM);
+    return made;
+  }();
+  return private_env;
+}
+
+}  // namespace flatkv::rocks

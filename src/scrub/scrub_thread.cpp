@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thread of a scrub in the background: the same steps as by hand, at a rate.
+#include <algorithm>
+
+#include "base/guard.hpp"
+#include "base/thread_name.hpp"
+#include "scrub/scrubber.hpp"
+
+namespace flatkv::scrub {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kSlicesPerSecond = 10;
+constexpr std::uint64_t kMostRows = 1U << 14;
+constexpr auto kSaveEvery = std::chrono::seconds(10);
+// An empty store is through with a round at once.
+constexpr auto kLeastPause = std::chrono::milliseconds(100);
+// After a failed allocation, before the database is begun anew.
+constexpr Clock::duration kMemoryPause = std::chrono::seconds(1);
+
+}  // namespace
+
+// It keeps the ordinary priority: it holds locks that commits and reads take too (the front, shards
+// of the block cache), and a thread that is not scheduled holds them for long. Small slices with
+// waits between them are what keeps it out of the way.
+void Scrubber::run() {
+  name_thread("flatkv-scrub");
+  const std::uint64_t rate = std::max<std::uint64_t>(1, setup_.options->scrub_rows_per_second);
+  const std::uint64_t rows_of_slice =
+      std::clamp<std::uint64_t>(rate / kSlicesPerSecond, 1, kMostRows);
+  while (!stop_) {
+    auto next = Clock::now();
+    {
+      const std::lock_guard lock(step_mutex_);
+      const std::uint64_t round = status_.progress.round;
+      const Database database = status_.progress.database;
+      const auto rows = step(rows_of_slice);
+      if (!rows && rows.error().code != ErrorCode::out_of_memory) {
+        return;  // stopped, or the store failed, which others report
+      }
+      next += rows ? std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                         static_cast<double>(*rows) / static_cast<double>(rate)))
+                   : kMemoryPause;
+      if (status_.progress.round != round) {
+        next += std::max<Clock::duration>(
+            kLeastPause, std::chrono::seconds(setup_.options->scrub_pause_seconds));
+      }
+      const bool through = status_.progress.database != database;
+      if (through || Clock::now() - saved_at_ >= kSaveEvery) {
+        static_cast<void>(guarded([&]() -> Status {
+          save();
+          return {};
+        }));
+      }
+    }
+    std::unique_lock lock(wait_mutex_);
+    wake_.wait_until(lock, next, [&] { return stop_.load(); });
+  }
+}
+
+}  // namespace flatkv::scrub

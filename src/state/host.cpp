@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state/host.hpp"
+
+#include <algorithm>
+
+#include "base/machine.hpp"
+#include "fs/files.hpp"
+
+namespace flatkv::state {
+
+std::uint64_t automatic_row_cache(const Options& options, std::uint64_t memory) {
+  constexpr std::uint64_t kMost = 4ULL << 30;
+  constexpr std::uint64_t kWriteBuffers = 3;
+  // Of what is left, some is for tables' indexes and filters, and for the process around the store.
+  std::uint64_t left = memory - memory / 8;
+  const auto without = [&](std::uint64_t bytes) { left -= std::min(left, bytes); };
+  for (std::uint64_t i = 0; i < kWriteBuffers; ++i) without(options.write_buffer);
+  without(options.key_filter);
+  without(options.block_cache);
+  return std::min({kMost, memory / 4, std::max(left, memory / 32)});
+}
+
+std::string chosen_text(const Options& options) {
+  const Machine& here = machine();
+  const bool automatic = options.row_cache == Options::kAutoCache;
+  std::string text =
+      "row cache " +
+      std::to_string(automatic ? automatic_row_cache(options, here.memory) : options.row_cache) +
+      " bytes";
+  if (automatic) {
+    text += " (chosen; this process may use " + std::to_string(here.memory) + ", by " +
+            here.memory_from + ")";
+  }
+  text += ", threads " + std::to_string(options.threads == 0 ? here.cores : options.threads);
+  if (options.threads == 0) text += " (chosen, by " + here.cores_from + ")";
+  return text;
+}
+
+Status check_there(const OpenGeneration& lifetime) {
+  if (!lifetime.lock()) return {};  // a clone: nobody looks for it by its path
+  return lifetime.lock()->check(fs::parent(lifetime.generation()));
+}
+
+}  // namespace flatkv::state

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state/state.hpp"
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+
+namespace flatkv::state {
+
+memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
+                                 std::int64_t version) {
+  memtable::Lookup found = database.active->find(key, hash, version);
+  for (const auto& frozen : database.frozen) {
+    if (found.presence != memtable::Presence::unknown) break;
+    found = frozen->find(key, hash, version);
+  }
+  return found;
+}
+
+Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
+                                      memtable::RowCache* cache) {
+  const DbState& db = state.of(database);
+  const std::uint64_t hash = memory::key_hash(key);
+  memory::Arena arena;
+  memtable::Lookup found = find_in_buffers(db, key, hash, state.version);
+  if (found.presence == memtable::Presence::unknown && cache != nullptr) {
+    found = cache->find(database, key, hash, state.version, arena);
+  }
+  if (found.presence == memtable::Presence::present) return to_bytes(found.value);
+  if (found.presence == memtable::Presence::absent) return std::nullopt;
+  FLATKV_ASSIGN(auto value, db.snapshot->get(key));
+  if (cache != nullptr) {
+    cache->insert(database, key, hash, state.version,
+                  value ? std::optional<ByteView>(*value) : std::nullopt);
+  }
+  return value;
+}
+
+std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,
+                                       const rocks::Bounds& bounds,
+                                       std::vector<memtable::Memtable::Row> overlay) {
+  const DbState& db = state->of(database);
+  std::vector<memtable::MemtableLayer> layers;
+  layers.push_back({db.active, state->version, false});
+  for (const auto& frozen : db.frozen) layers.push_back({frozen, state->version, true});
+  return memtable::merging_cursor(std::move(overlay), std::move(layers), db.snapshot, bounds);
+}
+
+}  // namespace flatkv::state

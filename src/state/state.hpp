@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "codec/local_meta.hpp"
+#include "flatkv/lthash.hpp"
+#include "flatkv/roots.hpp"
+#include "memtable/memtable.hpp"
+#include "memtable/row_cache.hpp"
+#include "state/open_generation.hpp"
+
+namespace flatkv::state {
+
+/// One data database as a state sees it: newest first the active buffer, the frozen ones, and what
+/// the database held at its last flush.
+struct DbState {
+  std::shared_ptr<memtable::Memtable> active;
+  std::vector<std::shared_ptr<const memtable::Memtable>> frozen;
+  std::shared_ptr<const rocks::PinnedDatabase> snapshot;
+  std::shared_ptr<const LtHash> hash;
+  codec::Stats stats;  ///< its version is the version this database is at
+};
+
+/// Everything a read needs, at one version; immutable once published
+/// (docs/specification.md#states).
+struct State {
+  std::shared_ptr<OpenGeneration>
+      lifetime;  // first, so that it goes last: snapshots before databases
+  std::int64_t version = 0;
+  Digest chain{};  ///< chain digest of version
+  Roots roots;
+  std::array<DbState, 4> databases;
+
+  DbState& of(Database which) { return databases[static_cast<std::size_t>(which)]; }
+  const DbState& of(Database which) const { return databases[static_cast<std::size_t>(which)]; }
+};
+
+/// The current state. Commit and flush both change it, each starting from what is current, under
+/// one mutex; readers take a reference.
+class Published {
+ public:
+  explicit Published(std::shared_ptr<const State> first) : current_(std::move(first)) {}
+
+  std::shared_ptr<const State> load() const {
+    const std::lock_guard lock(mutex_);
+    return current_;
+  }
+
+  template <class Change>
+  void update(Change&& change) {
+    std::shared_ptr<const State> previous;  // destroyed after the lock: it may close databases
+    const std::lock_guard lock(mutex_);
+    auto next = std::make_shared<State>(*current_);
+    std::forward<Change>(change)(*next);
+    previous = std::move(current_);
+    current_ = std::move(next);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const State> current_;
+};
+
+/// What the buffers of a database know of a key at `version`, newest first. `hash` is its key_hash.
+memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
+                                 std::int64_t version);
+
+/// A committed row as of `state`; nothing if absent. `cache` (may be null) is looked up behind the
+/// buffers and fed, so that a row that is read before it is written is fetched once.
+Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
+                                      memtable::RowCache* cache = nullptr);
+
+/// Rows in order as of `state`; `overlay` are pending writes, newest of all, sorted.
+std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,
+                                       const rocks::Bounds& bounds,
+                                       std::vector<memtable::Memtable::Row> overlay = {});
+
+}  // namespace flatkv::state

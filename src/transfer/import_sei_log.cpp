@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/guard.hpp"
+#include "codec/strict.hpp"
+#include "flatkv/inspect.hpp"
+#include "flatkv/sei_log.hpp"
+#include "transfer/sei_log.hpp"
+
+namespace flatkv {
+namespace {
+
+using transfer::ReferenceEntry;
+using transfer::ReferenceLog;
+
+Status cancelled(const SeiLogOptions& options) {
+  if (options.cancel == nullptr || !options.cancel->load(std::memory_order_relaxed)) return {};
+  return fail(ErrorCode::cancelled, "cancelled");
+}
+
+Status check_strict(const ReferenceEntry& entry, const std::string& directory,
+                    const SeiLogOptions& options) {
+  if (!options.strict) return {};
+  Status checked = codec::check_strict(entry.change_sets, options.strict_exceptions, entry.version);
+  if (!checked) checked.error().path = directory;
+  return checked;
+}
+
+/// A held block must be the one in the store's log, if the log still has it.
+Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
+  FLATKV_ASSIGN(const auto record, store.log_record(entry.version));
+  if (!record) return {};
+  FLATKV_ASSIGN(const Digest digest, block_digest(entry.version, entry.change_sets));
+  if (record->payload_digest == digest) return {};
+  return fail(ErrorCode::version_mismatch,
+              "the store holds another block of this version: the log is of another chain")
+      .version(entry.version);
+}
+
+}  // namespace
+
+Result<SeiLogReport> check_sei_log(const std::string& directory, const SeiLogOptions& options) try {
+  SeiLogReport report;
+  FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+  while (true) {
+    FLATKV_TRY(cancelled(options));
+    FLATKV_ASSIGN(const auto entry, log.next());
+    if (!entry) break;
+    if (entry->has_balances && !options.balances) {
+      return fail(ErrorCode::unsupported,
+                  "the log holds 21-byte keys with 0x21: they are balances here but were not where "
+                  "it was written, so its roots would differ (--balances accepts them)")
+          .path(directory)
+          .version(entry->version);
+    }
+    FLATKV_TRY(check_strict(*entry, directory, options));
+    report.last = entry->version;
+    report.skipped_sets += entry->skipped_sets;
+    report.skipped_pairs += entry->skipped_pairs;
+  }
+  report.torn = log.torn();
+  return report;
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+Result<SeiLogReport> import_sei_log(const std::string& directory, const SeiLogReport& checked,
+                                    CommitStore& store, const SeiLogOptions& options) try {
+  SeiLogReport report = checked;
+  if (store.initial_version() != 1) {
+    return fail(ErrorCode::version_mismatch, "the log begins at version 1, the store at " +
+                                                 std::to_string(store.initial_version()))
+        .path(directory);
+  }
+  FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+  while (true) {
+    FLATKV_TRY(cancelled(options));
+    FLATKV_ASSIGN(const auto entry, log.next());
+    if (!entry || entry->version > report.last) break;
+    if (options.progress) options.progress(entry->version, report.last);
+    if (entry->version <= store.version()) {
+      FLATKV_TRY(compare_held(store, *entry));
+      ++report.held;
+      continue;
+    }
+    FLATKV_TRY(check_strict(*entry, directory, options));  // the log may have changed meanwhile
+    FLATKV_TRY(store.apply(entry->change_sets));
+    FLATKV_TRY(store.commit(entry->version));
+    ++report.committed;
+  }
+  return report;
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+Result<SeiLogReport> import_sei_log(const std::string& directory, CommitStore& store,
+                                    const SeiLogOptions& options) try {
+  FLATKV_ASSIGN(const SeiLogReport checked, check_sei_log(directory, options));
+  return import_sei_log(directory, checked, store, options);
+} catch (...) {
+  return std::unexpected(error_of_exception());
+}
+
+}  // namespace flatkv

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flatkv/inspect.hpp"
+#include "history/test_support.hpp"
+
+namespace flatkv::test {
+namespace {
+
+Result<std::vector<LogBlock>> read_all(LogReader& reader) {
+  std::vector<LogBlock> blocks;
+  while (true) {
+    auto block = reader.next();
+    if (!block) return std::unexpected(block.error());
+    if (!*block) return blocks;
+    blocks.push_back(**block);
+  }
+}
+
+TEST(LogReader, ReadsBesideTheWriterOldestFirst) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  const auto roots = commit_to(store, 30);
+  ASSERT_GT(segments(path).size(), 3U);
+
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(reader.range().base, 0);
+  EXPECT_EQ(reader.range().last, 30);
+  EXPECT_GT(reader.range().bytes, 10'000U);
+  const auto blocks = must(read_all(reader));
+  ASSERT_EQ(blocks.size(), 30U);
+  for (const LogBlock& block : blocks) {
+    EXPECT_EQ(block.record.roots, roots.at(block.record.version));
+    EXPECT_TRUE(block.change_sets().empty());
+  }
+  LogReader from = must(LogReader::open(path, 17, false));
+  EXPECT_EQ(from.range().base, 0);
+  EXPECT_EQ(must(from.next())->record.version, 17);
+  EXPECT_FALSE(must(must(LogReader::open(path, 31, false)).next()).has_value());
+  const auto beyond = LogReader::open(path, 32, false);
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, ErrorCode::log_gap);
+}
+
+TEST(LogReader, GivesTheChangeSetsAsTheyCame) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  const Bytes key = Block::slot_key(1, 2);
+  const Bytes value = Block::word(3);
+  const std::vector<KVPair> one = {{key, value, false}, {key, {}, true}};
+  const std::vector<KVPair> two = {{key, {}, false}};
+  const std::vector<NamedChangeSet> first = {{"bank", one}, {kEvmModule, one}, {kEvmModule, {}}};
+  const std::vector<NamedChangeSet> second = {{kEvmModule, two}};
+  must(store.apply(first));
+  must(store.apply(second));
+  must(store.commit(1));
+
+  LogReader reader = must(LogReader::open(path, std::nullopt, true));
+  const auto block = must(reader.next());
+  ASSERT_TRUE(block.has_value());
+  ASSERT_EQ(block->change_sets().size(), 3U);
+  EXPECT_EQ(block->change_sets()[0].pairs.size(), 2U);
+  EXPECT_TRUE(block->change_sets()[0].pairs[1].remove);
+  EXPECT_EQ(to_bytes(block->change_sets()[0].pairs[0].value), value);
+  EXPECT_EQ(block->change_sets()[1].pairs.size(), 0U);
+  EXPECT_FALSE(block->change_sets()[2].pairs[0].remove);
+
+  // What the log keeps of a block, made from what a file would hold of it.
+  std::vector<NamedChangeSet> all = first;
+  all.insert(all.end(), second.begin(), second.end());
+  EXPECT_EQ(must(block_digest(1, all)), block->record.payload_digest);
+  EXPECT_NE(must(block_digest(2, all)), block->record.payload_digest);
+  EXPECT_NE(must(block_digest(1, second)), block->record.payload_digest);
+}
+
+// docs/hazards.md#reader-repairs-the-log
+TEST(LogReader, AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, small_options());
+    roots = commit_to(store, 10);
+    must(store.close());
+  }
+  std::filesystem::remove(live_generation(path) + "/CLEAN");
+  const std::string last = segments(path).back();
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) - 3);
+  const std::string before = tree_digest(path);
+  LogReader reader = must(LogReader::open(path, std::nullopt, true));
+  EXPECT_EQ(must(read_all(reader)).size(), 9U);
+  EXPECT_EQ(tree_digest(path), before);
+}
+
+TEST(LogReader, DamageBelowValidRecordsIsNoEnd) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 12);
+    must(store.close());
+  }
+  {
+    std::fstream file(segments(path)[1], std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200);
+    file.put('\x55');
+  }
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  const auto blocks = read_all(reader);
+  ASSERT_FALSE(blocks);
+  EXPECT_EQ(blocks.error().code, ErrorCode::corruption);
+  EXPECT_TRUE(blocks.error().offset.has_value());
+}
+
+TEST(LogReader, FollowsAWriterAcrossSegments) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  auto roots = commit_to(store, 3);
+  for (const bool with_changes : {false, true}) {
+    const std::int64_t last = store.version();
+    LogReader reader = must(LogReader::open(path, last + 1, with_changes));
+    EXPECT_FALSE(must(reader.next()).has_value());
+    EXPECT_FALSE(must(reader.next()).has_value());
+    roots.merge(commit_to(store, last + 1));
+    EXPECT_EQ(must(reader.next())->record.version, last + 1);
+    EXPECT_FALSE(must(reader.next()).has_value());
+    const std::size_t before = segments(path).size();
+    roots.merge(commit_to(store, last + 30));
+    ASSERT_GT(segments(path).size(), before + 2);
+    const auto blocks = must(read_all(reader));
+    ASSERT_EQ(blocks.size(), 29U);
+    for (const LogBlock& block : blocks) {
+      EXPECT_EQ(block.record.roots, roots.at(block.record.version));
+      EXPECT_EQ(block.change_sets().empty(), !with_changes);
+    }
+    EXPECT_EQ(blocks.back().record.version, last + 30);
+  }
+}
+
+TEST(LogReader, FollowsThroughACloseAndAnotherOpen) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 5);
+    must(store.close());
+  }
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(must(read_all(reader)).size(), 5U);
+  CommitStore store = must(CommitStore::open(path, small_options()));
+  commit_to(store, 25);
+  EXPECT_EQ(must(read_all(reader)).size(), 20U);
+}
+
+TEST(LogReader, ARecordThatIsBeingWrittenIsNoneYet) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 4);
+  LogReader reader = must(LogReader::open(path, 5, true));
+  // The next record as far as it may have come: its bytes cut off behind the reader's back.
+  commit_to(store, 5);
+  const std::string segment = segments(path).back();
+  const auto whole = std::filesystem::file_size(segment);
+  std::string bytes;
+  {
+    std::ifstream in(segment, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  for (const std::uintmax_t cut : {1U, 100U}) {
+    std::filesystem::resize_file(segment, whole - cut);
+    EXPECT_FALSE(must(reader.next()).has_value()) << cut;
+  }
+  std::ofstream(segment, std::ios::binary | std::ios::in).write(bytes.data(), std::ssize(bytes));
+  EXPECT_EQ(must(reader.next())->record.version, 5);
+}
+
+TEST(LogReader, GoesOnAfterARollbackToWhatItRead) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 6);
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(must(reader.next()).has_value());
+  commit_to(store, 9);
+  must(store.rollback(6));
+  const auto other = commit_to(store, 8, 1000);
+  const auto blocks = must(read_all(reader));
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_EQ(blocks[0].record.roots, other.at(7));
+  EXPECT_EQ(blocks[1].record.roots, other.at(8));
+}
+
+TEST(LogReader, ARollbackBelowWhatItReadEndsIt) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 6);
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(must(read_all(reader)).size(), 6U);
+  must(store.rollback(4));
+  for (int i = 0; i < 2; ++i) {
+    const auto gone = reader.next();
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, ErrorCode::version_mismatch);
+    EXPECT_EQ(gone.error().version, 6);
+    commit_to(store, 9, 1000);  // another version 6 is none that was read
+  }
+}
+
+TEST(LogReader, WhatWasPrunedBeforeItWasReadIsAGap) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  Options options = small_options();
+  options.snapshot_keep = 0;
+  CommitStore store = open_new(path, options);
+  commit_to(store, 6);
+  LogReader reader = must(LogReader::open(path, 7, false));
+  commit_to(store, 60);
+  must(store.snapshot());  // prunes the log below it
+  const auto gone = reader.next();
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, ErrorCode::log_gap);
+  EXPECT_EQ(gone.error().version, 7);
+}
+
+TEST(RootsAt, FromLogSnapshotAndNowhereElse) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  Options options = small_options();
+  options.snapshot_keep = 1;
+  CommitStore store = open_new(path, options);
+  auto roots = commit_to(store, 1);
+  const Roots empty = must(roots_at(path, 0)).roots;
+  EXPECT_EQ(empty.root, empty.account);
+  EXPECT_EQ(must(roots_at(path, std::nullopt)).version, 1);
+  roots.merge(commit_to(store, 20));
+  must(store.snapshot());
+  roots.merge(commit_to(store, 40));
+  must(store.snapshot());
+  roots.merge(commit_to(store, 45));
+  EXPECT_EQ(must(roots_at(path, std::nullopt)).version, 45);
+  for (const std::int64_t version : {20, 21, 39, 40, 44, 45}) {
+    EXPECT_EQ(must(roots_at(path, version)).roots, roots.at(version)) << version;
+  }
+  for (const std::int64_t version : {0, 2, 46}) {
+    const auto none = roots_at(path, version);
+    ASSERT_FALSE(none) << version;
+    EXPECT_EQ(none.error().code, ErrorCode::version_mismatch);
+    EXPECT_NE(none.error().message.find(" to 45"), std::string::npos) << none.error().message;
+  }
+  EXPECT_EQ(roots_at(dir / "nothing", std::nullopt).error().code, ErrorCode::not_found);
+}
+
+TEST(RootsAt, ALogThatLostItsEndIsNotTheCommittedVersion) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, small_options());
+    roots = commit_to(store, 12);
+    must(store.close());
+  }
+  const std::string last = segments(path).back();
+  std::filesystem::remove(last);
+  // An open goes on with the databases, which lost nothing.
+  const RootsAt found = must(roots_at(path, std::nullopt));
+  EXPECT_EQ(found.version, 12);
+  EXPECT_EQ(found.roots, roots.at(12));
+  EXPECT_EQ(must(CommitStore::open(path, small_options())).version(), 12);
+}
+
+TEST(RootsAt, ALogThatLostItsEndBelowNoDatabaseIsRefused) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 12);
+    must(store.close());
+  }
+  std::filesystem::remove(segments(path).back());
+  std::filesystem::remove_all(path + "/gen-00000001/working/code");
+  const auto found = roots_at(path, std::nullopt);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::log_behind);
+}
+
+}  // namespace
+}  // namespace flatkv::test

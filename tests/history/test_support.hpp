@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+
+#include "store/test_store.hpp"
+
+namespace flatkv::test {
+
+using store::Block;
+using store::expect_verified;
+using store::must;
+using store::open_new;
+using store::TempDir;
+using store::tree_digest;
+
+/// Commits blocks up to and including `last`; what block b writes follows from b alone. Returns the
+/// roots lines of the versions from the first that was committed.
+inline std::map<std::int64_t, Roots> commit_to(CommitStore& store, std::int64_t last,
+                                               unsigned salt = 0) {
+  std::map<std::int64_t, Roots> roots;
+  while (store.version() < last) {
+    const auto b = static_cast<unsigned>(store.version() + 1);
+    Block block;
+    for (unsigned i = 0; i < 5; ++i) block.slot(b % 7, (b + i) % 40, b * 10 + i + salt);
+    if (b % 3 == 0) block.remove(Block::slot_key(b % 7, b % 40));
+    const auto made = must(block.commit(store));
+    roots[store.version()] = made;
+  }
+  return roots;
+}
+
+/// Options of a store that keeps small segments and snapshots only when asked.
+inline Options small_options() {
+  Options options;
+  options.snapshot_interval = 0;
+  options.segment_bytes = 4096;
+  options.write_buffer = 1 << 20;
+  options.block_cache = 1 << 20;
+  options.row_cache = 0;
+  options.threads = 1;
+  options.durability = Durability::process;
+  return options;
+}
+
+inline std::string live_generation(const std::string& store) {
+  std::string found;
+  for (const auto& entry : std::filesystem::directory_iterator(store)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("gen-") && !name.ends_with("-tmp")) found = std::max(found, name);
+  }
+  return store + "/" + found;
+}
+
+/// Paths of the log's segments, ascending.
+inline std::vector<std::string> segments(const std::string& store) {
+  std::vector<std::string> paths;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(live_generation(store) + "/changelog")) {
+    paths.push_back(entry.path().string());
+  }
+  std::ranges::sort(paths);
+  return paths;
+}
+
+}  // namespace flatkv::test

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "block/absent_key_filter.hpp"
+
+#include <future>
+
+#include "base/failpoint.hpp"
+#include "store/commit_store.hpp"
+#include "store/test_store.hpp"
+
+namespace flatkv::test {
+namespace {
+
+constexpr unsigned kRows = 3000;
+/// Enough for the rows that are there, not for those to come.
+constexpr std::uint64_t kTooFewBytes = 8 << 10;
+
+block::AbsentKeyFilter& absent_key_filter(CommitStore& store) {
+  return store.impl().core().absent_key_filter();
+}
+
+/// New slots of one account.
+store::Block new_slots(unsigned account, unsigned count = kRows) {
+  store::Block block;
+  for (unsigned i = 0; i < count; ++i) block.slot(account, i, i + 1);
+  return block;
+}
+
+/// Committed to both, with the same roots. Returns how many keys the first did not look for.
+std::uint64_t commit_to_both(store::Block block, CommitStore& with, CommitStore& without) {
+  const std::uint64_t before = with.metrics().key_filter_answers;
+  EXPECT_EQ(store::must(block.commit(with)), store::must(block.commit(without)));
+  return with.metrics().key_filter_answers - before;
+}
+
+class TwoStores : public ::testing::Test {
+ protected:
+  /// One with filters of at most so many bytes and one without, on copies of the same rows.
+  void open(std::uint64_t most_bytes) {
+    for (const char* name : {"with", "without"}) {
+      CommitStore store = store::open_new(dir_ / name);
+      store::must(new_slots(1).commit(store));
+      store::must(store.close());
+    }
+    Options options;
+    options.key_filter = most_bytes;
+    with_.emplace(store::must(CommitStore::open(dir_ / "with", options)));
+    options.key_filter = 0;
+    without_.emplace(store::must(CommitStore::open(dir_ / "without", options)));
+  }
+  std::uint64_t commit(store::Block block) {
+    return commit_to_both(std::move(block), *with_, *without_);
+  }
+
+  const store::TempDir dir_;
+  std::optional<CommitStore> with_;
+  std::optional<CommitStore> without_;
+};
+
+TEST_F(TwoStores, AFilterOfARowsScanAnswersForNewKeys) {
+  open(Options{}.key_filter);
+  EXPECT_EQ(commit(new_slots(2)), 0U) << "nothing is known of what was there before";
+  absent_key_filter(*with_).wait();
+  EXPECT_GT(with_->metrics().key_filter_memory, 0U);
+  EXPECT_GT(commit(new_slots(3)), kRows * 9 / 10);
+  // Keys of the scan, of blocks after it, deleted ones, and deleted ones that come again.
+  EXPECT_EQ(commit(new_slots(1)), 0U);
+  EXPECT_EQ(commit(new_slots(2)), 0U);
+  EXPECT_EQ(commit(new_slots(3)), 0U);
+  store::Block gone;
+  for (unsigned i = 0; i < kRows; i += 2) gone.remove(store::Block::slot_key(3, i));
+  commit(gone);
+  store::must(with_->flush());
+  store::must(without_->flush());
+  commit(new_slots(3));
+  store::Block mixed = new_slots(4);
+  mixed.remove(store::Block::slot_key(1, 7)).remove(store::Block::slot_key(5, 5)).slot(3, 1, 0);
+  EXPECT_GT(commit(mixed), kRows * 9 / 10);
+  store::expect_verified(*with_);
+  EXPECT_EQ(without_->metrics().key_filter_answers, 0U);
+}
+
+TEST_F(TwoStores, WhatDoesNotFitIsLookedForInTables) {
+  open(kTooFewBytes);
+  commit(new_slots(2));
+  absent_key_filter(*with_).wait();
+  EXPECT_EQ(commit(new_slots(3)), 0U);
+  store::expect_verified(*with_);
+}
+
+TEST_F(TwoStores, AScanThatFailsEndsIt) {
+#ifdef FLATKV_FAILPOINTS
+  open(Options{}.key_filter);
+  failpoint::arm("absent_key_filter.scan", [] { return fail(ErrorCode::io, "a bad block"); });
+  commit(new_slots(2));
+  absent_key_filter(*with_).wait();
+  EXPECT_EQ(commit(new_slots(3)), 0U);
+  EXPECT_EQ(commit(new_slots(4)), 0U);
+  store::expect_verified(*with_);
+#else
+  GTEST_SKIP() << "needs failpoints";
+#endif
+}
+
+TEST_F(TwoStores, AScanKeepsNoBuffers) {
+#ifdef FLATKV_FAILPOINTS
+  open(Options{}.key_filter);
+  std::promise<void> reached;
+  std::promise<void> go_on;
+  failpoint::arm("absent_key_filter.scan", [&] {
+    reached.set_value();
+    go_on.get_future().wait();
+    return Status();
+  });
+  std::weak_ptr<memtable::Memtable> buffer = with_->impl().core().state()->databases[2].active;
+  commit(new_slots(2));
+  reached.get_future().wait();
+  store::must(with_->flush());
+  EXPECT_TRUE(buffer.expired());
+  go_on.set_value();
+  absent_key_filter(*with_).wait();
+  EXPECT_EQ(commit(new_slots(2)), 0U);  // what was only in the buffer is known
+  EXPECT_GT(commit(new_slots(3)), kRows * 9 / 10);
+  store::expect_verified(*with_);
+#else
+  GTEST_SKIP() << "needs failpoints";
+#endif
+}
+
+TEST(AbsentKeyFilter, AnEmptyStoreIsKnownFromTheStart) {
+  const store::TempDir dir;
+  CommitStore store = store::open_new(dir / "s");
+  store::must(new_slots(1).commit(store));
+  EXPECT_GT(store.metrics().key_filter_answers, kRows * 9 / 10);
+  store::must(store.flush());
+  store::must(new_slots(2).commit(store));
+  EXPECT_GT(store.metrics().key_filter_answers, 2 * kRows * 9 / 10);
+  store::must(store.close());
+  store = store::must(CommitStore::open(dir / "s"));  // not empty: nothing is known of it
+  store::must(new_slots(3).commit(store));
+  EXPECT_EQ(store.metrics().key_filter_answers, 0U);
+  store::expect_verified(store);
+}
+
+TEST(AbsentKeyFilter, AScanHoldsUpNoClose) {
+  const store::TempDir dir;
+  {
+    CommitStore store = store::open_new(dir / "s");
+    for (unsigned account = 1; account < 40; ++account)
+      store::must(new_slots(account).commit(store));
+    store::must(store.close());
+  }
+  CommitStore store = store::must(CommitStore::open(dir / "s"));
+  for (unsigned account = 40; account < 44; ++account)
+    store::must(new_slots(account).commit(store));
+  store::must(store.close());
+  EXPECT_TRUE(store::must(CommitStore::open(dir / "s")).open_report().clean);
+}
+
+}  // namespace
+}  // namespace flatkv::test
