@@ -11,8 +11,8 @@
 
 namespace FLATKV_API flatkv {
 
-/// The five databases of a store; the first four hold rows, `metadata` holds the copy of the
-/// hashes.
+/// The five databases of a store. The first four, the data databases, hold rows; `metadata` holds
+/// the global version and hash and copies of the four hashes.
 enum class Database : std::uint8_t { account, code, storage, legacy, metadata };
 
 /// "account", "code", "storage", "legacy" or "metadata".
@@ -20,35 +20,36 @@ std::string_view to_string(Database database) noexcept;
 
 /// The kind of failure. Callers and scripts branch on this, never on the message.
 enum class ErrorCode : std::uint8_t {
-  invalid_argument,   ///< the caller's input is wrong; nothing changed
+  invalid_argument,   ///< the caller's input is wrong; nothing has changed
   not_found,          ///< there is no such store, file, version or snapshot
-  locked,             ///< another handle has the store open
+  locked,             ///< another handle, in any process, has the store open
   corruption,         ///< bytes on disk are not what was written
   log_gap,            ///< versions that replay needs are missing from the changelog
   log_behind,         ///< the changelog ends below what is known to be durable
   version_mismatch,   ///< a version other than the expected one
   format_too_new,     ///< written by a newer FlatKV
   foreign_store,      ///< belongs to another store
-  import_incomplete,  ///< an import was interrupted and there is nothing else here
-  store_failed,       ///< an earlier failure poisoned this handle; reopen the store
-  io,                 ///< the operating system failed
-  no_space,           ///< the disk or a configured limit is full
-  out_of_memory,      ///< an allocation failed
-  permission,         ///< the operating system refused access
-  cancelled,          ///< the caller asked to stop
-  unsupported,        ///< not possible on this machine or in this mode
+  import_incomplete,  ///< an import was interrupted, and there is no other data here
+  store_failed,   ///< an earlier failure poisoned this handle, or it is closed; reopen the store
+  io,             ///< the operating system failed
+  no_space,       ///< the disk or a configured limit is full
+  out_of_memory,  ///< an allocation failed
+  permission,     ///< the operating system refused access
+  cancelled,      ///< the caller asked to stop, or the store is being closed
+  unsupported,    ///< not possible on this machine or in this mode
 };
 
 /// "invalid_argument", "not_found", ...
 std::string_view to_string(ErrorCode code) noexcept;
 
-/// A typed failure. The optional members are set where they apply.
+/// A typed failure. `path` is empty and the optional members are unset where they do not apply.
 struct [[nodiscard]] Error {
   ErrorCode code = ErrorCode::io;
   std::string message;
   std::string path;
   std::optional<Database> database;
   std::optional<std::int64_t> version;
+  /// Byte offset in the file `path`.
   std::optional<std::uint64_t> offset;
 
   /// One line for people: code, message, path, database, version, offset.

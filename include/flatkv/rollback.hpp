@@ -15,24 +15,27 @@
 namespace FLATKV_API flatkv {
 
 struct RollbackOptions {
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, while blocks are replayed; at most 2^47
+  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, during replay; at most 2^47
   std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
   std::uint32_t threads = 0;                  ///< 0 is one per core; at most 1024
-  const std::atomic<bool>* cancel = nullptr;  ///< looked at between blocks until the swap
-  /// `what` is the step in words; `done` and `total` count its blocks, both 0 for a step that has
-  /// none. Called on the caller's thread.
+  /// Checked between blocks until the final swap; may be set by any thread.
+  const std::atomic<bool>* cancel = nullptr;
+  /// `what` names the step; `done` and `total` count its blocks and are both 0 for a step without
+  /// blocks. Called on the caller's thread.
   std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
   LogCallback log{};
 };
 
-/// Takes a store that nobody has open back to `version`, also one that does not open. The version
-/// must have a valid snapshot at or below it and an unbroken log from there, or a valid snapshot of
-/// its own. What lies above it is gone for good. A crash at any moment leaves the old tip or
-/// `version`; durable on return. At the version where the store would open: nothing to do.
+/// Takes a store that nobody has open back to `version`; works on a store that does not open, too.
+/// The version must have a valid snapshot at or below it and an unbroken log from there on, or a
+/// valid snapshot of its own. Everything above `version` is lost for good. A crash at any moment
+/// leaves the old version or `version`; durable on return. Does nothing at the version where the
+/// store would open.
 ///
-/// Errors, nothing changed: version_mismatch (not reachable; the message names what is), not_found,
-/// locked, corruption, import_incomplete, format_too_new, io, no_space, permission, cancelled. An
-/// error of the last step, the swap itself, leaves the one or the other.
+/// Errors after which nothing has changed: invalid_argument (options), unsupported (forked),
+/// version_mismatch (not reachable; the message names the versions that are), not_found, locked,
+/// corruption, import_incomplete, format_too_new, io, no_space, out_of_memory, permission,
+/// cancelled. An error of the last step, the swap, leaves the store at either version.
 Status rollback(const std::string& store, std::int64_t version,
                 const RollbackOptions& options = {});
 

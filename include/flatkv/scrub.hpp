@@ -10,30 +10,30 @@
 #include "flatkv/export.hpp"
 #include "flatkv/verify.hpp"
 
-// Verification of a running store, a slice at a time. A round goes through the four data databases
-// in order and proves each whole at some version, although blocks are committed meanwhile; then
-// the next round begins. docs/recovery.md explains why that works, and what a round can and cannot
+// Verifies a running store, a slice at a time. A round goes through the four data databases in
+// order and proves each whole at some version, although blocks are committed meanwhile; then the
+// next round begins. docs/recovery.md explains why this works, and what a round can and cannot
 // find. Options::scrub turns it on; read-only stores are not scrubbed.
 namespace FLATKV_API flatkv {
 
-/// How a database came out of the last round that went through it.
+/// The result of the last round that finished a database.
 struct ScrubVerdict {
   std::uint64_t round = 0;
   std::int64_t version = 0;
   bool good = false;
 };
 
-/// How far a scrub is: what it remembers over restarts.
+/// How far a scrub has come. It is saved, and survives restarts.
 struct ScrubProgress {
-  std::uint64_t round = 1;                ///< under way; those before are complete
-  Database database = Database::account;  ///< being read
-  std::uint64_t rows = 0;                 ///< of it that are behind
-  std::int64_t version = 0;               ///< that they are known at
-  /// The last verdict on each data database; nothing before the first.
+  std::uint64_t round = 1;                ///< the round under way; earlier rounds are complete
+  Database database = Database::account;  ///< the one being read
+  std::uint64_t rows = 0;                 ///< rows of it that are done
+  std::int64_t version = 0;               ///< at which these rows are known
+  /// The last verdict on each data database; unset before the first.
   std::array<std::optional<ScrubVerdict>, 4> verdicts;
 };
 
-/// A database that did not come out right: it differs, or could not be read (`verdict.error`).
+/// A database that failed verification: it differs, or could not be read (`verdict.error`).
 struct ScrubFinding {
   std::uint64_t round = 0;
   std::int64_t version = 0;
@@ -43,13 +43,13 @@ struct ScrubFinding {
 struct ScrubStatus {
   ScrubProgress progress;
   double fraction = 0;         ///< of the round, by rows; 0 to 1
-  bool resumed = false;        ///< the open went on from where an earlier handle was
-  std::string begun_anew;      ///< why the open did not, where there was something to go on from
+  bool resumed = false;        ///< the open continued where an earlier handle had stopped
+  std::string begun_anew;      ///< why it did not although there was saved progress; else empty
   std::uint64_t rows = 0;      ///< read since the open
-  double rows_per_second = 0;  ///< of these, since the first
-  /// Since the open, oldest first; the newest 100 of them.
+  double rows_per_second = 0;  ///< since the first slice after the open
+  /// Since the open, oldest first; only the newest 100 are kept.
   std::vector<ScrubFinding> findings;
-  std::uint64_t failed_saves = 0;  ///< times that the progress could not be written
+  std::uint64_t failed_saves = 0;  ///< how often the progress could not be saved
 };
 
 }  // namespace flatkv

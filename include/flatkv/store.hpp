@@ -25,30 +25,34 @@
 
 namespace FLATKV_API flatkv {
 
-/// What an open had to do or noticed.
+/// What an open found and did.
 struct OpenReport {
   bool clean = false;  ///< nothing was scanned, rewritten or replayed
   std::int64_t replayed_blocks = 0;
-  std::vector<Database> backfilled;          ///< hashes rebuilt by a full scan
-  std::optional<std::string> truncated_log;  ///< torn tail that was cut: where
-  bool lost_log_tail = false;         ///< databases were ahead of the log; a new log was begun
-  bool rebuilt_working_copy = false;  ///< from a snapshot
+  std::vector<Database> backfilled;          ///< whose hashes a full scan rebuilt
+  std::optional<std::string> truncated_log;  ///< where a torn tail was cut; unset if none was
+  bool lost_log_tail = false;  ///< the databases were ahead of the log, so a new log was started
+  bool rebuilt_working_copy = false;  ///< from a snapshot and the log
   bool rebuilt_metadata = false;
 };
 
-/// Time spent in the phases of one block, nanoseconds.
+/// Where the time of one commit went, in nanoseconds. `route`: validating and encoding the writes.
+/// `read`: reading old values. `hash`: hashing what was left to hash after `apply`. `log`: writing
+/// the log record and making it as durable as `Options::durability` says. `buffer`: copying the
+/// rows into the write buffer. `publish`: publishing the new state and starting a flush that is
+/// due. `wait`: waiting for flushes to free buffer space.
 struct CommitTimings {
   std::uint64_t route = 0, read = 0, hash = 0, log = 0, buffer = 0, publish = 0, wait = 0;
 };
 
-/// What was flushed of one database since the open: sorted, written, ingested, published.
+/// Flushes of one database. The time covers sorting, writing, ingesting and publishing.
 struct FlushMetrics {
   std::uint64_t tables = 0;
   std::uint64_t bytes = 0;
   std::uint64_t nanoseconds = 0;
 };
 
-/// Counters since the open.
+/// Counters since the open or the last rollback. Memory is what is in use now. Sizes are in bytes.
 struct StoreMetrics {
   std::uint64_t flushes = 0;
   std::uint64_t flush_nanoseconds = 0;
@@ -57,16 +61,16 @@ struct StoreMetrics {
   std::uint64_t log_bytes = 0;
   std::uint64_t compaction_bytes = 0;
   std::uint64_t buffer_memory = 0;
-  std::uint64_t view_memory = 0;  ///< buffers that only views keep
+  std::uint64_t view_memory = 0;  ///< write buffers that only views keep alive
   std::uint64_t cache_memory = 0;
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;
   std::uint64_t key_filter_memory = 0;
-  std::uint64_t key_filter_answers = 0;   ///< keys that no table was asked for
-  std::uint64_t ignored_change_sets = 0;  ///< of modules other than evm
+  std::uint64_t key_filter_answers = 0;   ///< keys proved absent without a table read
+  std::uint64_t ignored_change_sets = 0;  ///< of modules other than `evm`
 };
 
-/// A record of the changelog without its payload.
+/// The header of one changelog record.
 struct LogRecord {
   std::int64_t version = 0;
   Roots roots;
@@ -74,40 +78,48 @@ struct LogRecord {
   Digest payload_digest{};
 };
 
-/// A state commitment store. After any error with code `store_failed` the handle only serves reads:
-/// close it and open it again.
+/// A state commitment store, open for writing. A store has at most one such handle, in all
+/// processes.
 ///
-/// No function throws. Where an allocation fails it returns `out_of_memory`; if that was in one of
-/// the writer's functions that change something, the pending block is dropped and the store has
-/// failed. (Functions that only put a string or a vector together for the caller, such as `to_hex`
-/// and `Error::to_string`, throw std::bad_alloc as the standard library does.)
+/// Failure. An error after which nothing can be assumed about the disk (such as a failed sync of
+/// the log or a failed flush) fails the store: writes return `store_failed` and only reads go on.
+/// Close the handle and open the store again.
+///
+/// Exceptions. No function throws. A failed allocation is `out_of_memory`; if it happens in a
+/// function of the writer other than a read, the pending block is dropped and the store has failed.
+/// Only functions that merely build a string or a vector for the caller, such as `to_hex` and
+/// `Error::to_string`, throw std::bad_alloc as the standard library does.
 ///
 /// Threads. Every function is in one of these groups:
-/// - The writer's, called by one thread at a time: apply, root_hash, working_roots, working_hash,
-///   has_pending, commit, discard, get, get_many, account, iterate, flush, snapshot, rollback,
-///   log_record, open_report, close, and moving or destroying the handle.
-/// - Any thread's, beside the writer's `rollback` and `close` too: version, initial_version,
-///   account_rows, committed_roots, view, durable_version, wait_durable, verify, scrub,
-///   scrub_status, metrics, last_timings. A call must have returned before the handle is moved or
-///   destroyed.
-/// - Those that the callbacks of Options (on_durable, log) may call: version, initial_version,
+/// - Writer, one thread at a time: apply, root_hash, working_roots, working_hash, has_pending,
+///   commit, discard, get, get_many, account, iterate, flush, snapshot, rollback, log_record,
+///   open_report, close, and moving or destroying the handle.
+/// - Any thread, also while the writer runs (`rollback` and `close` included): version,
+///   initial_version, account_rows, committed_roots, view, durable_version, wait_durable, verify,
+///   scrub, scrub_status, metrics, last_timings. Every call must have returned before the handle is
+///   moved or destroyed.
+/// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
 ///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
-///   `on_durable` the writer's functions return `invalid_argument`; it must not destroy the handle.
-/// ReadView and what is read from it belong to any thread, a RowIterator to one at a time.
+///   `on_durable`, functions that write return `invalid_argument`. A callback must not destroy the
+///   handle.
+/// Any thread may use a ReadView and what is read from it; a RowIterator is for one thread at a
+/// time.
 ///
-/// Fork. Threads do not live on in a forked child, so once a process has opened a store its
-/// children that do not exec can open none: every call that would is `unsupported` there, and so
-/// are the calls on a handle that was inherited. Such a handle may be dropped in the child, which
-/// closes nothing and releases no lock; views and iterators must be left alone. A child that was
-/// forked before the first use is free. Keep descriptors 0 to 2 open (on /dev/null): RocksDB's
-/// files may get them otherwise.
+/// Fork. Threads do not survive a fork. Once a process has opened a store, a child that it forks
+/// cannot open one unless it execs first: every such call is `unsupported`, and so is every call on
+/// an inherited handle. The child may destroy that handle, which closes nothing and releases no
+/// lock; it must not touch inherited views and iterators. A child forked before the first use of
+/// the library is not restricted. Keep descriptors 0 to 2 open (on /dev/null if need be); otherwise
+/// RocksDB's files may get them.
 class CommitStore {
  public:
-  /// Makes an empty store at `path` (which must not hold one). Durable on return. A relative path
-  /// is one from the directory that the process is in now, as in every function that takes one.
+  /// Creates an empty store at `path`, durable on return. As in every function that takes a path, a
+  /// relative one is resolved against the current directory at the time of the call. Errors:
+  /// invalid_argument (there is a store already, or options), unsupported (forked, or a network
+  /// file system), locked, permission, io, no_space.
   static Status create(const std::string& path, const CreateOptions& options = {});
 
-  /// Opens for writing and recovers where needed. Errors: not_found (no store and no
+  /// Opens for writing and recovers if needed. Errors: not_found (no store and no
   /// `create_if_missing`), invalid_argument (options), unsupported (forked, or a network file
   /// system), locked, corruption, log_gap, log_behind, foreign_store, format_too_new,
   /// import_incomplete, permission, io, no_space. A refused open has changed nothing.
@@ -115,92 +127,96 @@ class CommitStore {
 
   CommitStore(CommitStore&&) noexcept;
   CommitStore& operator=(CommitStore&&) noexcept;
-  /// Closes; errors of that are lost, so call `close` where they matter.
+  /// Closes, but drops any error: call `close` where errors matter.
   ~CommitStore();
 
-  /// Adds writes to the pending block: all of them or, on any error, none. Later writes win. Sets
-  /// of other modules are ignored and counted. Nothing borrowed is kept. `invalid_argument` names
-  /// the change set and the pair, counted from 1, and the version; see Options::strict.
+  /// Adds writes to the pending block: all of them or, on any error, none. A later write of a key
+  /// replaces an earlier one. Change sets of modules other than `evm` are ignored and counted. The
+  /// bytes are copied: the caller may free them on return. `invalid_argument` names the change set
+  /// and the pair, both counted from 1, and the version; see Options::strict.
   Status apply(std::span<const NamedChangeSet> change_sets);
 
-  /// The working root: committed state and pending writes.
+  /// The working root: that of the committed state with the pending block on top.
   Result<Digest> root_hash() const;
   Result<Roots> working_roots() const;
   Roots committed_roots() const noexcept;
-  /// Working lattice hash of a data database; `invalid_argument` for `metadata`.
+  /// The working lattice hash of a data database; `invalid_argument` for `metadata`.
   Result<LtHash> working_hash(Database database) const;
 
-  /// Last committed version; initial version − 1 for a new store.
+  /// The last committed version; initial version − 1 for a new store.
   std::int64_t version() const noexcept;
   std::int64_t initial_version() const noexcept;
   AccountRows account_rows() const noexcept;
-  /// Whether the pending block writes anything: false after change sets without pairs or of other
-  /// modules.
+  /// Whether the pending block writes any row. Change sets without pairs or of other modules do not
+  /// count.
   bool has_pending() const noexcept;
 
-  /// Commits the pending block (which may be empty) as `version`, which must be version() + 1:
-  /// `version_mismatch` otherwise, nothing changed. Returns when the block is as durable as
-  /// `Options::durability` says. A failure after the log record was begun poisons the store.
+  /// Commits the pending block, which may be empty, as `version`, which must be version() + 1;
+  /// otherwise `version_mismatch`, and nothing has changed. Returns when the block is as durable as
+  /// `Options::durability` says. An error after the log record was begun fails the store.
   Result<Roots> commit(std::int64_t version);
 
   /// Drops the pending block.
   void discard();
 
-  /// Through pending writes, otherwise as ReadView::get.
+  /// As ReadView::get, with pending writes on top of the committed state.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
-  /// As ReadView::get_many. What had to be read from disk is kept in the row cache, as `get` does.
+  /// As ReadView::get_many, with pending writes on top. Like `get`, it puts rows read from disk
+  /// into the row cache.
   Result<std::vector<std::optional<Bytes>>> get_many(std::span<const ByteView> external_keys) const;
   Result<std::optional<Account>> account(const Address& address) const;
-  /// Rows through pending writes.
+  /// As ReadView::iterate, with the pending writes at the time of the call on top.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
-  /// Committed state, pinned. `no_space` above Options::max_view_bytes.
+  /// The committed state, for reading. `no_space` while views keep more than
+  /// Options::max_view_bytes alive.
   Result<ReadView> view() const;
 
-  /// Highest version known durable; `wait_durable` returns when that is at least `version`.
+  /// The highest version known to be durable. `wait_durable` returns once that is at least
+  /// `version`; `invalid_argument` if `version` is not committed.
   std::int64_t durable_version() const noexcept;
   Status wait_durable(std::int64_t version);
 
-  /// Moves all committed rows into the databases now; returns when they are there.
+  /// Writes all committed rows into the databases; returns when they are there.
   Status flush();
 
-  /// Writes a snapshot of the committed state (pending writes are not in it). At a version that has
-  /// a valid one: nothing to do.
+  /// Writes a snapshot of the committed state; pending writes are not in it. A valid snapshot of
+  /// this version is left as it is.
   Status snapshot();
 
-  /// Goes back to an older version, as flatkv::rollback does (history.hpp), without letting go of
-  /// the lock; to the current one: only drops the pending block, which every rollback drops. Views
-  /// read on, others can be taken too. After a refusal (`version_mismatch`, naming what can be
-  /// reached) or a failed build nothing has changed; after an error of the swap, or of anything
-  /// after it, the store has failed, and a reopened one is at the one version or the other.
+  /// Goes back to an older version as flatkv::rollback does (rollback.hpp), but keeps the lock.
+  /// Drops the pending block; at the current version that is all it does. Existing views stay
+  /// readable, and new ones can be taken meanwhile. After a refusal (`version_mismatch`, naming the
+  /// versions that can be reached) or a failed build nothing has changed. After an error of the
+  /// final swap or later, the store has failed; when reopened it is at the old version or at
+  /// `version`.
   Status rollback(std::int64_t version);
 
-  /// As flatkv::verify on the committed state, with the store's threads. Differences are in the
-  /// report, not an error; `store_failed` where the store has failed. Beside a writer in another
-  /// thread use flatkv::verify on a view.
+  /// As flatkv::verify on the committed state, with Options::threads threads. Differences are in
+  /// the report and are not errors; `store_failed` if the store has failed or is closed.
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 
   /// Scrubs one slice: reads at most `max_rows` rows of the database that the scrub is in, never
-  /// beyond its end, and saves how far it is. At most 65 536 rows or 32 MiB at once, since a flush
-  /// waits for it. Damage is a finding in the status, not an error. Errors: `unsupported`
-  /// (Options::scrub is off), `store_failed`, `cancelled` (the store is being closed),
-  /// `invalid_argument` (no rows).
+  /// beyond its end, and saves the progress. A flush may have to wait for a slice, so one is at
+  /// most 65 536 rows or 32 MiB. Damage is a finding in the status and not an error. Errors:
+  /// `unsupported` (Options::scrub is off), `store_failed`, `cancelled` (the store is being
+  /// closed), `invalid_argument` (`max_rows` is 0).
   Result<ScrubStatus> scrub(std::uint64_t max_rows);
-  /// How far the scrub is; nothing where Options::scrub is off.
+  /// How far the scrub has come; nothing if Options::scrub is off.
   Result<std::optional<ScrubStatus>> scrub_status() const;
 
-  /// The log's record of a version; nothing if the log does not keep it (pruned, or the base).
+  /// The header of the log's record of a version; nothing if the log does not hold that record.
   Result<std::optional<LogRecord>> log_record(std::int64_t version) const;
 
-  /// Of the open, or of the last rollback, until the next one.
+  /// Of the open or the last rollback; valid until the next rollback.
   const OpenReport& open_report() const noexcept;
   StoreMetrics metrics() const noexcept;
   CommitTimings last_timings() const noexcept;
 
-  /// Syncs the log, flushes, stops background work, and lets go of the databases and the lock, or
-  /// leaves that to the last view; the first error of these. Pending writes are dropped. The handle
-  /// still tells versions and roots; everything else on it is `store_failed`. A second close does
-  /// nothing.
+  /// Flushes, syncs the log, stops background work and releases the databases and the lock; if
+  /// views are left, the last of them releases these. Returns the first error. Drops pending
+  /// writes. A closed handle still tells versions and roots; everything else returns
+  /// `store_failed`. Closing again does nothing.
   Status close();
 
   struct Impl;

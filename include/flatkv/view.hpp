@@ -16,7 +16,7 @@
 
 namespace FLATKV_API flatkv {
 
-/// Rows, key bytes and value bytes of a database, internal forms.
+/// Rows, key bytes and value bytes of a database: internal keys and stored values.
 struct DatabaseStats {
   std::uint64_t rows = 0;
   std::uint64_t key_bytes = 0;
@@ -24,18 +24,18 @@ struct DatabaseStats {
   bool operator==(const DatabaseStats&) const = default;
 };
 
-/// Which rows to walk: those with `prefix`, in [start, end). All three are *internal* keys: an
-/// address (accounts and code), address ‖ slot (storage), or a whole legacy key. Empty ones do not
-/// limit.
+/// Limits an iteration to the rows with `prefix` in [start, end). All three are *internal* keys: an
+/// address (accounts and code), address ‖ slot (storage), or a whole legacy key. An empty one does
+/// not limit.
 struct RowRange {
   Bytes prefix;
   Bytes start;
   Bytes end;
 };
 
-/// Ordered walk over the rows of one database, internal keys and stored values, in both directions.
-/// One thread. Keeps its state alive. `valid` is false at either end and after an error: check
-/// `status` when it turns false.
+/// Iterates over the rows of one database in key order, in both directions, giving internal keys
+/// and stored values. For one thread at a time. Keeps its state alive. `valid` is false at either
+/// end and after an error: check `status` when it turns false. A new iterator is at the first row.
 class RowIterator {
  public:
   RowIterator(RowIterator&&) noexcept;
@@ -49,7 +49,8 @@ class RowIterator {
   void next() noexcept;
   void previous() noexcept;
   bool valid() const noexcept;
-  /// After `out_of_memory` the iterator stays where it is: at no row, for good.
+  /// The error that ended the iteration, if any. After `out_of_memory` the iterator is at no row
+  /// for good.
   Status status() const noexcept;
   ByteView key() const noexcept;    ///< until the iterator moves; only where `valid`
   ByteView value() const noexcept;  ///< until the iterator moves; only where `valid`
@@ -61,33 +62,34 @@ class RowIterator {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Committed state at one version, consistent over all databases. Cheap to copy; any number of
-/// threads may use one. It outlives commits, snapshots, rollbacks and the store handle it came
-/// from, and keeps its generation's databases (and the store's lock) until it is gone. Returned
-/// bytes are the caller's own. An error is an error, never "not found".
+/// The committed state at one version, consistent over all databases. Cheap to copy; any number of
+/// threads may use one. It outlives commits, snapshots, rollbacks and the store handle, and keeps
+/// the databases of its generation open (and the store locked) until it is destroyed. Returned
+/// bytes are the caller's. A failed read is an error, never "not found".
 class ReadView {
  public:
   std::int64_t version() const noexcept;
   const Roots& roots() const noexcept;
-  /// Lattice hash of one of the four data databases.
+  /// The lattice hash of a data database. `hash` and `stats` must not be called for `metadata`.
   const LtHash& hash(Database database) const;
   DatabaseStats stats(Database database) const;
 
-  /// By external key (flatkv/keys.hpp). The nonce of an existing account is present even when zero;
-  /// a code hash or balance of zero reads as absent. `invalid_argument` for an empty key or one
-  /// above 64 KiB.
+  /// The value of an external key (flatkv/keys.hpp). The nonce of an existing account is present
+  /// even if zero; a code hash or balance of zero reads as absent. `invalid_argument` for an empty
+  /// key or one above 64 KiB.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
-  /// What `get` says of each key, in the order of the keys, which may repeat; the first error if
-  /// there is one. For a block's reads: the memory of many rows is asked for at once, and what is
-  /// on disk is read in one pass over each database.
+  /// What `get` returns for each key, in the order of the keys, which may repeat; the first error
+  /// if there is one. Faster than single reads for the reads of a block: memory accesses overlap,
+  /// and each database is read once, in key order.
   Result<std::vector<std::optional<Bytes>>> get_many(std::span<const ByteView> external_keys) const;
   Result<std::optional<Account>> account(const Address& address) const;
   Result<std::optional<Bytes>> storage(const Address& address, const Slot& slot) const;
   Result<std::optional<Bytes>> code(const Address& address) const;
-  /// A stored row by internal key.
+  /// A stored row by internal key; `invalid_argument` for the metadata database, also from
+  /// `iterate`.
   Result<std::optional<Bytes>> row(Database database, ByteView internal_key) const;
 
-  /// `database` is one of the four with rows.
+  /// Rows within `range` of a data database.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
   struct Impl;
