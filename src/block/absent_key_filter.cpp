@@ -14,12 +14,13 @@
 namespace flatkv::block {
 namespace {
 
-/// A scan costs a microsecond a row, a lookup in vain one or two: what would pay for a sixteenth of
-/// the rows is a chain that goes on creating some.
+/// A scan costs a microsecond a row, a lookup in vain one or two. So after lookups in vain for a
+/// sixteenth of the rows, a scan pays off if the chain goes on creating rows.
 constexpr std::uint64_t kRowsPerMiss = 16;
 constexpr std::uint64_t kFewestMisses = 1000;
 constexpr std::uint64_t kFirstKeys = std::uint64_t{1} << 18;
-/// Rows between two pauses; a pause is as long as the rows took, so that half of a core is left.
+/// Rows between two pauses. A pause is as long as reading these rows took, so that the scan takes
+/// half of a core.
 constexpr std::uint64_t kSliceRows = 4096;
 
 bool holds_nothing(const state::DbState& database) {
@@ -71,13 +72,13 @@ std::unique_ptr<memory::BloomFilter> AbsentKeyFilter::allocate(Keys& keys, std::
     auto filter = std::make_unique<memory::BloomFilter>(count);
     memory_ += bytes;
     return filter;
-  } catch (const std::bad_alloc&) {  // a store can do without
+  } catch (const std::bad_alloc&) {  // the store works without it
     end(keys);
     return nullptr;
   }
 }
 
-/// The base stays: the scan may be filling it.
+/// Keeps the base: the scan may be filling it.
 void AbsentKeyFilter::end(Keys& keys) {
   keys.phase = Phase::off;
   keys.since.clear();
@@ -168,18 +169,19 @@ void AbsentKeyFilter::run() {
       } else {
         keys.failed = true;
         if (!stop_) {
-          logger_.warn_of("keys that are not there are looked for in the tables", done.error());
+          logger_.warn_of("a filter of absent keys is off, and lookups read the tables",
+                          done.error());
         }
       }
-    }  // the snapshot goes before anybody is told
+    }  // releases the pinned database before `wait` returns
     lock.lock();
     busy_ = false;
     changed_.notify_all();
   }
 }
 
-/// What buffers know is taken at once, so that they are not kept for as long as a scan of tables
-/// lasts, be it another database's. The lock is free meanwhile.
+/// Takes the keys of all queued scans' memtables at once: otherwise these memtables would stay
+/// alive while a table scan runs, even another database's. Releases the lock meanwhile.
 void AbsentKeyFilter::take_buffers(std::unique_lock<std::mutex>& lock) {
   const auto has_some = [](const Scan& scan) { return !scan.buffers.empty(); };
   for (auto next = std::ranges::find_if(queue_, has_some); next != queue_.end();

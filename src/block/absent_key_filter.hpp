@@ -17,22 +17,22 @@
 
 namespace flatkv::block {
 
-/// Says of a key that no row of a database has it, without touching its tables: half of the old
-/// values of a block are of slots that are new, and RocksDB looks for each in every level-0 table.
+/// Proves that a database has no row of a key, without reading its tables. Half of the old values
+/// that a block asks for are of new slots, and RocksDB would look for each in every level-0 table.
 ///
-/// Why it is right. Of each database it knows, from some state S on, the keys of S (`base`, from
-/// one scan of S in the background, or none if S is empty; keys that S deleted may be among them)
-/// and every key that was set by a block after S (`since`: `add` is told of each block before its
-/// state is published). A key in neither was not in S and was not set afterwards, so it is absent;
-/// deletes only leave keys behind. Until the scan of S is through, it answers nothing. A scan that
-/// fails, and a filter that would grow above the bound, end it for that database: then the tables
-/// are asked, as they are without it.
+/// Why it is right. From some state S on it knows, of each database, the keys of S (`base`, filled
+/// by one background scan of S, or empty if S is; keys that S deleted may be in it) and every key
+/// that a later block sets (`since`: `add` is given each block before its state is published). A
+/// key in neither was not in S and has not been set since, so it is absent. Deletes only leave
+/// surplus keys behind. It gives no answers before the scan of S is complete. If a scan fails, or a
+/// filter would exceed the memory limit, the filter of that database ends, and lookups go to the
+/// tables again.
 ///
-/// It keeps nothing on disk: after an open it starts when looking into tables in vain has cost
-/// something, and a database that begins empty has it from the start.
+/// Nothing is kept on disk. A database that is empty at the open has its filter from the start; for
+/// another one, the scan starts after enough lookups found nothing in the tables.
 class AbsentKeyFilter {
  public:
-  /// `most_bytes` bounds the filters of the four databases together; 0 is off.
+  /// `most_bytes` limits the filters of the four databases together; 0 disables them.
   AbsentKeyFilter(std::uint64_t most_bytes, const Logger& logger);
   ~AbsentKeyFilter();
   AbsentKeyFilter(const AbsentKeyFilter&) = delete;
@@ -40,27 +40,27 @@ class AbsentKeyFilter {
 
   // The writer's thread only:
 
-  /// Whether `surely_absent` may say so of any key of the database.
+  /// Whether `surely_absent` may be asked about this database.
   bool answers(Database database) const noexcept;
   void prefetch(Database database, std::uint64_t hash) const noexcept;
   bool surely_absent(Database database, std::uint64_t hash) const noexcept;
-  /// So many keys were found to be.
+  /// Counts keys that were found to be surely absent.
   void count_answers(std::uint64_t keys) noexcept { answered_ += keys; }
-  /// The tables were asked for so many keys that are not there.
+  /// Counts keys that were looked up in the tables and are not there.
   void asked_in_vain(Database database, std::uint64_t keys) noexcept;
-  /// A block's rows, before its state is published.
+  /// Takes the rows of a block. Call it before the block's state is published.
   void add(const std::array<BlockRows, 4>& tables);
-  /// `state` is published and every block up to it was given to `add`, if it was begun then.
-  /// Starts where that is due.
+  /// Starts the filters that are due. `state` must be the published one, and every block up to it
+  /// must have been given to `add`.
   void reached(const std::shared_ptr<const state::State>& state);
 
-  /// Ends a scan that runs and lets go of what it reads; nothing starts any more.
+  /// Ends a running scan and releases what it reads; no scan starts afterwards.
   void stop();
 
   std::uint64_t memory() const noexcept { return memory_; }
-  /// Keys that the tables were not asked for.
+  /// Keys that were proved absent without a table read.
   std::uint64_t answered() const noexcept { return answered_; }
-  /// Waits until no scan runs.
+  /// Waits until no scan is queued or running.
   void wait();
 
  private:
@@ -68,16 +68,19 @@ class AbsentKeyFilter {
   struct Keys {
     Phase phase = Phase::idle;
     std::uint64_t in_vain = 0;
-    std::unique_ptr<memory::BloomFilter> base;  ///< the scan's own until it is `ready`
+    std::unique_ptr<memory::BloomFilter> base;  ///< owned by the scan until `ready` is set
     std::atomic<const memory::BloomFilter*> ready = nullptr;
     std::atomic<bool> failed = false;
-    std::vector<std::unique_ptr<memory::BloomFilter>> since;  ///< each twice as large as all before
-    std::uint64_t room = 0;                                   ///< keys, in the last of `since`
+    /// Each has room for as many keys as `base` and those before it together, and for `kFirstKeys`
+    /// at least.
+    std::vector<std::unique_ptr<memory::BloomFilter>> since;
+    std::uint64_t room = 0;  ///< keys that the last of `since` has room for
     std::uint64_t keys = 0;
   };
   struct Scan {
     Database database;
-    std::vector<std::shared_ptr<const memtable::Memtable>> buffers;  ///< none once they are in
+    /// Empty once their keys are in the filter.
+    std::vector<std::shared_ptr<const memtable::Memtable>> buffers;
     std::shared_ptr<const rocks::PinnedDatabase> snapshot;
   };
 
@@ -86,7 +89,8 @@ class AbsentKeyFilter {
     return keys_[static_cast<std::size_t>(database)];
   }
   void begin(Database database, const std::shared_ptr<const state::State>& state);
-  /// Memory for so many keys, or nothing, and the end for that database.
+  /// A filter for `count` keys. Null if it would exceed the limit or memory is short; then the
+  /// database's filter ends.
   std::unique_ptr<memory::BloomFilter> allocate(Keys& keys, std::uint64_t count);
   void end(Keys& keys);
   void run();
@@ -104,7 +108,7 @@ class AbsentKeyFilter {
   std::deque<Scan> queue_;
   bool busy_ = false;
   std::atomic<bool> stop_ = false;
-  std::thread thread_;  ///< begun with the first scan
+  std::thread thread_;  ///< started by the first scan
 };
 
 }  // namespace flatkv::block

@@ -80,7 +80,8 @@ void BlockRows::truncate(std::size_t count) {
 }
 
 void BlockRows::clear() {
-  // A block far larger than usual must not make every later clear pay for its index.
+  // After an unusually large block, release the index: otherwise every later `clear` would pay for
+  // filling it.
   if (index_.size() > 64 * (rows.size() + 16) ||
       index_.size() * sizeof(std::uint32_t) > kMostReused) {
     std::vector<std::uint32_t>().swap(index_);

@@ -10,36 +10,38 @@
 
 namespace flatkv::block {
 
-/// The net change of one key in the pending block. All views live in the block's arena or chunks.
+/// The net change of one key in the pending block. All ByteViews point into the block's arena or
+/// chunks, or (`old_value`) into the buffers of the block's base state.
 struct BlockRow {
   ByteView key;
   std::uint64_t hash = 0;
-  ByteView old_value;  ///< at the last commit, unless it was let go
+  ByteView old_value;  ///< at the last commit, unless it was released
   ByteView value;      ///< now
-  ByteView mixed;      ///< what the working hash holds of it
-  /// Bytes of an old value that was let go once it was hashed; 0 for one that is kept. Its place
-  /// has the old element instead, or nothing where no scrub will ask for that.
+  ByteView mixed;      ///< the value whose element the working hash contains
+  /// Size of an old value that was released after it was hashed; 0 if `old_value` is kept. After a
+  /// release, `old_value` holds the element of the old value, or nothing if no scrub can ask for
+  /// it.
   std::uint32_t let_go = 0;
   bool had_old = false;
   bool has_value = false;
   bool dirty = false;  ///< value differs (or may differ) from mixed
 
-  /// May be true of a row whose old value was let go and comes again.
+  /// May be true for a row that was set to its old value again, if that value was released.
   bool changed() const;
   std::uint64_t old_bytes() const { return let_go != 0 ? let_go : old_value.size(); }
-  /// Only where it was let go.
+  /// Only if the old value was released and a scrub runs.
   const LtHash& old_element() const;
 };
 
-/// Takes a changed row into the counts of its database.
+/// Applies the change of a row to the stats of its database.
 void count_change(const BlockRow& row, codec::Stats& stats);
 
-/// Rows of one database in the pending block, found by key.
+/// The pending block's rows of one database, found by key.
 class BlockRows {
  public:
   BlockRow* find(ByteView key, std::uint64_t hash);
   const BlockRow* find(ByteView key, std::uint64_t hash) const;
-  /// Index of the row with that key, made if there is none.
+  /// The index of the row with that key; adds the row if there is none.
   std::uint32_t intern(ByteView key, std::uint64_t hash);
   void truncate(std::size_t rows);  ///< forgets the rows interned last
   void clear();

@@ -33,22 +33,23 @@ class Stopwatch {
   Clock::time_point start_;
 };
 
-/// Writes that are worth more than one thread's hashing.
+/// From this many writes on, hashing on the pool pays off.
 constexpr std::size_t kEarlyFrom = 128;
 
-/// Old values beyond this are not kept until the block ends: they are hashed as they are read and
-/// let go, a window of them after the other.
+/// Beyond this size old values are not kept until the block ends. They are hashed as they are read
+/// and then released, one window at a time.
 constexpr std::size_t kMostOldBytes = std::size_t{64} << 20;
 constexpr std::size_t kWindowBytes = std::size_t{16} << 20;
 
-/// The sum, after those of the tables, of rows that a scrub has behind it.
+/// Index in `unsettled_`, after the four databases, of the sum for rows behind the front of a
+/// scrub.
 constexpr std::size_t kBehind = 4;
 constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
 
 }  // namespace
 
 void PendingBlock::begin(const state::State& state) {
-  drop_unsettled();  // of a block that is dropped
+  drop_unsettled();  // of a block that was discarded
   for (auto& table : tables_) table.clear();
   for (auto& dirty : dirty_) clear_for_reuse(dirty);
   clear_for_reuse(accounts_);
@@ -107,7 +108,7 @@ Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
     chunk.reserve(more);
     codec::append_change_sets(chunk, kept, &places);
     FLATKV_ASSERT(places.size() == writes.size() && chunk.size() == more);
-    // From here on keys and values are those of the chunk: what the caller lent is not kept.
+    // From here on keys and values point into the chunk: the caller's bytes are not kept.
     for (std::size_t i = 0; i < writes.size(); ++i) {
       Write& write = writes[i];
       const std::size_t prefix = write.kind == codec::Kind::legacy ? 0 : 1;
@@ -141,12 +142,13 @@ Status PendingBlock::replay(Bytes payload, const codec::ChangelogEntry& entry,
 }
 
 Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
-  settle();  // of an earlier call: what fails from here on takes back its own rows only
-  // A scrub sums some rows apart, and which ones is known only when they are hashed.
+  settle();  // so that a failure below takes back only the rows of this call
+  // A scrub needs the rows behind its front summed separately, and which these are is known only
+  // when they are hashed.
   const bool early = hashing_ == Hashing::early && scrub_ == nullptr && writes.size() >= kEarlyFrom;
   std::array<std::size_t, 4> known{};
   for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
-  chunks_.push_back(std::move(chunk));  // moves the vector, not its bytes
+  chunks_.push_back(std::move(chunk));  // moves the vector: the bytes stay where they are
   try {
     if (!state_) state_ = base_();
     FLATKV_ASSERT(state_->version == base_version_);
@@ -155,8 +157,8 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
       for (Write& write : writes) {
         const auto table = static_cast<std::size_t>(write.database);
         write.row = tables_[table].intern(write.key, memory::key_hash(write.key));
-        // So that a row can be hashed once its old value is known. Older rows wait: reading may
-        // still fail.
+        // Lets a new row be hashed as soon as its old value is known. Rows of earlier calls wait,
+        // since reading may still fail.
         if (write.database != Database::account && write.row >= known[table]) set_row(write);
       }
     }
@@ -181,8 +183,8 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
   }
 }
 
-/// Of the rows from `known` on. Accounts come last: what they become is known only after all of
-/// them were read, while the pool has the others to hash.
+/// Reads the old values of the rows from `known` on. Accounts come last: their new values are known
+/// only after all of them were read, and the pool hashes the other rows meanwhile.
 Status PendingBlock::read_old_values(const std::array<std::size_t, 4>& known, bool hash) {
   const Stopwatch watch(read_nanoseconds);
   for (const Database database :
@@ -199,7 +201,7 @@ Status PendingBlock::read_old_values(const std::array<std::size_t, 4>& known, bo
         summation_.add(unsettled_[table], {row.key, row.old_value, row.value});
         row.mixed = row.value;
       }
-      if (is_account) return;  // small, and what they become begins with what they were
+      if (is_account) return;  // small, and the new value builds on the old one
       if (into == &window_) [[unlikely]] {
         if (copied && !row.old_value.empty()) let_go(table, row, hash_it);
       } else if (arena_.memory() > kMostOldBytes) {
@@ -221,8 +223,8 @@ Status PendingBlock::read_old_values(const std::array<std::size_t, 4>& known, bo
   return {};
 }
 
-/// Of a row whose old value is in the window: what of it must outlast that. `hashed`: the pool has
-/// it already. Beside a scrub the element stays, since the front may come to pass the row.
+/// Keeps what must outlive the window of a row whose old value is in it. `hashed`: the pool already
+/// has the row. Beside a scrub the element is kept, since the front may still pass the row.
 void PendingBlock::let_go(std::size_t table, BlockRow& row, bool hashed) {
   hashing_now_ = true;
   if (scrub_ == nullptr) {
@@ -246,7 +248,8 @@ void PendingBlock::let_go(std::size_t table, BlockRow& row, bool hashed) {
   window_.clear();
 }
 
-/// The apply holds: what it let go behind the front of a scrub goes from that sum, too.
+/// After a successful apply: takes the old values that were released behind the front of a scrub
+/// out of the scrub's sum, too.
 void PendingBlock::settle_let_go(const std::array<std::size_t, 4>& known) {
   settle();
   for (std::size_t i = 0; i < 4; ++i) {
@@ -257,7 +260,7 @@ void PendingBlock::settle_let_go(const std::array<std::size_t, 4>& known) {
   }
 }
 
-/// Forgets the rows from `known` on, and the chunk they came in.
+/// Drops the rows from `known` on and the chunk they came in.
 void PendingBlock::abandon(const std::array<std::size_t, 4>& known) noexcept {
   drop_unsettled();
   for (std::size_t i = 0; i < 4; ++i) {
@@ -277,7 +280,7 @@ void PendingBlock::drop_unsettled() noexcept {
   hashing_now_ = false;
 }
 
-/// Takes what the pool has hashed into the working hashes.
+/// Adds what the pool has hashed to the working hashes.
 void PendingBlock::settle() {
   if (!hashing_now_) return;
   summation_.wait();

@@ -24,16 +24,16 @@
 
 namespace flatkv::block {
 
-/// When rows are hashed: by the pool as soon as their old values are known, or all of them when the
+/// When rows are hashed: on the pool as soon as their old values are known, or all of them when the
 /// working hashes are asked for.
 enum class Hashing : std::uint8_t { early, when_asked };
 
-/// The block that is being put together: staged writes, the log payload they make, the working
-/// hashes. One thread. `apply` is all or nothing.
+/// The block under construction: staged writes, their log payload and the working hashes. One
+/// thread. `apply` is all or nothing.
 class PendingBlock {
  public:
-  /// `base` gives the current state. It is asked with a block's first write and must then be at the
-  /// version that the block began on; until there is a write no state is kept.
+  /// `base` returns the current state. It is called at a block's first write, when the version must
+  /// still be the one that the block began on. Until then the block keeps no state alive.
   using Base = std::function<std::shared_ptr<const state::State>()>;
   PendingBlock(AccountRows account_rows, RowLookup& row_lookup, Hashing hashing, Base base)
       : account_rows_(account_rows),
@@ -41,35 +41,35 @@ class PendingBlock {
         hashing_(hashing),
         base_(std::move(base)) {}
 
-  /// Starts a block on top of `state`.
+  /// Starts an empty block on top of `state`.
   void begin(const state::State& state);
 
-  /// Validates all, reads the old values, then stages: any error leaves the block as it was.
+  /// Validates everything, reads the old values, then stages. On any error the block is unchanged.
   Status apply(std::span<const NamedChangeSet> change_sets);
 
-  /// Replay: stages a logged block for the databases in `take` only. The payload's memory is kept.
+  /// Stages a logged block for the databases in `take` only. Keeps the payload: the writes point
+  /// into it.
   Status replay(Bytes payload, const codec::ChangelogEntry& entry, const std::array<bool, 4>& take);
 
-  /// Hashes what was written since it was last asked and returns the working roots.
+  /// Hashes the writes since the last call and returns the working roots.
   const Roots& roots();
   const std::array<LtHash, 4>& hashes();
 
-  /// Whether no row is written. The payload may hold change sets without pairs all the same.
+  /// Whether the block writes no row. Its payload may still hold change sets without pairs.
   bool empty() const noexcept;
   /// Any thread.
   std::uint64_t ignored() const noexcept { return ignored_; }
   std::span<const Bytes> chunks() const noexcept { return chunks_; }
   const std::array<BlockRows, 4>& tables() const noexcept { return tables_; }
 
-  /// From now on the changes that fall behind the front of a scrub are summed apart. Between
-  /// blocks.
+  /// From now on sums the changes behind the front of a scrub separately. Call it between blocks.
   void watch(const ScrubPart* scrub) { scrub_ = scrub; }
-  /// What the block changes behind `front`; after `roots`.
+  /// The block's change to the rows behind `front`. Call it after `roots`.
   ScrubChange behind(const std::shared_ptr<const ScrubFront>& front);
 
-  /// What the block says of a row: nothing if it was not touched.
+  /// The block's row of a key; null if the block does not touch it.
   const BlockRow* find(Database database, ByteView key) const;
-  /// Changed rows of a database in key order, for iteration.
+  /// The changed rows of a database within `bounds`, in key order.
   std::vector<memtable::Memtable::Row> overlay(Database database,
                                                const rocks::Bounds& bounds) const;
 
@@ -86,7 +86,7 @@ class PendingBlock {
     ByteView key;
     ByteView value;
   };
-  /// `chunk`: what the writes point at, kept with them.
+  /// `chunk` holds the bytes that the writes point to, and is kept with them.
   Status stage(Bytes chunk, std::vector<Write>& writes);
   Status read_old_values(const std::array<std::size_t, 4>& known, bool hash);
   void let_go(std::size_t table, BlockRow& row, bool hashed);
@@ -105,22 +105,23 @@ class PendingBlock {
   std::int64_t base_version_ = 0;
   std::shared_ptr<const state::State> state_;  ///< null while nothing is staged
   memory::Arena arena_;
-  memory::Arena window_;  ///< old values that go once they are hashed
+  memory::Arena window_;  ///< old values that are released once they are hashed
   std::vector<Bytes>
-      chunks_;  ///< encoded change sets, one of each apply; keys and values point here
+      chunks_;  ///< the encoded change sets of each apply; keys and values point here
   std::uint64_t payload_bytes_ = 0;
   std::atomic<std::uint64_t> ignored_{0};
   std::array<BlockRows, 4> tables_;
   std::array<std::vector<std::uint32_t>, 4> dirty_;
-  std::vector<Account> accounts_;  ///< decoded, beside the rows of the account table
+  std::vector<Account> accounts_;  ///< decoded; parallel to the rows of the account table
   std::array<LtHash, 4> working_;
   const ScrubPart* scrub_ = nullptr;
   ScrubFold fold_;
   Roots roots_;
-  /// What rows hold in `mixed` and `working_` lacks yet: sums that the pool may be working on.
+  /// Sums that `mixed` of the rows includes and `working_` does not yet; the pool may be adding to
+  /// them.
   std::array<LtHash, 5> unsettled_;
   bool hashing_now_ = false;
-  lthash::Summation summation_;  // last: it uses what is above
+  lthash::Summation summation_;  // last: its tasks use the members above
 };
 
 }  // namespace flatkv::block

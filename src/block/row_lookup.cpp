@@ -13,8 +13,8 @@
 namespace flatkv::block {
 namespace {
 
-// Rows whose cache misses are taken together: more than the core's outstanding loads, fewer than
-// what its first-level cache holds.
+// Rows whose cache misses overlap: more than a core's outstanding loads, few enough for its
+// first-level cache.
 constexpr std::size_t kGroup = 32;
 
 void found(BlockRow& row, bool present, ByteView value, bool copied, const RowLookup::Sink& sink) {
@@ -23,8 +23,8 @@ void found(BlockRow& row, bool present, ByteView value, bool copied, const RowLo
   if (sink) sink(row, copied);
 }
 
-/// Whether a database may hold values so large that several at a time are too much: where its
-/// values together are much more than as many ordinary ones.
+/// Reads values one at a time where a database may hold huge ones: where its values take much more
+/// than the same number of ordinary ones would.
 rocks::PinnedDatabase::AtOnce at_once(Database database, const codec::Stats& stats) {
   constexpr std::array<std::uint64_t, 4> kOrdinaryBytes = {72, 0, 32, 128};
   constexpr std::uint64_t kMuch = std::uint64_t{64} << 20;
@@ -35,8 +35,8 @@ rocks::PinnedDatabase::AtOnce at_once(Database database, const codec::Stats& sta
 
 }  // namespace
 
-/// Three passes over a group, each with the memory that the pass before it asked for: places in the
-/// indices, rows, and then the look itself.
+/// Makes three passes over a group. Each uses memory that the pass before it prefetched: index
+/// places, then rows, then the lookup itself.
 void RowLookup::look_in_memory(const state::State& state, Database database,
                                std::span<BlockRow> rows, memory::Arena* const& arena,
                                const Sink& sink) {
@@ -69,7 +69,7 @@ void RowLookup::look_in_memory(const state::State& state, Database database,
   }
 }
 
-/// Takes from what is missing the keys that no table can have.
+/// Drops from `missing_` the keys that no table can have.
 void RowLookup::drop_absent(Database database, std::span<BlockRow> rows, const Sink& sink) {
   if (absent_ == nullptr || !absent_->answers(database)) return;
   std::size_t kept = 0;

@@ -15,28 +15,28 @@ namespace flatkv::block {
 
 struct BlockRow;
 
-/// What becomes of a row that had to be read from the tables.
+/// What to do with a row that was read from the tables.
 enum class Keep : std::uint8_t {
-  nothing,   ///< it is about to be overwritten, and the flush brings what was written
-  in_cache,  ///< it may be read again
+  nothing,   ///< the row is about to be overwritten, and the flush will cache the new value
+  in_cache,  ///< the row may be read again
 };
 
-/// Looks up what many rows held at the last commit: buffers first, then the row cache, then the
-/// filter of absent keys, then one sorted multi-get for what is left. A failed read is an error,
-/// never "absent" (docs/hazards.md#error-as-not-found).
+/// Looks up the values of many rows at the last commit: first in the buffers, then in the row
+/// cache, then in the filter of absent keys, then with one sorted multi-get for the rest. A failed
+/// read is an error, never "absent" (docs/hazards.md#error-as-not-found).
 class RowLookup {
  public:
-  /// Called with each row once it is known, in no order that means anything. `copied`: the old
-  /// value lies in the arena, not in the state's buffers.
+  /// Called once for each row, in no particular order. `copied`: the old value lies in the arena,
+  /// not in the state's buffers.
   using Sink = std::function<void(BlockRow&, bool copied)>;
 
-  /// Either may be null. Both are of the current state: with them only that may be read.
+  /// Either may be null. Both belong to the current state: with them, only that state may be read.
   RowLookup(memtable::RowCache* cache, AbsentKeyFilter* absent) : cache_(cache), absent_(absent) {}
 
-  /// Fills had_old and old_value of `rows`, by their key and hash. Values live in the state's
-  /// buffers or are copied into `*arena`, one after the other: the sink may let go of what is there
-  /// and lead to another arena before the next comes. On error the rows are unspecified and nothing
-  /// else has changed.
+  /// Fills had_old and old_value of `rows` by their key and hash. Values stay in the state's
+  /// buffers or are copied to `*arena` one by one: between two rows the sink may clear the arena or
+  /// change the pointer to another one. On error the rows are unspecified and nothing else has
+  /// changed.
   Status read(const state::State& state, Database database, std::span<BlockRow> rows,
               memory::Arena* const& arena, Keep keep, const Sink& sink = {});
 

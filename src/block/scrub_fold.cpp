@@ -14,7 +14,7 @@ void ScrubFold::begin() {
 void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
                        const std::array<BlockRows, 4>& tables) {
   if (front == front_) return;
-  // A front only moves up, unless it is that of another database or of another round.
+  // Within a database and a round, a front only moves up. Otherwise the sum begins anew.
   const bool higher = front_ && front && front->database == front_->database && front_->before &&
                       (!front->before || compare_bytes(*front_->before, *front->before) <= 0);
   if (!higher) hash_ = {};

@@ -8,31 +8,31 @@
 
 namespace flatkv::block {
 
-/// The pending block's share in the sum of a scrub: what the working hash took of the rows behind
-/// the front, kept up as they are hashed. One thread.
+/// The pending block's part of a scrub's sum: the change of the working hash that is due to rows
+/// behind the front, updated as they are hashed. One thread.
 class ScrubFold {
  public:
-  /// A new block.
+  /// Starts a new block.
   void begin();
-  /// Takes another front: rows between the old and the new are hashed, of the block alone. Null:
+  /// Changes to another front: hashes the block's rows between the old and the new one. Null:
   /// nothing is behind.
   void follow(std::shared_ptr<const ScrubFront> front, const std::array<BlockRows, 4>& tables);
-  /// Whether there is a front at all.
+  /// Whether there is a front.
   bool active() const { return front_ != nullptr; }
   /// Whether rows of this database may be behind.
   bool concerns(std::size_t database) const {
     return front_ && static_cast<std::size_t>(front_->database) == database;
   }
-  /// These three only where there is a front.
+  /// These three require a front.
   Database database() const { return front_->database; }
   bool covers(ByteView key) const { return front_->covers(key); }
   void add(const LtHash& change) { hash_ += change; }
-  /// The old value of a row was let go, and the working hash has lost its element.
+  /// Tells that the old value of a row was released, and its element taken out of the working hash.
   void let_go(std::size_t database, const BlockRow& row) {
     if (concerns(database) && covers(row.key)) hash_ -= row.old_element();
   }
 
-  /// Hash and counts; every row must have been hashed.
+  /// The change of hash and counts. Every row must have been hashed.
   ScrubChange change(const std::array<BlockRows, 4>& tables) const;
 
  private:

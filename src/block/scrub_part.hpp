@@ -9,10 +9,10 @@
 #include "flatkv/error.hpp"
 #include "flatkv/lthash.hpp"
 
-// What a scrub and the commits share (docs/recovery.md, invariant S1).
+// What a scrub and the commits share (invariant S1 in docs/recovery.md#scrub).
 namespace flatkv::block {
 
-/// The rows that a scrub has behind it: those of `database` below `before`, or all of them.
+/// The rows that are behind a scrub: those of `database` below `before`, or all of them.
 struct ScrubFront {
   Database database = Database::account;
   std::optional<Bytes> before;
@@ -20,8 +20,8 @@ struct ScrubFront {
   bool covers(ByteView key) const;
 };
 
-/// Hash and counts of a set of rows, or what is to be added to them; counts wrap around, so that a
-/// change can be negative. The version of the counts is not used.
+/// Hash and counts of a set of rows, or a change to them. Counts wrap around, so a change can be
+/// negative. The version in `stats` is not used.
 struct ScrubChange {
   LtHash hash;
   codec::Stats stats;
@@ -29,8 +29,8 @@ struct ScrubChange {
   ScrubChange& operator+=(const ScrubChange& other);
 };
 
-/// The front and the sum of the rows behind it, always as of the last published version. `mutex`
-/// keeps the front where it is while a block is published; it is held for microseconds.
+/// The front and the sum of the rows behind it, always as of the last published version. `mutex_`
+/// holds the front still while a block is published; it is locked for microseconds.
 class ScrubPart {
  public:
   std::shared_ptr<const ScrubFront> front() const {
@@ -38,8 +38,8 @@ class ScrubPart {
     return front_;
   }
 
-  /// Publishes a block and takes its change into the sum, as one step. `change(front)` is asked
-  /// only for a block that the sum does not have yet (in replay it may be ahead).
+  /// Publishes a block and adds its change to the sum in one step. Calls `change(front)` only for a
+  /// block that the sum does not have yet: during replay the sum may be ahead.
   template <class Change, class Publish>
   void commit(std::int64_t version, Change&& change, Publish&& publish) {
     const std::lock_guard lock(mutex_);
@@ -65,7 +65,7 @@ class ScrubPart {
     ScrubChange& sum;
     std::int64_t& version;
   };
-  /// For the scrub itself: no block is published while this lives.
+  /// For the scrub: no block is published while the result lives.
   Held hold() { return {std::unique_lock(mutex_), front_, sum_, version_}; }
 
  private:
