@@ -17,7 +17,7 @@ Status check_data_database(Database database) {
   return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
 }
 
-/// What an account's row says under the external key of that kind.
+/// The part of an account's row that an external key of this kind names.
 Result<std::optional<Bytes>> account_part(codec::Kind kind, ByteView row) {
   FLATKV_ASSIGN(const Account account, codec::decode_account(row));
   switch (kind) {
@@ -35,7 +35,7 @@ Result<std::optional<Bytes>> account_part(codec::Kind kind, ByteView row) {
   }
 }
 
-/// The first key after all that have the prefix; nothing if there is none.
+/// The first key after all those with the prefix; nothing if there is none.
 std::optional<Bytes> after_prefix(Bytes prefix) {
   while (!prefix.empty() && prefix.back() == 0xff) prefix.pop_back();
   if (prefix.empty()) return std::nullopt;
@@ -142,10 +142,10 @@ Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
 namespace flatkv {
 
 struct RowIterator::Impl {
-  std::shared_ptr<const state::State> state;  // first: the cursor goes before what it reads
+  std::shared_ptr<const state::State> state;  // first: destroyed after the cursor, which reads it
   std::vector<std::shared_ptr<const Bytes>> overlay_bytes;
   std::unique_ptr<rocks::Cursor> cursor;
-  std::optional<Error> thrown;  ///< the end of the walk: nobody knows where the cursor is
+  std::optional<Error> thrown;  ///< ends the iteration: the cursor's position is unknown
 
   template <class Step>
   void move(Step step) noexcept {
@@ -170,7 +170,7 @@ Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
   std::vector<memtable::Memtable::Row> overlay;
   if (pending != nullptr) {
     overlay = pending->overlay(database, bounds);
-    for (auto& row : overlay) {  // the pending block may go while the iterator lives
+    for (auto& row : overlay) {  // the pending block may end before the iterator
       auto key = std::make_shared<const Bytes>(to_bytes(row.key));
       auto value = std::make_shared<const Bytes>(to_bytes(row.value));
       row.key = *key;
@@ -243,7 +243,7 @@ Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const try {
 }
 Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
     std::span<const ByteView> external_keys) const try {
-  // Cache and filter are of the writer's state, which may be a later one.
+  // No cache and no filter: they belong to the writer's state, which may be a later one.
   block::RowLookup values(nullptr, nullptr);
   return read::read_many(*impl_->state, nullptr, external_keys, values);
 } catch (...) {

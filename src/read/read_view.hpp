@@ -11,15 +11,18 @@
 #include "flatkv/view.hpp"
 #include "state/state.hpp"
 
-// Reading by external key, through pending writes or not; the public views stand on this.
+// Reads by external and internal key, with or without pending writes. The public views build on
+// this.
 namespace flatkv::read {
 
-/// `pending` may be null: committed state only. So may `cache`, which is for the current state.
+/// `pending` may be null: then only the committed state is read. `cache` may be null, too; it
+/// belongs to the current state.
 Result<std::optional<Bytes>> read_external(const state::State& state,
                                            const block::PendingBlock* pending,
                                            ByteView external_key,
                                            memtable::RowCache* cache = nullptr);
-/// All at once, through `values`, which must be of this state (or without cache and filter).
+/// Reads many keys at once with `values`, which must belong to this state or have neither cache nor
+/// filter.
 Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
                                                     const block::PendingBlock* pending,
                                                     std::span<const ByteView> external_keys,
@@ -36,17 +39,17 @@ Result<std::optional<Bytes>> read_through(const state::State& state,
 /// The keys within all three limits of a range.
 rocks::Bounds bounds_of(const RowRange& range);
 
-/// What users are told of a database's counts.
+/// Stats as the public interface shows them.
 inline DatabaseStats public_stats(const codec::Stats& stats) {
   return {stats.rows, stats.key_bytes, stats.value_bytes};
 }
 
-/// `invalid_argument` for the metadata database.
+/// Iterates over the rows in `range`; `invalid_argument` for the metadata database.
 Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
                             const block::PendingBlock* pending, Database database,
                             const RowRange& range);
 
-/// Full scan of a state against its hashes and counts.
+/// Scans a state and compares it with its hashes and counts.
 Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& state,
                                   const VerifyOptions& options, std::uint32_t threads);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compares a full scan of a state with what the state says of itself
+// Compares a full scan of a state with the hashes and counts that the state holds
 // (docs/specification.md#verify).
 #include "base/error.hpp"
 #include "base/guard.hpp"
@@ -56,7 +56,7 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& sta
       sum += scanned->hash;
       before += scanned->stats.rows;
     } else {
-      // What cannot be read here says nothing about the others.
+      // A database that cannot be read says nothing about the others.
       verdict.error = std::move(scanned).error();
       verdict.error->database = database;
       sum += *own.hash;
