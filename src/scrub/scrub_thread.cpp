@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of a scrub in the background: the same steps as by hand, at a rate.
+// The background thread of a scrub: takes the same steps as a scrub by hand, at a limited rate.
 #include <algorithm>
 
 #include "base/guard.hpp"
@@ -14,16 +14,16 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t kSlicesPerSecond = 10;
 constexpr std::uint64_t kMostRows = 1U << 14;
 constexpr auto kSaveEvery = std::chrono::seconds(10);
-// An empty store is through with a round at once.
+// A round over an empty store takes no time.
 constexpr auto kLeastPause = std::chrono::milliseconds(100);
-// After a failed allocation, before the database is begun anew.
+// The pause after a failed allocation, before the database is scrubbed from its beginning again.
 constexpr Clock::duration kMemoryPause = std::chrono::seconds(1);
 
 }  // namespace
 
-// It keeps the ordinary priority: it holds locks that commits and reads take too (the front, shards
-// of the block cache), and a thread that is not scheduled holds them for long. Small slices with
-// waits between them are what keeps it out of the way.
+// This thread keeps its normal priority. It holds locks that commits and reads need (the front,
+// shards of the block cache), and a thread that is not scheduled would hold them for long. Instead,
+// small slices with waits between them keep it out of the way.
 void Scrubber::run() {
   name_thread("flatkv-scrub");
   const std::uint64_t rate = std::max<std::uint64_t>(1, setup_.options->scrub_rows_per_second);

@@ -14,15 +14,15 @@
 namespace flatkv::scrub {
 namespace {
 
-// A flush may have to wait for a slice.
+// Slices are small because a flush may have to wait for one.
 constexpr std::uint64_t kMaxSliceRows = 1U << 16;
 constexpr std::uint64_t kMaxSliceBytes = 32U << 20;
 constexpr std::size_t kMaxFindings = 100;
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-/// The key that follows the first `rows` rows on disk; nothing where there are no more. It only
-/// bounds a slice, so that of a large buffer no more than the slice needs has to be sorted.
+/// The key after the first `rows` rows on disk; nothing if there is none. It only bounds a slice,
+/// so that no more of a large memtable is sorted than the slice needs.
 Result<std::optional<Bytes>> key_after(const rocks::PinnedDatabase& snapshot,
                                        const rocks::Bounds& bounds, std::uint64_t rows) {
   const auto cursor = snapshot.cursor(bounds);
@@ -87,7 +87,7 @@ void Scrubber::stop() {
     wake_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  const std::lock_guard lock(step_mutex_);  // a step by hand
+  const std::lock_guard lock(step_mutex_);  // waits for a step by hand
 }
 
 Result<ScrubStatus> Scrubber::step_by_hand(std::uint64_t max_rows) {
@@ -102,7 +102,7 @@ Result<ScrubStatus> Scrubber::step_by_hand(std::uint64_t max_rows) {
 
 Result<std::uint64_t> Scrubber::step(std::uint64_t max_rows) {
   auto rows = guarded([&] { return try_step(max_rows); });
-  // The front may have moved over rows that are in no sum.
+  // The front may have moved past rows that are in no sum.
   if (!rows && rows.error().code == ErrorCode::out_of_memory) forget_front();
   return rows;
 }
@@ -175,8 +175,8 @@ Status Scrubber::take(const std::shared_ptr<const state::State>& state, Slice sl
     }
   }
   FLATKV_FAILPOINT("scrub.front_moved");
-  // From `now` on blocks are folded up to the new front; what the slice is at `now`, nobody has
-  // read yet. It is not cancelled: the sum would be worth nothing.
+  // Blocks after `now` are folded up to the new front, so the slice must be in the sum as of `now`:
+  // read it again. This read cannot be cancelled, since the sum would be worthless without it.
   constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
   FLATKV_ASSIGN(const auto again, scan::scan_slice(
                                       [&](const rocks::Bounds& bounds) {
@@ -280,7 +280,7 @@ void Scrubber::save() {
   {
     const auto held = part_.hold();
     const auto state = setup_.published->load();
-    // In replay the sum is ahead of the blocks for a while, and so is the file.
+    // During replay the sum may be ahead of the blocks, and so is the file.
     if (held.version != state->version) return;
     mark.progress.version = state->version;
     mark.chain = state->chain;
@@ -290,7 +290,7 @@ void Scrubber::save() {
   }
   saved_at_ = Clock::now();
   const Status written = write(mark);
-  // After a failure either is on disk; the open tells by its version.
+  // After a failure the old or the new mark is on disk; the next open tells by its version.
   saved_version_ = written ? mark.progress.version : -1;
   if (written) return;
   {

@@ -19,15 +19,15 @@
 
 namespace flatkv::scrub {
 
-/// What an open found of an earlier scrub.
+/// Where a scrub starts, as an open found it.
 struct ScrubStart {
-  std::optional<layout::ScrubMark> mark;  ///< to go on from
-  std::string anew;                       ///< why not from the very place where it was
+  std::optional<layout::ScrubMark> mark;  ///< to continue from; unset to start from the beginning
+  std::string anew;  ///< why the scrub does not continue exactly where it was; else empty
 };
 
-/// Reads the rows of a running store again, slice by slice, and compares each database with what
-/// the commits believe when it is through with it (docs/recovery.md). Thread-safe. Never fails the
-/// store: what it finds, and whatever fails in it, is told and logged.
+/// Reads all rows of a running store, slice by slice. At the end of each database it compares the
+/// sum with the hash that the commits computed (docs/recovery.md#scrub). Thread-safe. It never
+/// fails the store: findings and its own failures are logged, and shown in the status.
 class Scrubber {
  public:
   struct Setup {
@@ -42,19 +42,20 @@ class Scrubber {
   Scrubber(const Scrubber&) = delete;
   Scrubber& operator=(const Scrubber&) = delete;
 
-  /// What blocks are folded into.
+  /// The sum that commits fold their blocks into.
   block::ScrubPart& part() noexcept { return part_; }
 
-  /// All databases are at the published version from now on; starts the thread, if there is to be
-  /// one.
+  /// Call it when all databases are at the published version. Starts the background thread if the
+  /// options ask for one.
   void start();
-  /// Ends a slice under way and the thread; no slice is read any more.
+  /// Ends a slice under way and the thread; no slice is read afterwards.
   void stop();
 
-  /// One slice of at most `max_rows` rows, within one database.
+  /// Reads one slice of at most `max_rows` rows, within one database, and saves the progress.
   Result<ScrubStatus> step_by_hand(std::uint64_t max_rows);
 
-  /// Brings SCRUB to `version` or above, without which it would not outlive an ingest at it.
+  /// Makes sure that SCRUB is at `version` or above: an open after an ingest at `version` cannot
+  /// use an older one.
   void before_ingest(std::int64_t version);
   void save_at_close();
 
@@ -68,20 +69,21 @@ class Scrubber {
   };
 
   void run();
-  /// Rows read; needs step_mutex_. After `out_of_memory` the database is begun anew.
+  /// Reads one slice and returns its rows. Requires step_mutex_. After `out_of_memory` the database
+  /// is scrubbed from its beginning again.
   Result<std::uint64_t> step(std::uint64_t max_rows);
   Result<std::uint64_t> try_step(std::uint64_t max_rows);
   void forget_front() noexcept;
   Result<Slice> read_slice(const std::shared_ptr<const state::State>& state,
                            std::uint64_t max_rows);
-  /// Moves the front over a slice that was read at `state`; reads it again if that is not the
-  /// committed state any more.
+  /// Moves the front past a slice that was read at `state`. Reads the slice again if that is no
+  /// longer the committed state.
   Status take(const std::shared_ptr<const state::State>& state, Slice slice);
   void judge();
   void give_up(Error error);
   void record(const ScrubFinding& outcome);
   void next_database();
-  bool has_something() const;  ///< worth a file
+  bool has_something() const;  ///< whether there is progress worth saving
   void save();
   Status write(const layout::ScrubMark& mark);
 
@@ -90,12 +92,13 @@ class Scrubber {
   const Logger logger_;
   block::ScrubPart part_;
 
-  std::mutex step_mutex_;  ///< one slice, or one save, at a time; never taken by a commit
+  std::mutex step_mutex_;  ///< one slice or one save at a time; commits never lock it
   Clock::time_point saved_at_;
-  std::int64_t saved_version_ = -1;  ///< of SCRUB on disk; -1: not known, or none
+  std::int64_t saved_version_ = -1;  ///< of SCRUB on disk; -1 if unknown or there is none
 
   mutable std::mutex status_mutex_;
-  ScrubStatus status_;  ///< rows, version and fraction of its progress are filled in when asked
+  /// `status` fills in progress.rows, progress.version, fraction and rows_per_second.
+  ScrubStatus status_;
   std::optional<Clock::time_point> first_step_;
 
   std::atomic<bool> stop_{false};
