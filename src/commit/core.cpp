@@ -39,7 +39,8 @@ std::unique_ptr<memtable::RowCache> make_cache(const Options& options) {
 Core::Core(CoreSetup setup)
     : setup_(std::move(setup)),
       logger_(setup_.options.log),
-      // A buffer is full when it is somewhat above its size.
+      // Flushes start when buffers are somewhat above write_buffer, so keep pages for a quarter
+      // more.
       pages_(std::make_shared<memory::PagePool>(std::min(setup_.options.write_buffer, kMostPages) /
                                                 4 * 5)),
       cache_(make_cache(setup_.options)),
@@ -62,7 +63,7 @@ Core::Core(CoreSetup setup)
   flusher.lifetime = setup_.lifetime.get();
   flusher.published = &published_;
   flusher.fault = setup_.fault.get();
-  // A lower limit would wait for a compaction that nothing starts.
+  // With a lower limit a flush would wait for a compaction that never starts.
   flusher.level0_limit =
       std::max<std::uint64_t>(setup_.options.level0_limit, rocks::kCompactionFrom - 1);
   flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
@@ -134,7 +135,7 @@ void Core::discard() { pending_.begin(*published_.load()); }
 
 Result<Roots> Core::commit(std::int64_t version) {
   FLATKV_TRY(check_usable());
-  // Not the state itself: its buffers may be flushed while this waits for room.
+  // Do not keep the state: its buffers may be flushed while this waits for room.
   const auto next = version_after(published_.load()->version);
   if (version != next) {
     return fail(ErrorCode::version_mismatch, next ? "the next version is " + std::to_string(*next)
@@ -164,14 +165,14 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto log_start = Clock::now();
   Digest chain;
   if (Status logged = write_record(version, roots, chain); !logged) {
-    // The record may or may not be on disk; only a reopen can tell.
+    // The record may or may not be on disk; only recovery can tell.
     setup_.fault->set(logged.error());
     return std::unexpected(std::move(logged).error());
   }
   timings_.log = since(log_start);
 
   const auto buffer_start = Clock::now();
-  // Loaded here: making room may have frozen what were the active buffers before.
+  // Load the state only now: make_room() may have frozen the active buffers.
   const auto ready = published_.load();
   std::array<codec::Stats, 4> stats;
   for (std::size_t i = 0; i < 4; ++i) stats[i] = ready->databases[i].stats;
@@ -184,7 +185,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   absent_key_filter_.reached(published_.load());
   const std::uint64_t every = setup_.options.snapshot_interval;
   if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
-  // Early where nothing has to be waited for; otherwise the next commit waits.
+  // Freeze now if that need not wait; otherwise the next commit waits.
   if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());
   timings_.publish = since(publish_start);
   {
@@ -243,7 +244,8 @@ void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots
       state.roots = roots;
       for (std::size_t i = 0; i < 4; ++i) {
         state::DbState& own = state.databases[i];
-        if (own.stats.version > version) continue;  // replay: this database is ahead of the block
+        // During replay a database may be ahead of the block.
+        if (own.stats.version > version) continue;
         if (*own.hash != hashes[i]) own.hash = std::make_shared<const LtHash>(hashes[i]);
         own.stats = stats[i];
         own.stats.version = version;
@@ -278,7 +280,7 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
     level = level && current->databases[i].stats.version <= version;
   }
   if (Status staged = pending_.replay(std::move(payload), *entry, take); !staged) {
-    // What no caller could have given was not logged either.
+    // apply() rejects this input, so it was never logged: the record is damaged.
     if (staged.error().code != ErrorCode::invalid_argument) return staged;
     return damaged("the logged block is not valid: " + staged.error().message);
   }
@@ -315,7 +317,7 @@ Result<std::shared_ptr<const state::State>> Core::view_state() const {
         .path(setup_.store);
   }
   auto state = held_state();
-  if (!state->lifetime) FLATKV_TRY(check_readable());  // closed since, by another thread
+  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
   return state;
 }
 

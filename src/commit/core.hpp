@@ -23,8 +23,8 @@
 
 namespace flatkv::commit {
 
-/// What a core is started with: open databases, where each of them is, and the log (none in a
-/// clone).
+/// What a core starts with: open databases and the version of each. The log is attached later
+/// (`start_logging`); a clone has none.
 struct CoreSetup {
   state::Environment environment;
   Options options;
@@ -32,31 +32,34 @@ struct CoreSetup {
   layout::Manifest manifest;
   std::shared_ptr<state::OpenGeneration> lifetime;
   std::shared_ptr<const state::State> state;  ///< each database at its own version, empty buffers
-  std::optional<std::int64_t> metadata_version;  ///< G; nothing for an empty metadata database
-  std::shared_ptr<state::PoisonLatch> fault;  ///< already wired to the databases' background errors
+  std::optional<std::int64_t> metadata_version;  ///< G; unset for an empty metadata database
+  /// Already connected to the databases' background errors.
+  std::shared_ptr<state::PoisonLatch> fault;
 };
 
-/// Moves the changed rows of a block into the active buffers of `state` as of `version`, and counts
+/// Copies the changed rows of a block into the active buffers of `state` at `version`, and counts
 /// them in `stats`.
 void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
                  std::int64_t version, std::array<codec::Stats, 4>& stats);
 
-/// The running store: pending block, published state, log, flusher. The write side belongs to one
-/// thread; what is marked so to any, also beside `close` and `retire`.
+/// The running store: pending block, published state, log and flusher. One thread at a time may
+/// write. Any thread may call state, held_state, view_state, check_readable, durable_version,
+/// wait_durable, in_callback, poison, metrics, timings and the accessors `setup`, `fault` and
+/// `scrubber`, also during `close` and `retire`.
 ///
-/// Order of a commit, each step only after the one before (docs/recovery.md):
+/// A commit takes these steps in this order (docs/recovery.md):
 ///   room for a buffer → log record (durable in `sync`) → rows into the buffer → state published.
 class Core {
  public:
   explicit Core(CoreSetup setup);
   ~Core();
 
-  /// Attaches the log; before that the core replays (`replay_block`) or serves a clone.
+  /// Attaches the log. Before that, the core replays (`replay_block`) or serves a clone.
   void start_logging(std::unique_ptr<changelog::Writer> log);
 
-  /// Scrubs this store from here on; before anything is replayed, since every block has to pass.
+  /// Starts the scrub of this store. Call it before replay, since every block must pass the scrub.
   void scrub_from(scrub::ScrubStart start);
-  /// Null where it is not scrubbed.
+  /// Null if the store is not scrubbed.
   scrub::Scrubber* scrubber() const noexcept { return scrubber_.get(); }
 
   Status apply(std::span<const NamedChangeSet> change_sets);
@@ -64,38 +67,40 @@ class Core {
   void discard();
   block::PendingBlock& pending() noexcept { return pending_; }
 
-  /// Replays one logged block on the databases that are behind it. Checks every checksum and, where
-  /// all databases are level, the root against its record (docs/specification.md#replay).
+  /// Applies one logged block to the databases that are behind it. Compares every checksum with the
+  /// record and, if all databases are level, the root too (docs/specification.md#replay).
   Status replay_block(const changelog::RecordHeader& header, Bytes payload);
 
   std::shared_ptr<const state::State> state() const { return published_.load(); }
-  /// `store_failed` on a closed handle, which has let go of everything that could be read.
+  /// `store_failed` if the store is closed, since nothing is left to read; `unsupported` in a
+  /// forked child.
   Status check_readable() const;
-  /// As `state`, for a user who keeps it: counted as kept by views.
+  /// As `state`, for a user who keeps it: its buffers are counted as kept by views.
   std::shared_ptr<const state::State> held_state() const;
-  /// As `held_state`, but refused with `no_space` above max_view_bytes.
+  /// As `held_state`, but refused with `no_space` above max_view_bytes. Any thread.
   Result<std::shared_ptr<const state::State>> view_state() const;
-  /// Goes on counting what views of the store's last core keep.
+  /// Continues the count of buffers that views of the previous core keep.
   void count_views_of(const Core& last) { holds_ = last.holds_; }
 
-  /// Freezes what is in memory, flushes it and waits. `urgent`: not held up by compaction.
+  /// Freezes the active buffers, flushes and waits. `urgent`: does not wait for compaction.
   Status flush(bool urgent);
-  /// Flushes at the current version and checkpoints before any later flush; waits for the result.
+  /// Flushes at the current version, checkpoints before any later flush, and waits for the result.
   Status snapshot();
 
-  /// Waits until nothing runs in the background any more; nothing starts before the next commit.
+  /// Waits until no flush is queued or running; none starts before the next commit.
   Status quiesce();
-  /// Another generation took this one's place: background work ends, nothing more is written.
-  /// Reads and views go on. Joins threads that run the user's code: never under a lock.
+  /// For a generation that another one has replaced: ends background work, so that nothing more is
+  /// written. Reads and views go on. Joins threads that run the user's code, so never call it under
+  /// a lock.
   void stop_background();
-  /// After `stop_background`: lets go of the databases; the directory goes with the last view.
+  /// After `stop_background`: releases the databases; the last view removes the directory.
   void retire();
   /// Poisons the store. Any thread.
   void poison(Error error) noexcept { setup_.fault->set(std::move(error)); }
-  /// Whether the caller is a callback that a thread of this store runs (Options::on_durable).
+  /// Whether the caller runs inside a callback on a thread of this store (Options::on_durable).
   bool in_callback() const noexcept { return group_commit_ && group_commit_->in_callback(); }
 
-  /// Everything to disk; leaves CLEAN behind unless something failed. Once.
+  /// Writes everything to disk, and CLEAN unless something failed. Closing again does nothing.
   Status close();
 
   std::int64_t durable_version() const noexcept;
@@ -104,12 +109,12 @@ class Core {
   const CoreSetup& setup() const noexcept { return setup_; }
   const state::PoisonLatch& fault() const noexcept { return *setup_.fault; }
   changelog::Writer* log() const noexcept { return log_.get(); }
-  /// Null where it is off. For reads of the current state only.
+  /// Null if disabled. For reads of the current state only.
   memtable::RowCache* cache() const noexcept { return cache_.get(); }
-  /// Likewise.
+  /// For reads of the current state only.
   block::RowLookup& row_lookup() noexcept { return row_lookup_; }
   block::AbsentKeyFilter& absent_key_filter() noexcept { return absent_key_filter_; }
-  /// Whether something is on its way into the databases.
+  /// Whether a flush is queued or running.
   bool flushing() const { return flusher_ && flusher_->busy(); }
   /// Any thread.
   StoreMetrics metrics() const;
@@ -120,13 +125,14 @@ class Core {
   }
 
  private:
-  /// Neither failed nor closed; `store_failed` otherwise.
+  /// `store_failed` if the store has failed or is closed; `unsupported` in a forked child.
   Status check_usable() const;
   Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
   void publish(std::int64_t version, const Digest& chain, const Roots& roots,
                const std::array<codec::Stats, 4>& stats);
   bool flush_due() const;
-  /// Freezes what is due, waiting for the flusher where it must: the back-pressure of commit.
+  /// Freezes the buffers if a flush or a snapshot is due, and waits for the flusher if it must: the
+  /// back-pressure of commit.
   Status make_room();
   /// Freezes the active buffers at the current version and hands them to the flusher.
   void freeze(bool urgent, std::function<void()> afterwards);
@@ -138,8 +144,8 @@ class Core {
 
   CoreSetup setup_;
   Logger logger_;
-  std::shared_ptr<memory::PagePool> pages_;    ///< of write buffers that were flushed
-  std::unique_ptr<memtable::RowCache> cache_;  ///< null: off
+  std::shared_ptr<memory::PagePool> pages_;    ///< pages of flushed buffers, for the next ones
+  std::unique_ptr<memtable::RowCache> cache_;  ///< null: disabled
   block::AbsentKeyFilter absent_key_filter_;
   block::RowLookup row_lookup_;
   state::Published published_;
@@ -148,20 +154,20 @@ class Core {
   std::unique_ptr<changelog::Writer> log_;
   std::unique_ptr<GroupCommit> group_commit_;
   std::array<std::int64_t, 4>
-      frozen_versions_{};               ///< each database's, once all handed over is flushed
-  std::int64_t metadata_version_ = -1;  ///< likewise G; -1 is none
-  std::int64_t frozen_at_ = 0;          ///< version and log bytes at the last freeze
+      frozen_versions_{};               ///< of each database once everything submitted is flushed
+  std::int64_t metadata_version_ = -1;  ///< G, likewise; -1 is none
+  std::int64_t frozen_at_ = 0;          ///< the version of the last freeze
   std::uint64_t frozen_log_bytes_ = 0;
   bool snapshot_due_ = false;
-  std::atomic<std::uint64_t> ignored_{0};  ///< change sets of the blocks before the pending one
+  std::atomic<std::uint64_t> ignored_{0};  ///< change sets ignored in blocks before the pending one
   CommitTimings timings_;                  ///< of the commit under way
   mutable std::mutex timings_mutex_;
   CommitTimings last_timings_;
   std::atomic<bool> closed_{false};
-  /// Shared while somebody reads what `let_go` takes away, alone while it does.
+  /// Held shared while someone reads what `let_go` releases, exclusively by `let_go`.
   mutable std::shared_mutex ending_;
   std::unique_ptr<scrub::Scrubber> scrubber_;  ///< null: not scrubbed
-  std::unique_ptr<Flusher> flusher_;           // last: its thread uses everything above
+  std::unique_ptr<Flusher> flusher_;           // last: its thread uses the members above
 };
 
 }  // namespace flatkv::commit

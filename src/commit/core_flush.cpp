@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The half of Core that moves rows out of memory: freezing, back-pressure, snapshots, close.
+// The part of Core that moves rows out of memory: freezing, back-pressure, snapshots, close.
 #include <algorithm>
 #include <future>
 
@@ -49,11 +49,12 @@ bool Core::all_frozen() const {
   return metadata_version_ >= current->version;
 }
 
-/// The next buffer begins with an index for what this one ended with and a quarter more: growing it
-/// in the middle of a block would hold that up by fifty milliseconds. Its pages are those of a
-/// buffer that was flushed.
+/// Sizes the index of the next buffer for the rows of the last one and a quarter more: growing it
+/// in the middle of a block would delay that block by fifty milliseconds. The pages are those of a
+/// flushed buffer.
 std::shared_ptr<memtable::Memtable> Core::next_buffer(const memtable::Memtable& last) const {
-  constexpr std::uint64_t kLeastRowBytes = 128;  // an index for more than fits would count as full
+  // An index for more rows than fit would itself fill the buffer.
+  constexpr std::uint64_t kLeastRowBytes = 128;
   return std::make_shared<memtable::Memtable>(
       static_cast<std::size_t>(std::min<std::uint64_t>(
           last.keys() + last.keys() / 4, setup_.options.write_buffer / kLeastRowBytes)),
@@ -85,8 +86,8 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
   frozen_log_bytes_ = log_ ? log_->appended_bytes() : 0;
   batch.urgent = urgent;
   batch.afterwards = std::move(afterwards);
-  // The pending block reads through the state it began on; its writes are not in any buffer yet,
-  // and that state's buffers stay right, so it may go on with it.
+  // The pending block may keep reading through its base state: its own writes are in no buffer yet,
+  // and the state's buffers stay valid.
   flusher_->submit(std::move(batch));
 }
 
@@ -141,7 +142,7 @@ Status Core::snapshot() {
   auto result = std::make_shared<std::promise<Status>>();
   auto future = result->get_future();
   freeze_for_snapshot([result](Status done) { result->set_value(std::move(done)); });
-  FLATKV_TRY(flusher_->wait_idle());  // a failed flush: nothing will ever set the result
+  FLATKV_TRY(flusher_->wait_idle());  // after a failed flush nothing would ever set the result
   return future.get();
 }
 
@@ -164,7 +165,8 @@ void Core::retire() {
   static_cast<void>(let_go());
 }
 
-/// What is left knows version, roots and hashes and holds nothing: views alone keep the databases.
+/// Afterwards the state still has version, roots and hashes, but keeps nothing alive: only views
+/// keep the databases.
 Status Core::let_go() {
   {
     const std::lock_guard lock(ending_);
@@ -194,7 +196,7 @@ Status Core::close() {
     if (done) done = flush_all(true);
     if (done) done = log_->sync();
   }
-  stop_background();  // waits for a flush that runs
+  stop_background();  // waits for a running flush
   if (done) done = setup_.fault->first();
   if (done && log_ && scrubber_) scrubber_->save_at_close();
   if (done && log_) {

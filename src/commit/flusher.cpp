@@ -28,10 +28,10 @@ std::uint64_t since(Clock::time_point start) {
 
 constexpr std::size_t kAhead = 16;
 
-/// A flush is in no hurry while there is room, and a block that shares its cores with one is: so
-/// this thread gives way, and whoever waits for it leaves it a core by waiting. On Linux a thread
-/// has a nice value of its own; where it cannot be set a flush is only more in the way. (A block's
-/// p99 over its p50, flushes and compactions beside it on two cores: 4.4 without, 3.3 with it.)
+/// Lowers this thread's priority: a block being committed on the same cores is more urgent. When a
+/// commit waits for a flush, the waiting itself frees a core. On Linux each thread has its own nice
+/// value; if it cannot be set, a flush is merely more in the way. (p99/p50 of a block with flushes
+/// and compactions beside it on two cores: 4.4 without, 3.3 with this.)
 void give_way() noexcept {
   constexpr int kNice = 10;
   static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
@@ -90,8 +90,8 @@ void Flusher::run() {
     changed_.wait(lock, [&] {
       if (stop_ || queue_.empty()) return stop_;
       if (!setup_.fault->failed()) return true;
-      // Whoever set it (the sync of the group, RocksDB) woke nobody here, and nothing is taken from
-      // the queue any more: who waits for that has to hear of it.
+      // Whoever set the fault (the group's sync, RocksDB) woke nobody here, and the queue no longer
+      // drains: wake those who wait for it.
       changed_.notify_all();
       return false;
     });
@@ -104,14 +104,14 @@ void Flusher::run() {
     run_batch(batch);
     nanoseconds_ += since(start);
     ++flushes_;
-    batch = {};  // buffers go before anybody is told that there is room
+    batch = {};  // release the buffers before anyone is told that there is room
     lock.lock();
     busy_ = false;
     changed_.notify_all();
   }
 }
 
-/// Whatever is thrown in the middle of a flush or a snapshot poisons the store.
+/// An exception in a flush or a snapshot fails the store.
 void Flusher::run_batch(FrozenBatch& batch) noexcept {
   Status done = guarded([&]() -> Status {
     FLATKV_TRY(flush(batch));
@@ -125,14 +125,15 @@ Status Flusher::flush(FrozenBatch& batch) {
   if (!batch.urgent) wait_for_compaction();
   FLATKV_TRY(setup_.fault->check());
   FLATKV_FAILPOINT("flush.begin");
-  // In every durability mode, nothing enters a database that the log could still lose
+  // In every durability mode: nothing enters a database that the log could still lose
   // (docs/hazards.md#rows-before-the-log).
   if (changelog::Writer* log = log_.load()) {
     FLATKV_TRY(log->sync());
     FLATKV_ASSERT(log->synced() >= batch.version);
   }
   FLATKV_FAILPOINT("flush.log_synced");
-  // By path from here on: never into what has taken the store's place meanwhile.
+  // From here on files are written by path: make sure that nothing else has taken the store's
+  // place.
   if (setup_.lifetime != nullptr) FLATKV_TRY(state::check_there(*setup_.lifetime));
   for (const Database database : layout::kDataDatabases) {
     FrozenBatch::Part& part = batch.parts[static_cast<std::size_t>(database)];
@@ -165,7 +166,7 @@ Result<std::uint64_t> write_table(const rocks::DbOptions& options, const std::st
                                   std::int64_t version, const FrozenBatch::Part& part) {
   FLATKV_ASSIGN(auto table, rocks::TableWriter::create(options, path, rocks::TableBlocks::plain));
   FLATKV_TRY(state::put_local_meta(table, version, *part.hash, part.stats));
-  // In key order rows are strewn over the buffer's memory: each is asked for some rows ahead.
+  // Rows in key order are scattered over the buffer's memory: prefetch a few rows ahead.
   const std::vector<memtable::Memtable::Row>& rows = part.rows->sorted();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i + kAhead < rows.size()) {
@@ -210,7 +211,7 @@ Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Databa
   if (setup_.before_publish) setup_.before_publish(database, *part.rows, version);
   setup_.published->update([&](state::State& state) {
     state::DbState& own = state.of(database);
-    // Buffers leave in the order they were frozen: this one is the oldest.
+    // Buffers are flushed in the order they were frozen: this is the oldest.
     FLATKV_ASSERT(!own.frozen.empty() && own.frozen.back() == part.rows);
     own.frozen.pop_back();
     own.snapshot = std::move(snapshot);
@@ -246,7 +247,7 @@ void Flusher::wait_for_compaction() {
              pressure.pending_compaction_bytes > setup_.pending_compaction_limit;
     });
   };
-  // Ingest obeys none of RocksDB's stalls, so this is the only brake.
+  // RocksDB's write stalls do not apply to ingestion, so this is the only brake.
   std::unique_lock lock(mutex_);
   while (!stop_ && !setup_.fault->failed() && pressed()) {
     changed_.wait_for(lock, std::chrono::milliseconds(5));

@@ -20,30 +20,30 @@
 
 namespace flatkv::commit {
 
-/// Buffers frozen at one version, and what is written beside their rows
+/// The memtables frozen at one version, and what is written beside their rows
 /// (docs/specification.md#flush).
 struct FrozenBatch {
   std::int64_t version = 0;
   struct Part {
     bool take = false;  ///< this database is behind `version` and gets a table
-    std::shared_ptr<const memtable::Memtable> rows;  ///< null where !take
+    std::shared_ptr<const memtable::Memtable> rows;  ///< null if !take
     std::shared_ptr<const LtHash> hash;
     codec::Stats stats;
   };
   std::array<Part, 4> parts;
-  bool metadata = false;  ///< all four are at `version`: write `_meta/*` too
+  bool metadata = false;  ///< all four databases are at `version`: write `_meta/*` too
   bool urgent = false;    ///< for close or a snapshot: does not wait for compaction
-  /// Runs after the last ingest and before any later flush: takes the snapshot.
+  /// Runs after the last ingest and before any later flush: writes the snapshot.
   std::function<void()> afterwards;
 };
 
-/// Moves frozen buffers into the databases on a thread of its own, one batch after another:
-/// log synced through the version, then for each data database table → ingest → publish, the
-/// metadata database last. Any failure poisons the store and nothing more is flushed.
+/// Writes frozen memtables into the databases on its own thread, one batch after another: syncs the
+/// log through the version, then for each data database table → ingest → publish, and the metadata
+/// database last. Any failure fails the store, and nothing more is flushed.
 class Flusher {
  public:
   struct Setup {
-    layout::StoreId store{};  ///< whose the metadata database says it is
+    layout::StoreId store{};  ///< store id that goes into the metadata database
     state::OpenGeneration* lifetime = nullptr;
     state::Published* published = nullptr;
     state::PoisonLatch* fault = nullptr;
@@ -51,7 +51,8 @@ class Flusher {
     std::uint64_t pending_compaction_limit = 0;
     /// Called before every ingest into a data database, with its version.
     std::function<void(std::int64_t)> before_ingest;
-    /// Told of every flushed data database before the state without its buffer is published.
+    /// Called after every ingest into a data database, before the state without that memtable is
+    /// published.
     std::function<void(Database, const memtable::Memtable&, std::int64_t)> before_publish;
   };
   explicit Flusher(Setup setup);
@@ -59,20 +60,22 @@ class Flusher {
   Flusher(const Flusher&) = delete;
   Flusher& operator=(const Flusher&) = delete;
 
-  /// Ends the thread after the batch that it is at; batches that have not begun are dropped. The
-  /// counters can still be read.
+  /// Ends the thread after the batch under way; drops the queued ones. The counters can still be
+  /// read.
   void stop();
 
-  /// Before the first batch that was logged; without a log (a clone) nothing is synced.
+  /// Set it before the first logged batch. Without a log (a clone) nothing is synced.
   void set_log(changelog::Writer* log) { log_.store(log); }
 
   static constexpr std::size_t kMaxFrozen = 2;
 
-  /// Waits until fewer than kMaxFrozen batches are queued or running; `store_failed` if poisoned.
+  /// Waits until fewer than kMaxFrozen batches are queued or running; `store_failed` if the store
+  /// has failed.
   Status wait_for_room();
   bool has_room() const;
   void submit(FrozenBatch batch);
-  /// Waits until all that was submitted is in the databases; the first failure otherwise.
+  /// Waits until every submitted batch is in the databases. Returns the first failure of the store,
+  /// if any.
   Status wait_idle();
 
   /// Whether a batch is queued or running.

@@ -16,8 +16,8 @@ FrozenBatch empty_batch() {
   return batch;
 }
 
-// A sync of the group or a compaction fails on a thread of its own and wakes nobody: whoever waits
-// for the flusher hears of it all the same, at whatever moment it comes.
+// A sync of the group or a compaction fails on its own thread and wakes nobody. Whoever waits for
+// the flusher must learn of it at whatever moment it happens.
 TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
   for (unsigned round = 0; round < 4'000; ++round) {
     state::PoisonLatch fault;

@@ -46,8 +46,8 @@ void GroupCommit::run() {
   name_thread("flatkv-sync");
   std::unique_lock lock(mutex_);
   while (true) {
-    // Compared with what was told, not with what is durable: a flush or a new segment syncs the log
-    // too, and whoever waits here has to hear of it.
+    // Compare with what was told, not with what is durable: a flush or a new segment syncs the log
+    // too, and those who wait here must still be told.
     wake_.wait(lock, [&] { return stop_ || appended_ > told_; });
     if (appended_ <= told_) return;
     lock.unlock();
@@ -55,13 +55,13 @@ void GroupCommit::run() {
     const Status done = sync_and_tell(durable);
     if (!done) fault_.set(done.error());
     lock.lock();
-    // After a failure nothing more is synced; those who wait look at the fault.
+    // After a failure nothing more is synced; those who wait check the fault.
     told_ = done ? durable : std::numeric_limits<std::int64_t>::max();
     synced_.notify_all();
   }
 }
 
-/// An exception of the callback poisons the store like a failed sync.
+/// An exception of the callback fails the store like a failed sync.
 Status GroupCommit::sync_and_tell(std::int64_t& durable) noexcept {
   return guarded([&]() -> Status {
     FLATKV_TRY(fault_.check());

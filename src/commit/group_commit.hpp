@@ -11,8 +11,8 @@
 
 namespace flatkv::commit {
 
-/// Group durability: a thread that syncs the log while blocks are committed, so that at most a
-/// given number of them is not yet durable. A failed sync poisons the store.
+/// Group durability: a thread syncs the log while blocks are committed, so that at most a given
+/// number of them is not yet durable. A failed sync fails the store.
 class GroupCommit {
  public:
   GroupCommit(changelog::Writer& log, state::PoisonLatch& fault,
@@ -21,13 +21,14 @@ class GroupCommit {
   GroupCommit(const GroupCommit&) = delete;
   GroupCommit& operator=(const GroupCommit&) = delete;
 
-  /// Syncs and tells what is left, then ends the thread. Never under a lock that the callback could
-  /// want; not from the callback itself.
+  /// Syncs what is left, tells of it and ends the thread. Never call it under a lock that the
+  /// callback could want, nor from the callback.
   void stop();
-  /// Whether the caller is the callback.
+  /// Whether the caller runs inside the callback.
   bool in_callback() const noexcept { return std::this_thread::get_id() == thread_id_; }
 
-  /// A block was appended: wakes the thread; waits while more than `most` blocks are not durable.
+  /// Tells that a block was appended and wakes the thread. Waits while more than `most` blocks are
+  /// not durable.
   Status appended(std::int64_t version, std::uint32_t most);
   /// Waits until `version` is durable.
   Status wait(std::int64_t version);
@@ -43,10 +44,11 @@ class GroupCommit {
   std::condition_variable wake_;
   std::condition_variable synced_;
   std::int64_t appended_;
-  std::int64_t told_;  ///< highest durable version that waiting threads and the callback heard of
+  /// Highest durable version that the callback and waiting threads were told of.
+  std::int64_t told_;
   bool stop_ = false;
   std::thread thread_;
-  const std::thread::id thread_id_;  ///< outlives the thread
+  const std::thread::id thread_id_;  ///< still valid after the thread has ended
 };
 
 }  // namespace flatkv::commit

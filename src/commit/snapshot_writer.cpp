@@ -22,12 +22,12 @@ Status write_snapshot(fs::FileSystem& files, const std::string& generation,
   const std::int64_t version = request.state.version;
   const auto there = layout::find_snapshot(files, generation, version, true);
   if (there && there->chain == request.chain) {
-    // Its name may be of a try that failed after the rename.
+    // The directory entry may not be durable yet, if an earlier attempt failed after the rename.
     return files.sync_directory(generation);
   }
   if (there) {
-    logger.warning("a snapshot of another branch at version " + std::to_string(version) +
-                   " gives way to one of this chain");
+    logger.warning("the snapshot at version " + std::to_string(version) +
+                   " is of another branch and is replaced");
   }
   const std::string building = layout::unfinished_snapshot_path(generation, version);
   FLATKV_TRY(fs::remove_tree(files, building));
