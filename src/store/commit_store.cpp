@@ -53,7 +53,7 @@ CommitStore::CommitStore(CommitStore&&) noexcept = default;
 CommitStore& CommitStore::operator=(CommitStore&&) noexcept = default;
 CommitStore::~CommitStore() = default;
 
-// The writer's.
+// Writer's functions.
 
 Status CommitStore::apply(std::span<const NamedChangeSet> change_sets) {
   commit::Core& core = impl_->core();
@@ -150,15 +150,15 @@ Status CommitStore::rollback(std::int64_t version) {
     recovery::Rollback rollback(environment, std::move(place), lock, setup.options);
     FLATKV_TRY(rollback.plan(version));
     FLATKV_TRY(rollback.build());
-    // From the swap on this core's generation may be the abandoned one: whatever goes wrong now, an
-    // exception too, it must not commit any more.
+    // After the swap this core's generation may be the replaced one. Whatever goes wrong from here
+    // on, an exception included, this core must not commit any more.
     Status swapped = rollback.publish();
     if (!swapped) {
-      core.poison(swapped.error());  // nobody knows which generation is live now
+      core.poison(swapped.error());  // it is not known which generation is live
       return swapped;
     }
     core.stop_background();
-    // Reads and views are served by the old core until the new one is there.
+    // The old core serves reads and views until the new one is ready.
     auto opened = recovery::open_locked(environment, setup.store, setup.options, lock);
     if (!opened) {
       core.poison(opened.error());
@@ -180,7 +180,7 @@ Status CommitStore::close() {
   return store::writer_step(core, [&] { return core.close(); });
 }
 
-// Any thread's. Each works on the core that is there when it begins.
+// Any thread's functions. Each works on the core that is current when it begins.
 
 Roots CommitStore::committed_roots() const noexcept { return impl_->shared()->state()->roots; }
 std::int64_t CommitStore::version() const noexcept { return impl_->shared()->state()->version; }
@@ -197,7 +197,7 @@ Result<ReadView> CommitStore::view() const {
       const auto core = impl_->shared();
       auto state = core->view_state();
       if (state) return read::make_view(*std::move(state));
-      // The core went between the two lines: the one that took its place has a state.
+      // A rollback may have retired this core between the two lines: try its successor.
       if (core == impl_->shared()) return std::unexpected(std::move(state).error());
     }
   });

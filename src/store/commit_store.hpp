@@ -16,21 +16,21 @@
 
 namespace flatkv {
 
-/// The running store and what a rollback exchanges. The writer's thread alone exchanges the core,
-/// so it reads the pointer without the lock; every other thread takes a reference under it. Nothing
-/// runs under the lock but the copy of a pointer.
+/// The core, and what a rollback replaces along with it. Only the writer's thread replaces the
+/// core, so it reads the pointer without the lock; every other thread copies the pointer under it.
+/// Nothing else happens under the lock.
 struct CommitStore::Impl {
   explicit Impl(recovery::Opened opened);
   ~Impl() { state::leave_to_parent(core_); }
 
-  /// For functions of the writer.
+  /// For the writer's functions.
   commit::Core& core() noexcept { return *core_; }
-  /// For functions of any thread: what is returned outlives a rollback.
+  /// For any thread's functions: the returned core outlives a rollback.
   std::shared_ptr<commit::Core> shared() const {
     const std::lock_guard lock(mutex_);
     return core_;
   }
-  /// Goes on with another core. Gives back the one before, whose views live on.
+  /// Replaces the core. Returns the previous one, whose views live on.
   std::shared_ptr<commit::Core> exchange(recovery::Opened opened);
 
   OpenReport report;
@@ -43,13 +43,13 @@ struct CommitStore::Impl {
 
 namespace store {
 
-/// CommitStore::open and create on a given environment.
+/// CommitStore::open in a given environment.
 Result<CommitStore> open_commit_store(const state::Environment& environment,
                                       const std::string& path, const Options& options);
 
-/// Runs a step of the writer. In a callback that a thread of the store runs it is refused: it would
-/// wait for itself. When the step throws, nobody knows how far it came: the store is poisoned and
-/// the pending block dropped.
+/// Runs one of the writer's functions. Refuses it in a callback on a thread of the store, where it
+/// would wait for itself. If the step throws, it is not known how far it came: the store fails and
+/// the pending block is dropped.
 template <class Step>
 auto writer_step(commit::Core& core, Step&& step) noexcept -> decltype(step()) {
   try {

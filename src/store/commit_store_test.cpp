@@ -46,12 +46,12 @@ TEST(CommitStore, ReadsOnTheHandleUseAndFeedTheRowCache) {
   const auto expect_hits = [&](std::uint64_t hits) { EXPECT_EQ(store.metrics().cache_hits, hits); };
   expect_hits(0);
   EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(7));  // from the table
-  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);    // absent, kept as such
+  EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);    // absent, and cached as such
   expect_hits(0);
   EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(7));
   EXPECT_EQ(must(store.get(Block::slot_key(1, 2))), std::nullopt);
   expect_hits(2);
-  // What is written is seen through the buffer, then through the flush, then pending.
+  // A write is seen through the buffer, then after the flush, then as pending.
   must(Block().slot(1, 1, 8).slot(1, 2, 9).commit(store));
   EXPECT_EQ(must(store.get(Block::slot_key(1, 1))), Block::word(8));
   must(store.flush());
@@ -97,7 +97,7 @@ TEST(CommitStore, SecondApplySeesTheFirst) {
   CommitStore one = open_new(dir / "one");
   CommitStore two = open_new(dir / "two");
   must(Block().slot(1, 1, 1).apply(one));
-  static_cast<void>(one.root_hash());  // asked for in between: hashes what there is
+  static_cast<void>(one.root_hash());  // hashes the writes so far
   must(Block().slot(1, 1, 2).remove(Block::slot_key(3, 3)).apply(one));
   must(Block().slot(1, 1, 2).apply(two));
   EXPECT_EQ(one.working_roots().value(), two.working_roots().value());
@@ -268,7 +268,7 @@ TEST(CommitStore, RotBelowTheDatabasesLosesNoLaterBlock) {
     for (unsigned i = 0; i < 4; ++i) must(Block().slot(1, i, i + 1).commit(store));
     must(store.flush());
     for (unsigned i = 0; i < 3; ++i) roots = must(Block().slot(2, i, i + 1).commit(store));
-    // What a crash at this moment leaves.
+    // What a crash at this moment would leave.
     std::filesystem::copy(dir / "live", dir / "s", std::filesystem::copy_options::recursive);
   }
   const std::string log = dir / "s/gen-00000001/changelog/00000000000000000001.log";

@@ -7,7 +7,7 @@ namespace flatkv::store {
 
 Result<std::optional<LogRecord>> LogLookup::find(std::int64_t version) {
   if (version < 1) return std::nullopt;
-  // Pruning, on the flusher's thread, may remove a segment that was there when the log was listed.
+  // Pruning, on the flusher's thread, may remove a segment after the log was listed.
   constexpr int kTries = 3;
   for (int attempt = 1;; ++attempt) {
     auto found = look(version);

@@ -10,14 +10,14 @@
 
 namespace flatkv::store {
 
-/// Records of a log that this process writes, by version. Asking for versions in ascending order
-/// costs one header read each. One thread.
+/// Finds records by version in a log that this process writes. In ascending order of versions each
+/// costs one header read. One thread.
 class LogLookup {
  public:
   LogLookup(fs::FileSystem& files, std::string directory, changelog::StoreId store)
       : files_(files), directory_(std::move(directory)), store_(store) {}
 
-  /// Nothing if the log does not keep that version.
+  /// Nothing if the log does not hold that version.
   Result<std::optional<LogRecord>> find(std::int64_t version);
 
  private:
@@ -28,7 +28,7 @@ class LogLookup {
   changelog::StoreId store_;
   std::optional<changelog::LogWalk> survey_;
   std::optional<changelog::Reader> reader_;
-  std::int64_t next_ = 0;  ///< version that the reader gives next
+  std::int64_t next_ = 0;  ///< version that the reader returns next
 };
 
 }  // namespace flatkv::store

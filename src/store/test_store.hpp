@@ -18,7 +18,7 @@
 
 namespace flatkv::store {
 
-/// A directory of its own, removed at the end.
+/// A temporary directory, removed at the end.
 class TempDir {
  public:
   TempDir() {
@@ -34,7 +34,7 @@ class TempDir {
   std::string path_;
 };
 
-/// Writes of one block, owning their bytes.
+/// The writes of one block, with their bytes.
 class Block {
  public:
   Block& set(Bytes key, Bytes value) {
@@ -91,7 +91,7 @@ class Block {
   std::vector<Row> rows_;
 };
 
-/// The value, or a failed test with the error's text.
+/// The value; on an error, fails the test with its text.
 template <class T>
 T must(Result<T> result) {
   if (!result) {
@@ -101,13 +101,13 @@ T must(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
-/// A store that creates itself and takes no automatic snapshots.
+/// Opens a store, and creates it if there is none.
 inline CommitStore open_new(const std::string& path, Options options = {}) {
   options.create_if_missing = true;
   return must(CommitStore::open(path, options));
 }
 
-/// Digest of all names and contents below a directory but LOCK, which is only for people.
+/// A digest of all names and contents below a directory except LOCK, which is only informative.
 inline std::string tree_digest(const std::string& directory) {
   namespace stdfs = std::filesystem;
   std::vector<std::string> lines;
