@@ -11,7 +11,7 @@ namespace flatkv::test {
 namespace {
 
 constexpr unsigned kRows = 3000;
-/// Enough for the rows that are there, not for those to come.
+/// Enough for the rows that exist, not for those to come.
 constexpr std::uint64_t kTooFewBytes = 8 << 10;
 
 block::AbsentKeyFilter& absent_key_filter(CommitStore& store) {
@@ -25,7 +25,8 @@ store::Block new_slots(unsigned account, unsigned count = kRows) {
   return block;
 }
 
-/// Committed to both, with the same roots. Returns how many keys the first did not look for.
+/// Commits the block to both stores, with the same roots. Returns how many keys the first store did
+/// not look up.
 std::uint64_t commit_to_both(store::Block block, CommitStore& with, CommitStore& without) {
   const std::uint64_t before = with.metrics().key_filter_answers;
   EXPECT_EQ(store::must(block.commit(with)), store::must(block.commit(without)));
@@ -34,7 +35,8 @@ std::uint64_t commit_to_both(store::Block block, CommitStore& with, CommitStore&
 
 class TwoStores : public ::testing::Test {
  protected:
-  /// One with filters of at most so many bytes and one without, on copies of the same rows.
+  /// Opens one store with filters of at most `most_bytes` and one without, on copies of the same
+  /// rows.
   void open(std::uint64_t most_bytes) {
     for (const char* name : {"with", "without"}) {
       CommitStore store = store::open_new(dir_ / name);
@@ -62,7 +64,7 @@ TEST_F(TwoStores, AFilterOfARowsScanAnswersForNewKeys) {
   absent_key_filter(*with_).wait();
   EXPECT_GT(with_->metrics().key_filter_memory, 0U);
   EXPECT_GT(commit(new_slots(3)), kRows * 9 / 10);
-  // Keys of the scan, of blocks after it, deleted ones, and deleted ones that come again.
+  // Keys of the scan, keys of later blocks, deleted keys, and deleted keys that are set again.
   EXPECT_EQ(commit(new_slots(1)), 0U);
   EXPECT_EQ(commit(new_slots(2)), 0U);
   EXPECT_EQ(commit(new_slots(3)), 0U);
@@ -118,7 +120,7 @@ TEST_F(TwoStores, AScanKeepsNoBuffers) {
   EXPECT_TRUE(buffer.expired());
   go_on.set_value();
   absent_key_filter(*with_).wait();
-  EXPECT_EQ(commit(new_slots(2)), 0U);  // what was only in the buffer is known
+  EXPECT_EQ(commit(new_slots(2)), 0U);  // keys that were only in the buffer are known
   EXPECT_GT(commit(new_slots(3)), kRows * 9 / 10);
   store::expect_verified(*with_);
 #else
@@ -135,7 +137,7 @@ TEST(AbsentKeyFilter, AnEmptyStoreIsKnownFromTheStart) {
   store::must(new_slots(2).commit(store));
   EXPECT_GT(store.metrics().key_filter_answers, 2 * kRows * 9 / 10);
   store::must(store.close());
-  store = store::must(CommitStore::open(dir / "s"));  // not empty: nothing is known of it
+  store = store::must(CommitStore::open(dir / "s"));  // not empty: no filter yet
   store::must(new_slots(3).commit(store));
   EXPECT_EQ(store.metrics().key_filter_answers, 0U);
   store::expect_verified(store);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What any thread may call, beside everything that the writer does, and what a callback may call.
+// What any thread may call beside everything that the writer does, and what a callback may call.
 // Small enough for ThreadSanitizer, under which scripts/nightly runs it.
 #include <gtest/gtest.h>
 
@@ -87,7 +87,7 @@ TEST_P(AnyThread, BesideAllThatTheWriterDoes) {
       ++calls;
     }
   });
-  // However short a step is, the other thread calls beside it.
+  // Makes sure that the other thread calls during or right after even the shortest step.
   const auto beside = [&](const auto& step) {
     const std::uint64_t before = calls;
     EXPECT_OK(step());
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(Readings, AnyThread, ::testing::Range<std::size_t>(0, r
                            return std::string(readings().at(test.param).name);
                          });
 
-/// A callback that calls all that it may while the writer waits for its thread.
+/// A callback that calls everything it may, while the writer waits for the callback's thread.
 TEST(Callbacks, MayCallWhatAnyThreadMay) {
   TempDir directory;
   std::atomic<CommitStore*> store = nullptr;

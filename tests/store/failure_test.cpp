@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A running store that meets an error: what it says, what it keeps, and what an open finds
+// A running store that meets an error: what it reports, what it keeps, and what an open finds
 // afterwards (fault matrix C3, C4, C7 to C9).
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ class Failure : public StoreFixture {
     return store_->commit(model_.version() + 1);
   }
 
-  /// The store failed: it says so, goes on reading what was committed, and is closed.
+  /// The store has failed: writes say so, and committed state is still readable.
   void expect_failed() {
     EXPECT_TRUE(fails(store_->commit(store_->version() + 1), ErrorCode::store_failed));
     EXPECT_TRUE(fails(store_->apply(Changes().nonce(address(1), 1)), ErrorCode::store_failed));
@@ -48,7 +48,7 @@ class Failure : public StoreFixture {
     }
   }
 
-  /// Reopens at the last acknowledged version or the one that was being committed, and goes on.
+  /// Reopens at the last acknowledged version or at the one being committed, and continues.
   void expect_one_of_two() {
     failpoint::disarm_all();
     EXPECT_FALSE(stdfs::exists(live_generation(path()) + "/CLEAN"));
@@ -69,7 +69,7 @@ class Failure : public StoreFixture {
 // docs/hazards.md#failed-sync-leaves-record
 TEST_F(Failure, CommitThatFailsAtAnyStep) {
   options_.durability = Durability::sync;
-  options_.segment_bytes = 1024;  // so that segments are changed too
+  options_.segment_bytes = 1024;  // so that there are changes of segment
   const std::vector<const char*> sites = {
       "changelog.append.before", "changelog.append.after",      "commit.appended",
       "changelog.sync.before",   "changelog.sync.after",        "commit.durable",
@@ -89,7 +89,7 @@ TEST_F(Failure, CommitThatFailsAtAnyStep) {
     }
     ASSERT_FALSE(committed) << "never hit";
     model_.discard();
-    // Not advanced in memory, and not to be tried again.
+    // The version in memory has not advanced, and a retry is refused.
     EXPECT_EQ(store_->version(), model_.version());
     expect_failed();
     if (HasFatalFailure()) return;
@@ -131,7 +131,7 @@ TEST_F(Failure, FlushThatFailsAtAnyStepKeepsWhatWasAcknowledged) {
       blocks(5);
       failpoint::arm(site, injected, nth);
       const Status flushed = store_->flush();
-      if (flushed) {  // this site is not hit so often in one flush
+      if (flushed) {  // one flush does not hit this site so often
         failpoint::disarm_all();
         close();
         continue;
@@ -177,7 +177,7 @@ TEST_F(Failure, WaitingForAFlushComesBeforeTheRecord) {
         return injected();
       },
       1, 0);
-  // Commits until one waits: the active buffer is full and two frozen ones are there.
+  // Commit until one waits: the active buffer is full and there are two frozen ones.
   std::atomic<std::int64_t> acknowledged = 0;
   std::atomic<bool> done = false;
   Result<Roots> last = Roots{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a block does to the hashes: inserts, updates, deletes, several applies in one block, failed
+// How a block changes the hashes: inserts, updates, deletes, several applies in one block, failed
 // applies, and rows that could be mistaken for each other.
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ class Hashing : public StoreFixture {
  protected:
   void SetUp() override { open(); }
 
-  /// Applies in turn on both; the working roots must agree after each.
+  /// Applies each set to store and model; the working roots must agree after each.
   void in_steps(const std::vector<Changes>& applies) {
     for (const Changes& changes : applies) {
       ASSERT_OK(store_->apply(changes));
@@ -30,7 +30,8 @@ class Hashing : public StoreFixture {
   }
 };
 
-/// Enough writes of all kinds that their rows are hashed while old values are still being read.
+/// Writes of all kinds. In large numbers, their rows are hashed while old values are still being
+/// read.
 Changes many_writes(Random& random, std::size_t count) {
   Changes changes;
   for (std::size_t i = 0; i < count; ++i) {
@@ -49,7 +50,7 @@ Changes many_writes(Random& random, std::size_t count) {
       case 3:
         changes.remove(to_bytes(storage_key(address(1), slot(row))));
         break;
-      default:  // often what is there already
+      default:  // often the value that the row already has
         changes.storage(address(1), slot(row), Bytes(32, value));
         break;
     }
@@ -102,7 +103,7 @@ TEST_F(Hashing, EmptyBlocks) {
 TEST_F(Hashing, LargeBlocksInOneCallAndInSeveral) {
   Random random(17);
   for (int i = 0; i < 12 && !HasFatalFailure(); ++i) {
-    // Rows that an earlier call has touched come again in the next, large or small.
+    // The next call, large or small, writes rows that an earlier one has touched.
     in_steps({many_writes(random, 900), many_writes(random, 300), many_writes(random, 20),
               many_writes(random, 400)});
     // Without asking for the roots in between.
@@ -126,7 +127,7 @@ TEST_F(Hashing, LargeCallsThatAreRefusedOrDroppedLeaveNothing) {
         fails(store_->apply(many_writes(random, 600).set(bytes({0x0a}), Bytes(7, 1)).set({}, {})),
               ErrorCode::invalid_argument));
     failpoint::arm("apply.values_read", [] { return fail(ErrorCode::io, "injected"); });
-    // Reached only where a table has to be asked.
+    // Reached only if a table must be read.
     const Changes second = many_writes(random, 600);
     const Status refused = store_->apply(second);
     failpoint::disarm_all();
@@ -142,7 +143,7 @@ TEST_F(Hashing, LargeCallsThatAreRefusedOrDroppedLeaveNothing) {
 
 // docs/hazards.md#phantom-mix-out
 TEST_F(Hashing, NewAccountWithoutPhantomMixOut) {
-  // The root after one new account is that of its element alone.
+  // The root after one new account is the checksum of its element alone.
   block({Changes().nonce(address(9), 7)});
   PlainLtHash alone;
   Bytes row(40);
@@ -150,7 +151,7 @@ TEST_F(Hashing, NewAccountWithoutPhantomMixOut) {
   alone.add(address(9), row);
   EXPECT_EQ(store_->root_hash().value(), alone.checksum());
   EXPECT_EQ(store_->committed_roots().account, alone.checksum());
-  // And an account that comes into being by a delete is one zero row.
+  // An account that a delete creates is one row of zeros.
   block({Changes().remove(nonce_key(address(10)))});
   alone.add(address(10), Bytes(40));
   EXPECT_EQ(store_->root_hash().value(), alone.checksum());
@@ -190,16 +191,16 @@ TEST_F(Hashing, SeveralAppliesWithAllFour) {
 TEST_F(Hashing, DeleteAcrossApplies) {
   const Address owner = address(3);
   const auto place = storage_key(owner, slot(1));
-  // Never there, set and deleted again: no trace of it.
+  // Never there, then set and deleted: leaves no trace.
   in_steps({Changes().set(place, bytes({1})), Changes().remove(place)});
   EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
-  // There, deleted, set again, deleted.
+  // There, then deleted, set again and deleted.
   in_steps({Changes().set(place, bytes({1}))});
   in_steps({Changes().remove(place), Changes().set(place, bytes({2})), Changes().remove(place)});
   EXPECT_EQ(to_hex(store_->root_hash().value()), kZeroRoot);
   in_steps({Changes().set(place, bytes({1}))});
   in_steps({Changes().remove(place), Changes().set(place, bytes({1}))});
-  // The same over flushes.
+  // The same across flushes.
   ASSERT_OK(store_->flush());
   in_steps({Changes().remove(place)});
   ASSERT_OK(store_->flush());
@@ -233,7 +234,7 @@ TEST_F(Hashing, InvalidInputInTheMiddleLeavesNothing) {
     EXPECT_FALSE(store_->has_pending());
     EXPECT_TRUE(same_roots(store_->working_roots().value(), model_.committed().roots()));
   }
-  // The same on top of a pending block, which goes on.
+  // The same with a pending block, which stays usable.
   const Changes before = Changes().storage(owner, slot(1), bytes({5}));
   ASSERT_OK(store_->apply(before));
   ASSERT_TRUE(model_.apply(before));
@@ -286,13 +287,13 @@ TEST_F(Hashing, ReadErrorIsNeverNotFound) {
     if (!found) {
       ++errors;
       EXPECT_EQ(found.error().code, ErrorCode::corruption) << found.error().to_string();
-      // Its old value cannot be read: the write is refused and the pending block is as it was.
+      // Its old value cannot be read, so the write is refused and the pending block is unchanged.
       const Roots before = store_->working_roots().value();
       EXPECT_FALSE(store_->apply(Changes().nonce(address(5), 5).set(key, bytes({1}))));
       EXPECT_TRUE(same_roots(store_->working_roots().value(), before));
       EXPECT_FALSE(store_->has_pending());
-      // The same where its rows are being hashed by then, and of a block that has others already.
-      Changes large;  // of rows that are in no damaged table
+      // The same in a block that has other rows, some of them being hashed by then.
+      Changes large;  // only rows that are in no damaged table
       Changes next;
       for (std::uint64_t row = 0; row < 300; ++row) {
         large.set(text("legacy " + std::to_string(row)), bytes({1})).nonce(address(row), row);
@@ -303,8 +304,8 @@ TEST_F(Hashing, ReadErrorIsNeverNotFound) {
       EXPECT_FALSE(store_->apply(next.set(key, bytes({1}))));
       EXPECT_TRUE(same_roots(store_->working_roots().value(), after));
       EXPECT_FALSE(store_->get_many(std::vector<ByteView>{key}));
-      // And without asking for the roots in between: what fails, large or small, must not take the
-      // sums of the call before with it.
+      // The same without asking for the roots in between: a failed apply, large or small, must not
+      // take the sums of the call before with it.
       for (const Changes& bad : {next, Changes().set(key, bytes({1}))}) {
         store_->discard();
         ASSERT_OK(store_->apply(large));
@@ -319,11 +320,11 @@ TEST_F(Hashing, ReadErrorIsNeverNotFound) {
     }
   }
   EXPECT_GT(errors, 0U);
-  // Iteration says so too, and so does verify.
+  // Iteration and verify report the damage, too.
   EXPECT_TRUE(fails(all_rows(*store_, Database::storage), ErrorCode::corruption));
   const auto report = store_->verify();
   EXPECT_FALSE(report && report->good());
-  // What needs no damaged block goes on: the store did not fail.
+  // Writes that need no damaged table block still work: the store has not failed.
   const std::vector<Changes> next = {Changes().nonce(address(1), 2)};
   EXPECT_TRUE(commit_both(*store_, model_, next));
 }
@@ -437,7 +438,7 @@ TEST_F(Hashing, NothingBorrowedIsKept) {
   model_.commit();
   ASSERT_OK(store_->commit(1));
   check();
-  // Nor by replay.
+  // Replay must not depend on it either.
   image("killed");
   close();
   restore("killed");
@@ -474,7 +475,8 @@ TEST_F(Hashing, PruneEmptyRemovesZeroAccounts) {
   const auto gone = store_->get(nonce_key(owner));
   ASSERT_OK(gone);
   EXPECT_FALSE(gone->has_value());
-  options_.create.account_rows = AccountRows::keep;  // an open takes the store's own
+  // An open ignores this and takes the store's own.
+  options_.create.account_rows = AccountRows::keep;
   reopen();
   EXPECT_EQ(store_->account_rows(), AccountRows::prune_empty);
   check_and_go_on();

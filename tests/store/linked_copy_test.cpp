@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store and a copy of it by hard links (`cp -al`): whatever the one does, no byte of the other
-// changes, and both go on (fault matrix W14).
+// A store and a copy of it made of hard links (`cp -al`): whatever one of them does, no byte of the
+// other changes, and both stay usable (fault matrix W14).
 #include <gtest/gtest.h>
 
 #include "flatkv/rollback.hpp"
@@ -13,7 +13,7 @@ namespace {
 class LinkedCopy : public StoreFixture {
  protected:
   void SetUp() override {
-    options_.segment_bytes = 64 << 10;  // the last one is not full when the store is closed
+    options_.segment_bytes = 64 << 10;  // the last one is not full at close
     options_.scrub = Scrub::by_hand;
     options_.snapshot_keep = 1;
     open();
@@ -32,7 +32,7 @@ class LinkedCopy : public StoreFixture {
                 stdfs::copy_options::recursive | stdfs::copy_options::create_hard_links);
   }
 
-  /// Everything that changes files, on an open store: until its tables were compacted, too.
+  /// Does everything that changes files, until tables are compacted too.
   static void work(CommitStore& store, Model& model, std::uint64_t seed) {
     const auto blocks = [&](int count) {
       for (int i = 0; i < count; ++i) {
@@ -82,7 +82,7 @@ TEST_F(LinkedCopy, W14_AKilledStoreAndBothOpenAtOnce) {
   image("killed");
   close();
   restore("killed");
-  // What a process that was killed while it opened the databases may leave: RocksDB takes these
+  // A process killed while it opened the databases may leave such files: RocksDB takes these
   // numbers next.
   for (const char* name : kNames) {
     for (int number = 1; number < 200; ++number) {

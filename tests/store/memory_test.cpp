@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an exceptional block costs: its old values are not all in memory at once, and what it took
-// is given back. Each in a process of its own, whose memory nothing else has touched.
+// What an exceptionally large block costs: its old values are never all in memory at once, and its
+// memory is released afterwards. Each case runs in its own process, so that no other test has
+// touched the memory.
 #include <sys/wait.h>
 
 #include <cstring>
@@ -15,7 +16,7 @@ namespace {
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::size_t kLargeBytes = std::size_t{16} << 20;
 constexpr std::uint64_t kLargeValues = 40;
-/// Old values of a block that are kept, one more, and those on their way through: generous.
+/// The old values that a block keeps, one more, and those in flight, with a generous margin.
 constexpr std::int64_t kBudget = 320 * kMiB;
 static_assert(kBudget < static_cast<std::int64_t>(kLargeBytes * kLargeValues) * 6 / 10);
 
@@ -54,7 +55,7 @@ Bytes large_value(std::uint64_t number) {
 
 Address large_address(std::uint64_t number) { return address(1000 + number); }
 
-/// Rows of huge values, in tables.
+/// Writes rows with huge values, and gets them into tables.
 void make_large(const std::string& path) {
   Options options = memory_options();
   auto store = CommitStore::open(path, options);
@@ -70,7 +71,7 @@ void make_large(const std::string& path) {
 
 enum class How : std::uint8_t { one_apply, many_applies, scrubbed, replayed };
 
-/// A block that deletes all of them but one, which it writes anew.
+/// Applies a block that deletes all of these rows except one, which it writes anew.
 Status delete_large(CommitStore& store, How how) {
   Changes all;
   for (std::uint64_t i = 1; i < kLargeValues; ++i) {
@@ -96,7 +97,7 @@ Status ordinary_blocks(CommitStore& store, int count) {
   return {};
 }
 
-/// Arguments: store, how. Says what was resident before (b), at most during (p) and after (a).
+/// Arguments: store, how. Reports the resident memory before (b), at most during (p) and after (a).
 int delete_mode(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const auto how = static_cast<How>(std::stoi(arguments.at(1)));
   Options options = memory_options();
@@ -109,7 +110,7 @@ int delete_mode(const std::vector<std::string>& arguments, const Reporter& repor
     reporter.say('p', resident("VmHWM"));
   } else {
     if (how == How::scrubbed) {
-      // The front is in the middle of the rows that go, and moves on while the block is pending.
+      // The front is among the rows to delete, and moves on while the block is pending.
       for (int i = 0; i < 4; ++i) {
         if (!store->scrub(8)) return 3;
       }
@@ -124,7 +125,7 @@ int delete_mode(const std::vector<std::string>& arguments, const Reporter& repor
   }
   if (!ordinary_blocks(*store, 100)) return 6;
   reporter.say('a', resident("VmRSS"));
-  if (arguments.size() > 2) ::_exit(0);  // as killed
+  if (arguments.size() > 2) ::_exit(0);  // ends like a killed process
   if (how == How::scrubbed) {
     while (store->scrub_status().value()->progress.round == 1) {
       if (!store->scrub(1000)) return 3;
@@ -178,7 +179,7 @@ TEST_F(Memory, NorInReplay) {
   run(How::replayed);
 }
 
-/// So many old values that the last of them are let go, though each is small.
+/// So many old values that the last ones are released early, although each is small.
 class ManyOldValues : public StoreFixture, public ::testing::WithParamInterface<Scrub> {};
 
 TEST_P(ManyOldValues, AreLetGoAndTheRootIsRight) {
@@ -207,7 +208,7 @@ TEST_P(ManyOldValues, AreLetGoAndTheRootIsRight) {
   for (std::uint64_t i = 0; i < kRows; ++i) {
     if (i % 4 == 0) first.remove(key(i));
     if (i % 4 == 1) first.set(key(i), value(i + 1));
-    if (i % 4 == 2) first.set(key(i), value(i));  // as it was
+    if (i % 4 == 2) first.set(key(i), value(i));  // unchanged
     if (i % 8 == 0) second.set(key(i), value(i));
     if (i % 8 == 1) second.remove(key(i));
   }

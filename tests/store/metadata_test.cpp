@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the databases say of themselves: LocalMeta, stats, `_meta/*`; and what an open does when
-// they are missing, of the old form, or wrong (docs/specification.md#opening).
+// What the databases record about themselves: LocalMeta, stats, `_meta/*`; and what an open does
+// when these are missing, of the old form, or wrong (docs/specification.md#opening).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ class Metadata : public StoreFixture {
   void edit(std::string_view database, std::vector<Edit> edits) {
     tamper(working(path(), database), std::move(edits));
   }
-  /// LocalMeta of 8 bytes, as written before hashes were kept.
+  /// Writes a LocalMeta of 8 bytes, as it was before hashes were kept.
   void make_old_form(std::string_view database) {
     edit(database, {{meta_key("local"), version_bytes(12)}, {meta_key("stats"), {}}});
   }
@@ -64,7 +64,7 @@ TEST_F(Metadata, PerDatabaseHashesPersistedInTheMetadataDatabase) {
     sum += hash;
     const Bytes wanted = to_bytes(hash.serialized());
     EXPECT_EQ(meta("metadata", std::string("_meta/hash/") + kNames[i]), wanted) << kNames[i];
-    // LocalMeta, the new form, says the same.
+    // LocalMeta, in its new form, agrees.
     EXPECT_EQ(meta(kNames[i], "local"), local_meta(12, hash)) << kNames[i];
     const DatabaseStats stats = model_.committed().stats(kData[i]);
     Bytes text = version_bytes(12);
@@ -84,8 +84,8 @@ TEST_F(Metadata, TheMetadataDatabaseSaysWhoseItIs) {
   const auto info = inspect_store(path());
   ASSERT_OK(info);
   EXPECT_EQ(to_hex(*id), info->store_id);
-  EXPECT_EQ(count_keys(working(path(), "metadata")), 7U);  // version, five hashes, store
-  // A store made before that opens as ever, and the next flush writes it.
+  EXPECT_EQ(count_keys(working(path(), "metadata")), 7U);  // version, five hashes, store id
+  // A store without a store id there opens as usual, and the next flush writes it.
   edit("metadata", {{meta_key("_meta/store"), {}}});
   reopen();
   EXPECT_TRUE(store_->open_report().clean);
@@ -121,7 +121,7 @@ TEST_F(Metadata, LocalMetaOldFormIsBackfilledAfterAnUncleanClose) {
 }
 
 TEST_F(Metadata, BackfillComesBeforeReplay) {
-  // A database of the old form that is behind: its hash at its own version, then the log.
+  // A database of the old form that is behind: first its hash at its own version, then the log.
   save_database("storage");
   open();
   blocks(9);
@@ -171,7 +171,7 @@ TEST_F(Metadata, LocalMetaOfInvalidLengthIsNeverTaken) {
       EXPECT_EQ(tree_difference(before, tree_state(path())), "");
       continue;
     }
-    // Or it is no LocalMeta at all: the working copy is unusable and was built again.
+    // Or it is no valid LocalMeta: the working copy is unusable and was rebuilt.
     EXPECT_TRUE(opened->open_report().rebuilt_working_copy);
     EXPECT_TRUE(store_is(*opened, model_.committed()));
   }
@@ -193,9 +193,9 @@ TEST_F(Metadata, LocalMetaVersionAboveInt64IsNeverTaken) {
 
 // docs/hazards.md#missing-hashes-as-zero
 TEST_F(Metadata, MissingHashesOnAStoreWithRowsAreNeverZero) {
-  // No hash is anywhere in the databases: LocalMeta has the old form, and the metadata database is
-  // empty. The next block must build on the sum of the rows; from zero every later root would be
-  // wrong.
+  // The databases hold no hash at all: LocalMeta has the old form, and the metadata database is
+  // empty. The next block must build on the sum of the rows; starting from zero, every later root
+  // would be wrong.
   for (const char* name : {"account", "code", "storage", "legacy"}) make_old_form(name);
   edit("metadata", {{meta_key("_meta/hash/account"), {}},
                     {meta_key("_meta/hash/code"), {}},
@@ -216,7 +216,7 @@ TEST_F(Metadata, MissingHashesOnAStoreWithRowsAreNeverZero) {
 
 // docs/hazards.md#missing-hashes-as-zero
 TEST_F(Metadata, MissingPerDatabaseHashesAlone) {
-  // As a store of before per-database hashes: the global hash and version are there.
+  // Like a store from before per-database hashes: only the global hash and version are there.
   for (const char* name : {"account", "code", "storage", "legacy"}) make_old_form(name);
   edit("metadata", {{meta_key("_meta/hash/account"), {}},
                     {meta_key("_meta/hash/code"), {}},
@@ -230,7 +230,7 @@ TEST_F(Metadata, MissingPerDatabaseHashesAlone) {
 
 // docs/hazards.md#missing-hashes-as-zero
 TEST_F(Metadata, BackfillThatMeetsAChangedRowIsRefused) {
-  // The scan is compared with the record of that version: a hash of wrong rows is not taken.
+  // The scan is compared with the record of that version, so the hash of wrong rows is not used.
   const auto& rows = model_.committed().rows[2];
   ASSERT_FALSE(rows.empty());
   make_old_form("storage");
@@ -299,7 +299,7 @@ TEST_F(Metadata, VerifyFindsARowChangedBehindTheStore) {
   const auto& rows = model_.committed().rows[3];
   ASSERT_FALSE(rows.empty());
   edit("legacy", {{row_key(rows.rbegin()->first), text("changed")}});
-  open();  // nothing is scanned at open: the metadata is right
+  open();  // the open scans nothing: the metadata is right
   const auto report = store_->verify();
   ASSERT_OK(report);
   EXPECT_FALSE(report->good());
@@ -313,7 +313,8 @@ TEST_F(Metadata, VerifyFindsARowChangedBehindTheStore) {
 }
 
 TEST_F(Metadata, VerifyFindsARowTooManyAndARowTooFew) {
-  edit("code", {{row_key(text("surplus")), Bytes()}});  // empty: the hash does not see it
+  // Its value is empty, so the hash does not show it.
+  edit("code", {{row_key(text("surplus")), Bytes()}});
   const auto& rows = model_.committed().rows[2];
   edit("storage", {{row_key(rows.begin()->first), {}}});
   open();

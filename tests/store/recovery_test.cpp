@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening (docs/specification.md#opening): databases at different versions, replay, gaps, logs
-// that are behind, clean opens.
+// Opening (docs/specification.md#opening): databases at different versions, replay, gaps, logs that
+// end too early, clean opens.
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
@@ -16,7 +16,7 @@ class Recovery : public StoreFixture {
     open();
   }
 
-  /// The directory as it was, apart from what a refused open may do: nothing.
+  /// A refused open leaves the directory exactly as it was.
   void expect_refused(ErrorCode code) {
     const auto before = tree_state(path());
     const auto opened = try_open();
@@ -60,7 +60,7 @@ TEST_F(Recovery, CatchUpReplayFromNothingFlushed) {
 }
 
 TEST_F(Recovery, PerDatabaseHashesAfterSkewRecovery) {
-  // Every database once behind all others, and every one once ahead of all others.
+  // Each database once behind and once ahead of all others.
   for (const char* behind : kNames) {
     SCOPED_TRACE(behind);
     close();
@@ -134,7 +134,7 @@ TEST_F(Recovery, SkewIsFoundThoughCleanIsThere) {
 
 // docs/hazards.md#metadata-behind-rows
 TEST_F(Recovery, MetadataDatabaseBehindTheRows) {
-  // Its hashes are those of older rows: building on them would be wrong for ever.
+  // The metadata database holds hashes of older rows: building on them would be wrong for ever.
   blocks(4);
   close();
   save_database("metadata");
@@ -154,7 +154,7 @@ TEST_F(Recovery, GapInTheLogIsRefused) {
   save_database("storage");
   open();
   blocks(20);
-  ASSERT_OK(store_->snapshot());  // so that what is missing is replay, not a base
+  ASSERT_OK(store_->snapshot());  // so that blocks to replay are missing, not the base
   close();
   const auto files = segments(path());
   ASSERT_GT(files.size(), 4U);
@@ -222,7 +222,7 @@ TEST_F(Recovery, CleanReopenReadsNothingOfTheLog) {
   close();
   const auto files = segments(path());
   ASSERT_GT(files.size(), 3U);
-  // Damage that any reading of these records would meet.
+  // Damage that any read of these records would meet.
   for (std::size_t i = 0; i + 1 < files.size(); ++i) {
     flip_bit(files[i], 8 * (stdfs::file_size(files[i]) - 5));
   }
@@ -245,7 +245,7 @@ TEST_F(Recovery, RightWorkingCopyIsUsedAsItIs) {
   image("killed");
   close();
   restore("killed");
-  open();  // unclean, and still the same copy
+  open();  // not clean, and still the same working copy
   EXPECT_FALSE(store_->open_report().rebuilt_working_copy);
   EXPECT_EQ(live_generation(path()), generation);
   EXPECT_EQ(stdfs::hash_value(live_generation(path())), inode);
@@ -303,7 +303,7 @@ TEST_F(Recovery, CreateIfMissingNeverReplacesAStoreThatLostSomething) {
       EXPECT_TRUE(store_is(*opened, model_.committed()));
     }
   }
-  // The pointer alone.
+  // Only CURRENT.
   restore("good");
   stdfs::remove(path() + "/CURRENT");
   open();
@@ -327,7 +327,7 @@ TEST_F(Recovery, SnapshotDirectoryWithoutItsSnapshotFileIsNone) {
   ASSERT_OK(store_->snapshot());
   blocks(6);
   close();
-  // A checkpoint that failed half way leaves a directory that looks complete.
+  // A checkpoint that failed half-way leaves a directory that looks complete.
   const auto all = snapshots(path());
   ASSERT_FALSE(all.empty());
   stdfs::remove(all.back() + "/SNAPSHOT");
@@ -359,7 +359,7 @@ TEST_F(Recovery, LogRecordOfAPrunedVersionIsNoneNotAnError) {
   options_.snapshot_keep = 0;
   reopen();
   blocks(20);
-  const auto before = store_->log_record(1);  // the log is looked at while it has all
+  const auto before = store_->log_record(1);  // the log is listed while it has all its segments
   ASSERT_OK(before);
   ASSERT_TRUE(before->has_value());
   ASSERT_OK(store_->snapshot());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a store owes its owner on a shared machine: nobody else can read it, and no link that
-// somebody put inside leads out of it (docs/specification.md#permissions-and-links).
+// What a store guarantees its owner on a shared machine: nobody else can read it, and no link
+// placed inside leads out of it (docs/specification.md#permissions-and-links).
 #include <sys/stat.h>
 
 #include "base/bytes.hpp"
@@ -31,7 +31,7 @@ class Security : public StoreFixture {
   }
 };
 
-/// Nobody is stopped by the caller's umask, so what files are made with is what they have.
+/// Sets a umask of 0, so that files have exactly the modes that they are created with.
 class OpenUmask {
  public:
   OpenUmask() : before_(::umask(0)) {}
@@ -47,7 +47,8 @@ void expect_private(const std::string& path) {
   std::size_t files = 0;
   for (const auto& entry : stdfs::recursive_directory_iterator(path)) {
     struct stat info{};
-    if (::lstat(entry.path().c_str(), &info) != 0) continue;  // a compaction removed it meanwhile
+    // A compaction has removed it meanwhile.
+    if (::lstat(entry.path().c_str(), &info) != 0) continue;
     EXPECT_EQ(info.st_mode & 07777U, entry.is_directory() ? 0700U : 0600U) << entry.path();
     ++files;
   }
@@ -56,7 +57,7 @@ void expect_private(const std::string& path) {
 
 TEST_F(Security, FilesAreForTheOwnerOnlyWhateverTheUmask) {
   const OpenUmask umask;
-  options_.write_buffer = 16 << 10;  // flushes and compactions by themselves
+  options_.write_buffer = 16 << 10;  // so that flushes and compactions happen
   open();
   blocks(40);
   ASSERT_OK(store_->snapshot());
@@ -90,15 +91,15 @@ TEST_F(Security, FilesAreForTheOwnerOnlyWhateverTheUmask) {
   EXPECT_EQ(top.st_mode & 07777U, 0700U);
 }
 
-/// Every file and directory in turn is moved out and a link to it put in its place. Whatever is
-/// done then with the store, what the link leads to is neither used nor touched.
+/// Replaces each file and directory in turn by a link to it. Whatever is then done with the store,
+/// it neither uses nor touches what the link points to.
 TEST_F(Security, S7_NoLinkInsideAStoreIsFollowed) {
   make();
   const std::string pristine = aside("pristine");
   copy_tree(path(), pristine);
   std::vector<std::string> entries;
   for (const auto& [name, what] : tree_state(pristine)) {
-    // Of what lies in a database one kind of file after another; the same rule stands for all five.
+    // Take the files of two databases only: the same rule holds for all five.
     const bool inside = name.find("/account/") != std::string::npos ||
                         name.find("/code/") != std::string::npos ||
                         name.find("/legacy/") != std::string::npos;

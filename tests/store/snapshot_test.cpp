@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Snapshots of a running store (docs/specification.md#snapshot): what goes on meanwhile, what is
-// kept, and what a kill costs.
+// kept, and what a kill leaves.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -141,7 +141,7 @@ TEST_F(SnapshotsOfAStore, TheLogReachesFromTheOldestKeptOneToTheTip) {
   for (int round = 0; round < 4; ++round) {
     more(9);
     ASSERT_OK(store_->snapshot());
-    ASSERT_OK(store_->snapshot());  // one is there: nothing to do
+    ASSERT_OK(store_->snapshot());  // there is one: nothing to do
     more(4);
     const auto kept = valid();
     ASSERT_EQ(kept.size(), 2U);
@@ -173,7 +173,7 @@ TEST_F(SnapshotsOfAStore, WhatAKillCostsIsBoundedByMaxLag) {
   open();
   blocks(95);
   std::uint64_t flushes = 0;
-  ASSERT_TRUE(soon([&] {  // until nothing is flushed any more
+  ASSERT_TRUE(soon([&] {  // until no flush is running
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     return std::exchange(flushes, store_->metrics().flushes) == store_->metrics().flushes;
   }));

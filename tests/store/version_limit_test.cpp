@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Versions up to the last that there can be: nothing follows it, every call says so with a type,
-// and what was committed stays reachable.
+// Versions up to the highest one: nothing follows it, every call returns a typed error, and what
+// was committed stays reachable.
 #include <gtest/gtest.h>
 
 #include <limits>

@@ -80,7 +80,7 @@ TEST_F(Views, LockIsHeldUntilTheLastViewIsGone) {
 // docs/hazards.md#stale-cache-entry
 TEST_F(Views, StaleCacheEntryIsNeverServed) {
   options_.row_cache = 256 << 10;
-  options_.write_buffer = 32 << 10;  // flushes all the time
+  options_.write_buffer = 32 << 10;  // so that flushes never stop
   open();
   const Pools few{4, 4, 4, 20};
   std::atomic<bool> stop = false;
@@ -93,7 +93,7 @@ TEST_F(Views, StaleCacheEntryIsNeverServed) {
     readers.emplace_back([&, r] {
       Random random(r);
       while (!stop) {
-        // What point reads say must be what the rows of the same view say.
+        // Point reads must agree with the rows of the same view.
         const auto view = store.view();
         if (!view) continue;
         for (int i = 0; i < 8; ++i) {
@@ -196,7 +196,7 @@ TEST_F(Views, TooMuchKeptByViewsIsRefusedAndComesBack) {
   check();
 }
 
-/// A block of some megabytes, far more than a view of it may keep.
+/// A block of a few megabytes, far more than a view of it may keep.
 Changes large_block(std::uint64_t first) {
   Changes changes;
   for (std::uint64_t i = 0; i < 3000; ++i) {
@@ -213,14 +213,14 @@ TEST_F(Views, NothingIsKeptByViewsThatAreNotThere) {
   block({large_block(0)});
   EXPECT_OK(store_->view());
   ASSERT_OK(store_->flush());
-  // No block has come since: the writer keeps nothing of what was flushed either.
+  // No block was committed since, and still the writer keeps nothing of what was flushed.
   EXPECT_EQ(store_->metrics().view_memory, 0U);
   EXPECT_OK(store_->view());
   check();
 }
 
 TEST_F(Views, AFlushedBufferGoesWithoutAnotherBlock) {
-  options_.write_buffer = 1 << 20;  // fewer pages are kept for the next than the block has
+  options_.write_buffer = 1 << 20;  // fewer pages are kept for reuse than the block has
   open();
   block({large_block(0)});
   ASSERT_OK(store_->flush());
@@ -235,7 +235,7 @@ TEST_F(Views, WhatThePendingBlockKeepsIsTheWriters) {
   auto view = store_->view();
   ASSERT_OK(view);
   ASSERT_OK(store_->flush());
-  // Its old values lie in the buffer, which it would keep without the view, too.
+  // The pending block's old values lie in the buffer, which it would keep without the view, too.
   EXPECT_EQ(store_->metrics().view_memory, 0U);
   EXPECT_GT(store_->metrics().buffer_memory, kLargeBlock);
   EXPECT_OK(store_->view());
