@@ -82,7 +82,9 @@ struct SnapshotInfo {
   std::optional<Error> problem;
 };
 
-/// The snapshots of the live generation, in ascending order of versions.
+/// The snapshots of the live generation, in ascending order of versions; one that is not valid has
+/// a `problem`. Errors: not_found, corruption, import_incomplete, permission, io, and locked (the
+/// writer kept replacing what was to be read).
 Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store);
 
 /// A range of versions, both ends included.
@@ -137,6 +139,8 @@ struct StoreInfo {
   std::vector<Error> problems;
   std::vector<std::string> remedies;  ///< commands that could help
 };
+/// Describes a store, also one that does not open: what is wrong with it is in `problems`. Errors:
+/// not_found (there is no store), permission, io, out_of_memory.
 Result<StoreInfo> inspect_store(const std::string& store);
 
 /// What this process may use, and the row cache that a store opened with default options gets.
@@ -150,12 +154,15 @@ struct HostLimits {
 };
 HostLimits host_limits();
 
-/// The roots line of a version, from the log's headers and the snapshots; of the newest version
-/// without `at`. `version_mismatch`, with the range, for a version that neither holds.
+/// A version and its roots line.
 struct RootsAt {
   std::int64_t version = 0;
   Roots roots;
 };
+/// The roots line of version `at`, or of the newest one, from the log's headers and the snapshots.
+/// Errors: version_mismatch (neither holds that version; the message names those that they hold),
+/// not_found, corruption, log_behind, format_too_new, import_incomplete, permission, io, and locked
+/// (the writer kept replacing what was to be read).
 Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at);
 
 struct ReadOnlyOptions {

@@ -99,7 +99,7 @@ struct Options {
   static constexpr std::uint64_t kAutoCache = ~0ULL;
   std::uint64_t row_cache = kAutoCache;
   /// Memory limit of the Bloom filters (12 bits/key) that prove a key absent without a table read.
-  /// They take memory as they fill; a database whose filter would exceed the limit has none. 0
+  /// They take memory as they fill; a database whose filter does not fit in the limit has none. 0
   /// disables them.
   std::uint64_t key_filter = 256ULL << 20;
   /// Size of RocksDB's block cache, shared by the five databases; at most 2^47.

@@ -11,7 +11,7 @@
 #include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
 
-// Going back to an older version.
+// Goes back to an older version.
 namespace FLATKV_API flatkv {
 
 struct RollbackOptions {

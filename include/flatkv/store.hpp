@@ -106,11 +106,11 @@ struct LogRecord {
 /// time.
 ///
 /// Fork. Threads do not survive a fork. Once a process has opened a store, a child that it forks
-/// cannot open one unless it execs first: every such call is `unsupported`, and so is every call on
-/// an inherited handle. The child may destroy that handle, which closes nothing and releases no
-/// lock; it must not touch inherited views and iterators. A child forked before the first use of
-/// the library is not restricted. Keep descriptors 0 to 2 open (on /dev/null if need be); otherwise
-/// RocksDB's files may get them.
+/// cannot open one unless it execs first: every such call is `unsupported`, and so is, on an
+/// inherited handle, every call that can fail. The child may destroy that handle, which closes
+/// nothing and releases no lock; it must not touch inherited views and iterators. A child forked
+/// before the first use of the library is not restricted. Keep descriptors 0 to 2 open (on
+/// /dev/null if need be); otherwise RocksDB's files may get them.
 class CommitStore {
  public:
   /// Creates an empty store at `path`, durable on return. As in every function that takes a path, a

@@ -15,7 +15,7 @@
 
 namespace FLATKV_API flatkv {
 
-/// How a full scan is done.
+/// Options of a full scan.
 struct VerifyOptions {
   std::uint32_t threads = 0;  ///< 0: as Options::threads; for a view, one per core; at most 1024
   std::uint64_t rows_per_second = 0;  ///< 0: no limit
@@ -42,7 +42,7 @@ struct DatabaseVerdict {
 
 struct VerifyReport {
   std::int64_t version = 0;
-  Roots roots;  ///< as the store says
+  Roots roots;  ///< as the store has them
   std::vector<DatabaseVerdict> databases;
   /// The four hashes add up to the global one. For a database that could not be scanned, the hash
   /// that the store has of it is used. Always true if only one was scanned.

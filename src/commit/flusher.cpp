@@ -216,7 +216,7 @@ Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Databa
     own.frozen.pop_back();
     own.snapshot = std::move(snapshot);
   });
-  part.rows.reset();  // those of other databases may take long
+  part.rows.reset();  // release it now: the other databases may take long
   count(database, written, start);
   FLATKV_FAILPOINT("flush.published");
   return {};
