@@ -13,7 +13,7 @@ namespace flatkv::state {
 namespace {
 
 constexpr std::uint64_t kMostThreads = 1024;
-/// What addresses have room for. A cache of that size is filled by nothing, so it is no harm.
+/// Limit of the address space. A cache this large is never filled, so the value does no harm.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 47;
 constexpr auto kMostVersion = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
@@ -42,7 +42,7 @@ Status check(std::span<const Field> fields) {
   return {};
 }
 
-/// Its pages are set aside at once, and a system may refuse more than it has.
+/// Its pages are reserved at once, and the system may refuse more than it has.
 Field row_cache(std::uint64_t bytes) {
   return {"row_cache", bytes == Options::kAutoCache ? 0 : bytes, 0, machine().memory};
 }
@@ -50,7 +50,7 @@ Field row_cache(std::uint64_t bytes) {
 }  // namespace
 
 Status check_options(const CreateOptions& options) {
-  // A negative version is a large number here.
+  // As unsigned, a negative version is out of range.
   return check(std::array{
       choice("account_rows", options.account_rows, AccountRows::prune_empty),
       Field{"initial_version", static_cast<std::uint64_t>(options.initial_version), 1,
@@ -58,8 +58,7 @@ Status check_options(const CreateOptions& options) {
   });
 }
 
-// Fields that are not here can have any value: thresholds of bytes, blocks and files that are only
-// compared with.
+// Fields not listed here may have any value: byte, block and file thresholds are only compared.
 Status check_options(const Options& options) {
   if (options.create_if_missing) FLATKV_TRY(check_options(options.create));
   return check(std::array{

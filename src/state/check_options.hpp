@@ -9,11 +9,11 @@
 #include "flatkv/transfer.hpp"
 #include "flatkv/verify.hpp"
 
-// What callers ask for, before anything is made of it.
+// Checks what callers ask for before anything is done with it.
 namespace flatkv::state {
 
-/// `invalid_argument` that names the first field out of its range, and the range. Small and large
-/// values that only make a store slow are in the range; what no machine can give is not.
+/// `invalid_argument`, naming the first field that is out of range, and its range. Values that only
+/// make a store slow are allowed; values that no machine can provide are not.
 Status check_options(const Options& options);
 Status check_options(const CreateOptions& options);
 Status check_options(const RollbackOptions& options);

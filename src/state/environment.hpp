@@ -9,7 +9,8 @@ class Env;
 
 namespace flatkv::state {
 
-/// What the store stands on; tests put a simulated disk here. Borrowed for the life of the store.
+/// The file system and RocksDB environment of a store; tests put a simulated disk here. Both are
+/// borrowed and must outlive the store.
 struct Environment {
   fs::FileSystem* files = &fs::posix();
   rocksdb::Env* rocks = nullptr;  ///< nullptr: RocksDB's default

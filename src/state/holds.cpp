@@ -41,7 +41,7 @@ struct Holds::Hold {
 std::shared_ptr<const State> Holds::hold(std::shared_ptr<const State> state, By by) {
   const auto index = static_cast<std::size_t>(by);
   const State* const wanted = state.get();
-  std::shared_ptr<Hold> hold;  // before the lock: the last copy of a hold takes it
+  std::shared_ptr<Hold> hold;  // declared before the lock: destroying the last copy takes it
   {
     const std::lock_guard lock(mutex_);
     hold = latest_[index].lock();

@@ -11,9 +11,9 @@
 
 namespace flatkv::state {
 
-/// Who keeps buffers that the current state does not have any more. Whoever keeps a state for
-/// longer than a step takes it through here, and its buffers are counted as kept by that holder
-/// until the last copy goes. Any thread; views outlive the store, so this is shared with them.
+/// Tells who holds memtables that the current state has dropped. Whoever keeps a state for longer
+/// than one step takes it through here; its memtables are charged to that holder until the last
+/// copy is gone. Thread-safe. Shared with views, because they may outlive the store.
 class Holds : public std::enable_shared_from_this<Holds> {
  public:
   enum class By : std::uint8_t {
@@ -26,13 +26,13 @@ class Holds : public std::enable_shared_from_this<Holds> {
     std::uint64_t by_writer = 0;
     std::uint64_t by_views_alone = 0;
   };
-  /// Bytes of held buffers that `current` does not have.
+  /// Bytes of held memtables that are not part of `current`.
   Kept kept(const State& current) const;
 
  private:
   struct Hold;
   struct Count {
-    const memtable::Memtable* buffer;  ///< lives: whoever is counted holds it
+    const memtable::Memtable* buffer;  ///< alive as long as its holder is counted
     std::array<std::uint32_t, 2> holders;
   };
   void add(const memtable::Memtable* buffer, By by);
@@ -40,7 +40,8 @@ class Holds : public std::enable_shared_from_this<Holds> {
 
   mutable std::mutex mutex_;
   std::vector<Count> counts_;
-  std::array<std::weak_ptr<Hold>, 2> latest_;  ///< shared by all who hold the same state
+  std::array<std::weak_ptr<Hold>, 2> latest_;  ///< one per holder, shared by all that hold the same
+                                               ///< state
 };
 
 }  // namespace flatkv::state

@@ -11,7 +11,7 @@ namespace flatkv::state {
 std::uint64_t automatic_row_cache(const Options& options, std::uint64_t memory) {
   constexpr std::uint64_t kMost = 4ULL << 30;
   constexpr std::uint64_t kWriteBuffers = 3;
-  // Of what is left, some is for tables' indexes and filters, and for the process around the store.
+  // Leave room for the tables' indexes and filters, and for the rest of the process.
   std::uint64_t left = memory - memory / 8;
   const auto without = [&](std::uint64_t bytes) { left -= std::min(left, bytes); };
   for (std::uint64_t i = 0; i < kWriteBuffers; ++i) without(options.write_buffer);
@@ -37,7 +37,7 @@ std::string chosen_text(const Options& options) {
 }
 
 Status check_there(const OpenGeneration& lifetime) {
-  if (!lifetime.lock()) return {};  // a clone: nobody looks for it by its path
+  if (!lifetime.lock()) return {};  // a clone is never opened by path again
   return lifetime.lock()->check(fs::parent(lifetime.generation()));
 }
 

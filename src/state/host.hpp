@@ -10,22 +10,22 @@
 #include "flatkv/options.hpp"
 #include "state/open_generation.hpp"
 
-// A store and what surrounds its process.
+// What a store needs to know about its process and machine.
 namespace flatkv::state {
 
-/// Bytes of Options::kAutoCache: a quarter of `memory`, up to 4 GiB, and no more than the other
-/// options leave of it. Taken from the system only as it fills.
+/// Size in bytes that Options::kAutoCache stands for: a quarter of `memory`, at most 4 GiB, and no
+/// more than the other options leave. The system provides the memory only as the cache fills.
 std::uint64_t automatic_row_cache(const Options& options, std::uint64_t memory);
 
-/// For the log: what was made of options that leave it to the store.
+/// For the log: the values chosen for options that were left to the store.
 std::string chosen_text(const Options& options);
 
-/// `store_failed` where the path of the store leads elsewhere now: everything that is written or
-/// removed by path asks before. (Who moves a store while it is open can still be faster.)
+/// `store_failed` if the store's path now leads elsewhere. Call before writing or removing anything
+/// by path. (A move between this check and the write goes unnoticed.)
 Status check_there(const OpenGeneration& lifetime);
 
-/// In a forked child, before what `owner` points to would be destroyed: keeps it for good. It is
-/// the parent's, and the threads that its destructor waits for are not in the child.
+/// Call in a forked child before `owner` would be destroyed: leaks its object. It belongs to the
+/// parent, and the threads that its destructor would join do not exist in the child.
 template <class Owner>
 void leave_to_parent(Owner& owner) noexcept {
   if (!is_forked()) return;

@@ -16,7 +16,7 @@ TEST(Host, TheRowCacheIsAQuarterOfMemoryWhereThatIsLeft) {
 }
 
 TEST(Host, TheRowCacheLeavesMemoryForTheOthers) {
-  Options options;  // three buffers of 128 MiB, filters and block cache of 256 MiB each
+  Options options;  // three write buffers of 128 MiB; filters and block cache of 256 MiB each
   EXPECT_EQ(automatic_row_cache(options, 1024 * kMiB), 32 * kMiB);
   EXPECT_EQ(automatic_row_cache(options, 128 * kMiB), 4 * kMiB);
   options.write_buffer = 32 * kMiB;

@@ -12,18 +12,18 @@
 // Reads and writes the metadata values of databases (docs/specification.md#metadata).
 namespace flatkv::state {
 
-/// First keys of a data database's table.
+/// Writes LocalMeta and stats, the first keys of a data database's table.
 Status put_local_meta(rocks::TableWriter& table, std::int64_t version, const LtHash& hash,
                       codec::Stats stats);
 
-/// All of a metadata database's table; `store` is the id of the store that it belongs to.
+/// Writes the whole table of a metadata database; `store` is the store's id.
 Status put_global_meta(rocks::TableWriter& table, const layout::StoreId& store,
                        std::int64_t version, const std::array<LtHash, 4>& hashes);
 
-/// What a data database says of itself; both members may be missing.
+/// What a data database records about itself; both members may be missing.
 struct DataMeta {
   std::optional<codec::LocalMeta> local;
-  std::optional<codec::Stats> stats;  ///< only if of LocalMeta's version
+  std::optional<codec::Stats> stats;  ///< only if they are of LocalMeta's version
 };
 Result<DataMeta> read_data_meta(const rocks::PinnedDatabase& snapshot);
 
@@ -31,12 +31,12 @@ struct GlobalMeta {
   std::int64_t version = 0;
   LtHash hash;
   std::array<LtHash, 4> hashes;
-  /// Nothing in a database whose last flush is older than this value: then nothing is known.
+  /// nullopt if the database was last flushed before this value was introduced.
   std::optional<layout::StoreId> store;
 
   bool is_of_another(const layout::StoreId& own) const { return store && *store != own; }
 };
-/// Nothing if any of the values but `store` is missing.
+/// nullopt if any value but `store` is missing.
 Result<std::optional<GlobalMeta>> read_global_meta(const rocks::PinnedDatabase& snapshot);
 
 }  // namespace flatkv::state

@@ -13,14 +13,14 @@ std::string name_of(const std::string& path) { return path.substr(path.rfind('/'
 
 }  // namespace
 
-// Without CLEAN the next open only does more work, and what was not removed is removed by it: a
-// failure that nobody can be told of loses nothing.
+// Ignoring the error loses nothing: without CLEAN the next open only does more work, and it removes
+// what was not removed here.
 OpenGeneration::~OpenGeneration() { static_cast<void>(end()); }
 
 Status OpenGeneration::end() {
   if (is_forked()) {
-    // All of it is the parent's, who goes on with it; and threads that a close waits for are not
-    // here.
+    // Leak it: the databases belong to the parent, which still uses them, and the threads that a
+    // close would join do not exist here.
     static_cast<void>(new Databases(std::move(databases_)));
     return {};
   }
@@ -31,7 +31,7 @@ Status OpenGeneration::end() {
   auto& files = *environment_.files;
   Status done = check_there(*this);
   if (!done) {
-    // What is there now is not ours.
+    // The directory at this path is no longer ours: leave it alone.
   } else if (clone_lock_) {
     done = fs::remove_tree(files, generation_);
     clone_lock_.reset();

@@ -16,8 +16,8 @@ namespace flatkv::state {
 
 using Databases = std::array<std::shared_ptr<rocks::Db>, 5>;
 
-/// The open databases of one generation and the store's lock. Every state keeps it, so it ends with
-/// the last view: only then are the databases closed, CLEAN written and the lock released. A
+/// The open databases of one generation, and the store's lock. Every state holds a reference, so
+/// the databases are closed, CLEAN written and the lock released only when the last view is gone. A
 /// RocksDB instance that outlived the lock would delete files of the next opener
 /// (docs/hazards.md#late-close-deletes-files).
 class OpenGeneration {
@@ -39,15 +39,15 @@ class OpenGeneration {
   const Databases& databases() const noexcept { return databases_; }
   const std::shared_ptr<layout::StoreLock>& lock() const noexcept { return lock_; }
 
-  /// Closes the databases, leaves or removes what is to be left or removed, lets go of the lock.
-  /// The destructor's work, for a caller that is the last holder and wants to know how it went.
+  /// Closes the databases, writes CLEAN or removes the directory as requested below, and releases
+  /// the lock. The destructor does the same; call this as the last holder to learn the result.
   Status end();
 
-  /// Every sync, flush and close succeeded: leave CLEAN behind at the end.
+  /// Call if every sync, flush and close has succeeded: `end` then writes CLEAN.
   void leave_clean(changelog::CleanMark mark);
-  /// Another generation took this one's place: remove it at the end.
+  /// Another generation has replaced this one: `end` removes it.
   void remove_at_end();
-  /// It is a clone, held by this lock until it is removed at the end.
+  /// This is a clone: `end` removes it and keeps `lock` until then.
   void remove_clone_at_end(std::unique_ptr<fs::DirLock> lock);
 
  private:

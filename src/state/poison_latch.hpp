@@ -9,8 +9,8 @@
 
 namespace flatkv::state {
 
-/// The latch that poisons a store: the first failure stays, every later write is told of it.
-/// Thread-safe; `set` is cheap enough for RocksDB's callbacks.
+/// Poisons a store: keeps the first failure and reports it to every later write. Thread-safe; `set`
+/// is cheap enough for RocksDB's callbacks.
 class PoisonLatch {
  public:
   void set(Error error) noexcept {

@@ -15,21 +15,20 @@
 
 namespace flatkv::state {
 
-/// One data database as a state sees it: newest first the active buffer, the frozen ones, and what
-/// the database held at its last flush.
+/// One data database in a state. Newest first: the active memtable, the frozen ones, and the
+/// database as of its last flush.
 struct DbState {
   std::shared_ptr<memtable::Memtable> active;
   std::vector<std::shared_ptr<const memtable::Memtable>> frozen;
   std::shared_ptr<const rocks::PinnedDatabase> snapshot;
   std::shared_ptr<const LtHash> hash;
-  codec::Stats stats;  ///< its version is the version this database is at
+  codec::Stats stats;  ///< their version is the database's version
 };
 
-/// Everything a read needs, at one version; immutable once published
-/// (docs/specification.md#states).
+/// All that a read needs at one version. Immutable once published (docs/specification.md#states).
 struct State {
   std::shared_ptr<OpenGeneration>
-      lifetime;  // first, so that it goes last: snapshots before databases
+      lifetime;  // declared first, destroyed last: after the pinned databases
   std::int64_t version = 0;
   Digest chain{};  ///< chain digest of version
   Roots roots;
@@ -39,8 +38,8 @@ struct State {
   const DbState& of(Database which) const { return databases[static_cast<std::size_t>(which)]; }
 };
 
-/// The current state. Commit and flush both change it, each starting from what is current, under
-/// one mutex; readers take a reference.
+/// Holds the current state. Commit and flush both replace it under one mutex, each starting from
+/// the latest one; readers take a reference. Thread-safe.
 class Published {
  public:
   explicit Published(std::shared_ptr<const State> first) : current_(std::move(first)) {}
@@ -52,7 +51,8 @@ class Published {
 
   template <class Change>
   void update(Change&& change) {
-    std::shared_ptr<const State> previous;  // destroyed after the lock: it may close databases
+    std::shared_ptr<const State> previous;  // destroyed after the lock is released: it may close
+                                            // databases
     const std::lock_guard lock(mutex_);
     auto next = std::make_shared<State>(*current_);
     std::forward<Change>(change)(*next);
@@ -65,16 +65,16 @@ class Published {
   std::shared_ptr<const State> current_;
 };
 
-/// What the buffers of a database know of a key at `version`, newest first. `hash` is its key_hash.
+/// Looks a key up in the memtables at `version`, newest first. `hash` is the key's key_hash.
 memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
                                  std::int64_t version);
 
-/// A committed row as of `state`; nothing if absent. `cache` (may be null) is looked up behind the
-/// buffers and fed, so that a row that is read before it is written is fetched once.
+/// A committed row as of `state`; nullopt if absent. `cache` (may be null) is consulted after the
+/// memtables and filled, so that a row that is read before it is written is fetched only once.
 Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
                                       memtable::RowCache* cache = nullptr);
 
-/// Rows in order as of `state`; `overlay` are pending writes, newest of all, sorted.
+/// Rows in key order as of `state`. `overlay` holds pending writes, sorted; they take precedence.
 std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,
                                        const rocks::Bounds& bounds,
                                        std::vector<memtable::Memtable::Row> overlay = {});
