@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the databases of a copy say, and whether it can be believed
-// (docs/specification.md#opening, its first phase).
+// Reads the databases of a copy and decides whether they can be believed
+// (docs/specification.md#opening, phase 1).
 #include <algorithm>
 
 #include "fs/files.hpp"
@@ -10,8 +10,8 @@
 namespace flatkv::recovery {
 namespace {
 
-/// Refuses anything that is not a regular file: it is no part of a database, and may stand in the
-/// place of one (docs/specification.md#unusable-databases).
+/// Refuses anything but regular files: nothing else belongs to a database, but it may have taken
+/// the place of a file that does (docs/specification.md#unusable-databases).
 Status only_files(fs::FileSystem& files, const rocks::DbOptions& options) {
   FLATKV_ASSIGN(const auto entries, files.list(options.path));
   for (const fs::DirEntry& entry : entries) {
@@ -91,7 +91,7 @@ class CopyExaminer {
     return {};
   }
 
-  // The looking half of docs/specification.md#missing-metadata-database.
+  // The reading half of docs/specification.md#missing-metadata-database.
   Status open_metadata() {
     auto opened = open_read_only(environment_, path_, Database::metadata, named_);
     if (opened) {
@@ -113,8 +113,8 @@ class CopyExaminer {
     return {};
   }
 
-  /// Not the metadata database alone: `working/` was put there as a whole, or nothing is known of
-  /// how the five came together.
+  /// Refuse the whole copy, not only its metadata database: either all of `working/` came from the
+  /// other store, or nobody knows how the five came together.
   void refuse_the_stranger() {
     found_.of_another_store = true;
     give_up(damaged(Database::metadata, "the working copy is another store's: it has the id " +
@@ -129,8 +129,8 @@ class CopyExaminer {
     }
   }
 
-  // Hash and counts by a full scan, believed only if something else agrees; never taken as zero
-  // (docs/specification.md#backfill).
+  // Computes hash and stats by a full scan. Believes them only if something else agrees, and never
+  // takes missing ones as zero (docs/specification.md#backfill).
   Status backfill(Database which) {
     DatabaseAnalysis& own = finding(which);
     const auto& snapshot = data_[index(which)].snapshot;
@@ -162,8 +162,8 @@ class CopyExaminer {
     return {};
   }
 
-  /// What record Lᵢ or SNAPSHOT has for it; else, with all at one version, what the global hash
-  /// leaves for it beside the other three.
+  /// The checksum expected of a database: from record Lᵢ or SNAPSHOT; otherwise, if all are at one
+  /// version, the global hash less the other three.
   Result<std::optional<Digest>> expected_checksum(Database which) {
     FLATKV_ASSIGN(const auto roots, known_.at(finding(which).version));
     if (roots) return roots->of(which);
@@ -175,7 +175,7 @@ class CopyExaminer {
       if (other == which) continue;
       if (!incomplete_[index(other)] || finding(other).backfilled) {
         rest -= finding(other).hash;
-      } else {  // it is scanned later; its own comparison covers it
+      } else {  // it is backfilled later and compared then
         FLATKV_ASSIGN(const scan::ScanResult more,
                       scan::scan_snapshot(data_[index(other)].snapshot, {}));
         rest -= more.hash;

@@ -9,14 +9,14 @@
 
 namespace flatkv::recovery {
 
-/// Makes generation 1 of an empty store in `store` (a new or empty directory), whose lock the
-/// caller holds: a snapshot of the empty state and a working copy at initial version − 1, and a log
-/// with that base. Durable on return.
+/// Creates generation 1 in `store`, a new or empty directory whose lock the caller holds: a
+/// snapshot and a working copy of the empty state at initial version − 1, and a log with that base.
+/// Durable on return.
 Status create_generation(const state::Environment& environment, const std::string& store,
                          const CreateOptions& options);
 
-/// Makes the directory if it is not there, takes the lock and creates; `invalid_argument` where a
-/// store is already.
+/// Creates the directory if necessary, takes the lock and creates the store; `invalid_argument` if
+/// there is a store already.
 Status create_store(const state::Environment& environment, const std::string& store,
                     const CreateOptions& options);
 

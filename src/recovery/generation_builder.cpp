@@ -113,7 +113,7 @@ Status GenerationBuilder::leave_clean(std::int64_t version, const Roots& roots) 
   changelog::SurveyOptions options;
   options.store = manifest_.store;
   options.from_version = version;
-  options.check_last_payloads = false;  // all of it was checked when it was carried over
+  options.check_last_payloads = false;  // all were checked when the log was carried over
   const std::string log = layout::changelog_path(path_);
   FLATKV_ASSIGN(const auto found, changelog::walk_segments(*files_, log, options));
   if (!found || found->tip.version != version || found->damage) {

@@ -12,42 +12,44 @@
 
 namespace flatkv::recovery {
 
-/// Builds the next generation of a store beside the live one
-/// (docs/specification.md#generations). Touches nothing of the live one; until `publish` swaps
-/// CURRENT there is only a directory with a -tmp name. The caller holds the store's lock and has
-/// chosen what to carry over.
+/// Builds the next generation of a store beside the live one (docs/specification.md#generations).
+/// The live one stays untouched, and until `publish` swaps CURRENT the new one is only a directory
+/// with a -tmp name. The caller holds the store's lock and decides what to carry over.
 class GenerationBuilder {
  public:
-  /// Makes the directory with MANIFEST.json, `working/` and `flush/`; a leftover of that name goes.
+  /// Creates the directory with MANIFEST.json, `working/` and `flush/`, replacing what an
+  /// interrupted build left under that name.
   static Result<GenerationBuilder> begin(const state::Environment& environment,
                                          const std::string& store,
                                          const layout::StoreSurvey& survey, layout::Purpose purpose,
                                          const layout::Manifest& manifest);
 
-  /// Where it is built; ends with "-tmp".
+  /// Path of the unfinished generation; ends with "-tmp".
   const std::string& path() const noexcept { return path_; }
 
   /// Links a closed database into `working/`.
   Status carry_database(Database which, const std::string& from);
-  /// A new database in `working/`, with one table that `fill` writes; empty without `fill`.
-  /// `tables` are finished ones with rows, in key order, and come in by the same atomic step.
+  /// Creates a database in `working/` with one table written by `fill`, or an empty one without
+  /// `fill`. `tables` are finished tables of rows in key order; they are ingested in the same
+  /// atomic step.
   Status create_database(Database which,
                          const std::function<Status(rocks::TableWriter&)>& fill = {},
                          const std::vector<std::string>& tables = {});
-  /// What a database in `working/` is opened with.
+  /// Options with which to open a database in `working/`.
   rocks::DbOptions database_options(Database which) const;
-  /// The log of another generation, cut after `until`.
+  /// Takes over another generation's log, cut after `until`.
   Status carry_log(const std::string& generation, const changelog::LogWalk& survey,
                    std::int64_t until);
   Status new_log(const changelog::Base& base);
   Status carry_snapshot(const layout::SnapshotEntry& snapshot);
-  /// A snapshot of what is in `working/` now; the databases must be closed.
+  /// Takes a snapshot of `working/`; its databases must be closed.
   Status add_snapshot(const commit::SnapshotRequest& request);
 
-  /// CLEAN: the databases are at `version`, whose roots line that is, and the log ends there. Last.
+  /// Writes CLEAN: the databases are at `version` with these roots, and the log ends there. Call
+  /// last.
   Status leave_clean(std::int64_t version, const Roots& roots);
 
-  /// Syncs what is left, gives the directory its final name and swaps CURRENT: the commit point.
+  /// Syncs the rest, renames the directory to its final name and swaps CURRENT: the commit point.
   /// Returns the generation's path.
   Result<std::string> publish();
 

@@ -10,11 +10,11 @@
 namespace flatkv::recovery {
 namespace {
 
-/// A record that was being written while we looked can seem to be damage below valid records, and
-/// segments can go. Cheap to look at again, so more often than the choice of what to read.
+/// A record being written may look like damage below valid records, and segments may disappear.
+/// This look is cheap, so it is repeated more often than the choice of what to read.
 constexpr int kLooksAtLiveEnd = 10;
 
-/// CLEAN says that the log ends with the last byte of its last segment, which was synced.
+/// Whether CLEAN says that the log ends with the last byte of its last segment, which was synced.
 bool closed_cleanly(fs::FileSystem& files, const LiveGeneration& place) {
   const auto clean = changelog::read_clean(files, place.generation);
   if (!clean || !*clean) return false;
@@ -31,7 +31,8 @@ Result<LiveGeneration> find_live_generation(fs::FileSystem& files, const std::st
   FLATKV_ASSIGN(place.survey, layout::survey_store(files, place.store));
   if (place.survey.exists) {
     FLATKV_ASSIGN(const auto choice, layout::choose_generation(place.store, place.survey));
-    // A swap while the directory was listed looks like a missing CURRENT: only what is seen twice.
+    // If CURRENT was swapped during the listing it seems missing, so believe that only when seen
+    // twice.
     if (choice.current_missing) {
       FLATKV_ASSIGN(place.survey, layout::survey_store(files, place.store));
     }
@@ -81,7 +82,7 @@ Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
     if (!live || attempt == kLooksAtLiveEnd) return found;
     if (!found) {
       if (found.error().code != ErrorCode::not_found) return found;
-      continue;  // pruned between the listing and the look into it
+      continue;  // pruned after it was listed
     }
     if (!*found || end_is_sound(place, **found)) return found;
   }
@@ -96,13 +97,13 @@ Result<std::optional<changelog::LogWalk>> walk_whole_log(fs::FileSystem& files,
     if (!found || !found->damage || found->damage->reason != "gap") return found;
     const auto next = changelog::parse_segment_name(found->damage->segment);
     if (!next || *next - 1 <= from) return found;
-    from = *next - 1;  // what lies before the gap are remains of pruning
+    from = *next - 1;  // segments before the gap are remains of pruning
   }
 }
 
 Status end_is_sound(const LiveGeneration& place, const changelog::LogWalk& survey) {
   const std::string directory = layout::changelog_path(place.generation);
-  // What no record says was durable may be lost with a hole in it: an end as well.
+  // Records that were never known to be durable may be lost with a hole: also a sound end.
   const bool behind = survey.synced > survey.tip.version;
   if (behind && survey.damage && survey.damage->valid_above) {
     const changelog::Break& bad = *survey.damage;
@@ -165,7 +166,9 @@ Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const LiveGeneratio
       FLATKV_ASSIGN(const layout::OnChain where,
                     layout::on_chain(files, layout::changelog_path(place.generation), **log,
                                      *snapshots[i].manifest));
-      if (where == layout::OnChain::no) continue;  // the log went on since they were listed
+      if (where == layout::OnChain::no)
+        continue;  // the log has grown since the snapshots were
+                   // listed
       if (where == layout::OnChain::yes) {
         one.last = (*log)->tip.version;
         one.log = std::move(*log);

@@ -10,38 +10,38 @@
 #include "layout/generation.hpp"
 #include "layout/snapshots.hpp"
 
-// Looking at a store whose files another process may be changing: CURRENT can lead elsewhere and
-// snapshots and segments can go while one looks. Nothing here changes anything.
+// Reads a store that another process may be changing: CURRENT may move, and snapshots and segments
+// may disappear meanwhile. Changes nothing.
 namespace flatkv::recovery {
 
-/// The live generation as it was found.
+/// The live generation at the time of the look.
 struct LiveGeneration {
   std::string store;  ///< resolved
   layout::StoreSurvey survey;
   layout::Choice choice;
   std::string generation;  ///< path
-  bool held = false;       ///< by the caller's lock: nobody writes
+  bool held = false;       ///< the caller holds the lock, so nobody writes
 };
 Result<LiveGeneration> find_live_generation(fs::FileSystem& files, const std::string& store);
 
-/// Whether CURRENT still leads there.
+/// Whether CURRENT still names this generation.
 Result<bool> still_there(fs::FileSystem& files, const LiveGeneration& place);
 
-/// Whether a process has the store open for writing (or is looking at it at this moment).
+/// Whether another process holds the lock: a writer, or a reader for a moment.
 bool is_locked(fs::FileSystem& files, const std::string& store);
 
 inline constexpr int kLooks = 3;
 
-/// Whether looking again may help: what was there a moment ago may have been pruned or replaced.
+/// Whether a retry may help: the writer may have pruned or replaced what was there a moment ago.
 bool may_have_moved(const Error& error);
 
-/// What is said of a failure that stayed: that something is missing of a store whose writer prunes
-/// is not damage.
+/// The error to report when retries did not help. It says that a pruning writer may be the cause,
+/// rather than damage.
 Error kept_moving(const LiveGeneration& place, Error last);
 
-/// Calls `look(place)` until it succeeded on a generation that is still the live one, at most
-/// kLooks times. A failure that stays is returned as it is. `checked`: `look` sees itself that the
-/// generation was the live one when it had all it needs.
+/// Calls `look(place)` until it succeeds on a generation that is still live afterwards, at most
+/// kLooks times. Returns a persistent failure unchanged. `checked`: `look` verifies by itself that
+/// the generation was live when it had all it needs.
 template <std::invocable<const LiveGeneration&> Look>
 std::invoke_result_t<Look, const LiveGeneration&> look_at_store(fs::FileSystem& files,
                                                                 const std::string& store, Look look,
@@ -70,36 +70,36 @@ std::invoke_result_t<Look, const LiveGeneration&> look_at_store(fs::FileSystem& 
   }
 }
 
-/// The generation's log from the segment that holds `from` on. The end of an unclean log is checked
-/// with its payloads, unless a writer has it: what it wrote is in the page cache.
+/// Walks the log from the segment that holds `from`. Checks payloads at the end of an unclean log
+/// unless a writer has it open: what the writer wrote is still in the page cache.
 Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
                                                    const LiveGeneration& place,
                                                    const layout::StoreId& store, std::int64_t from);
-/// As far back as it is without a gap.
+/// Walks the log from as far back as it has no gap.
 Result<std::optional<changelog::LogWalk>> walk_whole_log(fs::FileSystem& files,
                                                          const LiveGeneration& place,
                                                          const layout::StoreId& store);
 
-/// Whether the walk ended where the log does. `corruption`: valid records lie above a bad one that
-/// was durable;
-/// `log_behind`: records say that more was durable. A torn or unfinished last record is an end.
+/// Whether the walk ended at the end of the log. `corruption`: valid records lie above a bad one
+/// that was durable; `log_behind`: records show that more was durable. A torn or unfinished last
+/// record is a sound end.
 Status end_is_sound(const LiveGeneration& place, const changelog::LogWalk& survey);
 
-/// In order, those that overlap or touch joined.
+/// Sorted; ranges that overlap or touch are merged.
 std::vector<VersionRange> joined(std::vector<VersionRange> ranges);
-/// "11 to 20, 25, 30 to 40" of joined ranges; "none" without any.
+/// Text of the joined ranges, such as "11 to 20, 25, 30 to 40"; "none" if there are none.
 std::string range_text(std::vector<VersionRange> ranges);
 
-/// A version that can be had: from a valid snapshot, by the log, up to `last`.
+/// The versions that one valid snapshot and the log can produce.
 struct Reach {
   std::size_t snapshot = 0;  ///< index into the snapshots
   std::int64_t version = 0;  ///< the snapshot's
   std::int64_t last = 0;     ///< highest version that an unbroken chain reaches from it
-  std::optional<changelog::LogWalk> log;  ///< walk that holds version (or has it as base) to last
+  std::optional<changelog::LogWalk> log;  ///< walk from `version` (a record or the base) to `last`
 };
-/// For each valid snapshot, ascending. One of another branch has no reach; one of a version that
-/// the log does not keep reaches itself alone. A log that cannot be read at all counts as none; why
-/// is left in `problem`.
+/// Computes the reach of each valid snapshot, ascending by version. A snapshot of another branch
+/// has none; one whose version the log does not keep reaches only itself. An unreadable log counts
+/// as absent, and `problem` tells why.
 Result<std::vector<Reach>> find_reach(fs::FileSystem& files, const LiveGeneration& place,
                                       const layout::Manifest& manifest,
                                       const std::vector<layout::SnapshotEntry>& snapshots,

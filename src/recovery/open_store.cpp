@@ -16,9 +16,9 @@
 namespace flatkv::recovery {
 namespace {
 
-constexpr unsigned kLockWaitMs = 2000;  // a reader may be linking
+constexpr unsigned kLockWaitMs = 2000;  // a reader holds it while it links tables
 
-/// Ingests LocalMeta and stats that a full scan gave, at the database's own version
+/// Ingests the LocalMeta and stats that a full scan computed, at the database's own version
 /// (docs/specification.md#backfill).
 Status write_backfill(const std::string& directory, rocks::Db& database, Database which,
                       const DatabaseAnalysis& found) {
@@ -34,7 +34,7 @@ Status write_backfill(const std::string& directory, rocks::Db& database, Databas
 
 class Opener {
  public:
-  /// `lock`: held already, by somebody with views that may be of older generations.
+  /// `lock`: already held by the caller, which may have views of older generations.
   Opener(const state::Environment& environment, const std::string& store, const Options& options,
          std::shared_ptr<layout::StoreLock> lock = nullptr)
       : environment_(environment),
@@ -46,12 +46,12 @@ class Opener {
 
   Result<Opened> run() {
     if (!lock_) FLATKV_TRY(lock_or_create());
-    // Each round may put one next generation in place; then everything is looked at again.
+    // Each round may publish a new generation; the analysis then starts over.
     for (int round = 0; round < 4; ++round) {
       RecoveryAnalysis found;
       FLATKV_TRY(analyze_store(environment_, store_, found));
       for (const std::string& note : found.notes) logger_.warning(note);
-      // An empty metadata database put in place in the last round is filled by `start`.
+      // `start` fills the empty metadata database that the last round created.
       const bool filled_by_start =
           found.plan == RecoveryPlan::new_metadata && report_.rebuilt_metadata;
       if (found.plan == RecoveryPlan::open || filled_by_start) return start(found);
@@ -117,7 +117,7 @@ class Opener {
     return {};
   }
 
-  /// A snapshot that lost a file is worth nothing, and must not stand in the way of a recovery.
+  /// A snapshot that lost a file is useless; it must not block a recovery.
   bool is_whole(const layout::SnapshotEntry& snapshot) const {
     if (!snapshot.manifest) return false;
     const Status whole =
@@ -128,8 +128,8 @@ class Opener {
     return whole.has_value();
   }
 
-  /// The walk that decided began at the databases; the snapshots that are carried need the log from
-  /// the oldest of them, as far as it is still whole from there.
+  /// The analysis walked only from the databases' versions. The snapshots that are carried over
+  /// need the log from the oldest of them, if it is unbroken from there.
   Result<changelog::LogWalk> log_to_carry(const RecoveryAnalysis& found) const {
     for (const auto& snapshot : found.snapshots) {
       if (!snapshot.manifest) continue;
@@ -144,7 +144,7 @@ class Opener {
     return *found.log;
   }
 
-  /// All databases are at D and agree; only the log's end is gone.
+  /// All databases are at D and agree; only the end of the log is lost.
   Status begin_new_log(GenerationBuilder& builder, const RecoveryAnalysis& found) {
     commit::SnapshotRequest request;
     request.manifest = found.manifest;
@@ -180,8 +180,8 @@ class Opener {
     if (found.choice.current_missing) {
       FLATKV_TRY(layout::swap_current(files, store_, found.choice.name));
     } else if (!found.clean_believed) {
-      // Whoever ended between the rename of CURRENT and this sync left a name that is in memory
-      // only.
+      // A process that died between the rename of CURRENT and this sync left a name that may not be
+      // on disk yet.
       FLATKV_TRY(files.sync_directory(store_));
     }
     if (!spare_others_) {
@@ -194,7 +194,7 @@ class Opener {
       logger_.warning("could not be removed: " + name);
     }
     FLATKV_FAILPOINT("open.cleaned");
-    // CLEAN goes before anything that would make it a lie.
+    // Remove CLEAN before doing anything that makes it untrue.
     FLATKV_TRY(changelog::remove_clean(files, found.generation));
     FLATKV_FAILPOINT("open.unmarked");
     const changelog::Tip tip = tip_of(found);

@@ -54,8 +54,9 @@ class Examiner {
     return {};
   }
 
-  /// Nothing inside a store is reached through a symbolic link, and none passes for a missing
-  /// piece. (A directory in place of a file makes the database unusable: `analyze_copy`.)
+  /// Refuses symbolic links inside a store: nothing is read through one, and none counts as a
+  /// missing piece. (A directory in place of a file makes the database unusable, see
+  /// `analyze_copy`.)
   Status refuse_links() {
     const std::string working = layout::working_path(found_.generation);
     std::vector<std::string> all = {changelog(), layout::flush_path(found_.generation), working};
@@ -94,14 +95,14 @@ class Examiner {
     return {};
   }
 
-  /// CLEAN is right about the log: its last segment is there, whole, and ours, and no snapshot says
-  /// that the log went further.
+  /// Whether CLEAN fits the log: the last segment is there, complete and of this store, and no
+  /// snapshot proves that the log went further.
   Result<bool> clean_fits_log() {
     if (!found_.clean) return false;
     for (SnapshotEntry& snapshot : found_.snapshots) {
       if (!snapshot.manifest) continue;
       if (snapshot.version > found_.clean->version) return false;
-      // Those below it are judged where they are used: a clean open reads nothing of the log.
+      // Snapshots below CLEAN are checked where they are used: a clean open does not read the log.
       if (snapshot.version == found_.clean->version &&
           snapshot.manifest->chain != found_.clean->digest) {
         layout::set_apart(snapshot, found_.clean->digest);
@@ -115,7 +116,7 @@ class Examiner {
     }
     if (info->type != fs::FileType::file || info->size != found_.clean->bytes) return false;
     FLATKV_ASSIGN(const auto names, files_.list(changelog()));
-    for (const auto& entry : names) {  // a segment above it would have removed CLEAN first
+    for (const auto& entry : names) {  // a writer removes CLEAN before it starts a segment above it
       const auto first = changelog::parse_segment_name(entry.name);
       if (first && entry.name > found_.clean->segment) return false;
     }
@@ -132,13 +133,13 @@ class Examiner {
     return true;
   }
 
-  // What the databases of the working copy say, and the walk over the log that this needs.
+  // Reads the databases of the working copy, and walks the log as far as they need it.
   Status look_at_databases_and_log() {
     FLATKV_ASSIGN(const bool fits, clean_fits_log());
     const KnownRoots known(files_, found_);
     const std::string working = layout::working_path(found_.generation);
     if (fits) {
-      found_.clean_believed = true;  // KnownRoots may use it from here on
+      found_.clean_believed = true;  // from here on KnownRoots may use CLEAN
       auto copy = analyze_copy(environment_, working, known);
       if (copy && !copy->unusable && copy->metadata &&
           copy->metadata->version == found_.clean->version &&
@@ -151,7 +152,7 @@ class Examiner {
     }
     FLATKV_TRY(layout::set_strays_apart(files_, found_.generation, found_.manifest.store,
                                         found_.snapshots));
-    // The versions come first: they say where the walk has to start.
+    // Read the versions first: they say where the walk must start.
     changelog::SurveyOptions options;
     options.store = found_.manifest.store;
     options.from_version = lowest_version(working);
@@ -161,7 +162,7 @@ class Examiner {
     return {};
   }
 
-  /// min Lᵢ of the working copy, or the version of the snapshot that would replace it.
+  /// min Lᵢ of the working copy, or the version of the snapshot that would replace the copy.
   std::int64_t lowest_version(const std::string& working) const {
     if (is_of_another_store(working)) return newest_snapshot();
     std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
@@ -229,10 +230,10 @@ class Examiner {
   Status judge_log() {
     const bool behind = !found_.reached || *found_.reached < found_.durable;
     if (!behind && !damaged()) return {};
-    // A page that was never synced may be lost below one that was written back on its own
-    // (`process` and `group`): a hole above D is a lost suffix, not damage, and is cut below. A bad
-    // record that the databases need no more is damage where blocks that they lack stand above it:
-    // a new log would give those up.
+    // With durability `process` or `group`, a page that was never synced may be lost although a
+    // later page was written back. So a hole above D is a lost suffix, not damage, and is cut
+    // below. A bad record that no database needs is damage only if blocks that the databases lack
+    // stand above it: a new log would give those up.
     if (damaged() && found_.log->damage->valid_above && behind &&
         (needed_for_replay() || found_.log->damage->highest_above > found_.durable)) {
       const changelog::Break& bad = *found_.log->damage;
@@ -243,7 +244,7 @@ class Examiner {
           .version(bad.version)
           .offset(bad.offset);
     }
-    if (!behind) {  // what is lost was never known to be durable
+    if (!behind) {  // no lost record was known to be durable
       const changelog::Break& bad = *found_.log->damage;
       found_.notes.push_back(
           "the changelog is cut at " + fs::join(changelog(), bad.segment) + " offset " +
@@ -272,9 +273,8 @@ class Examiner {
            (!found_.copy.metadata || found_.copy.metadata->version == found_.durable);
   }
 
-  /// A log is there, with a segment at least, before the first block and at every moment after. So
-  /// without one blocks may be gone that nothing here tells of: level databases are at their last
-  /// flush, which may be any number of blocks below. Only CLEAN says that they were all flushed.
+  /// A live store always has a segment. Without one, blocks after the last flush may be lost even
+  /// if all databases agree; only CLEAN proves otherwise.
   bool log_is_gone() const { return !found_.log && !clean_tells_of_copy(); }
 
   bool clean_tells_of_copy() const {
@@ -363,7 +363,7 @@ class Examiner {
     return std::unexpected(std::move(error));
   }
 
-  /// A snapshot that is whole, from which the chain of the log leads to W.
+  /// Whether a snapshot is complete and the chain of the log leads from it to W.
   Status snapshot_serves(const SnapshotEntry& snapshot, const KnownRoots& known) {
     if (!snapshot.manifest) return std::unexpected(snapshot.manifest.error());
     FLATKV_TRY(layout::check_snapshot_files(files_, snapshot.path, *snapshot.manifest));

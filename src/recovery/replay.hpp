@@ -10,11 +10,12 @@
 
 namespace flatkv::recovery {
 
-/// Of a core that only replays: it flushes for size alone, and leaves compaction to the next open.
+/// Options for a core that only replays: it flushes by size alone and leaves compaction to the next
+/// open.
 Options replay_options(Options options);
 
-/// Replays up to `until`, looking at `cancel` (may be null) now and then: `cancelled`. `progress`
-/// (may be empty) is told how many of the blocks are done.
+/// Replays up to and including `until`. Checks `cancel` (may be null) regularly: `cancelled`. Calls
+/// `progress` (may be empty) with the number of blocks replayed.
 Status replay_until(
     commit::Core& core, changelog::Reader& reader, const std::string& directory, std::int64_t until,
     const std::atomic<bool>* cancel,

@@ -36,8 +36,8 @@ Status Rollback::plan(std::int64_t version) {
 }
 
 Status Rollback::choose_source() {
-  // The newest from which the log leads there; a snapshot of the version that the log does not
-  // lead through, only where there is none.
+  // Take the newest snapshot from which the log leads to the target; only without one, a snapshot
+  // of the target itself that the log does not lead through.
   std::optional<std::size_t> alone;
   for (std::size_t i = reach_.size(); i-- > 0;) {
     const Reach& one = reach_[i];
@@ -63,7 +63,7 @@ Status Rollback::refuse() const {
 
 void Rollback::choose_log() {
   if (!reach_[source_].log) return;
-  // As far back as some snapshot may need it.
+  // Carry the log from the oldest snapshot that may need it.
   const auto oldest = std::ranges::find_if(reach_, [&](const Reach& one) {
     return one.log && one.version <= version_ && version_ <= one.last;
   });
@@ -72,11 +72,12 @@ void Rollback::choose_log() {
 
 Status Rollback::build() {
   if (place_.choice.current_missing) {
-    // Or a crash between rename and swap would leave two complete generations and no pointer.
+    // Without this, a crash between rename and swap would leave two complete generations and no
+    // CURRENT.
     FLATKV_TRY(layout::swap_current(files_, place_.store, place_.choice.name));
   }
   Status filled = fill();
-  // A -tmp directory is nothing to anybody, but it takes space until the next writable open.
+  // A -tmp directory does no harm, but it takes space until the next writable open.
   if (!filled && builder_) static_cast<void>(fs::remove_tree(files_, builder_->path()));
   return filled;
 }
@@ -110,7 +111,7 @@ Status Rollback::carry_log() {
 Status Rollback::carry_snapshots() {
   for (const Reach& one : reach_) {
     if (one.version > version_) continue;
-    // The log goes past it, but not through it: it is of another branch.
+    // The log covers its version but does not lead through it: it is of another branch.
     if (!one.log && carry_ && one.version >= carry_->base.version) continue;
     FLATKV_TRY(builder_->carry_snapshot(snapshots_[one.snapshot]));
   }
@@ -155,7 +156,7 @@ Status Rollback::replay() {
     FLATKV_TRY(files_.sync_directory(layout::database_path(working, which)));
   }
   step("proving");
-  // What lies on disk now, not what was in memory.
+  // Check what is on disk, not what was in memory.
   FLATKV_ASSIGN(copy, analyze_copy(environment_, working, known));
   return prove(copy, known);
 }
@@ -213,7 +214,7 @@ Status rollback_store(const state::Environment& environment, const std::string& 
   FLATKV_TRY(rollback.plan(version));
   FLATKV_TRY(rollback.build());
   FLATKV_TRY(rollback.publish());
-  // It has happened; what is left of the old generation is only space.
+  // The rollback is done; the old generation only takes space.
   if (Status removed = layout::remove_generation(files, path, old); !removed) {
     Logger(given.log).warning(
         "the old generation could not be removed and goes at the next open: " +

@@ -14,17 +14,17 @@
 
 namespace flatkv::recovery {
 
-/// flatkv::rollback on a given environment.
+/// flatkv::rollback in a given environment.
 Status rollback_store(const state::Environment& environment, const std::string& store,
                       std::int64_t version, const RollbackOptions& options);
 
-/// The next generation of a store at an older version (docs/specification.md#rollback). The
-/// caller holds the lock, and nothing changes the live generation meanwhile.
+/// Builds the next generation of a store at an older version (docs/specification.md#rollback). The
+/// caller holds the lock, and nothing else changes the live generation meanwhile.
 class Rollback {
  public:
   using Progress = decltype(RollbackOptions::progress);
 
-  /// `options` are those of the core that replays.
+  /// `options`: for the core that replays.
   Rollback(const state::Environment& environment, LiveGeneration place,
            std::shared_ptr<layout::StoreLock> lock, Options options,
            const std::atomic<bool>* cancel = nullptr, Progress progress = {})
@@ -36,12 +36,11 @@ class Rollback {
         cancel_(cancel),
         progress_(std::move(progress)) {}
 
-  /// Decides how; every refusal comes from here, before anything is changed.
+  /// Decides how to get there. Every refusal comes from here, before anything is changed.
   Status plan(std::int64_t version);
-  /// Builds all of it under a -tmp name and proves it. After an error only that is left, and it is
-  /// removed.
+  /// Builds and proves the generation under a -tmp name. On error removes it again.
   Status build();
-  /// The commit point. After an error it is not known which generation is live.
+  /// The commit point. After an error it is unknown which generation is live.
   Status publish();
 
  private:
@@ -55,7 +54,7 @@ class Rollback {
   Status carry_log();
   Status carry_snapshots();
   Status replay();
-  /// Then the generation counts as closed cleanly.
+  /// Proves the roots; then the generation counts as closed cleanly.
   Status prove(const CopyAnalysis& copy, const KnownRoots& known);
 
   const state::Environment& environment_;
@@ -72,7 +71,8 @@ class Rollback {
   std::vector<Reach> reach_;
   std::optional<Error> log_problem_;
   std::size_t source_ = 0;                   ///< index into reach_
-  std::optional<changelog::LogWalk> carry_;  ///< the log that goes over; nothing: a new one
+  std::optional<changelog::LogWalk> carry_;  ///< the log that is carried over; nullopt: start a new
+                                             ///< one
   std::optional<GenerationBuilder> builder_;
 };
 

@@ -6,7 +6,7 @@
 namespace flatkv::recovery {
 namespace {
 
-/// Chain digest of a version, where the log that replay goes through tells it.
+/// Chain digest of a version, if the log that is to be replayed has it.
 Result<std::optional<Digest>> chain_at(fs::FileSystem& files, const RecoveryAnalysis& found,
                                        const changelog::Tip& tip, std::int64_t version) {
   if (version == tip.version) return tip.digest;
@@ -41,7 +41,8 @@ scrub::ScrubStart find_scrub(fs::FileSystem& files, const RecoveryAnalysis& foun
   const Database database = mark.progress.database;
   const std::int64_t flushed = found.copy.data[static_cast<std::size_t>(database)].version;
   if (mark.before.empty() || flushed <= version) return {std::move(mark), {}};
-  // Rounds and verdicts stand; the blocks between will not be passed again.
+  // Restart this database: blocks up to its flushed version are not replayed, so the partial sum
+  // cannot continue. Rounds and verdicts stay.
   mark.before.clear();
   return {std::move(mark), at + ", database " + std::string(to_string(database)) +
                                " is flushed at " + std::to_string(flushed)};

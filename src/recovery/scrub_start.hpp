@@ -6,8 +6,9 @@
 
 namespace flatkv::recovery {
 
-/// What SCRUB of an examined generation is worth when its log is replayed up to `tip` (invariant S2
-/// of docs/recovery.md). Whatever is wrong with it is told in the result, never an error.
+/// How far the SCRUB mark of an analysed generation can be used when the log is replayed up to
+/// `tip` (invariant S2 of docs/recovery.md). A problem with the mark is told in the result; it is
+/// never an error.
 scrub::ScrubStart find_scrub(fs::FileSystem& files, const RecoveryAnalysis& found,
                              const changelog::Tip& tip);
 
