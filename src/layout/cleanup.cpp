@@ -23,7 +23,7 @@ Status remove_synced(fs::FileSystem& files, const std::string& directory, const 
 Status remove_orphan(fs::FileSystem& files, const std::string& store, const std::string& name) {
   const auto lock = files.lock_directory(fs::join(store, name));
   if (!lock) {
-    // In use, or renamed or removed by its reader since it was listed.
+    // In use, or its reader has renamed or removed it since the listing.
     const ErrorCode code = lock.error().code;
     if (code == ErrorCode::locked || code == ErrorCode::not_found) return {};
     return std::unexpected(lock.error());
@@ -32,7 +32,7 @@ Status remove_orphan(fs::FileSystem& files, const std::string& store, const std:
   return remove_synced(files, store, name);
 }
 
-/// Everything in a directory; the directory stays.
+/// Removes the content of a directory, which stays.
 Status empty_directory(fs::FileSystem& files, const std::string& path) {
   FLATKV_TRY(fs::ensure_directory(files, path));
   FLATKV_ASSIGN(const auto entries, files.list(path));
@@ -75,7 +75,7 @@ std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::stri
     if (name != live) report(kept, name, remove_generation(files, store, name));
   }
   for (const auto& one : survey.unfinished) {
-    // One that still has the name of a generation loses its mark last.
+    // A directory that still has a generation's name loses its mark last.
     const bool in_place = parse_generation_name(one.name).has_value();
     report(
         kept, one.name,
@@ -90,7 +90,7 @@ std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::stri
 std::vector<std::string> remove_orphans(fs::FileSystem& files, const std::string& directory) {
   std::vector<std::string> kept;
   const auto entries = files.list(directory);
-  if (!entries) return kept;  // who wants to put a clone there will say so
+  if (!entries) return kept;  // whoever wants to put a clone there reports it
   for (const fs::DirEntry& entry : *entries) {
     if (entry.type != fs::FileType::directory || !is_clone_name(entry.name)) continue;
     report(kept, entry.name, remove_orphan(files, directory, entry.name));

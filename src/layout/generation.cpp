@@ -46,7 +46,7 @@ Status see_current(fs::FileSystem& files, const std::string& store, StoreSurvey&
   } else if (name.error().code == ErrorCode::corruption) {
     survey.current_problem = std::move(name).error();
   } else {
-    // An I/O error or a newer format is no bad CURRENT: what it says is not known.
+    // An I/O error or a newer format does not make CURRENT bad: its content is unknown.
     return std::unexpected(std::move(name).error());
   }
   return {};
@@ -70,7 +70,7 @@ Status see_entry(fs::FileSystem& files, const std::string& store, const fs::DirE
   return {};
 }
 
-/// Why there is no live generation although none is complete.
+/// The error when no generation is complete.
 Failure nothing_complete(const std::string& store, const StoreSurvey& survey) {
   if (has_unfinished(survey, Purpose::import)) {
     return fail(ErrorCode::import_incomplete,
@@ -136,7 +136,8 @@ Result<StoreSurvey> survey_store(fs::FileSystem& files, const std::string& store
   FLATKV_ASSIGN(const auto entries, files.list(store));
   for (const fs::DirEntry& entry : entries) FLATKV_TRY(see_entry(files, store, entry, survey));
   std::ranges::sort(survey.generations, {}, [](const std::string& name) {
-    return *parse_generation_name(name);  // above eight digits names no longer sort as numbers
+    return *parse_generation_name(name);  // with more than eight digits, names do not sort as
+                                          // numbers
   });
   return survey;
 }
@@ -166,7 +167,7 @@ Result<std::optional<std::string>> foreign_entry(fs::FileSystem& files, const st
     const bool ours = name.starts_with(kCurrentFile) || name == "LOCK" ||
                       parse_generation_name(name) || parse_unfinished_name(name) ||
                       name.starts_with("readonly-");
-    if (!ours && name != "lost+found") return name;  // which a file system puts in its root
+    if (!ours && name != "lost+found") return name;  // a file system creates it in its root
   }
   return std::nullopt;
 }

@@ -47,7 +47,7 @@ TEST(Names, OnlyOurOwnSpellingIsTaken) {
 struct Case {
   const char* what;
   std::vector<std::string> directories;
-  std::string current;  // "": none; a name: as it should be; "bad": damaged
+  std::string current;  // "": none; a name: valid; "bad": damaged
   std::string chosen;   // or the part of the message
   std::optional<ErrorCode> error = std::nullopt;
   bool current_missing = false;

@@ -34,8 +34,8 @@ std::string host_name() {
   return name.data();
 }
 
-/// Best effort: the flock is the lock, this is a note beside it. Written to a new file, so that a
-/// link that somebody put there is not followed.
+/// Best effort: the flock is the lock, and LOCK only a note. Creates a new file, so that a planted
+/// link is not followed.
 void write_holder(fs::FileSystem& files, const std::string& store) {
   const std::string path = fs::join(store, kLockFile);
   static_cast<void>(files.unlink(path));
@@ -47,7 +47,7 @@ void write_holder(fs::FileSystem& files, const std::string& store) {
   static_cast<void>((*file)->append({&part, 1}));
 }
 
-/// "pid 1, host a, since …" of LOCK; whatever else it may hold is made harmless.
+/// "pid 1, host a, since …" from LOCK, with any other content made harmless.
 std::string holder(fs::FileSystem& files, const std::string& store) {
   const auto bytes = fs::read_file(files, fs::join(store, kLockFile), kMaxLockBytes);
   if (!bytes || bytes->empty()) return "a process that LOCK does not name";
@@ -64,7 +64,8 @@ std::string holder(fs::FileSystem& files, const std::string& store) {
   return text;
 }
 
-/// One try. Nothing where the path leads to another directory than was locked: moved in between.
+/// One try. `locked` if the directory was moved in between, so that the path leads to another one
+/// than was locked.
 Result<std::unique_ptr<fs::DirLock>> try_lock(fs::FileSystem& files, const std::string& store) {
   FLATKV_ASSIGN(std::unique_ptr<fs::DirLock> lock, files.lock_directory(store));
   FLATKV_ASSIGN(const bool still, lock->still_at(store));
@@ -72,7 +73,7 @@ Result<std::unique_ptr<fs::DirLock>> try_lock(fs::FileSystem& files, const std::
   return lock;
 }
 
-/// The rest of the line that begins with `name` and a blank; printable characters only.
+/// The rest of the line that begins with `name` and a space; printable characters only.
 std::string line_of(std::string_view text, std::string_view name) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

@@ -14,7 +14,7 @@ constexpr std::string_view kKeep = "keep";
 constexpr std::string_view kPruneEmpty = "prune_empty";
 constexpr std::uint64_t kMaxVersion = std::numeric_limits<std::int64_t>::max();
 
-/// " (snapshot-… holds a copy of it)", or nothing.
+/// " (snapshot-… holds a copy of it)", or an empty string.
 std::string copies_of_manifest(fs::FileSystem& files, const std::string& generation) {
   const auto snapshots = list_snapshots(files, generation, false);
   std::string names;

@@ -13,15 +13,15 @@
 #include "flatkv/roots.hpp"
 #include "fs/file_system.hpp"
 
-// Files that describe a generation and a snapshot. Each carries its own digest; their bytes are in
-// docs/formats.md#store-directory.
+// The files that describe a generation and a snapshot. Each carries its own digest;
+// docs/formats.md#store-directory has their bytes.
 namespace flatkv::layout {
 
 using changelog::StoreId;
 
 inline constexpr std::uint32_t kFormat = 1;
 
-/// Larger files are refused unread.
+/// Byte limits; larger files are refused unread.
 inline constexpr std::size_t kMaxManifestBytes = 64U << 10;
 inline constexpr std::size_t kMaxCurrentBytes = 4U << 10;
 inline constexpr std::size_t kMaxSnapshotManifestBytes = 64U << 20;
@@ -43,10 +43,10 @@ Bytes encode(const Manifest& manifest);
 /// `corruption`, or `format_too_new`.
 Result<Manifest> decode_manifest(ByteView bytes);
 
-/// Writes and syncs the file in a directory that has none; the caller syncs the directory.
+/// Writes and syncs the file, which must not exist; the caller syncs the directory.
 Status write_manifest(fs::FileSystem& files, const std::string& generation,
                       const Manifest& manifest);
-/// `corruption` where it is missing or bad, with the names of snapshots that hold a copy;
+/// Errors: `corruption` if it is missing or bad, naming the snapshots that hold a copy;
 /// `format_too_new`.
 Result<Manifest> read_manifest(fs::FileSystem& files, const std::string& generation);
 
@@ -56,7 +56,7 @@ struct StateSummary {
   std::array<LtHash, 4> hashes;
   std::array<codec::Stats, 4> stats;
 };
-/// Checksums of the four hashes and of their sum.
+/// The roots line of four hashes.
 Roots roots_of(const std::array<LtHash, 4>& hashes);
 
 struct SnapshotFile {
@@ -68,25 +68,26 @@ struct SnapshotFile {
 
 /// SNAPSHOT of a snapshot directory; written last.
 struct SnapshotManifest {
-  StateSummary state;  ///< its stats are all of its version
+  StateSummary state;  ///< all its stats are of its version
   Digest chain{};      ///< chain digest of the version
   Manifest manifest;
   std::vector<SnapshotFile> files;  ///< ascending by path
 };
 
 Bytes encode(const SnapshotManifest& manifest);
-/// `corruption`, or `format_too_new`. Paths are checked: two components, a database's name first.
+/// Errors: `corruption`, `format_too_new`. Checks that each path has two components, the first a
+/// database's name.
 Result<SnapshotManifest> decode_snapshot_manifest(ByteView bytes);
-/// SNAPSHOT of a directory; `corruption` where it is missing.
+/// Reads SNAPSHOT in a directory; `corruption` if it is missing.
 Result<SnapshotManifest> read_snapshot_manifest(fs::FileSystem& files,
                                                 const std::string& directory);
 
-/// Sizes of all files and CRC32C of the small ones; nothing is read of the tables. The five
-/// databases must be there.
+/// Lists the files of a snapshot with their sizes, and CRC32Cs of all but the tables, which are not
+/// read. The five databases must exist.
 Result<std::vector<SnapshotFile>> list_snapshot_files(fs::FileSystem& files,
                                                       const std::string& directory);
-/// Whether every file listed is there with its size and CRC; `corruption` names the first that is
-/// not.
+/// Checks that every listed file exists with its size and CRC; `corruption` names the first that
+/// does not.
 Status check_snapshot_files(fs::FileSystem& files, const std::string& directory,
                             const SnapshotManifest& manifest);
 

@@ -10,7 +10,7 @@ namespace {
 
 std::string text_of(const Bytes& bytes) { return std::string(as_chars(bytes)); }
 
-/// The bytes with one part of the text replaced and the digest made right again.
+/// Replaces one part of the text and corrects the digest.
 Bytes reworded(const Bytes& bytes, const std::string& from, const std::string& to) {
   std::string text = text_of(bytes);
   text.resize(text.rfind("  \"digest\""));

@@ -15,7 +15,7 @@ constexpr std::string_view kClonePrefix = "readonly-";
 constexpr std::string_view kTmpSuffix = "-tmp";
 constexpr std::size_t kGenerationDigits = 8;
 constexpr std::size_t kVersionDigits = 20;
-// Far above what a store can reach, and low enough that there is always a next one.
+// Far above what a store can reach, and low enough that a next number always exists.
 constexpr std::uint64_t kMaxGeneration = 999'999'999'999'999;
 constexpr std::array<Purpose, 5> kPurposes = {Purpose::init, Purpose::import, Purpose::rollback,
                                               Purpose::repair, Purpose::rebuild};
@@ -34,7 +34,7 @@ bool is_name_character(char c) {
          c == '_' || c == '-';
 }
 
-/// A number of at least `digits` digits as `padded` writes it.
+/// Parses a number of at least `digits` digits, spelled as `padded` does.
 std::optional<std::uint64_t> parse_padded(std::string_view text, std::size_t digits) {
   if (!all_digits(text) || text.size() < digits) return std::nullopt;
   if (text.size() > digits && text.front() == '0') return std::nullopt;

@@ -8,8 +8,8 @@
 
 #include "layout/generation.hpp"
 
-// Names of the store directory, made and taken apart. What is not spelled exactly as we would
-// spell it is not ours.
+// Makes and parses the names in a store directory. A name that is not spelled exactly as we spell
+// it is not ours.
 namespace flatkv::layout {
 
 std::string generation_name(std::uint64_t number);  ///< "gen-%08d"
@@ -30,7 +30,7 @@ bool is_unfinished_snapshot_name(std::string_view name);
 
 /// "<database>/<name>", a name of letters, digits, '.', '_' and '-' that is not "." or "..".
 bool is_snapshot_file_path(std::string_view path);
-/// Tables: never changed once written, so linked and not read.
+/// Whether it is a table. Tables never change once written, so they are linked and not read.
 bool is_table_path(std::string_view path);
 
 }  // namespace flatkv::layout

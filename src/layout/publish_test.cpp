@@ -9,7 +9,7 @@ const std::string kOld = "gen-00000001";
 const std::string kNew = "gen-00000002";
 const std::string kUnfinished = "gen-00000002-rollback-tmp";
 
-/// A store whose live generation is the old one, with the new one built beside it.
+/// A store with the old generation live and the new one built beside it.
 void prepare(const std::string& store) {
   make_directories(store + "/" + kOld);
   spill(store + "/" + kOld + "/MANIFEST.json", encode(sample_manifest()));
@@ -63,7 +63,7 @@ TEST(Publish, EveryRenameIsFollowedByASyncOfItsDirectory) {
 TEST(Publish, AGenerationIsNeverReplaced) {
   const fs::TestDirectory store;
   prepare(store.path());
-  make_directories(store / kNew);  // an empty directory is what rename would replace
+  make_directories(store / kNew);  // rename would replace an empty directory
   EXPECT_TRUE(fails_with(publish(fs::posix(), store.path()), ErrorCode::corruption, kNew));
   EXPECT_EQ(live(store.path()), kOld);
 }

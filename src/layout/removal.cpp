@@ -26,7 +26,7 @@ Status remove_in_place(fs::FileSystem& files, const std::string& parent, const s
     if (entry.name == kRemovedFile) continue;
     FLATKV_TRY(fs::remove_tree(files, fs::join(path, entry.name)));
   }
-  // The mark goes last, on disk too.
+  // Remove the mark last, on disk too.
   FLATKV_TRY(files.sync_directory(path));
   FLATKV_FAILPOINT("layout.remove_in_place.emptied");
   FLATKV_TRY(files.unlink(fs::join(path, kRemovedFile)));

@@ -13,25 +13,26 @@
 namespace flatkv::layout {
 
 inline constexpr std::string_view kScrubFile = "SCRUB";
-/// A key of 64 KiB and a hash, both as hex, and the rest.
+/// Bytes: a key of 64 KiB and a hash, both in hex, and the rest.
 inline constexpr std::size_t kMaxScrubBytes = 256U << 10;
 
-/// SCRUB of a generation: how far a scrub has come (docs/formats.md#store-directory). It only
-/// records progress: a lost or damaged one costs work and nothing else.
+/// SCRUB of a generation: how far a scrub has come (docs/formats.md#store-directory). Only
+/// progress: losing it costs work, nothing else.
 struct ScrubMark {
-  std::string generation;  ///< a copy of the file is worth nothing elsewhere
+  std::string generation;  ///< name of the generation; the file is useless in another
   Digest chain{};          ///< chain digest of progress.version
-  ScrubProgress progress;  ///< its rows are those of `stats`
-  Bytes before;            ///< rows below this key are in the sum; empty: none yet
+  ScrubProgress progress;  ///< its row count is that of `stats`
+  Bytes before;            ///< the sum covers the rows below this key; empty: none yet
   LtHash hash;             ///< the sum of these rows' elements
-  codec::Stats stats;      ///< and their counts; its version is not kept
+  codec::Stats stats;      ///< of these rows; its version is not stored
 };
 
 Bytes encode(const ScrubMark& mark);
 /// `corruption`, or `format_too_new`.
 Result<ScrubMark> decode_scrub_mark(ByteView bytes);
 
-/// Nothing if there is none; otherwise as decode_scrub_mark, and `corruption` for what is no file.
+/// nullopt if there is none. Errors: those of decode_scrub_mark; `corruption` if it is not a
+/// regular file.
 Result<std::optional<ScrubMark>> read_scrub_mark(fs::FileSystem& files,
                                                  const std::string& generation);
 /// Replaces the file; durable on return.

@@ -30,7 +30,7 @@ std::string body_of(const ScrubMark& mark) {
   return text;
 }
 
-/// The sample with one part of its text replaced, under a right digest.
+/// The sample with one part of its text replaced and the digest corrected.
 Bytes reworded(const std::string& from, const std::string& to) {
   std::string text = body_of(sample_mark());
   const std::size_t at = text.find(from);

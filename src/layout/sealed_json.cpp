@@ -20,7 +20,7 @@ constexpr std::string_view kAfterDigest = "\"\n}\n";
 constexpr std::size_t kDigestChars = 2 * sizeof(Digest);
 constexpr std::size_t kTailBytes = kBeforeDigest.size() + kDigestChars + kAfterDigest.size();
 
-/// Finds members that occur twice in one object: JSON leaves open which of them counts.
+/// Finds members that occur twice in one object: JSON does not say which of them counts.
 class DuplicateFinder {
  public:
   void see(json::parse_event_t event, const json& parsed) {
@@ -53,7 +53,7 @@ Bytes seal_text(std::string text) {
 }
 
 Bytes seal(const nlohmann::ordered_json& object) {
-  // `replace`: nothing here may throw, and no text of ours is other than ASCII.
+  // `replace` because nothing here may throw; our texts are ASCII anyway.
   std::string text = object.dump(2, ' ', true, json::error_handler_t::replace);
   text.resize(text.size() - 2);  // the line feed and the closing brace
   text += ",\n";
@@ -110,7 +110,7 @@ bool Members::has(std::string_view name) const {
 Result<std::uint64_t> Members::number(std::string_view name, std::uint64_t min,
                                       std::uint64_t max) const {
   FLATKV_ASSIGN(const json* member, find(name));
-  // The parser makes every non-negative integer that fits unsigned; all else is no number of ours.
+  // The parser stores every non-negative integer that fits as unsigned; we write no other numbers.
   if (!member->is_number_unsigned()) return bad_member(name, "is not a number from 0 to 2^64 - 1");
   const auto number = member->get<std::uint64_t>();
   if (number < min || number > max) {
@@ -130,7 +130,7 @@ Status Members::hex(std::string_view name, std::span<std::uint8_t> into) const {
   FLATKV_ASSIGN(const std::string_view digits, text(name));
   std::optional<Bytes> bytes;
   if (digits.size() == 2 * into.size()) bytes = from_hex(digits);
-  // from_hex skips a prefix, so the size has to be compared after it too.
+  // from_hex skips a 0x prefix, so compare the size after decoding too.
   if (!bytes || bytes->size() != into.size()) {
     return bad_member(name, "is not the hex of " + std::to_string(into.size()) + " bytes");
   }

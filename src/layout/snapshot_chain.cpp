@@ -8,7 +8,7 @@
 namespace flatkv::layout {
 namespace {
 
-constexpr int kTries = 3;  // pruning may take segments away while one looks
+constexpr int kTries = 3;  // pruning may remove segments during a look
 
 bool covers(const changelog::LogWalk& walk, std::int64_t version) {
   return walk.base.version <= version && version <= walk.tip.version;
@@ -37,7 +37,7 @@ Result<std::optional<changelog::LogWalk>> walk_from(fs::FileSystem& files,
   return changelog::walk_segments(files, changelog, options);
 }
 
-/// The log itself is damaged, or is not ours: it is no witness.
+/// Whether the log is damaged or not ours, so that it proves nothing.
 bool tells_nothing(const Error& error) {
   return error.code == ErrorCode::corruption || error.code == ErrorCode::foreign_store ||
          error.code == ErrorCode::format_too_new;
@@ -99,7 +99,7 @@ Status set_strays_apart(fs::FileSystem& files, const std::string& generation, co
 Result<std::vector<SnapshotEntry>> list_chain_snapshots(fs::FileSystem& files,
                                                         const std::string& generation,
                                                         bool check_files) {
-  // Before the log: a snapshot is written only when the log has its version.
+  // List snapshots before reading the log: a snapshot is written only when the log has its version.
   FLATKV_ASSIGN(auto snapshots, list_snapshots(files, generation, check_files));
   const auto manifest = read_manifest(files, generation);
   if (manifest) FLATKV_TRY(set_strays_apart(files, generation, manifest->store, snapshots));

@@ -30,19 +30,19 @@ enum class OnChain : std::uint8_t {
   unknown,  ///< the log does not keep its version
 };
 
-/// Looks the version up in a walk over the log in `changelog`, by headers alone.
+/// Compares a snapshot with a walk over the log in `changelog`, reading headers only.
 Result<OnChain> on_chain(fs::FileSystem& files, const std::string& changelog,
                          const changelog::LogWalk& walk, const SnapshotManifest& snapshot);
 
-/// Makes an entry a stray: its manifest is an error that says why.
+/// Marks an entry as a stray; its manifest becomes an error that says why.
 void set_apart(SnapshotEntry& snapshot, const Digest& in_log);
 
-/// Sets all strays among them apart. A log that cannot be read tells nothing of any of them.
+/// Marks all strays in a list. A log that cannot be read marks none.
 Status set_strays_apart(fs::FileSystem& files, const std::string& generation, const StoreId& store,
                         std::vector<SnapshotEntry>& snapshots);
 
-/// list_snapshots with strays set apart. Where MANIFEST.json does not tell whose the log
-/// has to be, none is.
+/// list_snapshots with strays marked. None is marked if MANIFEST.json cannot tell the store id of
+/// the log.
 Result<std::vector<SnapshotEntry>> list_chain_snapshots(fs::FileSystem& files,
                                                         const std::string& generation,
                                                         bool check_files);
@@ -51,7 +51,7 @@ Result<std::vector<SnapshotEntry>> list_chain_snapshots(fs::FileSystem& files,
 Result<bool> log_leads_on(fs::FileSystem& files, const std::string& generation, std::int64_t from,
                           std::int64_t to);
 
-/// What is said where a snapshot of which the log tells nothing is used.
+/// The warning for using a snapshot that the log cannot confirm.
 std::string unknown_place(const SnapshotEntry& snapshot);
 
 }  // namespace flatkv::layout

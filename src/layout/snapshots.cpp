@@ -13,8 +13,8 @@
 namespace flatkv::layout {
 namespace {
 
-/// What the snapshots of a generation must be copies of; nothing where its own MANIFEST.json cannot
-/// tell (then it is looked for in them).
+/// The manifest that the snapshots of a generation must agree with; nullopt if MANIFEST.json is
+/// unusable (then it is searched for in the snapshots).
 std::optional<Manifest> own_manifest(fs::FileSystem& files, const std::string& generation) {
   auto manifest =
       read_decoded(files, fs::join(generation, kManifestFile), kMaxManifestBytes, decode_manifest);
@@ -37,7 +37,7 @@ Result<SnapshotManifest> look_at(fs::FileSystem& files, const std::string& path,
   return manifest;
 }
 
-/// Takes a directory's name away, so that what a crash leaves of it is seen to be a remnant.
+/// Renames a directory before removing it, so that what a crash leaves is seen to be remains.
 Status remove_by_rename(fs::FileSystem& files, const std::string& generation,
                         const std::string& name) {
   const std::string path = fs::join(generation, name);
@@ -120,8 +120,8 @@ Status publish_snapshot(fs::FileSystem& files, const std::string& generation,
   FLATKV_TRY(fs::write_file(files, fs::join(from, kSnapshotFile), encode(manifest)));
   FLATKV_FAILPOINT("layout.snapshot.before_sync");
   FLATKV_TRY(files.sync_directory(from));
-  // Only one that is not valid for this chain can be in the way, so nothing is lost while the name
-  // is free.
+  // Only a snapshot that is invalid or of another branch can be in the way, so nothing is lost
+  // while the name is free.
   if (taken) FLATKV_TRY(remove_by_rename(files, generation, snapshot_name(version)));
   FLATKV_FAILPOINT("layout.snapshot.before_rename");
   FLATKV_TRY(files.rename(from, to));

@@ -286,13 +286,13 @@ TEST(Snapshots, PruningWhereADirectoryCannotBeRenamed) {
     }
     ++failed;
     EXPECT_FALSE(pruned);
-    // An empty directory is what is left of one between its last two steps.
+    // Between its last two steps a removal leaves an empty directory.
     const auto list = list_snapshots(fs::posix(), generation.path(), true);
     ASSERT_TRUE(succeeds(list));
     for (const SnapshotEntry& entry : *list) {
       EXPECT_TRUE(entry.manifest || std::filesystem::is_empty(entry.path)) << at;
     }
-    // One that was to be removed can be made again.
+    // A removed snapshot can be made again.
     if (!find_snapshot(fs::posix(), generation.path(), 8, true)) {
       fill_databases(unfinished_snapshot_path(generation.path(), 8));
       EXPECT_TRUE(succeeds(publish_snapshot(fs::posix(), generation.path(), sample_snapshot(8))))

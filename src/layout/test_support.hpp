@@ -21,7 +21,7 @@
 
 namespace flatkv::layout {
 
-/// Thousands of syncs are tested for their order here, not for what a disk makes of them.
+/// Run in memory: these tests check the order of thousands of syncs, not their effect on a disk.
 inline const bool kInMemory = [] {
   return ::access("/dev/shm", W_OK) == 0 && ::setenv("TMPDIR", "/dev/shm", 0) == 0;
 }();
@@ -96,7 +96,7 @@ inline void make_snapshot(const std::string& generation, std::int64_t version) {
   ASSERT_TRUE(succeeds(publish_snapshot(fs::posix(), generation, sample_snapshot(version))));
 }
 
-/// The real file system with a note of what changes names, and an error where a test wants one.
+/// The real file system. Records changes of names, and fails where a test wants it to.
 class WatchedFiles final : public fs::FileSystem {
  public:
   struct Operation {
