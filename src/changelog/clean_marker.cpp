@@ -19,7 +19,7 @@ std::string line(std::string_view name, std::string_view value) {
   return std::string(name) + " " + std::string(value) + "\n";
 }
 
-/// Reads lines of a name, a space and a value; what it could not read stays zero.
+/// Reads lines of a name, a space and a value; values that it cannot read stay zero.
 class Lines {
  public:
   explicit Lines(std::string_view text) : text_(text) {}
@@ -79,8 +79,8 @@ Result<CleanMark> decode_clean_mark(ByteView bytes) {
     lines.bytes("storage", mark.roots.storage);
     lines.bytes("legacy", mark.roots.legacy);
   }
-  // There is one way to write a mark: whatever was misread, another spelling and a wrong digest
-  // included, gives other bytes.
+  // A mark has exactly one encoding, so comparing bytes catches whatever was misread, another
+  // spelling and a wrong digest included.
   const bool names_a_segment = parse_segment_name(mark.segment).has_value();
   if (mark.version < 0 || !names_a_segment || !equal(encode(mark), bytes)) {
     return fail(ErrorCode::corruption, "CLEAN is not valid");
@@ -114,7 +114,8 @@ Status remove_clean(fs::FileSystem& files, const std::string& generation) {
     return removed;
   }
   FLATKV_FAILPOINT("changelog.clean.after_remove");
-  // Also where nothing was: an unlink by a process that died may not have reached the disk.
+  // Sync even if there was no file: the unlink by a process that died may not have reached the
+  // disk.
   return files.sync_directory(generation);
 }
 

@@ -12,20 +12,20 @@ namespace flatkv::changelog {
 struct CleanMark {
   std::int64_t version = 0;
   Digest digest{};          ///< chain digest of version
-  std::string segment;      ///< last segment's name
-  std::uint64_t bytes = 0;  ///< and its length
-  Roots roots;              ///< of version, so that a clean open reads nothing of the log
-  StoreId store{};  ///< whose it is: replicas of one chain have segments alike in name and length
+  std::string segment;      ///< name of the last segment
+  std::uint64_t bytes = 0;  ///< length of that segment
+  Roots roots;              ///< of version, so that a clean open need not read the log
+  StoreId store{};  ///< the store's id: segments of replicas of one chain agree in name and length
 };
 
-/// Text with a digest line of its own; specified in docs/formats.md.
+/// Text with its own digest line; docs/formats.md specifies it.
 Bytes encode(const CleanMark& mark);
 Result<CleanMark> decode_clean_mark(ByteView bytes);
 
-/// nothing if there is none or if it is not valid (then it is worth nothing).
+/// nullopt if there is none, or if it is not valid and so proves nothing.
 Result<std::optional<CleanMark>> read_clean(fs::FileSystem& files, const std::string& generation);
 Status write_clean(fs::FileSystem& files, const std::string& generation, const CleanMark& mark);
-/// Durable: the generation's directory is synced. Nothing there is no error.
+/// Durable on return: syncs the generation's directory. OK if there is none.
 Status remove_clean(fs::FileSystem& files, const std::string& generation);
 
 }  // namespace flatkv::changelog

@@ -101,7 +101,7 @@ TEST_F(CleanFileTest, WriteReadRemoveAllDurable) {
 
 TEST_F(CleanFileTest, RemovingNothingStillSyncsTheDirectory) {
   ASSERT_TRUE(write_clean(files, "gen", mark()));
-  // An opener before us unlinked it and died before its sync: nothing to see, nothing durable.
+  // An earlier opener unlinked it and died before its sync: the file is gone, but not durably.
   ASSERT_TRUE(files.unlink("gen/CLEAN"));
   ASSERT_TRUE(remove_clean(files, "gen"));
   files.power_cut();

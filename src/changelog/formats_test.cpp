@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worked examples of docs/formats.md are what the code writes. Another program made their bytes
-// (written in Python, roots by the oracle), so this also proves the layout as a whole.
+// The code must write the worked examples of docs/formats.md. Another program made their bytes (a
+// Python script, with roots from the oracle), so this also proves the layout as a whole.
 #include <fstream>
 #include <sstream>
 
@@ -16,7 +16,7 @@ namespace {
 constexpr StoreId kExampleStore = {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
                                    0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
 
-/// The fenced block of that language.
+/// The fenced block in that language.
 std::string block(const std::string& language) {
   std::ifstream file(std::string(FLATKV_SOURCE_DIR) + "/docs/formats.md", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -28,7 +28,7 @@ std::string block(const std::string& language) {
   return text.substr(begin + fence.size(), end - begin - fence.size());
 }
 
-/// Lines of offset, hex, and words. Offsets are checked.
+/// Parses lines of offset, hex and words; checks the offsets.
 Bytes hex_dump(const std::string& text) {
   Bytes bytes;
   std::istringstream lines(text);

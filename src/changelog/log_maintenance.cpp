@@ -17,7 +17,7 @@ Status unlink_if_there(fs::FileSystem& files, const std::string& path) {
   return status;
 }
 
-/// Removes and makes that durable before anything else is removed.
+/// Removes a segment durably before anything else is removed.
 Status remove_segment(fs::FileSystem& files, const std::string& directory,
                       const std::string& name) {
   FLATKV_FAILPOINT("changelog.prune.before_unlink");
@@ -43,7 +43,7 @@ Status reseal(fs::FileSystem& files, const std::string& directory, const Tip& ti
     FLATKV_TRY(unlink_if_there(files, fs::join(directory, name)));
   }
   FLATKV_FAILPOINT("changelog.reseal.after_temporary");
-  // First, and from the top: once the tip's segment ends with a whole record, one that is left
+  // Do this first, newest first: once the tip's segment ends with a whole record, a segment left
   // above it would look like the far side of a gap.
   for (std::size_t i = listing.segments.size(); i-- > 0;) {
     const std::string& name = listing.segments[i].name;
@@ -100,7 +100,7 @@ Status clone_until(fs::FileSystem& files, const std::string& from, const std::st
   FLATKV_FAILPOINT("changelog.clone.after_directory");
   if (!end) return create_segment(files, to, {store, survey.base});
   for (const Segment& segment : survey.segments) {
-    // The last one is copied even where all of it counts: it will be appended to.
+    // Copy the last segment even if all of it counts: it will be appended to.
     if (segment.name == end->segment) break;
     FLATKV_TRY(fs::link_or_copy(files, fs::join(from, segment.name), fs::join(to, segment.name)));
     FLATKV_FAILPOINT("changelog.clone.after_link");

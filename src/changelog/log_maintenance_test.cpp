@@ -64,7 +64,7 @@ TEST_F(MaintainTest, ResealMakesDurableWhatWasOnlyInMemory) {
   for (std::int64_t version = 1; version <= 3; ++version) {
     ASSERT_TRUE(append_record(*log, version, payload_of(version)));
   }
-  // The process dies; the pages are there, the disk has none of them.
+  // The process dies; the page cache has the bytes, the disk does not.
   ASSERT_TRUE(reseal(files, "log", look()->tip));
   files.power_cut();
   EXPECT_EQ(look()->tip.version, 3);
@@ -242,7 +242,7 @@ TEST_F(MaintainTest, CloneUntilEveryVersion) {
       EXPECT_EQ(files.same_file("log/" + segment.name, to + "/" + segment.name), !last)
           << "sealed ones are linked, the one that grows is not";
     }
-    // It goes on on a branch of its own.
+    // The clone continues on a branch of its own.
     auto log = Writer::open(files, to, (*cut)->tip, {kStore, kTwoRecords});
     ASSERT_TRUE(log);
     ASSERT_TRUE(append_record(**log, version + 1, payload_of(99)));

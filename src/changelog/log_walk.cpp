@@ -12,7 +12,7 @@
 namespace flatkv::changelog {
 namespace {
 
-/// One look at a log, in steps.
+/// Walks a log, step by step.
 class Surveyor {
  public:
   Surveyor(fs::FileSystem& files, const std::string& directory, const SurveyOptions& options)
@@ -49,14 +49,14 @@ class Surveyor {
     const std::size_t needed = start_;
     for (std::size_t i = needed; i-- > 0;) {
       FLATKV_ASSIGN(const auto end, end_of(all_[i]));
-      // Unknown: damage, of which nothing is concluded here. Whoever reads it will be told.
+      // Damaged, so nothing is known here; whoever reads the segment is told.
       if (!end) continue;
       const Base& next = all_[i + 1].header.base;
       if (end->version < next.version) {
         for (std::size_t j = 0; j <= i; ++j) survey_.strays.push_back(all_[j].name);
         break;
       }
-      // The record of from_version itself is wanted: it tells the roots that the rows must have.
+      // Include the record of from_version itself: it has the roots that the rows must have.
       const bool holds_from = i + 1 == needed && next.version == options_.from_version;
       if (holds_from && *end == next) start_ = i;
     }
@@ -84,8 +84,8 @@ class Surveyor {
  private:
   bool is_last(std::size_t i) const { return i + 1 == all_.size(); }
 
-  /// Where the chain stands at the end of a segment below the walk; nothing if it breaks off
-  /// before. By headers from the first on: a search from the end would be one in payloads, whose
+  /// The chain's position at the end of a segment below the walk; nullopt if it breaks off before.
+  /// Follows headers from the first one: a search from the end would look into payloads, whose
   /// bytes others choose.
   Result<std::optional<Base>> end_of(const Segment& segment) {
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, segment.name));
@@ -124,7 +124,7 @@ class Surveyor {
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
     std::uint64_t offset = kSegmentHeaderBytes;
     while (offset < file.size()) {
-      // Nobody replays what lies at or below from_version: rot there must not take away the whole
+      // Records at or below from_version are not replayed: rot there must not cost the whole
       // records above it. Whoever reads it later is told.
       const Payload needed = chain_.version >= options_.from_version ? payload : Payload::skip;
       FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, needed));
@@ -146,7 +146,8 @@ class Surveyor {
   /// `end` is the segment in which the walk ended.
   Status examine_damage(std::size_t end) {
     if (!is_last(end) && options_.check_last_payloads) {
-      // It would be the last one after a cut, so its payloads count as those of the last do.
+      // After a cut this segment would be the last one, so check its payloads as those of a last
+      // segment.
       Break found = *std::exchange(survey_.damage, std::nullopt);
       const Base& base = all_[end].header.base;
       chain_ = {base.version, base.digest};
@@ -164,7 +165,7 @@ class Surveyor {
     return in_end ? search_above(end, damage.offset) : search_above(end + 1, kSegmentHeaderBytes);
   }
 
-  /// From that place to the end of the log.
+  /// Searches from that offset to the end of the log.
   Status search_above(std::size_t i, std::uint64_t offset) {
     Found found;
     for (; i < all_.size(); ++i, offset = kSegmentHeaderBytes) {

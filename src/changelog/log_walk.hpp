@@ -11,9 +11,9 @@
 // Walks a log without changing it, for phase 1 of opening (docs/specification.md#walking-the-log).
 namespace flatkv::changelog {
 
-/// "%020d.log" of the first version.
+/// "%020d.log" with the first version.
 std::string segment_name(std::int64_t first_version);
-/// First version, or nothing if the name is not a segment's.
+/// The first version; nullopt if it is not a segment's name.
 std::optional<std::int64_t> parse_segment_name(std::string_view name);
 
 struct Segment {
@@ -27,52 +27,53 @@ struct Segment {
 struct Tip {
   std::int64_t version = 0;      ///< W
   Digest digest{};               ///< chain digest of W
-  std::optional<Roots> roots;    ///< of record W; nothing if W is the base of a log without records
+  std::optional<Roots> roots;    ///< of record W; nullopt if W is the base of a log without records
   std::string segment;           ///< name of the segment that holds the end
-  std::uint64_t end_offset = 0;  ///< bytes of it that count
+  std::uint64_t end_offset = 0;  ///< bytes of that segment that count
 };
 
-/// The first thing after the walk that is not as it should be.
+/// What ended the walk before the end of the log.
 struct Break {
-  std::string segment;  ///< where it is; for a gap the segment that came instead
+  std::string segment;  ///< where it is; for a gap, the segment above it
   std::uint64_t offset = 0;
-  std::int64_t version = 0;  ///< version that was expected there: W + 1
+  std::int64_t version = 0;  ///< the version expected there: W + 1
   std::string reason;
   bool zeros_only = false;  ///< nothing but zeros to the end of the last segment: an end, no damage
   bool valid_above = false;  ///< a valid record (header under our id and payload) of a version
                              ///< above `version` lies at or after this place
-  std::int64_t highest_above = 0;  ///< highest version of a header that is right there; 0: none
+  std::int64_t highest_above = 0;  ///< highest version in any valid header there; 0: none
 };
 
 struct LogWalk {
-  /// Those of the walk, ascending and contiguous. Older ones that it did not need are not listed.
+  /// The segments of the walk, ascending and contiguous. Older ones that it did not need are not
+  /// listed.
   std::vector<Segment> segments;
   /// Segments before a gap, wholly at or below `from_version`, oldest first; then -tmp files.
   std::vector<std::string> strays;
   /// Of the first segment in `segments`.
   Base base;
   Tip tip;
-  /// Nothing if the walk ended with the last byte of the last segment.
+  /// nullopt if the walk ended at the last byte of the last segment.
   std::optional<Break> damage;
-  /// Highest `synced` in any record header seen that is right under our id, those after the damage
-  /// included; 0: none.
+  /// Highest `synced` in any valid record header seen, those after the damage included; 0: none.
   std::int64_t synced = 0;
 };
 
 struct SurveyOptions {
   StoreId store{};
-  /// The walk starts in the segment that holds this version (min Lᵢ), or has it as its base; in
-  /// the oldest one if all are above.
+  /// The walk starts in the segment that holds this version (min Lᵢ) or has it as its base; in the
+  /// oldest one if all are above.
   std::int64_t from_version = 0;
-  /// Check payload digests too, of the segment in which the walk ends (the last one, if all is
-  /// well) and of versions above from_version: needed after an unclean close. A bad payload ends
-  /// the walk before its record.
+  /// Also check payload digests in the segment where the walk ends (the last one, if all is well),
+  /// for versions above from_version. Needed after an unclean close. A bad payload ends the walk
+  /// before its record.
   bool check_last_payloads = true;
 };
 
-/// nothing: there is no directory or no segment at all. Errors: `foreign_store`, `format_too_new`
-/// for a right header of somebody else; `corruption` for a bad segment header (never a torn write);
-/// I/O. A missing segment in the middle that the walk reaches is a `damage` with reason "gap".
+/// nullopt if there is no directory or no segment at all. Errors: `foreign_store` or
+/// `format_too_new` for a valid header of another store or of a newer format; `corruption` for a
+/// bad segment header (never a torn write); I/O. If the walk reaches a missing segment in the
+/// middle, `damage` has the reason "gap".
 Result<std::optional<LogWalk>> walk_segments(fs::FileSystem& files, const std::string& directory,
                                              const SurveyOptions& options);
 

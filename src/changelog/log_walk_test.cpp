@@ -243,7 +243,7 @@ TEST_F(SurveyTest, StaleRecordsOfTheSameLengthAtTheTail) {
   fill(3);
   Bytes& segment = files.content(name(1));
   const Bytes whole = segment;
-  // An older record of this very log, aligned with what a fourth would be.
+  // An older record of this log, aligned where the fourth would be.
   append(segment, ByteView(whole).subspan(end_of(1), kRecord));
   auto found = look();
   EXPECT_EQ(found->tip.version, 3);

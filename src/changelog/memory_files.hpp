@@ -12,8 +12,8 @@
 // For the tests and fuzzers of this room only.
 namespace flatkv::changelog::test {
 
-/// Files in memory that know what would be left after a power cut: content as of its last sync,
-/// names as of the last sync of their directory. Every change is written down in `log`.
+/// Files in memory that know what a power cut would leave: content as of its last sync, names as of
+/// the last sync of their directory. Records every change in `log`.
 class MemoryFiles final : public fs::FileSystem {
  public:
   struct Node {
@@ -23,9 +23,9 @@ class MemoryFiles final : public fs::FileSystem {
   };
 
   std::vector<std::string> log;
-  /// Fails the operation after that many changes; negative: never.
+  /// Fails the operation after this many changes; negative: never.
   int fail_after = -1;
-  /// Of all files together.
+  /// Total over all files.
   std::uint64_t bytes_read = 0;
 
   Result<std::unique_ptr<fs::AppendFile>> create(const std::string& path) override {
@@ -103,12 +103,12 @@ class MemoryFiles final : public fs::FileSystem {
   }
   Result<bool> is_network(const std::string&) override { return false; }
 
-  /// Makes all names and contents durable.
+  /// Makes all names and content durable.
   void settle() {
     durable_ = names_;
     for (auto& [name, node] : names_) node->durable = node->content;
   }
-  /// What a power cut leaves. Directories themselves stay.
+  /// Keeps only what a power cut leaves. Directories stay.
   void power_cut() {
     for (const auto& [name, node] : names_) {
       if (node->type == fs::FileType::directory) durable_[name] = node;
@@ -116,7 +116,7 @@ class MemoryFiles final : public fs::FileSystem {
     names_ = durable_;
     for (auto& [name, node] : names_) node->content = node->durable;
   }
-  /// Direct access for tests: makes, replaces, removes.
+  /// Direct access for tests: creates, replaces, removes.
   Bytes& content(const std::string& path) { return names_.at(path)->content; }
   void put(const std::string& path, Bytes content, fs::FileType type = fs::FileType::file) {
     names_[path] = std::make_shared<Node>(Node{type, std::move(content), {}});

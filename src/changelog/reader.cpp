@@ -12,7 +12,7 @@
 namespace flatkv::changelog {
 namespace {
 
-/// Index of the segment that holds `version`, which the survey's walk covers.
+/// Index of the segment that holds `version`, which the walk must cover.
 std::size_t segment_of(const LogWalk& survey, std::int64_t version) {
   const auto after =
       std::ranges::upper_bound(survey.segments, version, {}, &Segment::first_version);
@@ -34,7 +34,7 @@ struct Reader::Impl {
   std::uint64_t offset = kSegmentHeaderBytes;
   StoreId store{};
   Chain chain;
-  std::int64_t last = 0;  ///< version after which there is nothing more
+  std::int64_t last = 0;  ///< last version to return
   bool with_payloads = false;
 
   Failure corrupt(std::string what) const {
@@ -75,7 +75,7 @@ struct Reader::Impl {
     return {};
   }
 
-  /// Goes to the next segment where this one is at its end.
+  /// Moves to the next segment if this one is finished.
   Status next_segment() {
     if (offset < parts[current].end) return {};
     if (current + 1 == parts.size()) return corrupt("the segment ends before the log does");
@@ -102,7 +102,7 @@ struct Reader::Impl {
   }
 
   Result<Record> next() {
-    // A record that the caller wants whole is read once, and hashed where it lies.
+    // Read a whole record once and hash it in place.
     FLATKV_ASSIGN(const RecordHeader header, step(Payload::skip));
     const Part& part = parts[current];
     const std::uint64_t begin = offset - kRecordHeaderBytes - header.payload_bytes;

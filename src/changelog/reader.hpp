@@ -15,13 +15,13 @@ struct Record {
   std::uint64_t offset = 0;
 };
 
-/// Reads records in order, checking the chain, headers and (when read) payload digests. All
-/// segments it needs are opened at once, before the first record is read. One thread.
+/// Reads records in order, checking the chain, headers and (when read) payload digests. Opens all
+/// segments it needs before it reads the first record. Not thread-safe.
 class Reader {
  public:
-  /// Positions before version `from` (base.version < from ≤ tip.version + 1) of a surveyed log.
-  /// Nothing beyond `survey.tip` is ever returned. Errors: log_gap (from is not kept), corruption,
-  /// io, and not_found for a segment that was pruned since the survey.
+  /// Positions before version `from` (base.version < from ≤ tip.version + 1) of a walked log. Never
+  /// returns anything beyond `survey.tip`. Errors: `log_gap` (`from` is not kept), `corruption`,
+  /// `io`, and `not_found` for a segment that was pruned since the walk.
   static Result<Reader> open(fs::FileSystem& files, const std::string& directory,
                              const LogWalk& survey, const StoreId& store, std::int64_t from,
                              bool with_payloads);
@@ -29,7 +29,7 @@ class Reader {
   Reader& operator=(Reader&&) noexcept;
   ~Reader();
 
-  /// The next record; nothing after the tip. `corruption` names segment, offset and version.
+  /// The next record; nullopt after the tip. `corruption` names segment, offset and version.
   Result<std::optional<Record>> next();
 
  private:
@@ -48,12 +48,12 @@ struct RecordPlace {
   std::uint64_t end_offset = 0;
 };
 
-/// The record of one version, by headers alone; nothing if the survey's walk does not hold it.
+/// The record of one version, by headers alone; nullopt if the walk does not hold it.
 Result<std::optional<RecordPlace>> find_record(fs::FileSystem& files, const std::string& directory,
                                                const LogWalk& survey, const StoreId& store,
                                                std::int64_t version);
 
-/// The record header of one version; nothing if the log does not keep it.
+/// The record header of one version; nullopt if the log does not keep it.
 Result<std::optional<RecordHeader>> find_header(fs::FileSystem& files, const std::string& directory,
                                                 const LogWalk& survey, const StoreId& store,
                                                 std::int64_t version);

@@ -20,7 +20,7 @@ constexpr std::size_t kMaxSegmentHeaderBytes = 4096;
 constexpr std::size_t kDigestBytes = std::tuple_size_v<Digest>;
 constexpr std::string_view kBaseLabel = "flatkv-base";
 
-/// Fields one after the other into memory that is large enough.
+/// Writes fields one after the other; the memory must be large enough.
 class Put {
  public:
   explicit Put(std::uint8_t* at) : at_(at) {}
@@ -54,7 +54,7 @@ class Put {
   std::uint8_t* at_;
 };
 
-/// The reverse; the caller checked that there is enough.
+/// Reads them back; the caller has checked that there are enough bytes.
 class Get {
  public:
   explicit Get(const std::uint8_t* at) : at_(at) {}
@@ -127,7 +127,7 @@ Result<SegmentHeader> decode_segment_header(ByteView bytes) {
   if (length < kSegmentHeaderBytes || length > std::min(kMaxSegmentHeaderBytes, bytes.size())) {
     return bad("bad length of the segment header");
   }
-  // The digest before the format: a damaged header is not a newer one.
+  // Check the digest before the format: a damaged header must not pass for a newer one.
   const ByteView before = bytes.first(length - kDigestBytes);
   if (!equal(blake3::hash(before), bytes.subspan(before.size(), kDigestBytes))) {
     return bad("bad digest of the segment header");
@@ -173,7 +173,7 @@ Result<RecordHeader> decode_record_header(const StoreId& store, ByteView bytes) 
   Get get(bytes.data() + kRecordMagic.size());
   if (get.u32() != kRecordHeaderBytes) return bad("bad length of the record header");
   RecordHeader header;
-  // The digest comes last: whoever searches damaged bytes must not pay for it at every magic.
+  // Check the digest last: a search in damaged bytes must not pay for it at every magic.
   const std::uint64_t version = get.u64();
   const std::uint64_t synced = get.u64();
   if (version == 0 || !is_version(version) || synced >= version) {

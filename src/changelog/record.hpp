@@ -20,7 +20,7 @@ struct Base {
   bool operator==(const Base&) const = default;
 };
 
-/// Base digest of init, import, and of a new log after a lost one: the digest of
+/// Base digest after init and import, and of a new log that replaces a lost one: the digest of
 /// "flatkv-base" ‖ store id ‖ version ‖ the five checksums.
 Digest base_digest(const StoreId& store, std::int64_t version, const Roots& roots);
 
@@ -32,7 +32,7 @@ struct SegmentHeader {
 inline constexpr std::size_t kSegmentHeaderBytes = 8 + 4 + 4 + 16 + 8 + 32 + 32;
 
 std::array<std::uint8_t, kSegmentHeaderBytes> encode(const SegmentHeader& header);
-/// `corruption` for bad bytes, `format_too_new` for a right header of a newer format.
+/// `corruption` for bad bytes, `format_too_new` for a valid header of a newer format.
 Result<SegmentHeader> decode_segment_header(ByteView bytes);
 
 struct RecordHeader {
@@ -48,10 +48,11 @@ struct RecordHeader {
 inline constexpr std::size_t kRecordHeaderBytes = 4 + 4 + 8 + 8 + 4 + 4 + 32 + 32 + 5 * 32 + 32;
 inline constexpr std::uint32_t kMaxPayloadBytes = 1U << 30;
 
-/// First bytes of a record. The last is no text and no start of a protobuf field of ours.
+/// First bytes of a record. The last one occurs neither in text nor at the start of our protobuf
+/// fields.
 inline constexpr std::array<std::uint8_t, 4> kRecordMagic = {'F', 'K', 'R', 0xd7};
 
-/// Serialises and sets `header.digest` (digest of store id ‖ the header before it).
+/// Serialises the header and sets `header.digest` (digest of store id ‖ the header before it).
 std::array<std::uint8_t, kRecordHeaderBytes> encode(const StoreId& store, RecordHeader& header);
 /// Checks magic, length, ranges and the digest under the store's id; `corruption` otherwise.
 Result<RecordHeader> decode_record_header(const StoreId& store, ByteView bytes);

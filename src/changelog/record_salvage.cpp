@@ -16,7 +16,7 @@ constexpr std::array<std::uint8_t, 8> kBegin = {
     kRecordHeaderBytes >> 16U, kRecordHeaderBytes >> 24U};
 constexpr std::size_t kOverlap = kBegin.size() - 1;
 
-/// A header at that place whose digest is right, or nothing.
+/// The header at that offset; nullopt if its digest is wrong.
 Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& store,
                                               std::uint64_t offset) {
   FLATKV_ASSIGN(const ByteView bytes, file.at(offset, kRecordHeaderBytes));
@@ -25,14 +25,14 @@ Result<std::optional<RecordHeader>> header_at(SegmentFile& file, const StoreId& 
   return std::optional(*header);
 }
 
-/// Whether something that stands by itself begins at `offset`: a record, or the segment's end.
+/// Whether a valid record header or the end of the segment follows at `offset`.
 Result<bool> leads_on(SegmentFile& file, const StoreId& store, std::uint64_t offset) {
   if (offset == file.size()) return true;
   FLATKV_ASSIGN(const auto header, header_at(file, store, offset));
   return header.has_value();
 }
 
-/// Takes up a candidate; returns where to search on.
+/// Checks a candidate; returns where to continue the search.
 Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uint64_t offset,
                                std::int64_t version, Found& found) {
   FLATKV_ASSIGN(const auto header, header_at(file, store, offset));
@@ -42,7 +42,7 @@ Result<std::uint64_t> consider(SegmentFile& file, const StoreId& store, std::uin
   const std::uint64_t payload = offset + kRecordHeaderBytes;
   if (header->payload_bytes > file.size() - payload) return payload;
   const std::uint64_t end = payload + header->payload_bytes;
-  // One is enough, and payloads need not be read for anything else.
+  // One valid record is enough; payloads are read for no other purpose.
   if (!found.above && header->version > version) {
     FLATKV_ASSIGN(const Digest digest, file.digest(payload, header->payload_bytes));
     found.above = digest == header->payload_digest;

@@ -8,8 +8,8 @@ namespace {
 
 class SearchTest : public LogTest {
  protected:
-  /// A log of three records, of which the second has this payload and a damaged header: what is
-  /// found from there on.
+  /// Makes a log of three records, the second with this payload and a damaged header. Returns what
+  /// is found from there on.
   Found found_behind(const Bytes& payload) {
     files.restore({});
     EXPECT_TRUE(files.remove_directory("log"));
@@ -36,7 +36,7 @@ RecordHeader header_of(std::int64_t version, std::int64_t synced) {
   return header;
 }
 
-/// Everything of a header that can be written without the store's id.
+/// All of a header that can be written without the store's id.
 Bytes forged_fields() {
   RecordHeader header = header_of(3, 0);
   const auto bytes = encode(kOtherStore, header);
@@ -62,7 +62,7 @@ TEST_F(SearchTest, NoPayloadHidesTheRecordBehindIt) {
 }
 
 TEST_F(SearchTest, ARecordWithABadPayloadLeadsToTheNext) {
-  // Records inside its payload are not looked at: a whole one follows it.
+  // Records inside its payload do not count: a whole record follows it.
   fill(1);
   Bytes& segment = files.content(name(1));
   const std::size_t begin = segment.size();

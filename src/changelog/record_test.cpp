@@ -22,7 +22,7 @@ Digest filled(std::uint8_t byte) {
   return digest;
 }
 
-// The layouts of docs/formats.md#changelog a second time, without any of the code under test.
+// Writes the layouts of docs/formats.md#changelog independently of the code under test.
 void put(Bytes& to, std::uint64_t value, unsigned bytes) {
   for (unsigned i = 0; i < bytes; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
@@ -202,7 +202,7 @@ TEST(RecordHeaderBytes, ImpossibleFieldsUnderARightDigestAreCorruption) {
 }
 
 TEST(RecordHeaderBytes, FieldsAreJudgedBeforeTheDigestIsComputed) {
-  // Whoever searches a damaged log must not pay for a digest wherever a payload has the magic.
+  // A search in a damaged log must not pay for a digest wherever a payload has the magic.
   for (const RawRecord& raw : {RawRecord{.length = 289}, RawRecord{.version = 1ULL << 63U},
                                RawRecord{.version = 42, .synced = 42},
                                RawRecord{.payload = (1U << 30) + 1}, RawRecord{.zero = 1}}) {

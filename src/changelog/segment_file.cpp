@@ -16,7 +16,7 @@
 namespace flatkv::changelog {
 namespace {
 
-/// A page: headers of small records come many at a time, those of large ones cost one page each.
+/// One page: it holds many headers of small records; large records cost one page each.
 constexpr std::size_t kWindowBytes = 4096;
 constexpr std::size_t kStreamBytes = std::size_t{256} << 10;
 constexpr std::size_t kNameDigits = 20;
@@ -94,7 +94,7 @@ Result<bool> SegmentFile::zeros_from(std::uint64_t offset) {
 }
 
 Result<SegmentHeader> SegmentFile::header() {
-  // A newer format's header may be longer, so more than ours is offered.
+  // The header of a newer format may be longer, so pass more bytes than ours has.
   FLATKV_ASSIGN(const ByteView bytes, at(0, kWindowBytes));
   auto header = decode_segment_header(bytes);
   if (!header) header.error().path = path_;
@@ -135,7 +135,7 @@ Status create_segment(fs::FileSystem& files, const std::string& directory,
   const std::string temporary = path + std::string(kTemporarySuffix);
   FLATKV_ASSIGN(const bool taken, fs::exists(files, path, fs::FileType::file));
   if (taken) {
-    // A rename would silently take the place of records.
+    // A rename would silently replace records.
     return fail(ErrorCode::corruption, "a segment of this name exists already").path(path);
   }
   FLATKV_ASSIGN(const bool left, fs::exists(files, temporary, fs::FileType::file));
@@ -172,7 +172,8 @@ Result<Listing> list_segments(fs::FileSystem& files, const std::string& director
       listing.temporary.push_back(entry.name);
     }
   }
-  // Twenty digits each: the order of names is the order of versions, whatever `list` does.
+  // Names have twenty digits, so their order is that of the versions; do not rely on that of
+  // `list`.
   std::ranges::sort(listing.segments, {}, &Listing::Entry::first_version);
   return listing;
 }

@@ -28,10 +28,11 @@ Result<std::optional<Record>> Tail::next() {
     FLATKV_ASSIGN(auto record, record_here());
     if (record) return record;
   }
-  // What was appended since, or put in the segment's place by a writer that cut a torn record.
+  // Reopen to see what was appended since, or what replaced the segment when a writer cut a torn
+  // record.
   if (Status opened = reopen(); !opened) {
     if (opened.error().code != ErrorCode::not_found) return std::unexpected(opened.error());
-    // Pruned; but where it was read to its end, the next one may be there.
+    // Pruned. If it was read to its end, the next segment may be there.
     FLATKV_ASSIGN(const bool moved, next_segment());
     if (!moved) return std::unexpected(std::move(opened).error());
   }
@@ -56,7 +57,7 @@ Status Tail::reopen() {
 
 Result<bool> Tail::next_segment() {
   const std::string name = segment_name(chain_.version + 1);
-  if (name == segment_) return false;  // this one holds no record yet
+  if (name == segment_) return false;  // this segment has no record yet
   auto file = SegmentFile::open(files_, directory_, name);
   if (!file) {
     if (file.error().code == ErrorCode::not_found) return false;

@@ -9,27 +9,27 @@
 
 namespace flatkv::changelog {
 
-/// Reads what a writer, in this or another process, appends behind a known end of a log. Every
-/// record is checked with its payload, since one may be seen while it is being written. One thread.
+/// Reads what a writer, in this or another process, appends after a known end of a log. Checks
+/// every record with its payload, since it may be seen half-written. Not thread-safe.
 class Tail {
  public:
-  /// Stands at `tip`, which a survey found.
+  /// Starts at `tip`, which a log walk found.
   Tail(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
        bool with_payloads);
 
-  /// The next record; nothing while there is none that is whole. Errors: `not_found` (the segment
-  /// is gone: pruned, or the whole log was replaced), `version_mismatch` (the log became shorter or
-  /// continues with another block), `corruption` (a segment header), io.
+  /// The next record; nullopt while there is no whole one. Errors: `not_found` (the segment is
+  /// gone: pruned, or the whole log was replaced), `version_mismatch` (the log became shorter or
+  /// continues with another block), `corruption` (a bad segment header), `io`.
   Result<std::optional<Record>> next();
 
   const Chain& chain() const noexcept { return chain_; }
-  /// Whether the last `next` that gave nothing saw bytes that are no whole record: one that is
-  /// being written, or a bad one. Only a survey can tell.
+  /// Whether the last `next` that returned nullopt saw bytes that are no whole record: a record
+  /// being written, or a bad one. Only a log walk can tell which.
   bool is_unclear() const noexcept { return unclear_; }
 
  private:
   Status reopen();
-  /// Moves to the next segment if the writer has begun it.
+  /// Moves to the next segment if the writer has started it.
   Result<bool> next_segment();
   Result<std::optional<Record>> record_here();
   Failure gone_back(std::string message) const;
@@ -41,7 +41,7 @@ class Tail {
   std::string segment_;
   std::uint64_t offset_ = 0;
   Chain chain_;
-  std::optional<SegmentFile> file_;  ///< as long as it was when it was opened
+  std::optional<SegmentFile> file_;  ///< its size is that at opening
   bool unclear_ = false;
 };
 

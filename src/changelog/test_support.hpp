@@ -35,7 +35,7 @@ inline Bytes payload_of(std::int64_t version, std::size_t size = 20) {
   return payload;
 }
 
-/// Appends in two parts, as the store does.
+/// Appends the payload in two parts, as the store does.
 inline Result<Digest> append_record(Writer& writer, std::int64_t version, const Bytes& payload,
                                     unsigned salt = 0) {
   const std::size_t split = payload.size() / 3;
@@ -49,7 +49,7 @@ inline Bytes raw_record(const StoreId& store, RecordHeader header, const Bytes& 
   header.payload_bytes = static_cast<std::uint32_t>(payload.size());
   header.payload_digest = blake3::hash(payload);
   const auto encoded = encode(store, header);
-  // Not by insertion: GCC 12 warns falsely about vectors that grow.
+  // No insertion: GCC 12 warns falsely about vectors that grow.
   Bytes bytes(encoded.size() + payload.size());
   std::ranges::copy(payload, std::ranges::copy(encoded, bytes.begin()).out);
   return bytes;
@@ -71,7 +71,7 @@ class LogTest : public ::testing::Test {
     EXPECT_TRUE(opened) << opened.error().to_string();
     return std::move(*opened);
   }
-  /// Records base + 1 to `last`, each of `size` bytes, closed.
+  /// Writes records base + 1 to `last`, each of `size` bytes, and closes the log.
   void fill(std::int64_t last, std::uint64_t segment_bytes = kOneSegment, std::size_t size = 20) {
     create();
     const auto log = writer(segment_bytes);

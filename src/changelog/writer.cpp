@@ -14,13 +14,13 @@
 
 namespace flatkv::changelog {
 
-// Two locks. `state_mutex` guards what both threads see and is never held over I/O. `sync_mutex` is
-// held over every fdatasync: the kernel reports a failed write-back once for each open file, so of
-// two syncs at the same time one could return OK for bytes that the other was told are lost.
-// Order: sync_mutex, then state_mutex.
+// Two locks. `state_mutex` guards what both threads see and is never held during I/O. `sync_mutex`
+// is held during every fdatasync: the kernel reports a failed write-back once per open file, so of
+// two concurrent syncs one could return OK for bytes that the other was told are lost. Order:
+// sync_mutex, then state_mutex.
 //
-// What is durable: every segment before the current one was synced before the current one was made,
-// so a sync of the current file covers the whole log up to what `tip` said before it.
+// Each segment is synced before the next one is created. So a sync of the current file makes the
+// whole log durable, up to what `tip` said before it.
 struct Writer::Impl {
   fs::FileSystem& files;
   std::string directory;
@@ -32,9 +32,9 @@ struct Writer::Impl {
   Tip tip;
   std::int64_t synced = 0;
   std::uint64_t appended = 0;
-  std::optional<Error> failure;  ///< the first; then the writer is dead
+  std::optional<Error> failure;  ///< the first failure; the writer is then dead
 
-  std::vector<ByteView> parts;  // of the record being appended; kept for its memory
+  std::vector<ByteView> parts;  // of the record being appended; a member to reuse its memory
 
   Impl(fs::FileSystem& fs, std::string dir, WriterOptions opts)
       : files(fs), directory(std::move(dir)), options(opts) {}
@@ -87,7 +87,7 @@ struct Writer::Impl {
   Status sync() {
     const std::lock_guard serial(sync_mutex);
     Status status = sync_current();
-    // Before the next sync may begin: it must not find this one's failure forgotten.
+    // Record the failure before another sync can begin: that one might return OK.
     if (!status) die(status.error());
     return status;
   }

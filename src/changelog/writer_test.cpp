@@ -33,7 +33,7 @@ TEST_F(WriterTest, BytesAreHeaderThenPayloadChainedFromTheBase) {
   const Bytes second = payload_of(2, 0);
   const Digest first_digest = *append_record(*log, 1, first);
   const Digest second_digest = *append_record(*log, 2, second);
-  // The same by hand; `encode` itself is checked against raw bytes in record_test.cpp.
+  // Build the same bytes by hand; record_test.cpp checks `encode` against raw bytes.
   Bytes want = to_bytes(encode(SegmentHeader{kStore, base_}));
   RecordHeader one{1, 0, 7, base_.digest, blake3::hash(first), roots_of(1), {}};
   append(want, encode(kStore, one));
@@ -69,7 +69,7 @@ TEST_F(WriterTest, TipSyncedAndBytes) {
   EXPECT_EQ(log->synced(), 0);
   ASSERT_TRUE(log->sync());
   EXPECT_EQ(log->synced(), 1);
-  // What a survey finds is what the writer says.
+  // A log walk must find what the writer reports.
   const Tip found = look()->tip;
   EXPECT_EQ(found.digest, log->tip().digest);
   EXPECT_EQ(found.end_offset, log->tip().end_offset);
@@ -153,7 +153,7 @@ TEST_F(WriterTest, SegmentsAreFullOrHoldOneLargeRecord) {
   EXPECT_FALSE(found->damage);
   std::vector<std::int64_t> firsts;
   for (const Segment& segment : found->segments) firsts.push_back(segment.first_version);
-  // 7 and 8 fill one to the last byte.
+  // 7 and 8 fill a segment to the last byte.
   EXPECT_EQ(firsts, (std::vector<std::int64_t>{1, 3, 4, 5, 6, 7, 9}));
   EXPECT_EQ(found->tip.version, 9);
 }
@@ -229,7 +229,7 @@ TEST_F(WriterTest, PowerCutKeepsWhatWasSynced) {
   }
   files.power_cut();
   const auto found = look();
-  // 18 went with the rotation before 19.
+  // The rotation before 19 made 18 durable.
   EXPECT_EQ(found->tip.version, 18);
   EXPECT_FALSE(found->damage);
 }
@@ -285,8 +285,8 @@ TEST_F(WriterFailpointTest, AppendIsNotTheVersionBeforeItsRecordIsWritten) {
 TEST_F(WriterFailpointTest, SyncCoversOnlyWhatWasAppendedBeforeItBegan) {
   const auto log = writer(kTwoRecords);
   ASSERT_TRUE(append_record(*log, 1, payload_of(1)));
-  // Two records arrive, the second in a new segment, while the sync of the first is under way. The
-  // rotation waits for it, so it happens on a thread of its own.
+  // Two records arrive during the sync of the first, the second in a new segment. The rotation
+  // waits for the sync, so it needs a thread of its own.
   std::thread appender;
   std::atomic<bool> second = false;
   failpoint::arm("changelog.sync.before", [&]() -> Status {
