@@ -78,7 +78,7 @@ class Doctor {
     return {};
   }
 
-  /// A link, or anything else that stands where a directory or a file belongs.
+  /// A link or anything else that took the place of a directory or a file.
   Status out_of_place() {
     const std::string& path = refused_.problem.path;
     if (path.empty()) return {};
@@ -114,7 +114,7 @@ class Doctor {
   void databases() {
     const std::optional<Database>& named = refused_.problem.database;
     if (named) {
-      // Where the log confirms what the database says of itself, the copy of its hash is wrong.
+      // If the log confirms the data database, the metadata's copy of its hash is wrong.
       if (*named == Database::metadata || !refused_.found.copy.unusable) {
         suggest_repair({Database::metadata});
       }
@@ -131,7 +131,8 @@ class Doctor {
     }
   }
 
-  /// No data database can be mended before another that says nothing: they have to be in one run.
+  /// All data databases that are unreadable must be repaired in one run: none can be repaired while
+  /// another one is missing.
   std::vector<Database> damaged_with(Database named) const {
     std::vector<Database> all;
     for (const Database which : layout::kDataDatabases) {
@@ -145,7 +146,7 @@ class Doctor {
   Status rollbacks() {
     const std::optional<std::int64_t>& bad = refused_.problem.version;
     const auto& log = refused_.found.log;
-    // A record that is whole and cannot be replayed: the chain goes through it.
+    // A complete record that cannot be replayed, with the chain leading through it.
     if (bad && log && *bad > log->base.version && *bad <= log->tip.version) rollback_to(*bad - 1);
     std::optional<Error> problem;
     FLATKV_ASSIGN(const auto reach, recovery::find_reach(files_, refused_.place, *refused_.manifest,
@@ -158,7 +159,7 @@ class Doctor {
     say("flatkv rollback " + store_ + " " + std::to_string(version));
   }
 
-  /// Every snapshot holds a copy of it, whole.
+  /// Every snapshot holds a complete copy of MANIFEST.json.
   void manifest() {
     const std::string lost = fs::join(refused_.place.generation, layout::kManifestFile);
     for (const layout::SnapshotEntry& entry : refused_.snapshots) {

@@ -22,8 +22,8 @@ Result<std::string> new_name() {
   return "readonly-" + std::to_string(::getpid()) + "-" + to_hex(random);
 }
 
-/// Made under a name that a writer removes when it can have the lock, so that none is left behind
-/// by a reader that died in between. Nothing where a writer was faster.
+/// Creates the directory under a -tmp name, which a writer removes once it gets the lock, so that a
+/// reader that dies in between leaves nothing behind. nullptr if a writer was faster.
 Result<std::unique_ptr<fs::DirLock>> make_locked(fs::FileSystem& files, const std::string& path) {
   const std::string unfinished = path + "-tmp";
   FLATKV_TRY(files.make_directory(unfinished));
@@ -61,7 +61,7 @@ Result<CloneDirectory> CloneDirectory::make(fs::FileSystem& files, const std::st
 }
 
 CloneDirectory::~CloneDirectory() {
-  // What cannot be removed now is an orphan, and goes at the next writable open.
+  // What cannot be removed now is an orphan; the next writable open removes it.
   if (lock_) static_cast<void>(fs::remove_tree(*files_, path_));
 }
 

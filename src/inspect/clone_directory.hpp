@@ -9,9 +9,9 @@
 
 namespace flatkv::inspect {
 
-/// A directory "readonly-<pid>-<random>" of our own, locked so that no writer takes it for an
-/// orphan (docs/specification.md#generations). Removed by the destructor unless ownership was
-/// passed on.
+/// A directory "readonly-<pid>-<random>" of this process, locked so that no writer takes it for an
+/// orphan (docs/specification.md#generations). The destructor removes it unless `hand_on` was
+/// called.
 class CloneDirectory {
  public:
   static Result<CloneDirectory> make(fs::FileSystem& files, const std::string& parent);
@@ -20,7 +20,7 @@ class CloneDirectory {
   ~CloneDirectory();
 
   const std::string& path() const noexcept { return path_; }
-  /// The caller removes the directory from now on and holds the lock until it has.
+  /// Passes ownership on: the caller removes the directory and holds the lock until then.
   std::unique_ptr<fs::DirLock> hand_on() && { return std::move(lock_); }
 
  private:

@@ -29,8 +29,8 @@ using read::public_stats;
 using recovery::LiveGeneration;
 using recovery::RecoveryAnalysis;
 
-/// Adds up files, each once however many names it has. What cannot be read counts nothing: a writer
-/// removes files meanwhile.
+/// Adds up file sizes, each inode once. Ignores what cannot be read: a writer may remove files
+/// meanwhile.
 class FileBytes {
  public:
   explicit FileBytes(fs::FileSystem& files) : files_(files) {}
@@ -55,11 +55,12 @@ class FileBytes {
   std::set<std::pair<std::uint64_t, std::uint64_t>> seen_;
 };
 
-/// By snapshots and log; where the working copy serves too, so does the committed version.
+/// Describes the versions that snapshots and log can produce, and the committed version if the
+/// working copy is usable.
 void describe_reach(fs::FileSystem& files, const LiveGeneration& place,
                     const layout::Manifest& manifest, const std::vector<SnapshotEntry>& snapshots,
                     std::optional<std::int64_t> committed, StoreInfo& info) {
-  std::optional<Error> ignored;  // said elsewhere
+  std::optional<Error> ignored;  // reported elsewhere
   std::vector<VersionRange> ranges;
   const auto reach = recovery::find_reach(files, place, manifest, snapshots, ignored);
   if (reach) ranges = recovery::ranges_of(*reach);
@@ -96,13 +97,13 @@ void describe(const changelog::LogWalk& log, StoreInfo& info) {
   info.log = range;
 }
 
-/// Only progress: a bad one is the next open's to report.
+/// Only progress: the next open reports a bad mark.
 void describe_scrub(fs::FileSystem& files, const std::string& generation, StoreInfo& info) {
   const auto mark = layout::read_scrub_mark(files, generation);
   if (mark && *mark) info.scrub = (*mark)->progress;
 }
 
-/// A writer has the databases, so what is told of them is what the newest snapshot says.
+/// A writer has the databases open, so describe them from the newest snapshot.
 void describe_from_snapshot(const std::vector<SnapshotEntry>& snapshots, StoreInfo& info) {
   info.databases_from_snapshot = true;
   const auto valid = [](const SnapshotEntry& entry) { return entry.manifest.has_value(); };
@@ -136,7 +137,7 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const LiveGenerat
         .path(layout::changelog_path(place.generation));
   }
   describe(*log, info);
-  // What is damaged below the newest snapshot says nothing of where the writer is.
+  // Damage below the newest snapshot tells nothing about the writer's position.
   std::int64_t newest = manifest.initial_version - 1;
   for (const SnapshotEntry& entry : snapshots) {
     if (entry.manifest) newest = std::max(newest, entry.version);
@@ -158,7 +159,7 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const LiveGenerat
   return info;
 }
 
-/// Looks at a store that nobody has open; the lock is held until all but the replay is known.
+/// Inspects a store that nobody has open. Holds the lock until all but the replay is known.
 class Inspector {
  public:
   Inspector(fs::FileSystem& files, const std::string& store, std::unique_ptr<fs::DirLock> lock)
@@ -193,12 +194,12 @@ class Inspector {
     return {};
   }
 
-  /// What an open would find only while it replays, on a clone as a reader has it.
+  /// Finds what an open would find only during replay: replays on a clone, as a reader does.
   Status try_replay() {
     if (found_.plan == recovery::RecoveryPlan::new_log || !found_.reached) return {};
     const bool level = !found_.copy.unusable && found_.copy.lowest() == *found_.reached;
     if (found_.clean_believed || level) return {};
-    lock_.reset();  // the clone takes it for itself
+    lock_.reset();  // the clone takes the lock itself
     const auto clone = inspect::open_read_only(environment_, place_.store, {});
     if (clone) return {};
     if (recovery::is_damage(clone.error())) return explain(clone.error());
@@ -212,7 +213,7 @@ class Inspector {
     place_.choice = found_.choice;
     place_.generation = found_.generation;
     info_.generation = found_.choice.name;
-    // Where they cannot be listed, examine has said why.
+    // If they cannot be listed, analyze_store has said why.
     auto snapshots = layout::list_chain_snapshots(files_, place_.generation, true);
     if (snapshots) snapshots_ = *std::move(snapshots);
     for (const SnapshotEntry& entry : snapshots_) info_.snapshots.push_back(describe(entry));
@@ -236,7 +237,8 @@ class Inspector {
     info_.databases.push_back(std::move(own));
   }
 
-  /// What it says of itself; examine may have refused before it came to this one.
+  /// Reads what a database says of itself: analyze_store may have refused before it came to this
+  /// one.
   Status read_database(const std::string& path, StoreInfo::DatabaseInfo& own) {
     FLATKV_ASSIGN(const auto opened,
                   recovery::open_read_only(environment_, layout::working_path(place_.generation),
@@ -300,7 +302,7 @@ StoreInfo::Holder public_holder(layout::LockHolder holder) {
 }
 
 Result<StoreInfo> look(fs::FileSystem& files, const std::string& path) {
-  // Held while one looks: a writer that opens meanwhile waits for it.
+  // Hold the lock while looking: a writer that opens meanwhile waits for it.
   auto lock = files.lock_directory(path);
   if (lock) return Inspector(files, path, std::move(*lock)).run();
   if (lock.error().code != ErrorCode::locked) return std::unexpected(lock.error());
@@ -339,7 +341,7 @@ Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) try {
 Result<StoreInfo> inspect_store(const std::string& store) try {
   fs::FileSystem& files = fs::posix();
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
-  const auto survey = layout::survey_store(files, path);  // what is wrong with it, examine says
+  const auto survey = layout::survey_store(files, path);  // analyze_store reports what is wrong
   if (!survey && survey.error().code == ErrorCode::not_found) {
     return std::unexpected(survey.error());
   }

@@ -7,7 +7,7 @@
 namespace flatkv::inspect {
 namespace {
 
-/// The first segment after the place where a walk ended: the one from which a next walk can start.
+/// First version of the first segment after the end of a walk: the next walk can start there.
 std::optional<std::int64_t> next_segment(const changelog::Listing& listing,
                                          const changelog::LogWalk& walk) {
   for (const auto& segment : listing.segments) {
@@ -16,8 +16,8 @@ std::optional<std::int64_t> next_segment(const changelog::Listing& listing,
   return std::nullopt;
 }
 
-/// Every stretch of the log that can be read. A walk starts at a segment, so of a damaged one only
-/// the records below the damage count.
+/// All readable ranges of the log. A walk starts at a segment, so only the records before the
+/// damage in a segment count.
 std::string readable(fs::FileSystem& files, const recovery::LiveGeneration& place,
                      const layout::StoreId& store, const changelog::LogWalk& oldest) {
   std::vector<VersionRange> ranges;
@@ -31,7 +31,7 @@ std::string readable(fs::FileSystem& files, const recovery::LiveGeneration& plac
   if (!listing) return recovery::range_text(std::move(ranges));
   changelog::LogWalk walk = oldest;
   while (const auto first = next_segment(*listing, walk)) {
-    // From the first record, not from the base: that could lead into the segment before.
+    // Start at the first record, not at the base, which may lead into the segment before.
     auto next = recovery::walk_log(files, place, store, *first);
     if (!next || !*next || (*next)->tip.segment <= walk.tip.segment) break;
     walk = **std::move(next);

@@ -7,13 +7,13 @@
 
 namespace flatkv::inspect {
 
-/// The version at which an open of a store that was examined and not refused would put it, with its
-/// roots line. Nothing where neither log nor snapshots tell the roots.
+/// The version that an open would give to a store that phase 1 did not refuse, with its roots line.
+/// nullopt if neither log nor snapshots have the roots.
 Result<std::optional<RootsAt>> committed_roots(fs::FileSystem& files,
                                                const recovery::RecoveryAnalysis& found);
 
-/// Why the log does not lead from its oldest record to `version`, where the store stands; which
-/// versions can be read all the same is said. Nothing if it does. `whole`: of walk_whole_log.
+/// Why the log does not lead from its oldest record to `version`, the store's version; the message
+/// lists what can still be read. nullopt if it does. `whole` comes from walk_whole_log.
 std::optional<Error> broken_history(fs::FileSystem& files, const recovery::LiveGeneration& place,
                                     const layout::StoreId& store,
                                     const Result<std::optional<changelog::LogWalk>>& whole,

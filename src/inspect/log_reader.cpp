@@ -8,7 +8,7 @@
 namespace flatkv {
 
 struct LogBlock::Impl {
-  Bytes payload;  ///< the entry points into it
+  Bytes payload;  ///< `entry` points into it
   codec::ChangelogEntry entry;
   std::vector<NamedChangeSet> sets;
 };
@@ -26,15 +26,16 @@ struct LogReader::Impl {
   recovery::LiveGeneration place;
   std::string directory;
   layout::StoreId id{};
-  std::optional<changelog::Reader> reader;  ///< of what was there at first; none when all is read
-  std::optional<changelog::Tail> tail;      ///< of what comes behind it
-  Status end;                               ///< what the end of the log is: an end, or damage
-  std::optional<Error> over;                ///< why nothing comes any more
+  std::optional<changelog::Reader> reader;  ///< for the records that existed at the open; reset
+                                            ///< when all are read
+  std::optional<changelog::Tail> tail;      ///< for the records that come later
+  Status end;                               ///< whether the end of the log is sound, or damage
+  std::optional<Error> over;                ///< why no more records will come
 
   Impl(fs::FileSystem& given, std::string path, bool changes)
       : files(given), store(std::move(path)), with_changes(changes) {}
 
-  /// Takes the log of `found` for the one that is read, at its end.
+  /// Switches to the log of `found` and walks it.
   Result<changelog::LogWalk> survey(const recovery::LiveGeneration& found) {
     place = found;
     directory = layout::changelog_path(place.generation);
@@ -80,15 +81,15 @@ struct LogReader::Impl {
     }
   }
 
-  /// Bytes behind the last record that are none: fine while a writer is at work on them.
+  /// Checks bytes after the last record that are no record: fine while a writer is at work on them.
   Status check_end() const {
     FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, tail->chain().version));
     if (!log) return {};
     return recovery::end_is_sound(place, *log);
   }
 
-  /// Another generation took the place of the one that was read: after a rollback, repair or
-  /// import. Goes on in its log where that holds the block that was read last.
+  /// Another generation has replaced the one that was read, after a rollback, repair or import.
+  /// Continues in its log if that holds the last block read.
   Status go_over() {
     const changelog::Chain last = tail->chain();
     const auto look = [&](const recovery::LiveGeneration& found) -> Result<std::unique_ptr<Impl>> {

@@ -31,7 +31,7 @@ struct ReadOnlyStore::Impl {
   std::unique_ptr<commit::Core> core;
   Roots roots;
   std::optional<Error> working_copy_problem;
-  std::optional<ReadView> view;  ///< made at the open: handing it out needs no memory
+  std::optional<ReadView> view;  ///< made at open, so that handing it out needs no memory
 };
 
 namespace inspect {
@@ -40,16 +40,17 @@ namespace {
 using recovery::CopyAnalysis;
 using recovery::RecoveryAnalysis;
 
-/// What the clone's databases hold and what is to be replayed on them.
+/// What the clone's databases hold, and what to replay on them.
 struct Source {
-  std::int64_t version = 0;  ///< that is asked for
+  std::int64_t version = 0;  ///< the version asked for
   CopyAnalysis copy;
-  std::optional<changelog::Reader> reader;  ///< before copy.lowest() + 1; its segments are open
+  std::optional<changelog::Reader> reader;  ///< positioned before copy.lowest() + 1, its segments
+                                            ///< open
   std::optional<Roots> expected;
 };
 
-/// One try to clone a store at a version (docs/specification.md#reading-an-older-version).
-/// If something disappears meanwhile, the try fails; the next one may succeed.
+/// One attempt to clone a store at a version (docs/specification.md#reading-an-older-version). It
+/// fails if something disappears meanwhile; the next attempt may succeed.
 class Cloner {
  public:
   Cloner(const state::Environment& environment, const recovery::LiveGeneration& place,
@@ -74,7 +75,7 @@ class Cloner {
  private:
   std::string changelog() const { return layout::changelog_path(place_.generation); }
 
-  /// The clones of readers that died go first: beside a node that runs for weeks nobody else looks.
+  /// Removes orphans first: beside a node that runs for weeks nothing else does.
   Result<CloneDirectory> make_clone(const std::string& parent) {
     for (const auto& kept : layout::remove_orphans(files_, parent)) {
       Logger(options_.log).info("a dead reader's clone could not be removed: " + kept);
@@ -82,17 +83,17 @@ class Cloner {
     return CloneDirectory::make(files_, parent);
   }
 
-  /// The working copy, if nobody has the store and it is right and not above the version. Nothing
-  /// otherwise.
+  /// The working copy, if nobody has the store open and the copy is sound and not above the
+  /// version; otherwise nullopt.
   Result<std::optional<Source>> from_working_copy(const std::string& clone) {
-    // Not StoreLock, which leaves its name in the store. Let go at the end of this function.
+    // Not StoreLock, which writes LOCK. Released at the end of this function.
     const auto lock = files_.lock_directory(place_.store);
     if (!lock) {
       if (lock.error().code != ErrorCode::locked) return std::unexpected(lock.error());
       return std::nullopt;
     }
     if (Status opens = recovery::analyze_store(environment_, place_.store, found_); !opens) {
-      // What it was before may still be had; what it is now is not known.
+      // Older versions may still be readable; the current one is unknown.
       if (!options_.at) return std::unexpected(std::move(opens).error());
       refusal_ = std::move(opens).error();
       Logger(options_.log).warning("the store does not open: " + refusal_->to_string());
@@ -153,7 +154,7 @@ class Cloner {
       auto source = from_one(clone, manifest, snapshots, std::move(one), version);
       if (source) return source;
       if (source.error().code != ErrorCode::corruption) return source;
-      if (!first) first = std::move(source).error();  // an older one may do
+      if (!first) first = std::move(source).error();  // an older snapshot may serve
       FLATKV_TRY(fs::remove_tree(files_, layout::working_path(clone)));
     }
     if (first) return std::unexpected(*std::move(first));
@@ -215,7 +216,7 @@ class Cloner {
     return source;
   }
 
-  /// CURRENT and the directory once more: what was chosen is still what the store is.
+  /// Checks CURRENT and the directory again: the generation that was chosen must still be live.
   Status unchanged(const Source& source) {
     FLATKV_ASSIGN(const bool same, recovery::still_there(files_, place_));
     if (!same) return fail(ErrorCode::not_found, "the generation was replaced").path(place_.store);
@@ -242,7 +243,7 @@ class Cloner {
     options.log = options_.log;
     options.row_cache = 0;
     options.snapshot_interval = 0;
-    // It does not compact, so nothing would ever make room.
+    // A clone does not compact, so a limit would stall it for ever.
     options.level0_limit = std::numeric_limits<std::uint32_t>::max();
     options.pending_compaction_limit = std::numeric_limits<std::uint64_t>::max();
     auto impl = std::make_unique<ReadOnlyStore::Impl>();

@@ -8,7 +8,7 @@
 
 namespace flatkv::inspect {
 
-/// ReadOnlyStore::open on a given environment.
+/// ReadOnlyStore::open in a given environment.
 Result<ReadOnlyStore> open_read_only(const state::Environment& environment,
                                      const std::string& store, const ReadOnlyOptions& options);
 

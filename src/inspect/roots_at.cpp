@@ -29,9 +29,9 @@ class RootsFinder {
   }
 
  private:
-  /// Where nobody has the store the databases can be asked: they may be above a log that is damaged
-  /// or lost its end, and an open takes their version then. Nothing where a writer has them, or
-  /// where an open refuses: then headers are all there is.
+  /// If nobody has the store open, asks the databases: they may be above a log that is damaged or
+  /// lost its end, and an open then takes their version. nullopt if a writer has them or an open
+  /// would refuse: then only headers are left.
   std::optional<RootsAt> as_an_open_has_it() {
     const auto lock = files_.lock_directory(place_.store);
     if (!lock) return std::nullopt;
@@ -66,7 +66,7 @@ class RootsFinder {
           .version(durable);
     }
     if (log->tip.roots) return RootsAt{last, *log->tip.roots};
-    return find_version(last);  // a log that has no record yet, or a segment that has none
+    return find_version(last);  // a log or last segment without a record
   }
 
   Result<RootsAt> find_version(std::int64_t version) {

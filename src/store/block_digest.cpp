@@ -10,7 +10,7 @@
 namespace flatkv {
 
 Result<Digest> block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets) try {
-  std::vector<NamedChangeSet> kept;  // other modules are not logged
+  std::vector<NamedChangeSet> kept;  // sets of other modules are not logged
   std::ranges::copy_if(change_sets, std::back_inserter(kept),
                        [](const NamedChangeSet& set) { return set.name == kEvmModule; });
   Bytes payload;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Readers beside a process that commits, snapshots, prunes, goes back, closes and opens again: what
-// they see was committed, adds up, and is of the version they asked for.
+// Readers beside a process that commits, snapshots, prunes, rolls back, closes and reopens: what
+// they see was committed, sums up to its root, and has the version they asked for.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -31,7 +31,7 @@ Options writer_options() {
   return options;
 }
 
-/// Writes down each root before it is committed, so whatever a reader sees has been written down.
+/// Records each root before it is committed, so that whatever a reader sees is on record.
 int write_for_ever(const std::vector<std::string>& arguments, const Reporter& reporter) {
   Random random(5);
   std::ofstream book(arguments[1], std::ios::app);
@@ -81,7 +81,7 @@ class BesideWriter : public ::testing::Test {
     ASSERT_TRUE(writer_->wait_for_message()) << "the writer failed";
     writer_->kill();
     writer_->wait();
-    // What the killed writer leaves opens, whatever readers did meanwhile.
+    // The store of the killed writer opens, whatever readers did meanwhile.
     auto opened = CommitStore::open(store(), writer_options());
     ASSERT_OK(opened);
     const auto report = opened->verify();
@@ -97,8 +97,8 @@ class BesideWriter : public ::testing::Test {
     EXPECT_TRUE(read_book(book()).contains({version, to_hex(roots.root)})) << version;
   }
 
-  /// Only what may happen beside such a writer: the version is gone, or the store was replaced
-  /// three times.
+  /// Allows only what may happen beside such a writer: the version is gone, or the store was
+  /// replaced three times.
   static void expect_excused(const Error& error) {
     EXPECT_TRUE(error.code == ErrorCode::version_mismatch || error.code == ErrorCode::locked)
         << error.to_string();
@@ -163,7 +163,7 @@ TEST_F(BesideWriter, FiguresAndLogRecordsAreWhatWasCommitted) {
     }
     std::int64_t expected = reader->range().base;
     const auto known = read_book(book());
-    while (expected < reader->range().last) {  // what the writer adds meanwhile is not in the book
+    while (expected < reader->range().last) {  // the reference lacks what the writer adds meanwhile
       const auto block = reader->next();
       ASSERT_OK(block);
       ASSERT_TRUE(block->has_value());

@@ -28,7 +28,7 @@ std::map<std::int64_t, Roots> make_store(const std::string& path) {
   return roots;
 }
 
-/// A refusal of open, explained by inspect, with every file left as it was.
+/// Open refuses the store; inspect explains it and leaves every file unchanged.
 StoreInfo expect_explained(const std::string& path, ErrorCode code) {
   const std::string before = tree_digest(path);
   const auto opened = CommitStore::open(path, small_options());
@@ -119,7 +119,7 @@ TEST(Inspect, WhatCanBeReachedIsNotAllThatTheLogHolds) {
   TempDir dir;
   const std::string path = dir / "s";
   Options options = small_options();
-  options.segment_bytes = 1U << 20;  // one segment, which keeps what is pruned around it
+  options.segment_bytes = 1U << 20;  // one segment, which keeps records that would be pruned
   options.snapshot_keep = 0;
   const std::vector<VersionRange> expected = {{12, 20}};
   {
@@ -205,7 +205,8 @@ TEST(Inspect, LogBehindNamesTheWaysOut) {
   TempDir dir;
   const std::string path = dir / "s";
   make_store(path);
-  // All but the first half of the log, and a metadata database from before: not only the log.
+  // Only the first half of the log is left, and the metadata database is older: not only the log is
+  // damaged.
   const auto all = segments(path);
   for (std::size_t i = all.size() / 2; i < all.size(); ++i) stdfs::remove(all[i]);
   const std::string metadata = live_generation(path) + "/working/metadata";

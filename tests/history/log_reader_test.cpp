@@ -65,7 +65,7 @@ TEST(LogReader, GivesTheChangeSetsAsTheyCame) {
   EXPECT_EQ(block->change_sets()[1].pairs.size(), 0U);
   EXPECT_FALSE(block->change_sets()[2].pairs[0].remove);
 
-  // What the log keeps of a block, made from what a file would hold of it.
+  // What the log keeps of a block, made from the change sets.
   std::vector<NamedChangeSet> all = first;
   all.insert(all.end(), second.begin(), second.end());
   EXPECT_EQ(must(block_digest(1, all)), block->record.payload_digest);
@@ -159,7 +159,7 @@ TEST(LogReader, ARecordThatIsBeingWrittenIsNoneYet) {
   CommitStore store = open_new(path, small_options());
   commit_to(store, 4);
   LogReader reader = must(LogReader::open(path, 5, true));
-  // The next record as far as it may have come: its bytes cut off behind the reader's back.
+  // The next record half-written: its bytes are cut off behind the reader's back.
   commit_to(store, 5);
   const std::string segment = segments(path).back();
   const auto whole = std::filesystem::file_size(segment);
@@ -205,7 +205,7 @@ TEST(LogReader, ARollbackBelowWhatItReadEndsIt) {
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().code, ErrorCode::version_mismatch);
     EXPECT_EQ(gone.error().version, 6);
-    commit_to(store, 9, 1000);  // another version 6 is none that was read
+    commit_to(store, 9, 1000);  // a different version 6 than the one read
   }
 }
 
@@ -264,7 +264,7 @@ TEST(RootsAt, ALogThatLostItsEndIsNotTheCommittedVersion) {
   }
   const std::string last = segments(path).back();
   std::filesystem::remove(last);
-  // An open goes on with the databases, which lost nothing.
+  // An open continues from the databases, which lost nothing.
   const RootsAt found = must(roots_at(path, std::nullopt));
   EXPECT_EQ(found.version, 12);
   EXPECT_EQ(found.roots, roots.at(12));

@@ -82,7 +82,7 @@ TEST(ReadOnly, TheWorkingCopyWhereNobodyHasTheStore) {
   const std::string before = tree_digest(path);
   expect_at(path, 20, roots.at(20));
   EXPECT_EQ(must(ReadOnlyStore::open(path)).roots(), roots.at(20));
-  const auto older = ReadOnlyStore::open(path, at(19));  // the databases are past it
+  const auto older = ReadOnlyStore::open(path, at(19));  // the databases are above it
   ASSERT_FALSE(older);
   EXPECT_EQ(older.error().code, ErrorCode::version_mismatch);
   EXPECT_EQ(tree_digest(path), before);
@@ -249,15 +249,14 @@ TEST(ReadOnly, Scratch) {
   EXPECT_FALSE(ReadOnlyStore::open(path, options));
 }
 
-/// A block of so many rows that the table's first data block, with LocalMeta in it, is not the
-/// only.
+/// Commits so many rows that the table has more data blocks than the first, which holds LocalMeta.
 void commit_many(CommitStore& store) {
   Block block;
   for (unsigned i = 0; i < 3000; ++i) block.slot(9, i, i * 7);
   must(block.commit(store));
 }
 
-/// Flips a byte among the rows of the tables in a database directory.
+/// Flips a byte among the rows of the tables in a database's directory.
 void damage_table(const std::string& database) {
   for (const auto& entry : stdfs::directory_iterator(database)) {
     if (entry.path().extension() != ".sst") continue;
@@ -269,7 +268,7 @@ void damage_table(const std::string& database) {
   }
 }
 
-/// What a full scan says of the storage database, which cannot be read.
+/// The error of a full scan of the unreadable storage database.
 Error storage_error(const ReadOnlyStore& clone) {
   const VerifyReport report = must(clone.verify());
   for (const DatabaseVerdict& verdict : report.databases) {
@@ -323,7 +322,7 @@ class ReadOnlyRaces : public ::testing::Test {
  protected:
   ~ReadOnlyRaces() override { failpoint::disarm_all(); }
 
-  /// `action` happens on the writer's side while a reader stands at `site`.
+  /// Runs `action` on the writer's side while a reader stands at `site`.
   static void meanwhile(const std::string& site, std::function<void()> action) {
     failpoint::arm(site, [action = std::move(action)] {
       failpoint::disarm_all();
@@ -346,7 +345,7 @@ TEST_F(ReadOnlyRaces, TheSnapshotIsPrunedBetweenChoiceAndLinks) {
   CommitStore store = open_new(path_, options());
   auto roots = commit_to(store, 20);
   meanwhile("history.clone.chosen", [&] {
-    must(store.snapshot());  // the one at 0 goes, and segments with it
+    must(store.snapshot());  // prunes the one at 0, and segments
     roots.merge(commit_to(store, 25));
   });
   const ReadOnlyStore clone = must(ReadOnlyStore::open(path_));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that goes back is killed, or a step of it fails, at every failpoint it passes: what is
-// left is the old tip or the target, whole, and going back can be tried again (fault matrix B1).
+// A rollback is killed, or one of its steps fails, at every failpoint it passes: the store is then
+// whole at the old tip or at the target, and the rollback can be repeated (fault matrix B1).
 // FLATKV_FAILPOINT_HITS=0: the long form.
 #include <gtest/gtest.h>
 
@@ -90,7 +90,7 @@ int by_path(const std::vector<std::string>& arguments, const Reporter& reporter)
 }
 const RegisterChild kByPath("rollback-by-path", by_path);
 
-/// Goes back on the handle and on from there.
+/// Rolls back on an open handle and continues from there.
 int on_handle(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const auto run = [&]() -> Status {
     FLATKV_ASSIGN(CommitStore store, CommitStore::open(arguments[0], options()));
@@ -134,7 +134,7 @@ class RollbackCrash : public ::testing::Test {
     return status;
   }
 
-  /// Opens what was left; then goes back again, and on.
+  /// Opens what is left; then rolls back again and continues.
   void check() {
     {
       auto opened = CommitStore::open(store(), options());
@@ -172,8 +172,8 @@ class RollbackCrash : public ::testing::Test {
     ASSERT_GE(sites.size(), least_sites);
     for (const auto& [site, count] : sites) {
       for (const char* action : actions) {
-        // The middle one: where a site is passed while the next generation is built as well as
-        // before and after.
+        // Choose the middle hit: some sites are hit before, during and after the build of the next
+        // generation.
         const std::string spec = site + "@" + std::to_string(1 + count / 2) + "=" + action;
         SCOPED_TRACE(mode + " FLATKV_FAILPOINT=" + spec);
         const int status = live(mode, spec);
@@ -204,7 +204,7 @@ class RollbackCrash : public ::testing::Test {
 TEST_F(RollbackCrash, ByPathAtEverySite) { every_site("rollback-by-path", 40, {"kill", "error"}); }
 
 TEST_F(RollbackCrash, OnAHandleAtEverySite) {
-  // Failing steps of a handle are the same; FLATKV_FAILPOINT_HITS=0 tries them all the same.
+  // Failing steps on a handle are the same; FLATKV_FAILPOINT_HITS=0 tries them as well.
   if (environment("FLATKV_FAILPOINT_HITS", 1) == 1) {
     every_site("rollback-on-handle", 60, {"kill"});
   } else {

@@ -194,8 +194,8 @@ TEST(Rollback, BelowABadRecord) {
   TempDir dir;
   const std::string path = dir / "s";
   const auto roots = make_store(path);
-  // Above the newest snapshot; the working copy is lost too, so it would be needed. (One below it is
-  // not: the walk begins behind it.)
+  // Above the newest snapshot, and needed because the working copy is lost too. (The walk would
+  // start above a record below it.)
   const auto all = segments(path);
   const std::string hit = all[all.size() - 2];
   {
@@ -239,7 +239,7 @@ TEST(Rollback, ASnapshotThatLostAFileIsNotBuiltOn) {
   const std::string path = dir / "s";
   const auto roots = make_store(path);
   stdfs::remove(live_generation(path) + "/snapshot-00000000000000000020/storage/CURRENT");
-  must(rollback(path, 25));  // from the one at 10
+  must(rollback(path, 25));  // from the snapshot at 10
   const CommitStore store = must(CommitStore::open(path, keeping()));
   EXPECT_EQ(store.committed_roots(), roots.at(25));
   expect_verified(store);

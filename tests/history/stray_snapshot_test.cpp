@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Snapshots of another branch: what an older copy, restored over a store, finds lying there.
+// Snapshots of another branch, as an older copy finds them when it is restored over a store.
 #include <mutex>
 
 #include "flatkv/inspect.hpp"
@@ -28,8 +28,8 @@ std::string snapshot_of(const std::string& store, std::int64_t version) {
   return layout::snapshot_path(live_generation(store), version);
 }
 
-/// `older` is closed at 10 with snapshots of 0 and 10. `ours` went on from there to 30 with a
-/// snapshot of 20. `path` begins as a copy of `older`.
+/// `older` is closed at 10 with snapshots at 0 and 10. `ours` continues from there to 30 with a
+/// snapshot at 20. `path` starts as a copy of `older`.
 class StraySnapshot : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -48,7 +48,7 @@ class StraySnapshot : public ::testing::Test {
     copy_over(older_, path_);
   }
 
-  /// Other blocks up to `last` at `path_`, with the snapshot of 20 of `ours` beside them.
+  /// Commits other blocks up to `last` at `path_`, beside which lies the snapshot at 20 of `ours`.
   std::map<std::int64_t, Roots> with_a_stray(std::int64_t last) {
     std::map<std::int64_t, Roots> roots;
     {
@@ -115,7 +115,7 @@ TEST_F(StraySnapshot, AboveTheLogItIsEvidenceOfALostOneAlsoAfterACleanClose) {
     EXPECT_EQ(info.problems.front().code, ErrorCode::log_behind);
     EXPECT_EQ(tree_digest(path_), tree) << "whoever only looks changes nothing";
   }
-  // The operator decides that the older copy is what counts.
+  // The operator decides in favour of the older copy.
   must(rollback(path_, 10));
   EXPECT_EQ(listed(), (std::vector<std::int64_t>{0, 10}));
   CommitStore store = must(CommitStore::open(path_, keeping()));
@@ -128,7 +128,7 @@ TEST_F(StraySnapshot, AboveTheLogItIsEvidenceOfALostOneAlsoAfterACleanClose) {
 TEST_F(StraySnapshot, ARestoreOverTheWholeStoreIsRefusedOrLosesNothing) {
   const RootsAt last = must(roots_at(ours_, std::nullopt));
   copy_over(older_, ours_);
-  // Newer segments are there too: with the older ones they make up the whole log, or have a gap.
+  // Newer segments lie there too: with the older ones they form the whole log, or have a gap.
   const auto opened = CommitStore::open(ours_, keeping());
   if (opened) {
     EXPECT_EQ(opened->version(), last.version);
@@ -157,7 +157,7 @@ TEST_F(StraySnapshot, WithinTheLogItIsNeverRead) {
   CommitStore store = must(CommitStore::open(path_, options));
   EXPECT_EQ(store.committed_roots(), roots.at(30));
   EXPECT_NE(said_.find("another branch"), std::string::npos) << said_;
-  // Beside the writer as well.
+  // The same beside the writer.
   EXPECT_EQ(listed(), (std::vector<std::int64_t>{0, 10}));
   expect_at(20, roots.at(20));
   EXPECT_TRUE(stdfs::exists(snapshot_of(path_, 20))) << "evidence stays where it is";
@@ -175,7 +175,7 @@ TEST_F(StraySnapshot, AtTheTipOneOfThisChainTakesItsPlace) {
     must(store.snapshot());
     EXPECT_EQ(listed(), (std::vector<std::int64_t>{0, 10, 20}));
     must(store.close());
-    // Nothing but the snapshot is left to build on.
+    // Only the snapshot is left to build on.
     stdfs::remove_all(live_generation(path_) + "/working");
     store = must(CommitStore::open(path_, keeping()));
     EXPECT_EQ(store.committed_roots(), roots.at(20));
@@ -237,7 +237,7 @@ TEST_F(StraySnapshot, ARebuiltWorkingCopyComesFromThisChain) {
   EXPECT_FALSE(stdfs::exists(snapshot_of(path_, 20)));
 }
 
-/// All of the log goes, which CLEAN makes up for: the next one has its base at 20.
+/// The whole log is lost, but CLEAN is there: the next log has its base at 20.
 TEST_F(StraySnapshot, AtTheBaseOfTheLogAndBelowIt) {
   std::map<std::int64_t, Roots> roots;
   {
@@ -254,7 +254,7 @@ TEST_F(StraySnapshot, AtTheBaseOfTheLogAndBelowIt) {
     must(store.close());
   }
   EXPECT_EQ(listed(), (std::vector<std::int64_t>{0, 10, 20}));
-  // Below the log nothing contradicts a snapshot: it can be read, and that is said.
+  // Nothing contradicts a snapshot below the log: it can be read, with a warning.
   ReadOnlyOptions options;
   options.at = 10;
   options.log = listening();

@@ -14,8 +14,8 @@ using store::open_new;
 using store::TempDir;
 using store::tree_digest;
 
-/// Commits blocks up to and including `last`; what block b writes follows from b alone. Returns the
-/// roots lines of the versions from the first that was committed.
+/// Commits blocks up to and including `last`; the content of block b follows from b and `salt`
+/// alone. Returns the roots lines of the committed versions.
 inline std::map<std::int64_t, Roots> commit_to(CommitStore& store, std::int64_t last,
                                                unsigned salt = 0) {
   std::map<std::int64_t, Roots> roots;
@@ -30,7 +30,7 @@ inline std::map<std::int64_t, Roots> commit_to(CommitStore& store, std::int64_t 
   return roots;
 }
 
-/// Options of a store that keeps small segments and snapshots only when asked.
+/// Options for small segments, and for snapshots only on request.
 inline Options small_options() {
   Options options;
   options.snapshot_interval = 0;

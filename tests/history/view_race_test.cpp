@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Readers on views while the writer commits, flushes, snapshots, prunes and goes back: what a view
-// gives adds up to the roots of its version, whichever way it is read, and however long it is kept.
-// Small enough for ThreadSanitizer, under which scripts/nightly runs it. FLATKV_RACE_BLOCKS.
+// Readers on views while the writer commits, flushes, snapshots, prunes and rolls back: what a view
+// returns sums up to the roots of its version, however it is read and however long it is kept.
+// Small enough for ThreadSanitizer, under which scripts/nightly runs it. FLATKV_RACE_BLOCKS sets
+// the number of blocks.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -33,7 +34,7 @@ class CountingSink : public ByteSink {
   std::size_t bytes = 0;
 };
 
-/// One thread's reading. What it finds wrong is told at the end: assertions belong to one thread.
+/// One reading thread. It reports errors at the end: assertions belong to the main thread.
 class Reader {
  public:
   Reader(const CommitStore& store, const std::atomic<bool>& stop, std::uint64_t seed)
@@ -87,7 +88,7 @@ class Reader {
     return export_state(view, AccountRows::keep, sink);
   }
 
-  /// Some rows once more, by their key.
+  /// Reads some rows again, by key.
   Status read_again(const ReadView& view, Database database, const RowIterator& at) {
     if (!one_in(random_, 5)) return {};
     FLATKV_ASSIGN(const auto row, view.row(database, at.key()));
@@ -102,7 +103,7 @@ class Reader {
   Random random_;
   std::uint64_t views_ = 0;
   std::string wrong_;
-  std::thread thread_;  // last: it uses all of the others
+  std::thread thread_;  // last: it uses all other members
 };
 
 class ViewRace : public StoreFixture {
