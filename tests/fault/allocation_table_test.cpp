@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Nth allocation fails, in every public function and in the library's own threads (N3): the
-// function says `out_of_memory` or that the store has failed, nothing is thrown, no block that was
-// acknowledged is lost, and the store opens with the roots of its model. Where the process ends
-// instead (in RocksDB), that is a kill. FLATKV_FAULT_FULL=1: every N, otherwise some.
+// function returns `out_of_memory` or the store fails, nothing is thrown, no acknowledged block is
+// lost, and the store reopens with the roots of its model. If the process dies instead (in
+// RocksDB), that counts as a kill. FLATKV_FAULT_FULL=1: every N, otherwise a sample.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -40,14 +40,14 @@ Options table_options() {
   return options;
 }
 
-/// Where an act finds what it works on.
+/// The paths that an act works on.
 struct Places {
   std::string store;
   std::string other;   ///< does not exist
-  std::string stream;  ///< the store exported
+  std::string stream;  ///< an export of the store
 };
 
-/// One function of the public interface: what comes before (nothing fails in it), and the call.
+/// One function of the public interface: the preparation (nothing fails in it), and the call.
 struct Act {
   std::string name;
   std::function<Status(const Places&, const std::function<void()>& arm, const Reporter&)> run;
@@ -60,7 +60,7 @@ Status status_of(const Result<T>& result) {
   return {};
 }
 
-/// What each version writes, made before anything fails.
+/// What each version writes, prepared before anything fails.
 struct Block {
   explicit Block(std::int64_t version) : changes(script_block(kSeed, version)) {
     changes.emplace_back();
@@ -86,7 +86,7 @@ Status next_block(CommitStore& store) {
   return status_of(store.commit(version));
 }
 
-/// On an open store.
+/// Makes an act on an open store.
 template <class Call>
 Act on_store(std::string name, Call call, Whose whose = Whose::callers) {
   return {std::move(name),
@@ -95,7 +95,7 @@ Act on_store(std::string name, Call call, Whose whose = Whose::callers) {
             FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
             arm();
             Status done = call(store);
-            // Who goes on all the same is refused, or gets a block that is there to stay.
+            // A caller who continues anyway is refused, or gets a durable block.
             static_cast<void>(allocation_failed());
             if (next_block(store) && store.wait_durable(store.version())) {
               reporter.say('a', store.version());

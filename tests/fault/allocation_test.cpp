@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An allocation that fails in the writer's own thread, the Nth for every N (N3): the call says so,
-// the store fails rather than go on from half a block, and a reopened one is whole. Where the
-// process ends instead (in RocksDB), that is a kill.
+// The Nth allocation of the writer's own thread fails, for every N (N3): the call returns the
+// error, the store fails rather than continue from half a block, and it is whole after a reopen. If
+// the process dies instead (in RocksDB), that counts as a kill.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -23,15 +23,15 @@ constexpr std::int64_t kBase = 4;
 Options base_options() {
   Options options = small_options();
   options.durability = Durability::sync;
-  options.threads = 1;  // all of a block in the writer's thread
+  options.threads = 1;  // hash all of a block in the writer's thread
   options.create_if_missing = true;
   return options;
 }
 
-/// How a child ended that was not killed.
+/// Exit codes of a child that was not killed.
 enum Ending { kEnough = 10, kFailed = 11, kWentOn = 12, kWrong = 13 };
 
-/// The next block, and a flush of it; its first failure.
+/// Commits and flushes the next block; returns the first failure.
 Status step(CommitStore& store, std::span<const std::span<const NamedChangeSet>> applies) {
   for (const auto sets : applies) FLATKV_TRY(store.apply(sets));
   FLATKV_TRY(store.root_hash());
@@ -39,7 +39,7 @@ Status step(CommitStore& store, std::span<const std::span<const NamedChangeSet>>
   return store.flush();
 }
 
-/// Whoever got the error must not get any further with this store.
+/// After the error every write to this store must be refused.
 bool has_failed(CommitStore& store) {
   const auto refuses = [](const auto& result) {
     return !result && result.error().code == ErrorCode::store_failed;
@@ -91,7 +91,7 @@ TEST(Allocation, N3_TheNthFailsForEveryN) {
     copy_tree(base, path);
     Child child = Child::start("allocations", {path, std::to_string(nth)});
     const int status = child.wait();
-    // RocksDB does not survive every one of them: that is the end of the process, as a kill is.
+    // RocksDB does not survive every one of them; the process then dies as if killed.
     const bool aborted = WIFSIGNALED(status);
     const int ending = aborted ? 0 : WEXITSTATUS(status);
     ASSERT_NE(ending, kWrong) << "it went on from half a step";

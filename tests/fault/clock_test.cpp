@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A clock of the day that jumps about, by decades and backwards (N5): nothing depends on it. The
-// functions that tell the time are replaced for the whole process, RocksDB and the standard library
-// included; the monotonic clock stays what it is.
+// The wall clock jumps by decades, backwards too (N5): nothing depends on it. The test replaces the
+// functions that tell the time for the whole process, RocksDB and the standard library included;
+// the monotonic clock is left alone.
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -17,7 +17,7 @@ namespace {
 
 std::atomic<std::uint64_t> asked{0};
 
-/// Another day each time: 1970 to 2106, in no order.
+/// A different time at each call: 1970 to 2106, in no order.
 long any_second() {
   std::uint64_t x = asked.fetch_add(1) * 0x9e3779b97f4a7c15ULL;
   x ^= x >> 29;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A store in a control group with less memory than the machine (N7). Making one needs root and a hierarchy that
-may be written; without it this is skipped, and says so."""
+"""A store in a control group with less memory than the machine (N7). Needs root and a writable hierarchy to make
+the group; is skipped, with a message, without them."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def own_group(line_begin, mount):
 
 
 def candidates():
-    """Where a group could be made, and the file in it that limits memory."""
+    """The directory in which to make a group, and the name of the file that limits its memory."""
     yield own_group("memory", pathlib.Path("/sys/fs/cgroup/memory")), "memory.limit_in_bytes"
     for mount in (pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/sys/fs/cgroup/unified")):
         yield own_group("0::", mount), "memory.max"

@@ -114,7 +114,7 @@ Make tail(Bytes bytes) {
   return [bytes](const std::string& store) { append_file(segments(store).back(), bytes); };
 }
 
-/// Offset of each record in a segment, by the lengths in the headers (docs/formats.md).
+/// Offset of each record in a segment, from the lengths in the headers (docs/formats.md).
 static std::vector<std::uint64_t> record_offsets(const Bytes& segment) {
   std::vector<std::uint64_t> all;
   std::uint64_t at = changelog::kSegmentHeaderBytes;
@@ -125,7 +125,7 @@ static std::vector<std::uint64_t> record_offsets(const Bytes& segment) {
   return all;
 }
 
-/// The last record of the last segment, once more behind itself.
+/// Appends a copy of the last record to the last segment.
 void repeat_last_record(const std::string& store) {
   const std::string last = segments(store).back();
   const Bytes content = read_file(last);
@@ -137,8 +137,7 @@ void append_record_of_other_store(const std::string& store) {
   append_file(segments(store).back(), ByteView(content).subspan(record_offsets(content).back()));
 }
 
-/// One more record behind the last, with every digest right: what is in it, and how long it says it
-/// is, are the caller's.
+/// Appends a record with valid digests; the caller chooses its payload and its stated length.
 static void append_record(const std::string& store, const Bytes& payload, std::uint32_t length) {
   const std::string last = segments(store).back();
   const Bytes content = read_file(last);

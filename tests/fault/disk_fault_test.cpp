@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults of the disk under a running store, made by a disk in memory (C11, S13, S15, S18): the call
-// says so, nothing wrong is taken for right, and the store goes on or fails as the matrix has it.
+// Faults of the disk under a running store, simulated in memory (C11, S13, S15, S18): the call
+// returns the error, nothing wrong is taken for right, and the store continues or fails as the
+// matrix says.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -55,7 +56,7 @@ class DiskFault : public ::testing::Test {
   std::optional<CommitStore> store_;
 };
 
-// The nth read of a table fails, for every n that one apply makes.
+// The nth table read fails, for every n within one apply.
 TEST_F(DiskFault, C11_ReadThatFailsIsNeverAnAbsentRow) {
   options_.row_cache = 0;
   options_.block_cache = 0;
@@ -80,7 +81,7 @@ TEST_F(DiskFault, C11_ReadThatFailsIsNeverAnAbsentRow) {
       }
     }
     disk_.clear_faults();
-    if (!error) break;  // fewer reads than that
+    if (!error) break;  // there are fewer reads
     ++failed;
     EXPECT_EQ(error->code, ErrorCode::io) << error->to_string();
     EXPECT_FALSE(error->path.empty());
@@ -118,7 +119,7 @@ TEST_F(DiskFault, C11_ScanThatMeetsAReadErrorSaysSo) {
   count_fault("C11", Came::refused, failed + 1);
 }
 
-// Where a second name cannot be made the bytes are copied, and synced.
+// If hard links fail, the bytes are copied and synced.
 TEST_F(DiskFault, S13_SnapshotWhereLinksAreNotPossible) {
   for (const int error : {EXDEV, EMLINK}) {
     SCOPED_TRACE(error);
@@ -131,7 +132,7 @@ TEST_F(DiskFault, S13_SnapshotWhereLinksAreNotPossible) {
     EXPECT_GT(disk_.injected(), before) << "no link was tried";
     blocks(3);
     disk_.crash(CrashMode::drop_unsynced);
-    // The copy is a snapshot of its own: the working copy is lost, and it serves.
+    // The copy stands on its own: it serves when the working copy is lost.
     const auto tables = paths("/working/storage/CURRENT");
     ASSERT_EQ(tables.size(), 1U);
     const std::string working = fs::parent(fs::parent(tables.front()));
@@ -156,7 +157,7 @@ TEST_F(DiskFault, S13_SnapshotWhereLinksAreNotPossible) {
   }
 }
 
-// Pruning that cannot remove is reported and tried again; it costs no commit and no block.
+// A failed removal during pruning is reported and retried; it costs no commit and no block.
 TEST_F(DiskFault, S15_UnlinkThatFailsWhilePruning) {
   options_.snapshot_keep = 0;
   options_.segment_bytes = 4096;
@@ -186,8 +187,8 @@ TEST_F(DiskFault, S15_UnlinkThatFailsWhilePruning) {
   }
 }
 
-// The power goes at every step of a snapshot that prunes an older one and the log below: names are
-// lost in any combination, and what is left holds one valid snapshot from which the log reaches.
+// Power loss at every step of a snapshot that prunes an older one and the log below: renames and
+// removals are lost in any combination, and one valid snapshot is left from which the log leads on.
 TEST_F(DiskFault, S5_PowerLossWhileAnOlderSnapshotIsPruned) {
   options_.snapshot_keep = 0;
   options_.segment_bytes = 4096;
@@ -235,7 +236,7 @@ TEST_F(DiskFault, S18_SnapshotWhereOneExistsIsANoOp) {
   ASSERT_OK(store_->snapshot());
   EXPECT_EQ(disk_.changes_made(),
             before + 1);  // its directory's sync, which may have failed before
-  // But not if it is damaged: then it is written anew.
+  // A damaged snapshot is written anew.
   const auto manifests = paths("/SNAPSHOT");
   ASSERT_FALSE(manifests.empty());
   ASSERT_TRUE(disk_.overwrite(manifests.back(), bytes({1, 2, 3})));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that `open` refuses is explained, and nothing is changed by looking: what was found,
-// what was expected, and commands that could help; those that are ours are run, one by one.
+// `inspect` explains every refusal of `open` and changes nothing: what was found, what was
+// expected, and commands that may help. The commands that are ours are run one by one.
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -19,7 +19,7 @@ using ::testing::AssertionFailure;
 using ::testing::AssertionResult;
 using ::testing::AssertionSuccess;
 
-/// The store is one that the script made, at some version of it, and goes on.
+/// The store matches the script at some version, and continues.
 AssertionResult is_of_the_script(const std::string& store) {
   auto opened = CommitStore::open(store, fault_options());
   if (!opened) return AssertionFailure() << "still refused: " << opened.error().to_string();
@@ -42,7 +42,7 @@ std::optional<Database> database_of(std::string_view name) {
   return std::nullopt;
 }
 
-/// Does what a remedy says, if it is a command that needs nothing from elsewhere.
+/// Follows a remedy if it is a command that needs nothing from outside.
 std::optional<Status> follow(const std::string& remedy, const std::string& store) {
   const std::string repair_it = "flatkv repair " + store + " --db ";
   const std::string roll_back = "flatkv rollback " + store + " ";
@@ -54,7 +54,7 @@ std::optional<Status> follow(const std::string& remedy, const std::string& store
     return Status();
   }
   const std::string copy_manifest = "jq -j .manifest ";
-  if (remedy.starts_with(copy_manifest)) {  // jq need not be here
+  if (remedy.starts_with(copy_manifest)) {  // jq may not be installed
     const std::size_t to = remedy.find(" > ");
     const Bytes snapshot =
         read_file(remedy.substr(copy_manifest.size(), to - copy_manifest.size()));
@@ -103,7 +103,7 @@ AssertionResult names_the_right_thing(const StoreInfo& info, const Error& refusa
   return AssertionSuccess();
 }
 
-/// The store with the fault in it.
+/// Makes the store with the fault in it.
 void make(const Fault& fault, const std::string& store) {
   copy_tree(fault.start == Start::closed ? prepared().closed : prepared().killed, store);
   remove_tree(store + "-moved");
@@ -152,7 +152,7 @@ TEST(Doctor, EveryRefusalIsExplainedAndNothingChanged) {
   EXPECT_GE(helped, 20);
 }
 
-/// Refused without a log, and every way out that is named leads where it says.
+/// A store without a log is refused, and every remedy leads where it says.
 TEST(Doctor, W7_AStoreWithoutALogGoesBackToItsSnapshots) {
   TempDir directory;
   const std::string store = directory.path("store");
@@ -177,7 +177,8 @@ TEST(Doctor, W7_AStoreWithoutALogGoesBackToItsSnapshots) {
   }
 }
 
-/// What no table of faults has: a file in a store's place, a newer CURRENT, an import cut off.
+/// Cases that the fault table lacks: a file in a store's place, a newer CURRENT, an interrupted
+/// import.
 TEST(Doctor, WhatIsNoStoreAnyMore) {
   TempDir directory;
   const std::string store = directory.path("store");

@@ -11,7 +11,8 @@
 
 namespace {
 
-thread_local std::uint64_t callers = 0;  // allocations of this thread until one fails; 0: none does
+thread_local std::uint64_t callers = 0;  // allocations of this thread until one fails; 0: none
+                                         // fails
 std::atomic<std::uint64_t> ours = 0;
 std::atomic<bool> failed = false;
 

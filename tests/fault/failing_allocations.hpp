@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-// operator new of this program, which fails when it is told to.
+// Replaces operator new of this program by one that fails on demand.
 namespace flatkv::test {
 
 /// Whose allocations count.
@@ -12,9 +12,9 @@ enum class Whose : std::uint8_t {
   ours      ///< those of the threads that the library named "flatkv..."
 };
 
-/// The nth allocation from now on throws std::bad_alloc; with 0 none does.
+/// Makes the nth allocation from now on throw std::bad_alloc; 0: none.
 void fail_allocation(Whose whose, std::uint64_t nth);
-/// No allocation fails any more; whether one has.
+/// Disarms. Returns whether an allocation has failed.
 bool allocation_failed();
 
 }  // namespace flatkv::test

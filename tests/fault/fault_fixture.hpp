@@ -8,7 +8,7 @@ namespace flatkv::test {
 
 inline constexpr std::uint64_t kFaultSeed = 31;
 
-/// Stores to make faults in, built once for the program.
+/// Stores in which to make faults, built once per program.
 struct Prepared {
   TempDir directory;
   std::string closed = directory.path("closed");
@@ -26,11 +26,11 @@ const Prepared& prepared();
 
 Options fault_options();
 
-/// Of a `tree_difference`, what is not the databases' own doing: a refusal by the replay comes
-/// after they were opened, and may come after blocks that were right were flushed.
+/// The part of a `tree_difference` that the databases did not cause themselves: a refusal by the
+/// replay comes after they were opened, and possibly after valid blocks were flushed.
 std::string beyond_replay(const std::string& difference);
 
-/// Opens a store with a fault in it; the outcome must be this one.
+/// Opens a store with a fault in it and checks the outcome.
 ::testing::AssertionResult comes_to(const std::string& store, const Fault& fault);
 
 }  // namespace flatkv::test

@@ -52,7 +52,8 @@ void databases(std::vector<Fault>& to) {
                 "account behind and the log starts at the newest snapshot",
                 Start::closed,
                 [](const std::string& store) {
-                  // An account database of the empty state: only the snapshot in the middle helps.
+                  // An account database of the empty state: only the snapshot in the middle can
+                  // help.
                   copy_tree(snapshots(store).front() + "/account", working(store, "account"));
                   const auto files = segments(store);
                   for (std::size_t i = 0; i + 1 < files.size(); ++i) {
@@ -156,7 +157,7 @@ void strangers(std::vector<Fault>& to) {
        [](const std::string& store) { put_strangers(store, longer_stranger(), "metadata"); },
        rebuilt,
        {}});
-  // What the stranger did not bring with it still tells what was durable.
+  // The parts that are not the stranger's still show what was durable.
   to.push_back({"S14",
                 "metadata database of another store, and an older log",
                 Start::closed,

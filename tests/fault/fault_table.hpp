@@ -8,13 +8,13 @@
 
 #include "flatkv/error.hpp"
 
-// Faults made by editing the files of a store that nobody has open, with what must come of each
+// Faults made by editing the files of a store that nobody has open, each with its expected outcome
 // (fault matrix: R recovered, X refused and nothing changed, D derived data rebuilt, then R).
 namespace flatkv::test {
 
 enum class Outcome { recovered, refused, rebuilt };
 
-/// Which store the fault is made in. All have kVersion blocks of the script.
+/// The store in which the fault is made. All have kVersion blocks of the script.
 enum class Start {
   closed,  ///< cleanly; one snapshot in the middle, one of the empty state
   killed,  ///< nothing flushed since the middle, nothing known durable above it
@@ -31,14 +31,14 @@ struct Fault {
   Outcome outcome = Outcome::recovered;
   /// refused: any of these codes.
   std::vector<ErrorCode> codes;
-  /// recovered: the version it comes back at lies in [lowest, kVersion].
+  /// recovered: the version reached lies in [lowest, kVersion].
   std::int64_t lowest = kVersion;
-  /// refused by the replay, when blocks that were right may have gone into the databases.
+  /// refused by the replay, possibly after valid blocks went into the databases.
   bool in_replay = false;
 };
 
 const std::vector<Fault>& fault_table();
-/// Rows W and R3, of fault_table: files of the changelog, and records that hold no block.
+/// Rows W and R3 of fault_table: files of the changelog, and records that hold no block.
 void add_log_faults(std::vector<Fault>& to);
 
 }  // namespace flatkv::test

@@ -22,7 +22,7 @@ using ::testing::AssertionSuccess;
 Options fault_options() {
   Options options = small_options();
   options.segment_bytes = 8 << 10;
-  options.create_if_missing = true;  // which must never make anything of a damaged store
+  options.create_if_missing = true;  // which must never create a store over a damaged one
   return options;
 }
 
@@ -44,7 +44,7 @@ void build(const std::string& path, std::vector<State>& states,
   ASSERT_OK(store->close());
 }
 
-/// A store of other blocks, at kVersion and later.
+/// Builds a store of other blocks, at kVersion and later.
 void build_strangers(const std::string& at_version, const std::string& above) {
   auto store = CommitStore::open(above, fault_options());
   ASSERT_OK(store);
@@ -67,7 +67,7 @@ Prepared::Prepared() {
       [this](CommitStore& store) {
         ASSERT_OK(store.snapshot());
         ASSERT_OK(store.flush());
-        copy_tree(closed, older);  // idle and level: what a backup holds
+        copy_tree(closed, older);  // idle and level, as in a backup
       },
       nothing);
   build(
@@ -117,7 +117,7 @@ AssertionResult is_refused(const std::string& store, const Fault& fault) {
   return AssertionSuccess();
 }
 
-/// The way out of a record that no replay gets past.
+/// Rolls back below a record that cannot be replayed.
 AssertionResult goes_back(const std::string& store) {
   if (auto done = rollback(store, kVersion); !done) {
     return AssertionFailure() << "no way back: " << done.error().to_string();
@@ -161,8 +161,8 @@ AssertionResult comes_to(const std::string& store, const Fault& fault) {
   if (auto closed = opened->close(); !closed) {
     return AssertionFailure() << closed.error().to_string();
   }
-  opened = fail(ErrorCode::io, "closed");  // the handle goes, and the lock with it
-  // And it was mended, not only survived: the next open is a clean one.
+  opened = fail(ErrorCode::io, "closed");  // destroys the handle and releases the lock
+  // It was repaired, not only survived: the next open is a clean one.
   auto again = CommitStore::open(store, fault_options());
   if (!again) return AssertionFailure() << "second open: " << again.error().to_string();
   if (!again->open_report().clean) return AssertionFailure() << "second open is not clean";
@@ -197,8 +197,8 @@ TEST(FaultTable, EveryFaultComesToItsOutcome) {
   EXPECT_GT(counts[Outcome::rebuilt], 15);
 }
 
-/// S9: any file of the snapshot that has to serve is missing, shorter, longer or flipped. Never a
-/// wrong state: refused, or another snapshot serves, or the damage is found when it is read.
+/// S9: any file of the snapshot that must serve is missing, cut, extended or flipped. Never a wrong
+/// state: the open is refused, another snapshot serves, or reading finds the damage.
 TEST(FaultTable, S9_EveryFileOfASnapshot) {
   TempDir directory;
   const std::string store = directory.path("store");
@@ -244,7 +244,7 @@ TEST(FaultTable, S9_EveryFileOfASnapshot) {
         const auto verdict = opened->verify();
         ASSERT_FALSE(verdict && verdict->good());
         ++found_later;
-        count_fault("S9", Came::refused);  // by what reads it, and by verify
+        count_fault("S9", Came::refused);  // by reads of it, and by verify
       }
     }
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Damages the bytes of every kind of file in a store; a table says what may come of each: cut at
-// every byte (large files: at some), random bits flipped, 512 bytes zeroed, deleted, replaced by an
-// older copy. Never a wrong state, never an empty store, and a refusal changes nothing.
-// FLATKV_FAULT_FULL=1: the long form.
+// Damages every kind of file in a store in every way: cut at every byte (large files: at a sample),
+// random bits flipped, 512 bytes zeroed, deleted, replaced by an older copy. A table of cases says
+// which outcomes are allowed. Never a wrong state, never an empty store, and a refusal changes
+// nothing. FLATKV_FAULT_FULL=1: the long form.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,21 +16,21 @@
 namespace flatkv::test {
 namespace {
 
-/// R, X and D as in the fault matrix; `f`: it opened, and whoever reads what is damaged, and
-/// verify, says so (X at first touch).
+/// R, X and D as in the fault matrix; `f`: it opens, and both verify and reads of the damaged part
+/// report it (X at first touch).
 struct Kind {
   const char* row;
   const char* what;
   Start start;
-  /// The file, seen from the store.
+  /// The file's path in a store.
   std::function<std::string(const std::string& store)> file;
   const char* cut;
   const char* flipped;
   const char* zeroed;
   const char* gone;
   const char* older;             ///< empty: it never changes
-  bool without_working = false;  ///< the working copy is gone too: this file has to serve
-  bool in_replay = false;        ///< found by the replay, as the fault table has it
+  bool without_working = false;  ///< the working copy is gone too: this file must serve
+  bool in_replay = false;        ///< found by the replay, as in the fault table
 };
 
 using Pick = std::function<std::string(const std::string&)>;
@@ -80,7 +80,7 @@ const std::vector<Kind>& kinds() {
       {"S6", "SNAPSHOT", closed, in_snapshot("", "SNAPSHOT"), "R", "R", "R", "R", "R"},
       {"S6", "SNAPSHOT that has to serve", closed, in_snapshot("", "SNAPSHOT"), "D", "D", "D", "D",
        "D", true},
-      // Known durable: what it loses was in the databases, all level, and they are kept.
+      // Known durable: the databases have what the log loses; all are level and are kept.
       {"W1", "last segment, closed", closed, last_segment(), "RDX", "RDX", "RDX", "DX", "DX"},
       {"W2", "last segment, killed", killed, last_segment(), "RX", "RX", "RX", "R", "RX"},
       {"W3", "sealed segment, closed", closed, sealed_segment(), "R", "R", "R", "R", "R"},
@@ -124,7 +124,7 @@ class FileKinds : public ::testing::Test {
     if (kind.without_working) remove_tree(live_generation(store_) + "/working");
   }
 
-  /// One letter; '?' and a message for what must never be.
+  /// One letter; '?' and a message for what must never happen.
   char outcome(const Kind& kind) {
     const auto before = tree_state(store_);
     auto opened = CommitStore::open(store_, fault_options());
@@ -151,7 +151,7 @@ class FileKinds : public ::testing::Test {
                                                                                           : 'R';
   }
 
-  /// Something is wrong in a database: then every read is right or an error, and verify says no.
+  /// A database is damaged: every read must be right or an error, and verify must fail.
   char found_by_readers(CommitStore& store, const State& state) {
     const auto verdict = store.verify();
     if (verdict && verdict->good()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads while rows move from memory into a database: at every step of a flush, and held across it.
-// Fault matrix S19, S20. docs/hazards.md#unpinned-view, docs/hazards.md#stale-cache-entry.
+// Reads while a flush moves rows from memory into a database: at each of its steps, and held across
+// it. Fault matrix S19, S20. docs/hazards.md#unpinned-view, docs/hazards.md#stale-cache-entry.
 #include <gtest/gtest.h>
 
 #ifdef FLATKV_FAILPOINTS
@@ -62,7 +62,7 @@ TEST_F(FlushReads, S19_EveryStepOfAFlush) {
   }
 }
 
-/// Lets two threads pass each other at agreed places.
+/// Lets two threads pass each other at chosen points.
 class Gate {
  public:
   void open() {
@@ -83,8 +83,8 @@ class Gate {
   bool open_ = false;
 };
 
-// An old value is read from a database; before it reaches the row cache the flush of a buffer with
-// other rows comes to its end; and then the rows that the flush brought are read.
+// A read takes an old value from a database. Before the value reaches the row cache, a flush of
+// other rows completes; then the flushed rows are read.
 TEST_F(FlushReads, S20_ReadHeldAcrossAFlush) {
   options_.row_cache = 256 << 10;
   options_.write_buffer = 16 << 10;
@@ -98,7 +98,7 @@ TEST_F(FlushReads, S20_ReadHeldAcrossAFlush) {
     Gate read;
     Gate flushed;
     std::atomic<bool> arrived = false;
-    // The flush waits for a read to be in the air, the read for the flush to be done.
+    // The flush waits for a read to be in progress, the read for the flush to end.
     failpoint::arm("flush.begin", [&]() -> Status {
       read.wait();
       return {};
@@ -109,7 +109,7 @@ TEST_F(FlushReads, S20_ReadHeldAcrossAFlush) {
     });
     Changes fill;
     fill.storage(address(1), slot(1), Bytes(20 << 10, static_cast<std::uint8_t>(round)));
-    block({fill});  // more than a buffer: its flush begins
+    block({fill});  // exceeds the write buffer, so a flush starts
     failpoint::arm("apply.values_read", [&]() -> Status {
       arrived = true;
       read.open();

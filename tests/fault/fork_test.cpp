@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forks without exec: the lock of a store that was closed is free, and a child's store works or is
-// refused, but nothing waits for threads that did not come along.
+// Forks without exec: the lock of a closed store is free, and a child's store works or is refused.
+// Nothing waits for threads that do not exist in the child.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 namespace flatkv::test {
 namespace {
 
-constexpr unsigned kHangs = 120;  // seconds; a child that waits for ever is ended by SIGALRM
+constexpr unsigned kHangs = 120;  // a child that hangs is ended by SIGALRM
 constexpr int kDone = 40;
 
 Options own_options() {
@@ -25,7 +25,8 @@ Options own_options() {
   return options;
 }
 
-/// Opens (or makes) a store, commits what the pool hashes, closes; where it failed, otherwise 0.
+/// Opens (or creates) a store, commits enough for the hashing pool, closes it; returns the step
+/// that failed, otherwise 0.
 int use_store(const std::string& path) {
   auto store = CommitStore::open(path, own_options());
   if (!store) return 1;
@@ -54,7 +55,7 @@ int status_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/// Arguments: a directory. In a process that has not used a store yet.
+/// Arguments: a directory. Must run in a process that has not used a store yet.
 int forks_first(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const pid_t child = forked([&] { return use_store(arguments.at(0) + "/child"); });
   reporter.say('p', use_store(arguments.at(0) + "/parent"));
@@ -68,8 +69,8 @@ bool is_refused(const Result<T>& result) {
   return !result && result.error().code == ErrorCode::unsupported;
 }
 
-/// What a child may do with a handle that was opened before the fork, and with stores of its own;
-/// the step that was wrong, otherwise 0.
+/// What a child may do with a handle opened before the fork, and with stores of its own; returns
+/// the step that went wrong, otherwise 0.
 int inherits(CommitStore& store, const std::string& directory) {
   Changes changes;
   changes.nonce(address(1), 2);
@@ -104,12 +105,12 @@ int forks_later(const std::vector<std::string>& arguments, const Reporter& repor
     const int wrong = inherits(*store, directory);
     ::close(release[1]);
     char nothing = 0;
-    static_cast<void>(!::read(release[0], &nothing, 1));  // until the parent is through
+    static_cast<void>(!::read(release[0], &nothing, 1));  // until the parent has finished
     return wrong;
   });
   const Status closed = store->close();
   reporter.say('k', closed ? 0 : 1);
-  // The child has the same open files, and lives.
+  // The child is alive and has the same open files.
   reporter.say('o', use_store(path));
   ::close(release[1]);
   ::close(release[0]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of the matrix about versions other than the last: damage that snapshots share, copies that
-// are ahead of what is asked for, targets that cannot be reached, views over all of it.
+// Rows of the matrix about versions other than the last: damage that snapshots share, copies above
+// the requested version, targets that cannot be reached, and views during all of it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 
 class HistoryFault : public StoreFixture {
  protected:
-  /// The store at `count` more blocks; the model's states by version are kept.
+  /// Commits `count` more blocks; keeps the model's state of each version.
   void grow(std::int64_t count) {
     for (std::int64_t i = 0; i < count && !HasFatalFailure(); ++i) {
       blocks(1);
@@ -69,8 +69,8 @@ TEST_F(HistoryFault, S8_ViewOfAGenerationThatWasReplaced) {
   if (!HasFailure()) count_fault("S8", Came::recovered);
 }
 
-// A table that snapshot and working copy share rots: every copy of it is the same inode, so falling
-// back to the snapshot gives the same rot. It is found, named, and never served.
+// A table that snapshot and working copy share rots. Every copy of it is the same inode, so falling
+// back to the snapshot does not help. The rot is found, named and never served.
 TEST_F(HistoryFault, S10_DamageInATableThatTheSnapshotShares) {
   open();
   Changes many;
@@ -87,7 +87,7 @@ TEST_F(HistoryFault, S10_DamageInATableThatTheSnapshotShares) {
   }
   ASSERT_FALSE(shared.empty());
   {
-    // In place: the inode stays the one of the snapshot.
+    // In place: the inode is still the snapshot's.
     const std::string table = *std::max_element(shared.begin(), shared.end(), [](auto& a, auto& b) {
       return stdfs::file_size(a) < stdfs::file_size(b);
     });
@@ -109,7 +109,7 @@ TEST_F(HistoryFault, S10_DamageInATableThatTheSnapshotShares) {
     count_fault("S10", Came::refused);
   }
   opened = fail(ErrorCode::io, "closed");
-  // The same with the working copy gone: the snapshot that has to serve holds the same rot.
+  // The same without the working copy: the snapshot that must serve has the same rot.
   remove_tree(working(path(), "account"));
   const auto before = tree_state(path());
   auto rebuilt = try_open();
@@ -120,7 +120,7 @@ TEST_F(HistoryFault, S10_DamageInATableThatTheSnapshotShares) {
     EXPECT_EQ(tree_difference(before, tree_state(path())), "");
     count_fault("S10", Came::refused);
   } else if (store_is(*rebuilt, model_.committed())) {
-    count_fault("S10", Came::rebuilt);  // from one that does not share it
+    count_fault("S10", Came::rebuilt);  // from a snapshot that does not share it
   } else {
     const auto verdict = rebuilt->verify();
     EXPECT_FALSE(verdict && verdict->good()) << "rot passed for right";
@@ -128,7 +128,7 @@ TEST_F(HistoryFault, S10_DamageInATableThatTheSnapshotShares) {
   }
 }
 
-// A copy that is ahead of the version asked for is never the place to start from.
+// A copy above the requested version is never used to start from.
 TEST_F(HistoryFault, R2_CopyAheadOfWhatIsAskedFor) {
   options_.segment_bytes = 4096;
   open();
@@ -143,7 +143,7 @@ TEST_F(HistoryFault, R2_CopyAheadOfWhatIsAskedFor) {
   close();
   for (const char* ahead : {"account", "code", "storage", "legacy"}) {
     SCOPED_TRACE(ahead);
-    // Stopped in replay: one database at 24, the others at 12, the log to 24.
+    // Interrupted in replay: one database at 24, the others at 12, the log up to 24.
     for (const char* name : kNames) {
       if (std::string_view(name) != ahead) restore_database(name);
     }
@@ -161,7 +161,7 @@ TEST_F(HistoryFault, R2_CopyAheadOfWhatIsAskedFor) {
       if (HasFatalFailure()) return;
       count_fault("R2", Came::recovered, 2);
     }
-    // Without a snapshot below the target there is nothing to start from but that copy.
+    // Without a snapshot below the target, only that copy is left.
     restore("skewed");
     for (const std::string& snapshot : snapshots(path())) remove_tree(snapshot);
     const auto before = tree_state(path());
@@ -182,7 +182,7 @@ TEST_F(HistoryFault, B2_TargetThatCannotBeReached) {
   options_.snapshot_keep = 0;
   open();
   grow(20);
-  ASSERT_OK(store_->snapshot());  // and the log below is pruned
+  ASSERT_OK(store_->snapshot());  // prunes the log below, too
   grow(5);
   for (const std::int64_t target : {-1, 0, 5, 19, 26, 1000}) {
     SCOPED_TRACE(target);
@@ -207,17 +207,17 @@ TEST_F(HistoryFault, B2_TargetThatCannotBeReached) {
   check_and_go_on();
 }
 
-// Blocks of odd shapes, each the last before a kill, and each in the middle of a replay.
+// Blocks of odd shapes: each the last one before a kill, and each in the middle of a replay.
 TEST_F(HistoryFault, C18_BlocksOfOddShapes) {
   options_.segment_bytes = 4096;
   open();
   blocks(3);
-  Changes huge;  // a record of many segments' size
+  Changes huge;  // a record as large as many segments
   for (std::uint64_t i = 0; i < 400; ++i) huge.storage(address(7), slot(i), Bytes(300, 5));
   Changes deletes;
   for (std::uint64_t i = 0; i < 400; ++i) deletes.remove(storage_key(address(7), slot(i)));
   const Changes nothing;
-  Changes absent;  // deletes of what never was
+  Changes absent;  // deletes of rows that never existed
   for (std::uint64_t i = 0; i < 50; ++i) absent.remove(storage_key(address(8), slot(i)));
   const std::vector<std::vector<Changes>> shapes = {
       {}, {nothing}, {Changes().module("evm")}, {huge}, {}, {deletes}, {absent}, {huge, deletes}};
@@ -255,7 +255,7 @@ TEST_F(HistoryFault, S17_SnapshotWhileViewsAndIteratorsAreOpen) {
   walk = fail(ErrorCode::io, "gone");
   view = fail(ErrorCode::io, "gone");
   close();
-  // The snapshot is of its version, whatever came after.
+  // The snapshot is valid at its version, whatever followed.
   remove_tree(working(path(), "legacy"));
   expect_at(14);
   open();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What surrounds a store: the directory that the process is in, descriptors, clones that dead
-// readers left, and options that no machine can give.
+// A store's surroundings: the process's working directory, descriptors, orphans, and options that
+// no machine can satisfy.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t kHuge = std::numeric_limits<std::uint64_t>::max();
 
-/// Puts the process back into the directory that it was in.
+/// Restores the process's working directory.
 class InDirectory {
  public:
   explicit InDirectory(const std::string& path) : before_(stdfs::current_path()) { go(path); }
@@ -133,7 +133,7 @@ TEST_F(Host, K6_NothingIsWrittenIntoWhatTookTheStoresPlace) {
   }
 }
 
-/// Arguments: store, descriptors. Opens it, goes on for some blocks, scans all of it.
+/// Arguments: store, descriptors. Opens it, commits some blocks, scans all of it.
 int live_with_few(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const rlim_t limit = std::stoull(arguments.at(1));
   const rlimit both{limit, limit};
@@ -165,8 +165,8 @@ int live_with_few(const std::vector<std::string>& arguments, const Reporter& rep
 }
 const RegisterChild kLiveWithFew("live with few files", live_with_few);
 
-/// Puts tables into a database of a closed store that hold nothing but deletions of rows that are
-/// not there: as a store of some tens of gigabytes has them.
+/// Adds tables to a database of a closed store that hold only deletions of absent rows, to get as
+/// many tables as a store of tens of gigabytes has.
 void add_tables(const std::string& path, int count) {
   rocks::DbOptions options;
   options.path = path;
@@ -220,7 +220,8 @@ TEST_F(Host, K9_ClonesOfDeadReadersGoWithTheNextReader) {
     if (place == scratch) options.scratch = scratch;
     const auto first = ReadOnlyStore::open(path(), options);
     ASSERT_OK(first);
-    const auto second = ReadOnlyStore::open(path(), options);  // does not take the first's for one
+    const auto second = ReadOnlyStore::open(path(), options);  // does not take the first one's
+                                                               // clone for an orphan
     ASSERT_OK(second);
     EXPECT_EQ(names(place, "readonly-").size(), 2U);
     for (const auto* reader : {&*first, &*second}) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashing kernels: one that gives a wrong lane is found out (H1), one that the CPU lacks is refused
-// (H2), and all that it has give the same roots (H3).
+// Hashing kernels: one with a wrong lane is detected (H1), one that the CPU lacks is refused (H2),
+// and all supported ones give the same roots (H3).
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -13,7 +13,7 @@
 namespace flatkv::test {
 namespace {
 
-/// Arguments: store. Commits eight blocks; says the error, or the last version.
+/// Arguments: store. Commits eight blocks; reports the error, or the last version.
 int commit_eight(const std::vector<std::string>& arguments, const Reporter& reporter) {
   Options options = small_options();
   options.create_if_missing = true;
@@ -75,12 +75,12 @@ TEST_F(Kernels, H3_EveryKernelGivesTheSameRoots) {
 
 #ifdef FLATKV_FAILPOINTS
 
-/// The kernel in use, but for one limb of every sum that it makes.
+/// The kernel in use, except for one limb of every sum.
 blake3::Backend wrong;
 void add_wrong_terms(const blake3::Term* terms, std::size_t count, std::uint32_t* plus,
                      std::uint32_t* minus) {
   blake3::backend(wrong.kernel).add_terms(terms, count, plus, minus);
-  plus[17] += 4;  // not twice and back again
+  plus[17] += 4;  // so that two errors do not cancel
 }
 
 TEST_F(Kernels, H1_WrongLaneIsNoticedByVerifyAndByReplay) {

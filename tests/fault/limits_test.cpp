@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that may not have what it asks for: descriptors (N2) and access (W13). What it gets is
-// an error, or a failed store; the files are as whole as after any stop.
+// A process is denied what it asks for: descriptors (N2) and access (W13). It gets an error or a
+// failed store; the files are as whole as after any stop.
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -21,13 +21,13 @@ constexpr uid_t kNobody = 65534;
 Options limited_options() {
   Options options = small_options();
   options.durability = Durability::sync;
-  options.write_buffer = 8 << 10;  // flushes on the way
+  options.write_buffer = 8 << 10;  // small, so that it flushes
   options.segment_bytes = 4 << 10;
   options.create_if_missing = true;
   return options;
 }
 
-/// Says every step; exits 0 at the end, 2 if it could not open, 3 where an error stopped it.
+/// Reports every step; exits 0 at the end, 2 if it could not open, 3 if an error stopped it.
 int live(const std::string& path, const Reporter& reporter) {
   auto store = CommitStore::open(path, limited_options());
   if (!store) {
@@ -63,7 +63,7 @@ int with_few_files(const std::vector<std::string>& arguments, const Reporter& re
 }
 const RegisterChild kFewFiles("few files", with_few_files);
 
-/// Arguments: store. As somebody who owns nothing, if we can be that.
+/// Arguments: store. Runs as a user who owns nothing, if we can be that.
 int as_nobody(const std::vector<std::string>& arguments, const Reporter& reporter) {
   if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) ||
                            ::setresuid(kNobody, kNobody, kNobody))) {
@@ -79,7 +79,8 @@ class Limits : public StoreFixture {
     options_ = limited_options();
     seed_ = kSeed;
   }
-  /// The store as a child left it: between what was acknowledged and what was begun, and whole.
+  /// Checks the store that a child left: whole, and between what was acknowledged and what was
+  /// begun.
   void check_after(Child& child, std::int64_t least) {
     const std::int64_t acknowledged =
         std::max(least, child.last('a').value_or(child.last('r').value_or(least)));
@@ -123,7 +124,7 @@ TEST_F(Limits, N2_TooFewDescriptors) {
     }
     if (code == 3) ++failed;
     if (code == 2 && !child.last('r')) {
-      // Nothing of the databases, the log or the snapshots was touched.
+      // The databases, the log and the snapshots are untouched.
       for (const std::string& part : {std::string("/changelog"), std::string("/CLEAN")}) {
         const std::string name = stdfs::path(live_generation(path())).filename().string() + part;
         for (const auto& [file, what] : before) {
@@ -151,7 +152,7 @@ void give_to_nobody(const std::string& path) {
 }
 
 TEST_F(Limits, W13_NoAccess) {
-  // So that somebody else gets as far as the store.
+  // Let another user reach the store.
   stdfs::permissions(directory_.path(), stdfs::perms(0755));
   Child first = Child::start("few files", {path(), "1024"});
   ASSERT_EQ(first.wait(), 0);
@@ -174,11 +175,11 @@ TEST_F(Limits, W13_NoAccess) {
       ASSERT_TRUE(WIFEXITED(status));
       if (WEXITSTATUS(status) == 0) {
         EXPECT_EQ(mode, stdfs::perms(0500)) << "it opened what it may not read";
-        check_after(child, 6);  // nothing there had to be written
+        check_after(child, 6);  // nothing had to be written
         continue;
       }
       EXPECT_EQ(child.last('e'), static_cast<std::int64_t>(ErrorCode::permission));
-      // Who may look and not write finds out when the first file is to be written.
+      // A process that may read but not write learns it at its first write.
       const std::string difference = tree_difference(before, tree_state(path()));
       EXPECT_TRUE(difference.empty() || mode != stdfs::perms(0)) << difference;
       check_after(child, 6);  // and no lock is left

@@ -13,7 +13,7 @@
 namespace flatkv::test {
 namespace {
 
-/// Arguments: store. Opens it, says so, and keeps it open until it is killed.
+/// Arguments: store. Opens it, reports, and keeps it open until it is killed.
 int hold(const std::vector<std::string>& arguments, const Reporter& reporter) {
   auto store = CommitStore::open(arguments.at(0), small_options());
   if (!store) {
@@ -25,7 +25,7 @@ int hold(const std::vector<std::string>& arguments, const Reporter& reporter) {
 }
 const RegisterChild kHold("hold", hold);
 
-/// Only lives: whatever it inherited stays open.
+/// Only stays alive, with whatever files it inherited open.
 int live_on(const std::vector<std::string>&, const Reporter& reporter) {
   reporter.say('r', 0);
   for (;;) ::pause();
@@ -34,7 +34,7 @@ const RegisterChild kLiveOn("live on", live_on);
 
 class Locks : public StoreFixture {
  protected:
-  /// The row that the test is named after, once it held.
+  /// Counts the row that the test is named after, if the test passed.
   void count(Came came) {
     if (HasFailure()) return;
     const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
@@ -104,7 +104,7 @@ TEST_F(Locks, K5_ChildrenDoNotInheritTheLock) {
   Child child = Child::start("live on", {});
   ASSERT_TRUE(child.wait_for_message());
   close();
-  open();  // the child lives
+  open();  // the child is alive
   check_and_go_on();
   count(Came::recovered);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last segment of a killed store cut at every byte and flipped at every bit (W1, W2). In CI a
-// part of them; FLATKV_FAULT_FULL=1 takes all.
+// The last segment of a killed store cut at every byte and flipped at every bit (W1, W2). By
+// default a sample; FLATKV_FAULT_FULL=1: all.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -35,7 +35,7 @@ class LogBytes : public StoreFixture {
     content_ = read_file(segments(aside("killed")).back());
   }
 
-  /// The store with this last segment.
+  /// Restores the store with this last segment.
   void put(const Bytes& content) {
     restore("killed");
     write_file(segments(path()).back(), content);
@@ -86,8 +86,9 @@ TEST_F(LogBytes, W2_FlipOfEveryBit) {
     auto opened = try_open();
     if (opened) {
       ++recovered;
-      // Nothing above the flushed version is known to be durable: a flip costs its record and those
-      // above it. One below costs nothing, or all that was not known durable, and that is said.
+      // Nothing above the flushed version is known durable: a flip there costs its record and those
+      // above it. A flip below costs nothing, or all that was not known durable, and this is
+      // reported.
       std::size_t state = states_.size() - 1;
       for (std::size_t i = 1; i < records_.size(); ++i) {
         if (bit / 8 >= records_[i - 1] && bit / 8 < records_[i]) state = i - 1;

@@ -14,7 +14,7 @@ using namespace damage;
 using enum Outcome;
 using enum ErrorCode;
 
-/// R3: records that are whole and right in every digest, and hold no block that can be.
+/// R3: whole records with valid digests that hold no valid block.
 void forged_records(std::vector<Fault>& to) {
   const std::pair<const char*, Bytes> kPayloads[] = {
       {"garbage", Bytes(300, 0xff)},
@@ -141,7 +141,7 @@ void add_log_faults(std::vector<Fault>& to) {
                 },
                 refused,
                 {log_gap, corruption}});
-  // A new log at the databases' version would give up the blocks above it.
+  // A new log at the databases' version would lose the blocks above it.
   to.push_back({"W2",
                 "flip in a record that no database needs, blocks that they lack above it",
                 Start::killed,
@@ -155,7 +155,7 @@ void add_log_faults(std::vector<Fault>& to) {
                 },
                 refused,
                 {corruption}});
-  // A live store always has a segment: only CLEAN tells that nothing was lost with the log.
+  // A live store always has a segment: only CLEAN proves that nothing was lost with the log.
   for (const Start start : {Start::closed, Start::killed}) {
     const std::string after = start == Start::closed ? "" : " after a kill";
     to.push_back({"W7",

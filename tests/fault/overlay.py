@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A store in a lower layer of an overlay, as in the image of a container (S22): its directories cannot be renamed
-there. Mounting needs root; without it this is skipped, and says so."""
+"""A store in the lower layer of an overlay, as in a container image (S22): its directories cannot be renamed.
+Mounting needs root; is skipped, with a message, without it."""
 
 import contextlib
 import json
@@ -65,7 +65,7 @@ class Overlay:
         ok("verify", store)
 
     def whole(self, store, version):
-        """After an open for writing there is one generation, and nothing half removed."""
+        """Checks that an open for writing leaves one generation and nothing half removed."""
         self.is_right(store, version)
         expect(len(list(store.glob("gen-*"))) == 1, list(store.iterdir()))
         expect(not list(store.rglob("REMOVED")), "a mark is left")
