@@ -106,7 +106,7 @@ class Surveyor {
     damage.segment = segment.name;
     damage.version = expected_version();
     damage.reason = base.version > chain_.version   ? "gap"
-                    : base.version < chain_.version ? "the segment before goes further"
+                    : base.version < chain_.version ? "the segment before it reaches further"
                                                     : "the segment's base is of another chain";
     survey_.damage = std::move(damage);
     return false;

@@ -498,7 +498,7 @@ TEST_F(SurveyTest, SegmentThatGoesBeyondTheNextOnesBaseIsDamage) {
   append(files.content(name(1)), raw_record(kStore, third, payload_of(3)));
   const auto found = look();
   ASSERT_TRUE(found->damage);
-  EXPECT_EQ(found->damage->reason, "the segment before goes further");
+  EXPECT_EQ(found->damage->reason, "the segment before it reaches further");
 }
 
 TEST_F(SurveyTest, W10_W11_NewerFormatAndForeignStoreAreRefusedWhereverTheyAre) {

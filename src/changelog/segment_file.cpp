@@ -127,7 +127,7 @@ Status create_segment(fs::FileSystem& files, const std::string& directory,
                       const SegmentHeader& header) {
   const auto first = version_after(header.base.version);
   if (!first) {
-    return fail(ErrorCode::version_mismatch, "no block can follow the last version there can be")
+    return fail(ErrorCode::version_mismatch, "no block can follow the highest possible version")
         .path(directory)
         .version(header.base.version);
   }

@@ -88,9 +88,9 @@ class Doctor {
       say("put what the link leads to in its place, since none is followed: `readlink -f " + path +
           "`, then `mv` that to " + path);
     } else if (info->type == fs::FileType::other) {
-      say("move away what does not belong into a store: " + path);
+      say("move away what does not belong in a store: " + path);
     } else if (info->type == fs::FileType::file && is_directory_name(path)) {
-      say("move the file away that stands where a directory belongs: " + path);
+      say("move away the file that stands where a directory belongs: " + path);
     }
     return {};
   }

@@ -57,7 +57,7 @@ Result<CloneDirectory> CloneDirectory::make(fs::FileSystem& files, const std::st
     }
     if (*lock) return CloneDirectory(files, std::move(path), *std::move(lock));
   }
-  return fail(ErrorCode::io, "the directory of a clone is removed again and again").path(parent);
+  return fail(ErrorCode::io, "the directory of a clone keeps being removed").path(parent);
 }
 
 CloneDirectory::~CloneDirectory() {

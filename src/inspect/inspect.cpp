@@ -143,7 +143,7 @@ Result<StoreInfo> inspect_beside_writer(fs::FileSystem& files, const LiveGenerat
     if (entry.manifest) newest = std::max(newest, entry.version);
   }
   FLATKV_ASSIGN(const auto end, recovery::walk_log(files, place, manifest.store, newest));
-  if (!end) return fail(ErrorCode::not_found, "the changelog went").path(place.generation);
+  if (!end) return fail(ErrorCode::not_found, "the changelog is gone").path(place.generation);
   FLATKV_TRY(recovery::end_is_sound(place, *end));
   info.version = end->tip.version;
   info.roots = end->tip.roots;
@@ -203,8 +203,7 @@ class Inspector {
     const auto clone = inspect::open_read_only(environment_, place_.store, {});
     if (clone) return {};
     if (recovery::is_damage(clone.error())) return explain(clone.error());
-    info_.notes.push_back("whether the log can be replayed was not seen: " +
-                          clone.error().to_string());
+    info_.notes.push_back("the replay of the log was not tried: " + clone.error().to_string());
     return {};
   }
 

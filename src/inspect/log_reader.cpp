@@ -124,7 +124,7 @@ struct LogReader::Impl {
     }
     if (digest == last.digest) return {};
     return fail(ErrorCode::version_mismatch,
-                "the store went back: its log no longer holds the block that was read last")
+                "the store was rolled back: its log no longer holds the block that was read last")
         .path(directory)
         .version(last.version);
   }

@@ -22,7 +22,7 @@ Result<Digest> digest_at(fs::FileSystem& files, const std::string& changelog,
   if (walk.base.version == version) return walk.base.digest;
   FLATKV_ASSIGN(const auto header, changelog::find_header(files, changelog, walk, store, version));
   if (header) return header->digest;
-  return fail(ErrorCode::not_found, "the record went while it was looked for")
+  return fail(ErrorCode::not_found, "the record disappeared during the search")
       .path(changelog)
       .version(version);
 }

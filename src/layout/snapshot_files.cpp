@@ -71,7 +71,7 @@ Result<std::vector<SnapshotFile>> list_snapshot_files(fs::FileSystem& files,
       file.path = fs::join(std::string(to_string(database)), entry.name);
       const std::string full = fs::join(path, entry.name);
       if (entry.type != fs::FileType::file || !is_snapshot_file_path(file.path)) {
-        return fail(ErrorCode::corruption, "this does not belong into a database").path(full);
+        return fail(ErrorCode::corruption, "this does not belong in a database").path(full);
       }
       FLATKV_ASSIGN(const fs::FileInfo info, files.stat(full));
       file.bytes = info.size;

@@ -59,7 +59,7 @@ Result<SnapshotFile> decode_file(const Members& members) {
   FLATKV_ASSIGN(file.bytes, members.number("bytes", 0, kMaxNumber));
   if (is_table_path(path) == members.has("crc32c")) {
     return fail(ErrorCode::corruption,
-                "only and all files that are no tables have a CRC: " + file.path);
+                "exactly the files that are not tables have a CRC: " + file.path);
   }
   if (members.has("crc32c")) {
     FLATKV_ASSIGN(const std::uint64_t crc, members.number("crc32c", 0, 0xffffffff));

@@ -56,7 +56,7 @@ bool may_have_moved(const Error& error) {
 Error kept_moving(const LiveGeneration& place, Error last) {
   if (last.code != ErrorCode::not_found || !last.path.starts_with(place.generation)) return last;
   return fail(ErrorCode::locked,
-              "what was chosen to read was pruned or replaced again and again "
+              "what was to be read was repeatedly pruned or replaced "
               "by the process that has the store; last: " +
                   last.to_string())
       .path(place.store)

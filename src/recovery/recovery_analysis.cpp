@@ -89,7 +89,7 @@ class Examiner {
   Status look_at_clean() {
     FLATKV_ASSIGN(found_.clean, changelog::read_clean(files_, found_.generation));
     if (found_.clean && found_.clean->store != found_.manifest.store) {
-      found_.notes.push_back("CLEAN is another store's and counts for nothing");
+      found_.notes.push_back("CLEAN is of another store and is ignored");
       found_.clean.reset();
     }
     return {};
@@ -216,7 +216,7 @@ class Examiner {
       if (snapshot.manifest) {
         durable = std::max(durable, snapshot.version);
       } else {
-        found_.notes.push_back("snapshot passed over: " + snapshot.manifest.error().to_string());
+        found_.notes.push_back("snapshot skipped: " + snapshot.manifest.error().to_string());
       }
     }
     if (found_.clean) durable = std::max(durable, found_.clean->version);

@@ -172,7 +172,7 @@ Status Rollback::prove(const CopyAnalysis& copy, const KnownRoots& known) {
   std::array<LtHash, 4> hashes;
   for (std::size_t i = 0; i < 4; ++i) hashes[i] = copy.data[i].hash;
   FLATKV_ASSIGN(const auto expected, known.at(version_));
-  if (!expected) return wrong("neither record nor SNAPSHOT tells the roots of the version");
+  if (!expected) return wrong("neither record nor SNAPSHOT has the roots of the version");
   const Roots roots = layout::roots_of(hashes);
   if (roots == *expected) return builder_->leave_clean(version_, roots);
   return wrong("the databases have the root " + to_hex(roots.root) +
@@ -217,7 +217,7 @@ Status rollback_store(const state::Environment& environment, const std::string& 
   // The rollback is done; the old generation only takes space.
   if (Status removed = layout::remove_generation(files, path, old); !removed) {
     Logger(given.log).warning(
-        "the old generation could not be removed and goes at the next open: " +
+        "the old generation could not be removed; the next open removes it: " +
         removed.error().to_string());
   }
   return {};
