@@ -41,7 +41,10 @@ ErrorCode code_of(const rocksdb::Status& status) {
     case rocksdb::Status::kNotSupported:
       return ErrorCode::unsupported;
     case rocksdb::Status::kInvalidArgument:
-      return ErrorCode::invalid_argument;
+      // When an open cannot read CURRENT, RocksDB wraps the system's failure into this code.
+      return status.ToString().find(": IO error: ") == std::string::npos
+                 ? ErrorCode::invalid_argument
+                 : io_code(status);
     case rocksdb::Status::kIOError:
       return io_code(status);
     default:

@@ -73,7 +73,7 @@ class Overlay:
             expect((snapshot / "SNAPSHOT").exists(), snapshot)
 
     def kept(self, store):
-        return [entry["version"] for entry in json.loads(ok("snapshots", store, "--json").out)["snapshots"]]
+        return [json.loads(line)["version"] for line in ok("snapshots", store, "--json").out.splitlines()]
 
     def snapshots_are_made_and_pruned(self):
         with self.mounted() as store:
