@@ -105,7 +105,7 @@ Outcome<void> Applier::add(ChangeLine line) {
       Trouble why(applied.error());
       if (applied.error().code == ErrorCode::invalid_argument) {
         why.exit = ExitCode::refused;
-        why.advice = "mend that line; the blocks before this one stay committed";
+        why.advice = "fix that line; the blocks before this one stay committed";
       }
       return std::unexpected(std::move(why.at(place(line), line.version)));
     }

@@ -9,7 +9,7 @@ namespace flatkv::cli {
 
 /// Where a benchmark puts its stores. Made by us and marked as such, so that nothing else is ever
 /// written to or removed: a directory that is there must be empty or carry the mark of an earlier
-/// run, whose remains are then removed.
+/// run, which is then emptied.
 class BenchDirectory {
  public:
   /// With an empty path one in the directory for temporary files.

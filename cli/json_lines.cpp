@@ -428,7 +428,7 @@ Outcome<std::optional<ChangeLine>> JsonChangeReader::next() {
     if (wrong.version) message += ", version " + std::to_string(*wrong.version);
     message += ": " + wrong.what;
     Trouble malformed(ExitCode::usage, std::move(message),
-                      "mend the file; blocks before this one stay committed, so that applying it "
+                      "fix the file; blocks before this one stay committed, so that applying it "
                       "again goes on from there");
     malformed.version = wrong.version;
     return std::unexpected(std::move(malformed));

@@ -53,7 +53,7 @@ std::string advice(ErrorCode code) {
     case ErrorCode::import_incomplete:
       return "run the import again, or remove the directory";
     case ErrorCode::store_failed:
-      return "look for the first error, mend its cause (often the disk), and run this again: the "
+      return "look for the first error, remove its cause (often the disk), and run this again: the "
              "store recovers when it is opened";
     case ErrorCode::io:
       return "check the disk and the system's log, then run this again";

@@ -27,7 +27,7 @@ std::string PbChangeReader::place(std::uint64_t number) const {
 std::unexpected<Trouble> PbChangeReader::wrong(const std::string& what) const {
   return trouble(ExitCode::usage,
                  place(number_) + ": " + what + " [offset " + std::to_string(offset_) + "]",
-                 "mend the file, or check that it is protobuf (`--format pb`); blocks before this "
+                 "fix the file, or check that it is protobuf (`--format pb`); blocks before this "
                  "one stay committed");
 }
 

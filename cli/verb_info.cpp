@@ -127,7 +127,7 @@ std::string json_text(const StoreInfo& info) {
 Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
   FLATKV_ASSIGN(const StoreInfo info, inspect_store(options.store));
   FLATKV_TRY(context.out.write(context.json ? json_text(info) : for_people(info)));
-  for (const std::string& note : info.notes) context.console.note("an open would mend: " + note);
+  for (const std::string& note : info.notes) context.console.note("an open would repair: " + note);
   if (info.log_problem) {
     context.console.warning(
         "the store opens, but a part of its history is lost: " + info.log_problem->message +

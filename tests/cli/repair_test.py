@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""repair: what it mends, what it refuses, what it says; and the advice of verify and info."""
+"""repair: what it rebuilds, what it refuses, what it says; and the advice of verify and info."""
 
 import json
 import shutil
