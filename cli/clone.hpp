@@ -15,8 +15,8 @@ struct ReadFrom {
 };
 void read_arguments(CLI::App& verb, ReadFrom& from, bool with_at = true);
 
-/// A private clone; what is wrong with the store is the error.
-/// `strict`: of what is applied to it.
+/// Opens a private clone; fails with what is wrong with the store. `strict` applies to the change
+/// sets that the caller applies to it.
 Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context,
                                   const StrictArguments& strict = {});
 

@@ -19,7 +19,7 @@ void fill_standard_descriptors() {
   for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
     if (::fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
     g_closed[static_cast<std::size_t>(number)] = true;
-    // The lowest number that is free, which is this one. Inherited by who is started, as it should.
+    // open() returns the lowest free number: this one. No O_CLOEXEC, so that children inherit it.
     static_cast<void>(::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY));
   }
 }
@@ -32,7 +32,7 @@ void raise_descriptor_limit() {
   struct rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
-  // Where that is refused the library makes do with what there is, and says so.
+  // If this fails, the library works within the lower limit and logs it.
   static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 

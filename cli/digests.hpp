@@ -24,7 +24,7 @@ Outcome<StateDigest> digest_of(const ReadOnlyStore& store, DigestOptions options
 /// A digest from a file or standard input ("-"); `.zst` is decompressed.
 Outcome<StateDigest> digest_from(const std::string& path, Context& context);
 
-/// "storage, legacy": the databases whose rows are not what their store says of them.
+/// "storage, legacy": the databases whose rows do not match their recorded hash.
 std::string unproven(const StateDigest& digest);
 
 nlohmann::ordered_json to_json(const StateDigest& digest);

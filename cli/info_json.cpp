@@ -98,7 +98,7 @@ void add_findings(const StoreInfo& info, Json& json) {
   for (const auto& remedy : info.remedies) json["remedies"].push_back(text(remedy));
 }
 
-/// Nothing is known of a store of which no generation is complete.
+/// For a store without a complete generation nothing else is known.
 Json without_generation(const StoreInfo& info) {
   Json json = {{"generation", nullptr}, {"version", nullptr}, {"locked", info.locked}};
   add_findings(info, json);

@@ -20,7 +20,7 @@
 
 namespace flatkv::cli {
 
-/// Bytes in order, from wherever.
+/// A sequential source of bytes.
 class Source {
  public:
   virtual ~Source() = default;
@@ -73,7 +73,7 @@ class ZstdSource : public Source {
   std::vector<char> buffer_;
   ZSTD_inBuffer in_{};
   bool in_frame_ = false;
-  bool any_ = false;  // an empty file is no compressed one
+  bool any_ = false;  // an empty file is not valid zstd
   bool ended_ = false;
 };
 
@@ -93,11 +93,11 @@ class GzipSource : public Source {
   Source& compressed_;
   z_stream stream_{};
   std::vector<char> buffer_;
-  bool in_member_ = true;  // an empty file is no compressed one
+  bool in_member_ = true;  // an empty file is not valid gzip
   bool ended_ = false;
 };
 
-/// A source of which the first bytes can be seen before they are read.
+/// A source whose first bytes can be peeked at.
 class PeekSource : public Source {
  public:
   static constexpr std::size_t kMost = 4;
@@ -133,7 +133,7 @@ class Input : public Source {
   PeekSource start_;
   std::string name_;
   std::unique_ptr<Source> decompressed_;
-  Source* source_ = nullptr;  // none before the first read, which may have to wait
+  Source* source_ = nullptr;  // null before the first read, which may block
 };
 
 /// Splits a source into lines without their '\n'. A last line without one counts.
@@ -145,7 +145,8 @@ class LineReader {
   static constexpr std::size_t kPadding = 64;
 
   explicit LineReader(Source& source, std::size_t max_line = kMaxLine);
-  /// The next line, valid until the next call; nothing at the end. Lines too long are wrong input.
+  /// The next line, valid until the next call; nothing at the end. A line that is too long is
+  /// malformed input.
   Outcome<std::optional<std::string_view>> next();
   /// Of the line last returned, from 1.
   std::uint64_t number() const noexcept { return number_; }

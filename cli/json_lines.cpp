@@ -54,7 +54,7 @@ bool is_number(std::string_view token) {
   return token.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-/// Reads everything of a value that nobody asked for, so that garbage in it is noticed.
+/// Parses a value that is not used, so that garbage in it is noticed.
 simdjson::error_code check_value(od::value value, int depth);
 
 simdjson::error_code check_members(od::object object, int depth) {
@@ -93,7 +93,7 @@ simdjson::error_code check_value(od::value value, int depth) {
       return check_items(array, depth - 1);
     }
     case od::json_type::number: {
-      // As text: a number that no type holds is still JSON.
+      // As text: a number too large for any type is still valid JSON.
       return is_number(value.raw_json_token()) ? simdjson::SUCCESS : simdjson::NUMBER_ERROR;
     }
     case od::json_type::string: {
@@ -246,7 +246,7 @@ Parsed<KVPair> pair_of(od::value value, Reading reading, Arena& arena) {
   return pair;
 }
 
-/// A set whose pairs are the last `count` of all; spans are made when no pair moves any more.
+/// A set of the last `count` pairs. Spans are made later, once the pairs no longer move.
 struct SetSize {
   std::string_view name;
   std::size_t count = 0;

@@ -11,7 +11,7 @@
 
 namespace flatkv::cli {
 
-/// What a malformed line has wrong, and the version if that was read before.
+/// What is wrong with a malformed line, and its version if that was parsed first.
 struct JsonFault {
   std::string what;
   std::optional<std::int64_t> version;
@@ -20,7 +20,7 @@ struct JsonFault {
 template <class T>
 using Parsed = std::expected<T, JsonFault>;
 
-/// Parses JSON objects strictly: the whole line is checked, members that nobody asked for included.
+/// Parses JSON objects strictly: the whole line is checked, unknown members included.
 /// `line` must have LineReader::kPadding readable bytes behind it. One thread.
 class JsonParser {
  public:

@@ -7,8 +7,8 @@
 
 namespace flatkv::cli {
 
-/// For verbs that answer from the log alone: where nobody writes, the databases may know of more,
-/// and then the log has lost its end. Says so on standard error.
+/// For verbs that answer from the log alone: warns on standard error if, without a writer, the
+/// databases are above the end of the log. The log has lost its end then.
 void warn_of_lost_log(const std::string& store, Context& context);
 
 }  // namespace flatkv::cli

@@ -35,7 +35,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    // What was not typed to its end is as near as one letter too few.
+    // An unfinished word counts as one missing letter.
     const std::size_t away = candidate.starts_with(word) ? 1 : distance(word, candidate);
     if (away >= least) continue;
     least = away;

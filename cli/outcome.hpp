@@ -18,7 +18,7 @@ enum class ExitCode : std::uint8_t {
   refused = 3,  ///< corrupt, incomplete, locked, wrong version
   failed = 4,   ///< the system failed: I/O, no space, no permission
   interrupted = 130,
-  broken_pipe = 141,  ///< who read standard output went away; said to nobody
+  broken_pipe = 141,  ///< the reader of standard output went away; not reported
   terminated = 143,
 };
 
@@ -47,9 +47,9 @@ using Outcome = std::expected<T, Trouble>;
 
 ExitCode exit_code(ErrorCode code) noexcept;
 
-/// For work that an interrupt ended and that nothing is kept of.
+/// For interrupted work of which nothing is kept.
 inline constexpr const char* kBeginsAnew = "run this again: it begins anew";
-/// For work that goes on where the store stands.
+/// For interrupted work that resumes from the store's version.
 inline constexpr const char* kGoesOn = "run this again to go on";
 
 /// What a person can do about an error of this kind; empty where nothing general can be said.

@@ -56,7 +56,7 @@ Outcome<void> outside_of_stores(const std::string& path) {
   if (path == "-") return {};
   std::error_code error;
   const auto whole = std::filesystem::weakly_canonical(path, error);
-  if (error) return {};  // opening it will tell
+  if (error) return {};  // opening it reports the error
   for (auto above = whole.parent_path(); above != above.root_path(); above = above.parent_path()) {
     if (!is_store(above)) continue;
     return trouble(ExitCode::usage, path + " lies in the store " + above.string(),
@@ -91,7 +91,7 @@ Outcome<void> Output::put(std::string_view text) {
     const ssize_t put = ::write(descriptor_, text.data(), text.size());
     if (put < 0) {
       if (errno == EINTR) continue;
-      if (errno == EAGAIN) {  // somebody made our standard output non-blocking
+      if (errno == EAGAIN) {  // another process made standard output non-blocking
         pollfd wait{.fd = descriptor_, .events = POLLOUT, .revents = 0};
         static_cast<void>(::poll(&wait, 1, -1));
         continue;

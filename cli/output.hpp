@@ -20,7 +20,7 @@ Outcome<void> outside_of_stores(const std::string& path);
 /// is one with the exit status broken_pipe. One thread.
 class Output {
  public:
-  /// Makes the file anew.
+  /// Creates or truncates the file.
   static Outcome<std::unique_ptr<Output>> open(const std::string& path);
   static std::unique_ptr<Output> standard();
   ~Output();
@@ -28,7 +28,7 @@ class Output {
   Output& operator=(const Output&) = delete;
 
   Outcome<void> write(std::string_view text);
-  /// Everything so far is in the hands of the system, and readable.
+  /// Passes all buffered data to the system, so that others can read it.
   Outcome<void> flush();
   Outcome<void> close();
   /// Whether a write failed: nothing more will arrive there.

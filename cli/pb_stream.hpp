@@ -11,7 +11,7 @@ namespace flatkv::cli {
 /// really there, never with a length that a record claims.
 class PbChangeReader : public ChangeReader {
  public:
-  /// A block's payload is at most 1 GiB; what lies between is the store's to refuse.
+  /// A block's payload is at most 1 GiB; the store refuses larger ones below this limit.
   static constexpr std::uint64_t kMaxRecord = std::uint64_t{2} << 30;
 
   explicit PbChangeReader(Source& source, Reading reading = Reading::lenient);

@@ -8,8 +8,7 @@
 
 namespace flatkv::cli {
 
-/// Bytes of memory that the process takes now; nothing where it is not of this host, or cannot be
-/// seen.
+/// Resident bytes of the process; nothing if it runs on another host or is not visible.
 std::optional<std::uint64_t> resident_memory(const StoreInfo::Holder& holder);
 
 }  // namespace flatkv::cli

@@ -54,7 +54,7 @@ constexpr const char* kExitHelp =
     "interrupted at a safe point; 141 the reader of standard output went away, as after `| head`.\n"
     "With --json every failure is an object {\"error\":{code, message, …}} on standard output.\n";
 
-/// As far as can be told before the arguments are parsed, or when they cannot be.
+/// A guess for errors that come before the arguments are parsed, or while parsing them.
 bool asks_for(std::string_view flag, std::span<char*> arguments) {
   for (const std::string_view argument : arguments) {
     if (argument == "--") return false;
@@ -63,7 +63,7 @@ bool asks_for(std::string_view flag, std::span<char*> arguments) {
   return false;
 }
 
-/// The first argument that is no option must be a verb.
+/// The first argument that is not an option must be a verb.
 Outcome<void> check_arguments(std::span<char*> arguments, const Registry& registry) {
   const auto is_word = [](std::string_view argument) { return !argument.starts_with('-'); };
   const auto word = std::ranges::find_if(arguments, is_word);

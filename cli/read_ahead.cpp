@@ -10,7 +10,7 @@
 namespace flatkv::cli {
 namespace {
 
-/// Memory that a line takes is memory that the input asked for: running out of it is an answer.
+/// The input decides how much memory a line takes, so running out of it is a reported error.
 Outcome<std::optional<ChangeLine>> next_line(ChangeReader& reader) {
   try {
     return reader.next();

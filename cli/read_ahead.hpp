@@ -15,7 +15,7 @@ namespace flatkv::cli {
 enum class Format : std::uint8_t { jsonl, pb };
 
 /// Reads, decompresses and parses a file of change sets on a thread of its own, some way ahead of
-/// the store. Memory is bounded, but for a single line larger than the bound.
+/// the store. Memory is bounded, except for a single line larger than the bound.
 class ChangeInput {
  public:
   /// Wrong use if there is no such file. `interrupts` must outlive it.
@@ -28,7 +28,7 @@ class ChangeInput {
 
   /// The next line, nothing at the end, or why there is none: after that nothing comes any more.
   Outcome<std::optional<ChangeLine>> next();
-  /// The line that `next` will give, left where it is.
+  /// The line that `next` will return, without removing it.
   Outcome<const ChangeLine*> peek();
 
   std::string place(std::uint64_t number) const { return reader_->place(number); }

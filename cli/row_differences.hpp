@@ -24,8 +24,8 @@ class DifferencesOut {
   Outcome<void> show(const std::function<Status(const Visit&)>& search);
   Outcome<void> end_keys();
   Outcome<void> end(bool equal);
-  /// Ends what was begun, in JSON with the error in place of `equal`; returns the trouble to end
-  /// the verb with.
+  /// Closes the output; in JSON, with the error in place of `equal`. Returns the trouble that the
+  /// verb ends with.
   Trouble end(Trouble trouble);
 
  private:

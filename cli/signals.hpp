@@ -10,7 +10,7 @@ namespace flatkv::cli {
 
 /// SIGINT and SIGTERM as a request to stop at the next safe point. They are blocked in every thread
 /// and taken by one of our own, so no code ever runs in a signal handler. A second one ends the
-/// process at once: a store stands that like any crash. One object, made before any other thread.
+/// process at once: a store survives that like any crash. One object, made before any other thread.
 class Interrupts {
  public:
   Interrupts();

@@ -19,7 +19,7 @@ struct StrictArguments {
   StrictExceptions exceptions() const { return {.legacy_keys = allow_legacy, .modules = modules}; }
 };
 
-/// FILE, read as strictly as was asked for.
+/// Opens FILE with the strictness of the options.
 Outcome<std::unique_ptr<ChangeInput>> open_changes(const std::string& path,
                                                    const std::string& format,
                                                    const StrictArguments& strict,

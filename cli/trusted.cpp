@@ -40,7 +40,7 @@ Outcome<TrustedRoots> parse_argument(std::string text) {
   return trusted;
 }
 
-/// All of it: which line counts is known when the stream has told its version.
+/// Reads the whole file: only the stream's header tells which line counts.
 Outcome<TrustedRoots> parse_file(const std::string& path) {
   FLATKV_ASSIGN(const auto input, Input::open(path, nullptr));
   LineReader lines(*input, 1U << 16);
@@ -76,7 +76,7 @@ Outcome<std::unique_ptr<StreamInput>> StreamInput::open(const std::string& path,
 
 Result<std::size_t> StreamInput::read(std::span<std::uint8_t> into) {
   auto got = input_->read({reinterpret_cast<char*>(into.data()), into.size()});
-  // An interrupt ends the wait for more as an end of the input would.
+  // An interrupt while waiting looks like the end of the input.
   if (got && *got == 0 && interrupts_.requested()) {
     return fail(ErrorCode::cancelled, "interrupted while reading the stream");
   }

@@ -18,7 +18,7 @@
 
 namespace flatkv::cli {
 
-/// What every verb works with.
+/// What every verb gets.
 struct Context {
   bool json = false;
   bool verbose = false;
@@ -82,8 +82,8 @@ void store_argument(CLI::App& verb, std::string& path);
 CLI::Validator whole_number(std::uint64_t least = 0,
                             std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
 
-/// Refuses an empty text, which a shell variable without a value gives: what it would switch off
-/// was asked for.
+/// Refuses an empty text, as an unset shell variable gives: it would silently switch off the check
+/// that the option asks for.
 CLI::Validator not_empty();
 
 /// An option that takes a version ≥ `least`.

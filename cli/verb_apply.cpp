@@ -60,7 +60,7 @@ Outcome<CommitStore> open_store(const ApplyArguments& arguments, ChangeInput& in
   options.log = context.log();
   auto store = CommitStore::open(arguments.store, options);
   if (store || store.error().code != ErrorCode::not_found || !arguments.create) return store;
-  // Nothing is created for a file that cannot be its beginning.
+  // Do not create a store if the file cannot be its beginning.
   FLATKV_ASSIGN(const ChangeLine* first, input.peek());
   if (first != nullptr && first->version > 1) {
     return trouble(ExitCode::refused,
@@ -134,7 +134,7 @@ Outcome<ExitCode> run(const ApplyArguments& arguments, Context& context) {
   const Status closed = store.close();
   Outcome<void> written = roots ? roots->close() : Outcome<void>{};
   context.console.end_progress();
-  FLATKV_TRY(applied);  // the first error is the one to tell
+  FLATKV_TRY(applied);  // report the first error
   FLATKV_TRY(closed);
   FLATKV_TRY(written);
   if (arguments.until && ended.version < *arguments.until) {

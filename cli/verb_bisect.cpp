@@ -136,7 +136,7 @@ Outcome<ExitCode> run(const BisectArguments& arguments, Context& context) {
     return ExitCode::no;
   }
   FLATKV_TRY(context.out.flush());
-  // Where they part is known; which keys differ there could not be told.
+  // The diverging block is known; the keys that differ in it are not.
   Trouble& trouble = shown.error();
   trouble.at("the keys at that version cannot be told", found.last);
   return std::unexpected(out.end(std::move(trouble)));

@@ -28,7 +28,7 @@ Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
   context.console.end_progress();
   if (!checked) {
     Trouble refused = input->explain(checked.error());
-    // The stream is what was asked about: that it is not right is the answer.
+    // The question is whether the stream is right, so a bad stream is the answer no.
     const ErrorCode code = checked.error().code;
     if (code == ErrorCode::corruption || code == ErrorCode::version_mismatch) {
       refused.exit = ExitCode::no;

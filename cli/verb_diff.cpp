@@ -43,7 +43,7 @@ Outcome<Side> open_side(const std::string& path, const DiffArguments& arguments,
   return side;
 }
 
-/// The digest of a store, of what `like` is of and as fine.
+/// The digest of a store, with the range and resolution of `like`.
 Outcome<StateDigest> digest_like(const Side& side, const StateDigest* like,
                                  const DiffArguments& arguments, Context& context) {
   DigestOptions options;
@@ -91,7 +91,7 @@ nlohmann::ordered_json side_json(const Side& side) {
   return json;
 }
 
-/// How to get closer where the rows of one side are not here.
+/// How to narrow it down when one side is only a digest.
 void advise(const std::vector<RangeDifference>& ranges, Context& context) {
   for (const RangeDifference& range : ranges) {
     if (range.is_key) continue;

@@ -48,8 +48,8 @@ Outcome<DigestOptions> options_of(const DigestArguments& arguments) {
   return options;
 }
 
-/// The digest goes to the file, or where standard output is not a terminal, there; what was done is
-/// said where that leaves room.
+/// The digest goes to the file, or to standard output if that is not a terminal. Only a digest in a
+/// file leaves standard output to the report.
 Outcome<void> write(const DigestArguments& arguments, const StateDigest& digest, double seconds,
                     Context& context) {
   FLATKV_ASSIGN(const Bytes bytes, digest.encode());

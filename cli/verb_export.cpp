@@ -34,7 +34,7 @@ class StandardSink : public ByteSink {
   Output& out_;
 };
 
-/// Told before the state is copied and written.
+/// Refuses a bad destination before the state is copied and written.
 Outcome<void> check_target(const std::string& file) {
   if (file == "-") {
     FLATKV_TRY(Output::open(file));  // it may be closed

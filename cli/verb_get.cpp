@@ -37,7 +37,7 @@ std::string decimal(Word word) {
   return digits.empty() ? "0" : digits;
 }
 
-/// What was asked for, checked before the store is looked at.
+/// The arguments, checked before the store is opened.
 struct Question {
   enum class Kind : std::uint8_t { key, account, storage, code } kind = Kind::key;
   Bytes key;
