@@ -33,10 +33,10 @@ enum class ErrorCode : std::uint8_t {
   store_failed,   ///< an earlier failure poisoned this handle, or it is closed; reopen the store
   io,             ///< the operating system failed
   no_space,       ///< the disk or a configured limit is full
-  out_of_memory,  ///< an allocation failed
   permission,     ///< the operating system refused access
   cancelled,      ///< the caller asked to stop, or the store is being closed
   unsupported,    ///< not possible on this machine or in this mode
+  out_of_memory,  ///< an allocation failed
 };
 
 /// "invalid_argument", "not_found", ...

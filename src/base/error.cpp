@@ -18,8 +18,8 @@ std::string_view to_string(ErrorCode code) noexcept {
       "invalid_argument", "not_found",         "locked",           "corruption",
       "log_gap",          "log_behind",        "version_mismatch", "format_too_new",
       "foreign_store",    "import_incomplete", "store_failed",     "io",
-      "no_space",         "out_of_memory",     "permission",       "cancelled",
-      "unsupported"};
+      "no_space",         "permission",        "cancelled",        "unsupported",
+      "out_of_memory"};
   return kNames[static_cast<std::size_t>(code)];
 }
 
