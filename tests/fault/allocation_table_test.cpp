@@ -126,12 +126,14 @@ Act on_clone(std::string name, Call call) {
       }};
 }
 
+const Bytes kSomeKey{0x40};
+
 Status walk(Result<RowIterator> rows) {
   if (!rows) return std::unexpected(rows.error());
   for (rows->seek_to_last(); rows->valid(); rows->previous()) {
   }
   FLATKV_TRY(rows->status());
-  rows->seek(Bytes{0x40});
+  rows->seek(kSomeKey);
   rows->next();
   return rows->status();
 }
@@ -188,7 +190,7 @@ std::vector<Act> writer_acts() {
                  FLATKV_TRY(view.account(address(1)));
                  FLATKV_TRY(view.storage(address(1), Slot{}));
                  FLATKV_TRY(view.code(address(1)));
-                 FLATKV_TRY(view.row(Database::legacy, Bytes{1}));
+                 FLATKV_TRY(view.row(Database::legacy, kSomeKey));
                  return walk(view.iterate(Database::account));
                }),
       on_store(
