@@ -29,8 +29,8 @@ class Log {
  public:
   Log() { check(create_log(files, "log", kStore, {0, {}}).has_value()); }
 
-  std::optional<Survey> look(std::int64_t from = 0) {
-    auto found = survey(files, "log", {kStore, from, true});
+  std::optional<LogWalk> look(std::int64_t from = 0) {
+    auto found = walk_segments(files, "log", {kStore, from, true});
     return found ? std::move(*found) : std::nullopt;
   }
 
