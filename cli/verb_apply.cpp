@@ -151,7 +151,8 @@ void add_apply(Registry& verbs) {
   verbs.add<ApplyArguments>(
       "apply",
       "Commits the blocks of FILE, going on where the store stands. Blocks that the store has are "
-      "compared with its log, so that another chain's file never continues a store.\n"
+      "compared with its log, so that no other chain's file continues a store; those its log lacks "
+      "are skipped, with a warning.\n"
       "\n"
       "FILE holds one JSON object a line, an `apply` call of a block; lines of one version belong "
       "to "

@@ -35,6 +35,7 @@ class Logger {
     try {
       callback_(level, message);
     } catch (...) {
+      return;  // a message is not worth a failure
     }
   }
   LogCallback callback_;

@@ -98,7 +98,7 @@ Result<StreamHeader> decode_header(std::span<const std::uint8_t, kHeaderBytes> b
 
   StreamHeader header;
   const auto version = from.get<std::uint64_t>();
-  if (version >= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+  if (version > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return bad("version out of range", 16);
   }
   header.summary.version = static_cast<std::int64_t>(version);
