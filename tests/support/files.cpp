@@ -75,8 +75,16 @@ void flip_bit(const std::string& path, std::uint64_t bit) {
 }
 
 void copy_tree(const std::string& from, const std::string& to) {
-  stdfs::remove_all(to);
-  stdfs::copy(from, to, stdfs::copy_options::recursive | stdfs::copy_options::copy_symlinks);
+  // RocksDB deletes files that it no longer needs on a thread of its own, from an idle store too.
+  constexpr int kTries = 5;
+  for (int attempt = 1;; ++attempt) {
+    stdfs::remove_all(to);
+    std::error_code failed;
+    stdfs::copy(from, to, stdfs::copy_options::recursive | stdfs::copy_options::copy_symlinks,
+                failed);
+    if (!failed) break;
+    if (attempt == kTries) throw stdfs::filesystem_error("cannot copy", from, to, failed);
+  }
   stdfs::remove(to + "/LOCK");  // a database has LOCK too; RocksDB creates it again
 }
 
