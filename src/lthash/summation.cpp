@@ -102,15 +102,15 @@ struct Summation::Impl {
     if (spare.size() <= kMostSpare) return;
     spare.resize(kMostSpare);
     made = kMostSpare;
+    std::array<std::vector<std::unique_ptr<Part>>, 2> smaller;
     try {
-      for (auto* list : {&ready, &spare}) {
-        std::vector<std::unique_ptr<Part>> smaller;
-        smaller.reserve(made);
-        std::ranges::move(*list, std::back_inserter(smaller));
-        list->swap(smaller);
-      }
-    } catch (const std::bad_alloc&) {  // then they stay as they are
+      for (auto& list : smaller) list.reserve(made);
+    } catch (const std::bad_alloc&) {
+      return;  // The larger lists do as well.
     }
+    std::ranges::move(spare, std::back_inserter(smaller[1]));
+    ready.swap(smaller[0]);
+    spare.swap(smaller[1]);
   }
 
   void help() {
