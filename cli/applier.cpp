@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/reuse.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "hex.hpp"
 #include "next_version.hpp"
 

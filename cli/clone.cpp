@@ -23,7 +23,7 @@ Outcome<ReadOnlyStore> open_clone(const ReadFrom& from, const Context& context,
   options.strict = strict.strict;
   options.strict_exceptions = strict.exceptions();
   options.log = context.log();
-  options.cancel = &context.interrupts.flag();
+  options.stop = context.interrupts.token();
   return ReadOnlyStore::open(from.store, options);
 }
 

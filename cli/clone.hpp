@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "strict.hpp"
 #include "verb.hpp"
 

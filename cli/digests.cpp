@@ -18,11 +18,11 @@ void pace_option(CLI::App& verb, ScanPace& pace) {
 Outcome<StateDigest> digest_of(const ReadOnlyStore& store, DigestOptions options,
                                const std::string& what, Context& context) {
   Progress progress(context.console, what);
-  options.cancel = &context.interrupts.flag();
-  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+  options.stop = context.interrupts.token();
+  options.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
-  FLATKV_ASSIGN(auto digest, digest_state(store.view(), store.account_rows(), options));
+  FLATKV_ASSIGN(auto digest, digest_state(store.view(), options));
   return digest;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "clone.hpp"
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 #include "verb.hpp"
 
 namespace flatkv::cli {

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "outcome.hpp"
 
 namespace flatkv::cli {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lost_log.hpp"
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 
 namespace flatkv::cli {
 

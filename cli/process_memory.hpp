@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 
 namespace flatkv::cli {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 #include "verb.hpp"
 
 namespace flatkv::cli {

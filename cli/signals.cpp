@@ -51,7 +51,7 @@ void Interrupts::listen() {
     if (done_) return;
     if (requested()) ::_exit(exit_status(signal));
     signal_ = signal;
-    flag_ = true;
+    stop_.request_stop();
     const std::uint64_t one = 1;
     static_cast<void>(!::write(wake_, &one, sizeof one));
   }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <optional>
+#include <stop_token>
 
 #include "outcome.hpp"
 
@@ -19,8 +20,8 @@ class Interrupts {
   Interrupts& operator=(const Interrupts&) = delete;
 
   bool requested() const noexcept { return signal_.load(std::memory_order_relaxed) != 0; }
-  /// For operations of the library that take a cancel flag.
-  const std::atomic<bool>& flag() const noexcept { return flag_; }
+  /// For operations of the library that take a stop token.
+  std::stop_token token() const noexcept { return stop_.get_token(); }
   /// A descriptor that becomes readable with the request, for poll.
   int descriptor() const noexcept { return wake_; }
   /// 130 or 143 after a request.
@@ -31,7 +32,7 @@ class Interrupts {
   void listen();
 
   std::atomic<int> signal_{0};
-  std::atomic<bool> flag_{false};
+  std::stop_source stop_;
   std::atomic<bool> done_{false};
   int wake_ = -1;
   Impl* impl_ = nullptr;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "console.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "input.hpp"
 #include "outcome.hpp"
 

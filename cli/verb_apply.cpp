@@ -24,8 +24,8 @@ struct ApplyArguments {
   std::optional<std::uint32_t> group_blocks;
   StrictArguments strict;
   std::optional<std::int64_t> until;
-  std::uint64_t write_buffer = Options{}.write_buffer;
-  std::uint64_t cache = Options::kAutoCache;
+  std::uint64_t write_buffer = Options{}.flush.write_buffer_bytes;
+  std::uint64_t cache = CacheOptions::kAutomatic;
 };
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -55,8 +55,8 @@ Outcome<CommitStore> open_store(const ApplyArguments& arguments, ChangeInput& in
   if (arguments.group_blocks) options.group_blocks = *arguments.group_blocks;
   options.strict = arguments.strict.strict;
   options.strict_exceptions = arguments.strict.exceptions();
-  options.write_buffer = arguments.write_buffer;
-  options.row_cache = arguments.cache;
+  options.flush.write_buffer_bytes = arguments.write_buffer;
+  options.cache.row_cache_bytes = arguments.cache;
   options.log = context.log();
   auto store = CommitStore::open(arguments.store, options);
   if (store || store.error().code != ErrorCode::not_found || !arguments.create) return store;

@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "bench_directory.hpp"
 #include "bench_report.hpp"
-#include "lthash/pool.hpp"
+#include "lthash/hashing_share.hpp"
 #include "progress.hpp"
 #include "read_ahead.hpp"
 #include "verbs.hpp"
@@ -24,9 +24,9 @@ struct BenchArguments {
   double seconds = 10;
   std::uint64_t warm_up = 100;
   std::string durability = "process";
-  std::uint64_t cache = Options::kAutoCache;
-  std::uint64_t key_filter = Options{}.key_filter;
-  std::uint64_t write_buffer = Options{}.write_buffer;
+  std::uint64_t cache = CacheOptions::kAutomatic;
+  std::uint64_t key_filter = Options{}.cache.key_filter_bytes;
+  std::uint64_t write_buffer = Options{}.flush.write_buffer_bytes;
   std::uint32_t threads = 0;
   std::uint64_t log_blocks = bench::StateOptions{}.log_blocks;
   std::string directory;
@@ -41,11 +41,11 @@ Options store_options(const BenchArguments& arguments, const Context& context) {
   options.durability = arguments.durability == "sync"    ? Durability::sync
                        : arguments.durability == "group" ? Durability::group
                                                          : Durability::process;
-  options.row_cache = arguments.cache;
-  options.key_filter = arguments.key_filter;
-  options.write_buffer = arguments.write_buffer;
+  options.cache.row_cache_bytes = arguments.cache;
+  options.cache.key_filter_bytes = arguments.key_filter;
+  options.flush.write_buffer_bytes = arguments.write_buffer;
   options.threads = arguments.threads;
-  options.snapshot_interval = 0;
+  options.snapshot.interval = 0;
   options.log = context.log();
   return options;
 }
@@ -116,8 +116,9 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                  .shape = arguments.shape,
                  .machine = bench::look_at_machine(directory.path()),
                  .durability = arguments.durability,
-                 .cache = arguments.cache == Options::kAutoCache ? std::nullopt
-                                                                 : std::optional(arguments.cache),
+                 .cache = arguments.cache == CacheOptions::kAutomatic
+                              ? std::nullopt
+                              : std::optional(arguments.cache),
                  .write_buffer = arguments.write_buffer};
   if (arguments.workload == kState) {
     bench::StateOptions options{.directory = directory.path(),
@@ -125,7 +126,7 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                                 .store = store_options(arguments, context),
                                 .log_blocks = arguments.log_blocks,
                                 .seconds = arguments.seconds,
-                                .cancel = &context.interrupts.flag(),
+                                .stop = context.interrupts.token(),
                                 .progress = progress_of(progress)};
     if (arguments.blocks != 0) options.catch_up_blocks = arguments.blocks;
     FLATKV_ASSIGN(const auto steps, bench::run_state(options));
@@ -134,7 +135,7 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
     return ExitCode::done;
   }
   FLATKV_ASSIGN(const auto workload, workload_of(arguments, context));
-  if (arguments.threads != 0) lthash::set_threads(arguments.threads);
+  if (arguments.threads != 0) lthash::HashingShare::of_process()->set_threads(arguments.threads);
   const bench::RunOptions options{.directory = directory.path(),
                                   .store = store_options(arguments, context),
                                   .blocks = arguments.blocks,
@@ -142,7 +143,7 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                                   .warm_up = arguments.warm_up,
                                   .floors = !arguments.no_floors,
                                   .rocksdb = arguments.rocksdb,
-                                  .cancel = &context.interrupts.flag(),
+                                  .stop = context.interrupts.token(),
                                   .progress = progress_of(progress)};
   FLATKV_ASSIGN(const bench::RunReport report, bench::run(*workload, options));
   context.console.end_progress();

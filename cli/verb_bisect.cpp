@@ -3,7 +3,7 @@
 
 #include "base/error.hpp"
 #include "clone.hpp"
-#include "flatkv/bisect.hpp"
+#include "flatkv/tools/bisect.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
 #include "roots_file.hpp"
@@ -111,9 +111,9 @@ Outcome<void> show_keys(const BisectArguments& arguments, const Divergence& foun
 Outcome<ExitCode> run(const BisectArguments& arguments, Context& context) {
   Progress progress(context.console, "bisect");
   BisectOptions options;
-  options.cancel = &context.interrupts.flag();
-  options.progress = [&progress](std::uint64_t blocks, std::uint64_t total) {
-    progress.update("reading logs", blocks, blocks, total);
+  options.stop = context.interrupts.token();
+  options.progress = [&progress](std::string_view step, std::uint64_t blocks, std::uint64_t total) {
+    progress.update(step, blocks, blocks, total);
   };
   FLATKV_ASSIGN(const Divergence found, find_divergence(arguments.a, arguments.b, options));
   context.console.end_progress();

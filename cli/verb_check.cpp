@@ -20,8 +20,8 @@ Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
   FLATKV_ASSIGN(const auto input, StreamInput::open(arguments.file, context.interrupts));
   Progress progress(context.console, "check");
   TransferOptions options;
-  options.cancel = &context.interrupts.flag();
-  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+  options.stop = context.interrupts.token();
+  options.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
   const auto checked = check_stream(*input, trusted, options);

@@ -132,7 +132,7 @@ Outcome<ExitCode> run(const DiffArguments& arguments, Context& context) {
     FLATKV_TRY(out.begin_keys());
     for (const RangeDifference& range : ranges) {
       auto shown = out.show([&](const auto& visit) {
-        return diff_rows(view_a, view_b, range, visit, &context.interrupts.flag());
+        return diff_rows(view_a, view_b, range, visit, context.interrupts.token());
       });
       if (!shown) return std::unexpected(out.end(std::move(shown).error()));
     }

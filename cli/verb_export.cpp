@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "clone.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
@@ -57,17 +57,17 @@ Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
   const ReadView view = store.view();
   Progress progress(context.console, "export");
   TransferOptions options;
-  options.cancel = &context.interrupts.flag();
-  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+  options.stop = context.interrupts.token();
+  options.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
   if (arguments.file == "-") {
     StandardSink sink(context.out);
-    const Status done = export_state(view, store.account_rows(), sink, options);
+    const Status done = export_state(view, sink, options);
     if (!done) return std::unexpected(sink.trouble ? *sink.trouble : Trouble(done.error()));
     return ExitCode::done;
   }
-  FLATKV_TRY(export_to_file(view, store.account_rows(), arguments.file, options));
+  FLATKV_TRY(export_to_file(view, arguments.file, options));
   context.console.end_progress();
   if (context.json) {
     nlohmann::ordered_json answer = {{"version", view.version()}, {"file", arguments.file}};

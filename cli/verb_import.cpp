@@ -22,8 +22,8 @@ Outcome<ExitCode> run(const ImportArguments& arguments, Context& context) {
   FLATKV_ASSIGN(const auto input, StreamInput::open(arguments.file, context.interrupts));
   Progress progress(context.console, "import");
   TransferOptions transfer;
-  transfer.cancel = &context.interrupts.flag();
-  transfer.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+  transfer.stop = context.interrupts.token();
+  transfer.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
   ImportOptions options;

@@ -3,7 +3,7 @@
 
 #include "base/error.hpp"
 #include "cache_option.hpp"
-#include "flatkv/sei_log.hpp"
+#include "flatkv/tools/sei_log.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
 #include "strict.hpp"
@@ -18,7 +18,7 @@ struct ImportLogArguments {
   bool create = false;
   bool balances = false;
   StrictArguments strict;
-  std::uint64_t cache = Options::kAutoCache;
+  std::uint64_t cache = CacheOptions::kAutomatic;
 };
 
 /// The log is at fault where the error is of a file that is not the store's.
@@ -47,7 +47,7 @@ Trouble of_log(const Error& error) {
 
 Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   Options options;
-  options.row_cache = arguments.cache;
+  options.cache.row_cache_bytes = arguments.cache;
   options.log = context.log();
   // The reference's log stays where it is: what a power cut loses is replayed again.
   options.durability = Durability::process;
@@ -56,10 +56,9 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   log.balances = arguments.balances;
   log.strict = arguments.strict.strict;
   log.strict_exceptions = arguments.strict.exceptions();
-  log.cancel = &context.interrupts.flag();
-  log.progress = [&progress](std::int64_t version, std::int64_t last) {
-    progress.update("blocks", static_cast<std::uint64_t>(version),
-                    static_cast<std::uint64_t>(version), static_cast<std::uint64_t>(last));
+  log.stop = context.interrupts.token();
+  log.progress = [&progress](std::string_view step, std::uint64_t version, std::uint64_t last) {
+    progress.update(step, version, version, last);
   };
   // A store is made only for a log that is proven to give one.
   auto opened = CommitStore::open(arguments.store, options);

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "flatkv/repair.hpp"
+#include "flatkv/tools/repair.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
 #include "trusted.hpp"
@@ -136,7 +136,7 @@ Outcome<ExitCode> run(const RepairArguments& arguments, Context& context) {
   Progress progress(context.console, "repair");
   RepairOptions options;
   options.stream = stream.get();
-  options.cancel = &context.interrupts.flag();
+  options.stop = context.interrupts.token();
   options.log = context.log();
   options.progress = [&progress](std::string_view what, std::uint64_t done, std::uint64_t total) {
     progress.update(what, done, done, total);

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
 
@@ -19,7 +19,7 @@ struct RollbackArguments {
 Outcome<ExitCode> run(const RollbackArguments& arguments, Context& context) {
   RollbackOptions options;
   options.log = context.log();
-  options.cancel = &context.interrupts.flag();
+  options.stop = context.interrupts.token();
   Progress progress(context.console, "rollback");
   options.progress = [&progress](std::string_view what, std::uint64_t done, std::uint64_t total) {
     progress.update(what, done, done, total, "blocks");

@@ -12,12 +12,12 @@ namespace {
 
 struct SnapshotOptions {
   std::string store;
-  std::uint64_t cache = Options::kAutoCache;
+  std::uint64_t cache = CacheOptions::kAutomatic;
 };
 
 Outcome<ExitCode> run(const SnapshotOptions& options, Context& context) {
   Options opening;
-  opening.row_cache = options.cache;
+  opening.cache.row_cache_bytes = options.cache;
   FLATKV_ASSIGN(CommitStore store, open_writable(options.store, opening, context));
   const std::int64_t version = store.version();
   FLATKV_TRY(store.snapshot());

@@ -122,9 +122,9 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
   Progress progress(context.console, "verify");
   VerifyOptions options;
   options.rows_per_second = arguments.rate;
-  options.cancel = &context.interrupts.flag();
+  options.stop = context.interrupts.token();
   if (!arguments.database.empty()) options.database = database_named(arguments.database);
-  options.progress = [&progress](std::uint64_t rows, std::uint64_t total) {
+  options.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
   const auto verified = store.verify(options);

@@ -5,7 +5,7 @@
 
 #include "base/bytes.hpp"
 #include "blake3/blake3.hpp"
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 
 namespace {
 

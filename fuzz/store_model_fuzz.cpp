@@ -9,8 +9,8 @@
 #include <string>
 
 #include "base/bytes.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "input.hpp"
 #include "support/changes.hpp"
 #include "support/model.hpp"
@@ -157,12 +157,12 @@ class Run {
     options_.create_if_missing = true;
     options_.create.account_rows = how % 2 == 0 ? AccountRows::keep : AccountRows::prune_empty;
     options_.durability = Durability::process;
-    options_.write_buffer = how % 4 < 2 ? 1 << 10 : 1 << 20;
+    options_.flush.write_buffer_bytes = how % 4 < 2 ? 1 << 10 : 1 << 20;
     options_.segment_bytes = how % 8 < 4 ? 512 : 1 << 20;
-    options_.row_cache = how % 16 < 8 ? 0 : 1 << 16;
-    options_.block_cache = 1 << 20;
-    options_.snapshot_interval = 0;
-    options_.snapshot_keep = how % 32 < 16 ? 0 : 3;
+    options_.cache.row_cache_bytes = how % 16 < 8 ? 0 : 1 << 16;
+    options_.cache.block_cache_bytes = 1 << 20;
+    options_.snapshot.interval = 0;
+    options_.snapshot.keep = how % 32 < 16 ? 0 : 3;
     options_.threads = 1;
     return options_.create.account_rows;
   }
@@ -271,7 +271,7 @@ class Run {
   void read_only() {
     ReadOnlyOptions options;
     options.at = some_version();
-    options.block_cache = 1 << 20;
+    options.cache.block_cache_bytes = 1 << 20;
     options.threads = 1;
     const auto clone = ReadOnlyStore::open(directory_.store(), options);
     if (!clone) return check(clone.error().code == ErrorCode::version_mismatch);

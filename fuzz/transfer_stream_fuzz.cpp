@@ -7,7 +7,7 @@
 #include "base/bytes.hpp"
 #include "codec/account.hpp"
 #include "codec/keys.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "input.hpp"
 #include "layout/manifest.hpp"
 #include "lthash/batch.hpp"

@@ -15,7 +15,7 @@
 
 #include "blake3/blake3.hpp"
 #include "blake3/kernel.hpp"
-#include "lthash/pool.hpp"
+#include "lthash/hashing_share.hpp"
 #include "lthash/summation.hpp"
 #include "official.hpp"
 
@@ -196,8 +196,10 @@ void threads(const char* title, std::size_t rows, int rounds) {
   std::vector<Contender> contenders;
   contenders.push_back({"one thread", [] { (void)blake3::select(blake3::detect()); },
                         [&] { lthash::accumulate(input.rows, sum); }});
-  contenders.push_back({"one thread, pool", [] { lthash::set_threads(1); }, parallel});
-  contenders.push_back({"two threads", [] { lthash::set_threads(2); }, parallel});
+  contenders.push_back(
+      {"one thread, pool", [] { lthash::HashingShare::of_process()->set_threads(1); }, parallel});
+  contenders.push_back(
+      {"two threads", [] { lthash::HashingShare::of_process()->set_threads(2); }, parallel});
   compare(title, 2.0 * static_cast<double>(rows), std::move(contenders), rounds);
 }
 

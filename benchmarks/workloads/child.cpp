@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <stop_token>
 #include <thread>
 
 #include "base/error.hpp"
@@ -55,15 +56,15 @@ Result<Step> from_json(const std::string& name, const std::string& text) {
 }
 
 /// Reads until the other end closes; on an interrupt kills the child.
-std::string read_all(int pipe, pid_t child, const std::atomic<bool>* cancel) {
+std::string read_all(int pipe, pid_t child, std::stop_token stop) {
   std::string text;
   std::array<char, 4096> buffer;
   std::thread watch;
   std::atomic<bool> over = false;
-  if (cancel != nullptr) {
+  if (stop.stop_possible()) {
     watch = std::thread([&] {
       while (!over.load()) {
-        if (cancel->load()) {
+        if (stop.stop_requested()) {
           ::kill(child, SIGKILL);
           return;
         }
@@ -84,7 +85,7 @@ std::string read_all(int pipe, pid_t child, const std::atomic<bool>* cancel) {
 
 }  // namespace
 
-Result<Step> run_child(const std::string& name, const std::atomic<bool>* cancel,
+Result<Step> run_child(const std::string& name, std::stop_token stop,
                        const std::function<Result<Step>()>& work) {
   std::array<int, 2> pipe{};
   if (::pipe(pipe.data()) != 0) return fail_errno(errno, "pipe", "");
@@ -101,13 +102,13 @@ Result<Step> run_child(const std::string& name, const std::atomic<bool>* cancel,
     answer_and_end(pipe[1], work);
   }
   ::close(pipe[1]);
-  const std::string text = read_all(pipe[0], child, cancel);
+  const std::string text = read_all(pipe[0], child, stop);
   ::close(pipe[0]);
   struct rusage usage{};
   int status = 0;
   while (::wait4(child, &status, 0, &usage) < 0 && errno == EINTR) {
   }
-  if (cancel != nullptr && cancel->load()) {
+  if (stop.stop_requested()) {
     return fail(ErrorCode::cancelled, "the benchmark was interrupted");
   }
   FLATKV_ASSIGN(Step step, from_json(name, text));

@@ -11,7 +11,7 @@ namespace flatkv::bench {
 namespace {
 
 Result<state::Databases> open_databases(const std::string& generation, const Options& options) {
-  const auto block_cache = rocks::make_block_cache(options.block_cache);
+  const auto block_cache = rocks::make_block_cache(options.cache.block_cache_bytes);
   state::Databases databases;
   for (const Database which : layout::kAllDatabases) {
     rocks::DbOptions db;
@@ -51,19 +51,21 @@ Result<std::shared_ptr<const state::State>> first_state(const std::string& path,
 struct RawSubject::Impl {
   Impl(const Options& given, std::shared_ptr<const state::State> state)
       : options(given),
-        cache(given.row_cache == 0 ? nullptr
-                                   : std::make_unique<memtable::RowCache>(given.row_cache)),
-        absent_key_filter(given.key_filter, logger),
+        cache(given.cache.row_cache_bytes == 0
+                  ? nullptr
+                  : std::make_unique<memtable::RowCache>(given.cache.row_cache_bytes)),
+        absent_key_filter(given.cache.key_filter_bytes, logger),
         row_lookup(cache.get(), &absent_key_filter),
         published(std::move(state)),
         pending(AccountRows::keep, row_lookup, block::Hashing::when_asked,
-                [this] { return published.load(); }) {
+                lthash::HashingShare::of_process(), [this] { return published.load(); }) {
     commit::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
     setup.fault = &fault;
-    setup.level0_limit = options.level0_limit;
-    setup.pending_compaction_limit = options.pending_compaction_limit;
+    setup.hashing = lthash::HashingShare::of_process().get();
+    setup.level0_limit = options.flush.level0_limit;
+    setup.pending_compaction_limit = options.flush.pending_compaction_limit_bytes;
     setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
       if (cache) cache->flushed(database, rows, version);
     };
@@ -89,7 +91,7 @@ struct RawSubject::Impl {
   state::PoisonLatch fault;
   Logger logger{LogCallback{}};
   std::shared_ptr<memory::PagePool> pages =
-      std::make_shared<memory::PagePool>(options.write_buffer / 4 * 5);
+      std::make_shared<memory::PagePool>(options.flush.write_buffer_bytes / 4 * 5);
   std::unique_ptr<memtable::RowCache> cache;
   block::AbsentKeyFilter absent_key_filter;
   block::RowLookup row_lookup;
@@ -116,8 +118,8 @@ bool RawSubject::Impl::full() const {
   const auto current = published.load();
   std::uint64_t bytes = 0;
   for (const state::DbState& database : current->databases) bytes += database.active->memory();
-  return bytes >= options.write_buffer ||
-         static_cast<std::uint64_t>(current->version - frozen_at) >= options.max_lag_blocks;
+  return bytes >= options.flush.write_buffer_bytes ||
+         static_cast<std::uint64_t>(current->version - frozen_at) >= options.flush.max_lag_blocks;
 }
 
 void RawSubject::Impl::freeze() {

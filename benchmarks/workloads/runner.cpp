@@ -51,7 +51,8 @@ class Runner {
     contenders_.push_back({store_.get(), &report_.store});
     if (options_.floors) {
       Options same = options_.store;
-      same.row_cache = store_->store().metrics().cache_memory;  // what "automatic" resulted in
+      same.cache.row_cache_bytes =
+          store_->store().metrics().cache_memory;  // what "automatic" resulted in
       FLATKV_ASSIGN(raw_, RawSubject::create(options_.directory + "/raw", same));
       contenders_.push_back({raw_.get(), &report_.raw.emplace()});
       report_.hash.emplace();
@@ -140,7 +141,7 @@ class Runner {
   }
 
   Status check_cancelled() const {
-    if (options_.cancel == nullptr || !options_.cancel->load()) return {};
+    if (!options_.stop.stop_requested()) return {};
     return fail(ErrorCode::cancelled, "the benchmark was interrupted");
   }
   void tell(std::string_view what, std::uint64_t done, std::uint64_t total) const {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 
+#include "flatkv/progress.hpp"
 #include "workloads/machine.hpp"
 #include "workloads/series.hpp"
 #include "workloads/workload.hpp"
@@ -20,9 +21,9 @@ struct RunOptions {
   std::uint64_t warm_up = 0;  ///< blocks before that
   bool floors = true;         ///< measure raw and hash beside the store
   bool rocksdb = false;       ///< measure RocksDB with default options, too
-  const std::atomic<bool>* cancel = nullptr;
+  std::stop_token stop;
   /// Rows loaded of all, then blocks measured of all (0: unknown).
-  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
+  ProgressCallback progress{};
 };
 
 /// The measurements of one subject.

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 
+#include "base/internals.hpp"
 #include "base/machine.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "layout/generation.hpp"
 #include "lthash/summation.hpp"
 #include "store/commit_store.hpp"
@@ -55,7 +56,7 @@ class StateRun {
  private:
   Status step(const char* name, const std::function<Result<Step>()>& work) {
     if (options_.progress) options_.progress(name, 0, 0);
-    FLATKV_ASSIGN(Step done, run_child(name, options_.cancel, work));
+    FLATKV_ASSIGN(Step done, run_child(name, options_.stop, work));
     steps_.push_back(std::move(done));
     return {};
   }
@@ -71,17 +72,18 @@ class StateRun {
   Options plain() const {
     Options options = options_.store;
     options.durability = Durability::process;
-    options.snapshot_interval = 0;
+    options.snapshot.interval = 0;
     return options;
   }
   Options large_lag() const {
     Options options = plain();
-    options.max_lag_blocks = options.max_lag_bytes = options.write_buffer = std::uint64_t{1} << 40;
+    options.flush.max_lag_blocks = options.flush.max_lag_bytes = options.flush.write_buffer_bytes =
+        std::uint64_t{1} << 40;
     return options;
   }
   TransferOptions transfer(const char* what) const {
     TransferOptions options;
-    options.progress = [this, what](std::uint64_t rows, std::uint64_t total) {
+    options.progress = [this, what](std::string_view, std::uint64_t rows, std::uint64_t total) {
       if (options_.progress) options_.progress(what, rows, total);
     };
     return options;
@@ -141,13 +143,13 @@ class StateRun {
     Options options = options_.store;
     const std::uint64_t before = blocks_in(options_.seconds);
     const std::int64_t due = at.version + static_cast<std::int64_t>(2 * before);
-    options.snapshot_interval = static_cast<std::uint64_t>(due);
+    options.snapshot.interval = static_cast<std::uint64_t>(due);
     FLATKV_ASSIGN(auto subject, StoreSubject::open(store_, options));
     const auto workload = blocks(kSnapshotStream);
     FLATKV_TRY(commit(*subject, *workload, before));  // fills the caches
     FLATKV_ASSIGN(const Series alone, commit(*subject, *workload, before - 1));
-    const std::string there =
-        layout::snapshot_path(subject->store().impl().core().setup().lifetime->generation(), due);
+    const std::string there = layout::snapshot_path(
+        Internals::impl(subject->store()).core().setup().lifetime->generation(), due);
     const auto start = Clock::now();
     Series beside;
     while (::access(there.c_str(), F_OK) != 0) {
@@ -197,7 +199,7 @@ class StateRun {
     const double open = seconds_of(opening);
     const ReadView view = store.view();
     const auto start = Clock::now();
-    FLATKV_TRY(export_to_file(view, store.account_rows(), stream_, transfer("export")));
+    FLATKV_TRY(export_to_file(view, stream_, transfer("export")));
     const double took = seconds_of(start);
     const std::uint64_t rows = view.stats(Database::storage).rows;
     return Step{.seconds = took,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "flatkv/error.hpp"
 #include "flatkv/options.hpp"
+#include "flatkv/progress.hpp"
 #include "workloads/workload.hpp"
 
 namespace flatkv::bench {
@@ -22,8 +23,8 @@ struct StateOptions {
   std::uint64_t log_blocks = 10'000;      ///< small blocks in the log before the timed open
   std::uint64_t catch_up_blocks = 1'000;  ///< of `shape.writes`, left to replay after a kill
   double seconds = 10;                    ///< of commits, without and then with a snapshot
-  const std::atomic<bool>* cancel = nullptr;
-  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
+  std::stop_token stop;
+  ProgressCallback progress{};
 };
 
 /// One figure of a step: name with its unit ("open_ms"), value.

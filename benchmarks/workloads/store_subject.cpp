@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/internals.hpp"
 #include "store/commit_store.hpp"
 #include "workloads/subject.hpp"
 
@@ -38,7 +39,7 @@ Result<PhaseTimes> StoreSubject::run(const Block& block) {
 }
 
 Background StoreSubject::background() const {
-  const commit::Core& core = const_cast<CommitStore&>(store_).impl().core();
+  const commit::Core& core = Internals::impl(const_cast<CommitStore&>(store_)).core();
   Background now;
   now.flushing = core.flushing();
   now.compacting = std::ranges::any_of(

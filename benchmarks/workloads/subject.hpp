@@ -85,7 +85,7 @@ class StoreSubject : public Subject {
 /// changes.
 class RawSubject : public Subject {
  public:
-  /// Uses a store made for it; `options.row_cache` in bytes.
+  /// Uses a store made for it; `options.cache.row_cache_bytes` in bytes.
   static Result<std::unique_ptr<RawSubject>> create(const std::string& path,
                                                     const Options& options);
   ~RawSubject() override;

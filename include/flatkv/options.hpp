@@ -3,22 +3,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "flatkv/account.hpp"
+#include "flatkv/executor.hpp"
 #include "flatkv/export.hpp"
 
 namespace FLATKV_API flatkv {
-
-/// What happens to an account row whose three fields are zero. It affects the root, so it is fixed
-/// when the store is created.
-enum class AccountRows : std::uint8_t {
-  /// Any write of a field creates the row, which stays for ever (as the reference implementation
-  /// does).
-  keep,
-  prune_empty,  ///< the row is removed (EIP-161)
-};
 
 /// When `commit` returns.
 enum class Durability : std::uint8_t {
@@ -55,6 +49,53 @@ struct StrictExceptions {
   std::vector<std::string> modules{};
 };
 
+/// When committed rows move from the write buffers into the databases, and when that waits.
+struct FlushOptions {
+  /// A flush starts when committed rows take this much memory. Up to three such buffers exist at a
+  /// time.
+  std::uint64_t write_buffer_bytes = 128ULL << 20;
+  /// A flush also starts when the log since the last one reaches either of these, which bounds the
+  /// time of recovery.
+  std::uint64_t max_lag_blocks = 10'000;
+  std::uint64_t max_lag_bytes = 256ULL << 20;
+  /// A flush waits while a database has more level-0 files or more bytes of pending compaction than
+  /// this, except at close and for a snapshot. A `level0_limit` of less than 7 counts as 7: RocksDB
+  /// starts a compaction of level 0 at 8 files, so a lower limit would wait for ever.
+  std::uint32_t level0_limit = 24;
+  std::uint64_t pending_compaction_limit_bytes = 8ULL << 30;
+};
+
+/// Memory that spares reads from disk.
+struct CacheOptions {
+  /// Size of the row cache; 0 disables it. At most the memory that this process may use: the
+  /// machine's, or less if its control groups (cgroup v1 or v2) limit it. `kAutomatic` means a
+  /// quarter of that, at most 4 GiB, and less if write buffers, `key_filter_bytes` and
+  /// `block_cache_bytes` leave less.
+  static constexpr std::uint64_t kAutomatic = ~0ULL;
+  std::uint64_t row_cache_bytes = kAutomatic;
+  /// Memory limit of the Bloom filters (12 bits/key) that prove a key absent without a table read.
+  /// They take memory as they fill; a database whose filter does not fit in the limit has none. 0
+  /// disables them.
+  std::uint64_t key_filter_bytes = 256ULL << 20;
+  /// Size of RocksDB's block cache, shared by the five databases; at most 2^47.
+  std::uint64_t block_cache_bytes = 256ULL << 20;
+};
+
+struct SnapshotOptions {
+  /// A snapshot is taken at every version divisible by this; 0 takes none automatically.
+  std::uint64_t interval = 10'000;
+  /// How many valid snapshots are kept besides the newest.
+  std::uint32_t keep = 2;
+};
+
+struct ScrubOptions {
+  Scrub mode = Scrub::off;
+  /// `in_background` only: the most rows read per second; ≥ 1.
+  std::uint64_t rows_per_second = 20'000;
+  /// `in_background` only: seconds between the end of a round and the start of the next.
+  std::uint32_t pause_seconds = 60;
+};
+
 /// How a store is opened. The defaults suit a node. A value outside the range given for its field
 /// is refused with `invalid_argument`, which names field and range; a field without a range takes
 /// any value. Sizes are in bytes.
@@ -82,53 +123,24 @@ struct Options {
   /// store.
   std::function<void(std::int64_t version)> on_durable{};
 
-  /// A flush starts when committed rows take this much memory. Up to three such buffers exist at a
-  /// time.
-  std::uint64_t write_buffer = 128ULL << 20;
-  /// A flush also starts when the log since the last one reaches either of these, which bounds the
-  /// time of recovery.
-  std::uint64_t max_lag_blocks = 10'000;
-  std::uint64_t max_lag_bytes = 256ULL << 20;
+  FlushOptions flush{};
+  CacheOptions cache{};
+  SnapshotOptions snapshot{};
+  ScrubOptions scrub{};
+
   /// A changelog segment is closed at this size, ≥ 1; a larger record gets a segment of its own.
   std::uint64_t segment_bytes = 64ULL << 20;
 
-  /// Size of the row cache; 0 disables it. At most the memory that this process may use: the
-  /// machine's, or less if its control groups (cgroup v1 or v2) limit it. `kAutoCache` means a
-  /// quarter of that, at most 4 GiB, and less if write buffers, `key_filter` and `block_cache`
-  /// leave less.
-  static constexpr std::uint64_t kAutoCache = ~0ULL;
-  std::uint64_t row_cache = kAutoCache;
-  /// Memory limit of the Bloom filters (12 bits/key) that prove a key absent without a table read.
-  /// They take memory as they fill; a database whose filter does not fit in the limit has none. 0
-  /// disables them.
-  std::uint64_t key_filter = 256ULL << 20;
-  /// Size of RocksDB's block cache, shared by the five databases; at most 2^47.
-  std::uint64_t block_cache = 256ULL << 20;
-
-  /// A flush waits while a database has more level-0 files or more bytes of pending compaction than
-  /// this, except at close and for a snapshot. A `level0_limit` of less than 7 counts as 7: RocksDB
-  /// starts a compaction of level 0 at 8 files, so a lower limit would wait for ever.
-  std::uint32_t level0_limit = 24;
-  std::uint64_t pending_compaction_limit = 8ULL << 30;
   /// While views alone keep more than this in write buffers alive, a new view is refused with
   /// `no_space`.
   std::uint64_t max_view_bytes = 1ULL << 30;
 
-  /// A snapshot is taken at every version divisible by this; 0 takes none automatically.
-  std::uint64_t snapshot_interval = 10'000;
-  /// How many valid snapshots are kept besides the newest.
-  std::uint32_t snapshot_keep = 2;
-
-  /// Threads for hashing and scanning, at most 1024; 0 is one per core that this process may use
-  /// (CPU affinity and quota count). The hashing pool is process-wide; the last open with a
-  /// non-zero value sets its size.
+  /// The most threads for the hashing of a block, the calling one included, and for a scan; at most
+  /// 1024. 0 is one per core that this process may use (CPU affinity and quota count). Hashing uses
+  /// no more than the executor has.
   std::uint32_t threads = 0;
-
-  Scrub scrub = Scrub::off;
-  /// `in_background` only: the most rows read per second; ≥ 1.
-  std::uint64_t scrub_rows_per_second = 20'000;
-  /// `in_background` only: seconds between the end of a round and the start of the next.
-  std::uint32_t scrub_pause_seconds = 60;
+  /// Where this store's hashing runs beside the calling thread; null is `shared_executor()`.
+  std::shared_ptr<Executor> executor{};
 
   LogCallback log{};
 };

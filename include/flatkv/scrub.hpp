@@ -13,7 +13,7 @@
 // Verifies a running store, a slice at a time. A round goes through the four data databases in
 // order and proves each whole at some version, although blocks are committed meanwhile; then the
 // next round begins. docs/recovery.md explains why this works, and what a round can and cannot
-// find. Options::scrub turns it on; read-only stores are not scrubbed.
+// find. ScrubOptions::mode turns it on; read-only stores are not scrubbed.
 namespace FLATKV_API flatkv {
 
 /// The result of the last round that finished a database.

@@ -92,8 +92,8 @@ struct LogRecord {
 ///
 /// Threads. Every function is in one of these groups:
 /// - Writer, one thread at a time: apply, root_hash, working_roots, working_hash, has_pending,
-///   commit, discard, get, get_many, account, iterate, flush, snapshot, rollback, log_record,
-///   open_report, close, and moving or destroying the handle.
+///   commit, discard, get, get_many, account, storage, code, row, iterate, flush, snapshot,
+///   rollback, log_record, open_report, close, and moving or destroying the handle.
 /// - Any thread, also while the writer runs (`rollback` and `close` included): version,
 ///   initial_version, account_rows, committed_roots, view, durable_version, wait_durable, verify,
 ///   scrub, scrub_status, metrics, last_timings. Every call must have returned before the handle is
@@ -159,12 +159,14 @@ class CommitStore {
   /// Drops the pending block.
   void discard();
 
-  /// As ReadView::get, with pending writes on top of the committed state.
+  /// The reads of ReadView, with pending writes on top of the committed state.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
-  /// As ReadView::get_many, with pending writes on top. Like `get`, it puts rows read from disk
-  /// into the row cache.
+  /// Like `get`, it puts rows read from disk into the row cache.
   Result<std::vector<std::optional<Bytes>>> get_many(std::span<const ByteView> external_keys) const;
   Result<std::optional<Account>> account(const Address& address) const;
+  Result<std::optional<Bytes>> storage(const Address& address, const Slot& slot) const;
+  Result<std::optional<Bytes>> code(const Address& address) const;
+  Result<std::optional<Bytes>> row(Database database, ByteView internal_key) const;
   /// As ReadView::iterate, with the pending writes at the time of the call on top.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
@@ -199,10 +201,10 @@ class CommitStore {
   /// Scrubs one slice: reads at most `max_rows` rows of the database that the scrub is in, never
   /// beyond its end, and saves the progress. A flush may have to wait for a slice, so one is at
   /// most 65 536 rows or 32 MiB. Damage is a finding in the status and not an error. Errors:
-  /// `unsupported` (Options::scrub is off), `store_failed`, `cancelled` (the store is being
+  /// `unsupported` (ScrubOptions::mode is off), `store_failed`, `cancelled` (the store is being
   /// closed), `invalid_argument` (`max_rows` is 0).
   Result<ScrubStatus> scrub(std::uint64_t max_rows);
-  /// How far the scrub has come; nothing if Options::scrub is off.
+  /// How far the scrub has come; nothing if ScrubOptions::mode is off.
   Result<std::optional<ScrubStatus>> scrub_status() const;
 
   /// The header of the log's record of a version; nothing if the log does not hold that record.
@@ -219,11 +221,10 @@ class CommitStore {
   /// `store_failed`. Closing again does nothing.
   Status close();
 
+ private:
+  friend struct Internals;
   struct Impl;
   explicit CommitStore(std::unique_ptr<Impl> impl);
-  Impl& impl() noexcept { return *impl_; }
-
- private:
   std::unique_ptr<Impl> impl_;
 };
 

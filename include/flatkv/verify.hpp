@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
+#include "flatkv/progress.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/view.hpp"
 
@@ -19,12 +19,10 @@ namespace FLATKV_API flatkv {
 struct VerifyOptions {
   std::uint32_t threads = 0;  ///< 0: as Options::threads; for a view, one per core; at most 1024
   std::uint64_t rows_per_second = 0;  ///< 0: no limit
-  /// Checked every few thousand rows; may be set by any thread.
-  const std::atomic<bool>* cancel = nullptr;
-  std::optional<Database> database;  ///< scan only this data database; unset: all four
-  /// Rows scanned so far, and rows that the store says there are. Called on any thread of the scan,
-  /// by one at a time.
-  std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
+  std::stop_token stop;               ///< asked every few thousand rows; ends with `cancelled`
+  std::optional<Database> database;   ///< scan only this data database; unset: all four
+  /// Counts the rows scanned, of those that the store says there are.
+  ProgressCallback progress{};
 };
 
 /// What a full scan of one database found, and what the store says of it.

@@ -55,10 +55,10 @@ class RowIterator {
   ByteView key() const noexcept;    ///< until the iterator moves; only where `valid`
   ByteView value() const noexcept;  ///< until the iterator moves; only where `valid`
 
+ private:
+  friend struct Internals;
   struct Impl;
   explicit RowIterator(std::unique_ptr<Impl> impl);
-
- private:
   std::unique_ptr<Impl> impl_;
 };
 
@@ -70,6 +70,8 @@ class ReadView {
  public:
   std::int64_t version() const noexcept;
   const Roots& roots() const noexcept;
+  /// The store's option, which readers of exported rows need.
+  AccountRows account_rows() const noexcept;
   /// The lattice hash of a data database. `hash` and `stats` must not be called for `metadata`.
   const LtHash& hash(Database database) const;
   DatabaseStats stats(Database database) const;
@@ -92,11 +94,10 @@ class ReadView {
   /// Rows within `range` of a data database.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
+ private:
+  friend struct Internals;
   struct Impl;
   explicit ReadView(std::shared_ptr<const Impl> impl);
-  const Impl& impl() const noexcept { return *impl_; }
-
- private:
   std::shared_ptr<const Impl> impl_;
 };
 

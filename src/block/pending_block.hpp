@@ -24,8 +24,8 @@
 
 namespace flatkv::block {
 
-/// When rows are hashed: on the pool as soon as their old values are known, or all of them when the
-/// working hashes are asked for.
+/// When rows are hashed: by the executor as soon as their old values are known, or all of them when
+/// the working hashes are asked for.
 enum class Hashing : std::uint8_t { early, when_asked };
 
 /// The block under construction: staged writes, their log payload and the working hashes. One
@@ -35,11 +35,13 @@ class PendingBlock {
   /// `base` returns the current state. It is called at a block's first write, when the version must
   /// still be the one that the block began on. Until then the block keeps no state alive.
   using Base = std::function<std::shared_ptr<const state::State>()>;
-  PendingBlock(AccountRows account_rows, RowLookup& row_lookup, Hashing hashing, Base base)
+  PendingBlock(AccountRows account_rows, RowLookup& row_lookup, Hashing hashing,
+               std::shared_ptr<lthash::HashingShare> share, Base base)
       : account_rows_(account_rows),
         row_lookup_(row_lookup),
         hashing_(hashing),
-        base_(std::move(base)) {}
+        base_(std::move(base)),
+        summation_(std::move(share)) {}
 
   /// Starts an empty block on top of `state`.
   void begin(const state::State& state);

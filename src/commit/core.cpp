@@ -12,7 +12,7 @@
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
 #include "codec/strict.hpp"
-#include "lthash/pool.hpp"
+#include "lthash/hashing_share.hpp"
 #include "rocks/compaction.hpp"
 #include "state/host.hpp"
 
@@ -29,8 +29,9 @@ std::uint64_t since(Clock::time_point start) {
 }
 
 std::unique_ptr<memtable::RowCache> make_cache(const Options& options) {
-  std::uint64_t bytes = options.row_cache;
-  if (bytes == Options::kAutoCache) bytes = state::automatic_row_cache(options, machine().memory);
+  std::uint64_t bytes = options.cache.row_cache_bytes;
+  if (bytes == CacheOptions::kAutomatic)
+    bytes = state::automatic_row_cache(options, machine().memory);
   return bytes == 0 ? nullptr : std::make_unique<memtable::RowCache>(bytes);
 }
 
@@ -41,16 +42,17 @@ Core::Core(CoreSetup setup)
       logger_(setup_.options.log),
       // Flushes start when buffers are somewhat above write_buffer, so keep pages for a quarter
       // more.
-      pages_(std::make_shared<memory::PagePool>(std::min(setup_.options.write_buffer, kMostPages) /
-                                                4 * 5)),
+      pages_(std::make_shared<memory::PagePool>(
+          std::min(setup_.options.flush.write_buffer_bytes, kMostPages) / 4 * 5)),
       cache_(make_cache(setup_.options)),
-      absent_key_filter_(setup_.options.key_filter, logger_),
+      absent_key_filter_(setup_.options.cache.key_filter_bytes, logger_),
       row_lookup_(cache_.get(), &absent_key_filter_),
+      share_(
+          std::make_shared<lthash::HashingShare>(setup_.options.executor, setup_.options.threads)),
       published_(setup_.state),
-      pending_(setup_.manifest.account_rows, row_lookup_, block::Hashing::early,
+      pending_(setup_.manifest.account_rows, row_lookup_, block::Hashing::early, share_,
                [this] { return holds_->hold(published_.load(), state::Holds::By::writer); }),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
-  if (setup_.options.threads != 0) lthash::set_threads(setup_.options.threads);
   for (std::size_t i = 0; i < 4; ++i) {
     frozen_versions_[i] = setup_.state->databases[i].stats.version;
     if (cache_) cache_->start(static_cast<Database>(i), frozen_versions_[i]);
@@ -63,10 +65,11 @@ Core::Core(CoreSetup setup)
   flusher.lifetime = setup_.lifetime.get();
   flusher.published = &published_;
   flusher.fault = setup_.fault.get();
+  flusher.hashing = share_.get();
   // With a lower limit a flush would wait for a compaction that never starts.
   flusher.level0_limit =
-      std::max<std::uint64_t>(setup_.options.level0_limit, rocks::kCompactionFrom - 1);
-  flusher.pending_compaction_limit = setup_.options.pending_compaction_limit;
+      std::max<std::uint64_t>(setup_.options.flush.level0_limit, rocks::kCompactionFrom - 1);
+  flusher.pending_compaction_limit = setup_.options.flush.pending_compaction_limit_bytes;
   flusher.before_ingest = [this](std::int64_t version) {
     if (scrubber_) scrubber_->before_ingest(version);
   };
@@ -183,7 +186,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto publish_start = Clock::now();
   publish(version, chain, roots, stats);
   absent_key_filter_.reached(published_.load());
-  const std::uint64_t every = setup_.options.snapshot_interval;
+  const std::uint64_t every = setup_.options.snapshot.interval;
   if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
   // Freeze now if that need not wait; otherwise the next commit waits.
   if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());

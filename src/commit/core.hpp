@@ -148,6 +148,7 @@ class Core {
   std::unique_ptr<memtable::RowCache> cache_;  ///< null: disabled
   block::AbsentKeyFilter absent_key_filter_;
   block::RowLookup row_lookup_;
+  std::shared_ptr<lthash::HashingShare> share_;
   state::Published published_;
   std::shared_ptr<state::Holds> holds_ = std::make_shared<state::Holds>();
   block::PendingBlock pending_;

@@ -16,10 +16,11 @@ bool Core::flush_due() const {
   const auto current = published_.load();
   std::uint64_t bytes = 0;
   for (const state::DbState& database : current->databases) bytes += database.active->memory();
-  if (bytes >= setup_.options.write_buffer) return true;
+  if (bytes >= setup_.options.flush.write_buffer_bytes) return true;
   const auto blocks = static_cast<std::uint64_t>(current->version - frozen_at_);
   const std::uint64_t logged = log_ ? log_->appended_bytes() - frozen_log_bytes_ : 0;
-  return blocks >= setup_.options.max_lag_blocks || logged >= setup_.options.max_lag_bytes;
+  return blocks >= setup_.options.flush.max_lag_blocks ||
+         logged >= setup_.options.flush.max_lag_bytes;
 }
 
 Status Core::make_room() {
@@ -57,7 +58,7 @@ std::shared_ptr<memtable::Memtable> Core::next_buffer(const memtable::Memtable& 
   constexpr std::uint64_t kLeastRowBytes = 128;
   return std::make_shared<memtable::Memtable>(
       static_cast<std::size_t>(std::min<std::uint64_t>(
-          last.keys() + last.keys() / 4, setup_.options.write_buffer / kLeastRowBytes)),
+          last.keys() + last.keys() / 4, setup_.options.flush.write_buffer_bytes / kLeastRowBytes)),
       pages_);
 }
 
@@ -129,7 +130,7 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
     if (written) written = state::check_there(*setup_.lifetime);
     if (written) {
       written = prune_history(files, generation, request.state.version,
-                              setup_.options.snapshot_keep, logger_);
+                              setup_.options.snapshot.keep, logger_);
     }
     done(std::move(written));
   });

@@ -12,7 +12,7 @@
 #include "base/guard.hpp"
 #include "base/thread_name.hpp"
 #include "fs/space.hpp"
-#include "lthash/pool.hpp"
+#include "lthash/hashing_share.hpp"
 #include "state/host.hpp"
 #include "state/metadata.hpp"
 
@@ -194,7 +194,7 @@ std::uint64_t bytes_of(const memtable::Memtable& rows) {
 }  // namespace
 
 Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
-  const lthash::CoreTaken taken;
+  const lthash::CoreTaken taken(*setup_.hashing);
   const auto start = Clock::now();
   const auto& db = setup_.lifetime->database(database);
   const std::string path =

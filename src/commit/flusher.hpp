@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "changelog/writer.hpp"
 #include "flatkv/store.hpp"
+#include "lthash/hashing_share.hpp"
 #include "state/poison_latch.hpp"
 #include "state/state.hpp"
 
@@ -47,6 +48,7 @@ class Flusher {
     state::OpenGeneration* lifetime = nullptr;
     state::Published* published = nullptr;
     state::PoisonLatch* fault = nullptr;
+    lthash::HashingShare* hashing = nullptr;  ///< gives up a core while a flush runs
     std::uint64_t level0_limit = 0;
     std::uint64_t pending_compaction_limit = 0;
     /// Called before every ingest into a data database, with its version.

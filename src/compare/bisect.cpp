@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the first version at which the roots lines of two logs differ.
-#include "flatkv/bisect.hpp"
+#include "flatkv/tools/bisect.hpp"
 
 #include <algorithm>
 
@@ -140,13 +140,13 @@ class Search {
     // Not one beyond `last`, which may be the last version there can be.
     for (std::int64_t left = last - first; left >= 0; --left) {
       const std::int64_t version = last - left;
-      if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+      if (options_.stop.stop_requested()) {
         return fail(ErrorCode::cancelled, "the comparison of the logs was stopped");
       }
       FLATKV_ASSIGN(const LogRecord a, a_.next(version));
       FLATKV_ASSIGN(const LogRecord b, b_.next(version));
       if (options_.progress) {
-        options_.progress(static_cast<std::uint64_t>(version - first + 1),
+        options_.progress("reading logs", static_cast<std::uint64_t>(version - first + 1),
                           static_cast<std::uint64_t>(last - first + 1));
       }
       found_.roots = {a.roots, b.roots};

@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "base/guard.hpp"
 #include "codec/keys.hpp"
-#include "flatkv/bisect.hpp"
+#include "flatkv/tools/bisect.hpp"
 #include "lthash/batch.hpp"
 
 namespace flatkv {
@@ -49,14 +49,14 @@ Status add_written(const std::string& store, std::int64_t version, std::array<Ke
 
 class KeySearch {
  public:
-  KeySearch(const ReadView& a, const ReadView& b, AccountRows account_rows,
+  KeySearch(const ReadView& a, const ReadView& b,
             const std::function<Status(const RowDifference&)>& visit, const BisectOptions& options)
-      : a_(a), b_(b), account_rows_(account_rows), visit_(visit), options_(options) {}
+      : a_(a), b_(b), visit_(visit), options_(options) {}
 
   Status run(Database database, const Keys& written) {
     std::vector<Row> rows;
     for (const Bytes& key : written) {
-      if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+      if (options_.stop.stop_requested()) {
         return fail(ErrorCode::cancelled, "the search for keys was stopped");
       }
       FLATKV_ASSIGN(auto a, a_.row(database, key));
@@ -97,19 +97,18 @@ class KeySearch {
   Status search_all(Database database) {
     DigestOptions options;
     options.database = database;
-    options.cancel = options_.cancel;
-    FLATKV_ASSIGN(const StateDigest a, digest_state(a_, account_rows_, options));
-    FLATKV_ASSIGN(const StateDigest b, digest_state(b_, account_rows_, options));
+    options.stop = options_.stop;
+    FLATKV_ASSIGN(const StateDigest a, digest_state(a_, options));
+    FLATKV_ASSIGN(const StateDigest b, digest_state(b_, options));
     FLATKV_ASSIGN(const auto ranges, differing_ranges(a, b));
     for (const RangeDifference& range : ranges) {
-      FLATKV_TRY(diff_rows(a_, b_, range, visit_, options_.cancel));
+      FLATKV_TRY(diff_rows(a_, b_, range, visit_, options_.stop));
     }
     return {};
   }
 
   const ReadView& a_;
   const ReadView& b_;
-  AccountRows account_rows_;
   const std::function<Status(const RowDifference&)>& visit_;
   const BisectOptions& options_;
 };
@@ -125,7 +124,7 @@ Status diverging_rows(const ReadOnlyStore& a, const std::string& store_a, const 
   FLATKV_TRY(add_written(store_b, b.version(), written));
   const ReadView view_a = a.view();
   const ReadView view_b = b.view();
-  KeySearch search(view_a, view_b, a.account_rows(), visit, options);
+  KeySearch search(view_a, view_b, visit, options);
   for (const Database database : databases) {
     FLATKV_TRY(search.run(database, written[static_cast<std::size_t>(database)]));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/bisect.hpp"
+#include "flatkv/tools/bisect.hpp"
 
 #include "compare/test_support.hpp"
 
@@ -122,9 +122,10 @@ TEST_F(Bisect, NothingInCommon) {
 TEST_F(Bisect, CanBeStopped) {
   commit("a", 3, 1000);
   commit("b", 3, 1000);
-  const std::atomic<bool> cancel = true;
+  std::stop_source cancel;
+  cancel.request_stop();
   BisectOptions options;
-  options.cancel = &cancel;
+  options.stop = cancel.get_token();
   const auto found = find_divergence(directory_ / "a", directory_ / "b", options);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::cancelled);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ranges in which two digests differ, and the keys in a range in which two states differ.
 #include <algorithm>
+#include <stop_token>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/guard.hpp"
 #include "compare/digest_part.hpp"
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 
 namespace flatkv {
 namespace {
@@ -190,14 +191,14 @@ Result<std::vector<RangeDifference>> differing_ranges(const StateDigest& a,
 
 Status diff_rows(const ReadView& a, const ReadView& b, const RangeDifference& range,
                  const std::function<Status(const RowDifference&)>& visit,
-                 const std::atomic<bool>* cancel) try {
+                 std::stop_token stop) try {
   const RowRange rows{{}, range.start, range.end};
   FLATKV_ASSIGN(auto rows_a, a.iterate(range.database, rows));
   FLATKV_ASSIGN(auto rows_b, b.iterate(range.database, rows));
   SideBySide walk(std::move(rows_a), std::move(rows_b), range.database);
   RowDifference row;
   for (std::uint64_t seen = 0;; ++seen) {
-    if (seen % kRowsBetweenLooks == 0 && cancel != nullptr && cancel->load()) {
+    if (seen % kRowsBetweenLooks == 0 && stop.stop_requested()) {
       return fail(ErrorCode::cancelled, "the comparison was stopped");
     }
     FLATKV_ASSIGN(const bool more, walk.step(row));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the digest of a state from one scan.
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 
 #include <algorithm>
 
 #include "base/guard.hpp"
+#include "base/internals.hpp"
 #include "compare/digest_builder.hpp"
 #include "compare/digest_part.hpp"
 #include "layout/generation.hpp"
@@ -114,11 +115,10 @@ Status check(const DigestOptions& options) {
 
 }  // namespace
 
-Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
-                                 const DigestOptions& options) try {
+Result<StateDigest> digest_state(const ReadView& view, const DigestOptions& options) try {
   FLATKV_TRY(check(options));
   StateDigest digest{.version = view.version(),
-                     .account_rows = account_rows,
+                     .account_rows = view.account_rows(),
                      .roots = view.roots(),
                      .start = {},
                      .end = {},
@@ -129,7 +129,7 @@ Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
   digest.end = scan_options.bounds.upper.value_or(Bytes{});
   scan_options.threads = options.threads;
   scan_options.rows_per_second = options.rows_per_second;
-  scan_options.cancel = options.cancel;
+  scan_options.stop = options.stop;
   std::uint64_t total = 0;
   std::uint64_t before = 0;
   for (const Database database : layout::kDataDatabases) {
@@ -138,7 +138,9 @@ Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
   for (const Database database : layout::kDataDatabases) {
     if (options.database && *options.database != database) continue;
     if (options.progress) {
-      scan_options.progress = [&](std::uint64_t rows) { options.progress(before + rows, total); };
+      scan_options.progress = [&](std::uint64_t rows) {
+        options.progress("digest", before + rows, total);
+      };
     }
     DatabaseDigest building(scan::thread_count(scan_options), options.leaf_rows);
     scan_options.range_begins = [&](unsigned thread) { building.range_begins(thread); };
@@ -147,7 +149,7 @@ Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
     if (digest.is_whole()) part.claimed = view.stats(database);
     Status scanned = scan::scan_batches(
         [&](const rocks::Bounds& bounds) {
-          return state::rows_of(view.impl().state, database, bounds);
+          return state::rows_of(Internals::impl(view).state, database, bounds);
         },
         scan_options,
         [&](unsigned thread, std::span<const lthash::RowChange> rows) {

@@ -9,7 +9,7 @@
 #include "blake3/blake3.hpp"
 #include "codec/keys.hpp"
 #include "compare/digest_part.hpp"
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 #include "layout/generation.hpp"
 
 namespace flatkv {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "compare/digest_tree.hpp"
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 
 namespace flatkv {
 

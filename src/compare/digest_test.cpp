@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <set>
+#include <stop_token>
 
 #include "compare/test_support.hpp"
 
@@ -24,7 +25,7 @@ TEST(Digest, FollowsFromTheRowsAlone) {
     std::optional<Bytes> wanted;
     for (const std::uint64_t write_buffer : {64U << 10, 1U << 20}) {
       Options own = quiet_options();
-      own.write_buffer = write_buffer;
+      own.flush.write_buffer_bytes = write_buffer;
       const Made made(random, state, own);
       for (const unsigned threads : {1U, 2U, 5U}) {
         DigestOptions options;
@@ -62,7 +63,7 @@ TEST(Digest, OptionsThatCannotBe) {
   const TempDir directory;
   const CommitStore store = open_new(directory / "store", quiet_options());
   const auto refuse = [&](const DigestOptions& options) {
-    const auto digest = digest_state(must(store.view()), AccountRows::keep, options);
+    const auto digest = digest_state(must(store.view()), options);
     ASSERT_FALSE(digest);
     EXPECT_EQ(digest.error().code, ErrorCode::invalid_argument);
   };
@@ -72,10 +73,11 @@ TEST(Digest, OptionsThatCannotBe) {
   options.database.reset();
   options.range.start = Bytes{1};
   refuse(options);
-  const std::atomic<bool> cancel = true;
+  std::stop_source cancel;
+  cancel.request_stop();
   options.range = {};
-  options.cancel = &cancel;
-  const auto digest = digest_state(must(store.view()), AccountRows::keep, options);
+  options.stop = cancel.get_token();
+  const auto digest = digest_state(must(store.view()), options);
   ASSERT_FALSE(digest);
   EXPECT_EQ(digest.error().code, ErrorCode::cancelled);
 }
@@ -96,7 +98,7 @@ TEST(Digest, TooFineIsRefused) {
   must(block.commit(store));
   DigestOptions options;
   options.leaf_rows = 1;
-  const auto digest = digest_state(must(store.view()), AccountRows::keep, options);
+  const auto digest = digest_state(must(store.view()), options);
   ASSERT_FALSE(digest);
   EXPECT_EQ(digest.error().code, ErrorCode::invalid_argument);
   EXPECT_LT(digest_of(store).encode().value().size(), 200U << 10);

@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-#include "flatkv/digest.hpp"
+#include "flatkv/tools/digest.hpp"
 #include "store/test_store.hpp"
 
 namespace flatkv::compare {
@@ -82,7 +82,7 @@ inline void write_state(Random& random, CommitStore& store, const External& stat
 }
 
 inline StateDigest digest_of(const CommitStore& store, DigestOptions options = {}) {
-  return must(digest_state(must(store.view()), store.account_rows(), options));
+  return must(digest_state(must(store.view()), options));
 }
 
 /// The digest with only the rows' part; the rest may differ.
@@ -93,9 +93,9 @@ inline Bytes rows_digest(StateDigest digest) {
 
 inline Options quiet_options() {
   Options options;
-  options.snapshot_interval = 0;
-  options.block_cache = 1 << 20;
-  options.row_cache = 0;
+  options.snapshot.interval = 0;
+  options.cache.block_cache_bytes = 1 << 20;
+  options.cache.row_cache_bytes = 0;
   options.threads = 1;
   options.durability = Durability::process;
   return options;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 
 #include <sys/resource.h>
 

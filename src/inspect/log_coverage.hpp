@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "recovery/live_generation.hpp"
 #include "recovery/recovery_analysis.hpp"
 

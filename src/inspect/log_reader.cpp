@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
+#include "base/internals.hpp"
 #include "changelog/tail.hpp"
 #include "codec/change_log_entry.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "recovery/live_generation.hpp"
 
 namespace flatkv {
@@ -14,8 +15,8 @@ struct LogBlock::Impl {
 };
 
 std::span<const NamedChangeSet> LogBlock::change_sets() const noexcept {
-  if (!impl) return {};
-  return impl->sets;
+  if (!impl_) return {};
+  return impl_->sets;
 }
 
 struct LogReader::Impl {
@@ -142,7 +143,7 @@ struct LogReader::Impl {
                     .payload_bytes = record.header.payload_bytes,
                     .payload_digest = record.header.payload_digest};
     if (!with_changes) return block;
-    auto impl = std::make_shared<LogBlock::Impl>();
+    auto impl = std::make_shared<Internals::Impl<LogBlock>>();
     impl->payload = std::move(record.payload);
     auto entry = codec::decode_changelog_entry(impl->payload);
     if (!entry || entry->version != record.header.version) {
@@ -156,7 +157,7 @@ struct LogReader::Impl {
     }
     impl->entry = std::move(*entry);
     for (const auto& set : impl->entry.changesets) impl->sets.push_back({set.name, set.pairs});
-    block.impl = std::move(impl);
+    block.impl_ = std::move(impl);
     return block;
   }
 };

@@ -8,6 +8,7 @@
 #include "base/failpoint.hpp"
 #include "base/fork.hpp"
 #include "base/guard.hpp"
+#include "base/internals.hpp"
 #include "blake3/kernel.hpp"
 #include "changelog/reader.hpp"
 #include "fs/absolute.hpp"
@@ -57,7 +58,7 @@ class Cloner {
          const ReadOnlyOptions& options)
       : environment_(environment), files_(*environment.files), place_(place), options_(options) {}
 
-  Result<std::unique_ptr<ReadOnlyStore::Impl>> run() {
+  Result<std::unique_ptr<Internals::Impl<ReadOnlyStore>>> run() {
     found_.store = place_.store;
     FLATKV_ASSIGN(const layout::Manifest manifest,
                   layout::read_manifest(files_, place_.generation));
@@ -232,28 +233,28 @@ class Cloner {
     return fail(ErrorCode::not_found, "segments were pruned meanwhile").path(changelog());
   }
 
-  Result<std::unique_ptr<ReadOnlyStore::Impl>> start(CloneDirectory clone, Source source,
-                                                     const layout::Manifest& manifest) {
+  Result<std::unique_ptr<Internals::Impl<ReadOnlyStore>>> start(CloneDirectory clone, Source source,
+                                                                const layout::Manifest& manifest) {
     Options options;
-    options.block_cache = options_.block_cache;
-    options.write_buffer = options_.write_buffer;
+    options.cache.block_cache_bytes = options_.block_cache_bytes;
+    options.flush.write_buffer_bytes = options_.write_buffer_bytes;
     options.threads = options_.threads;
     options.strict = options_.strict;
     options.strict_exceptions = options_.strict_exceptions;
     options.log = options_.log;
-    options.row_cache = 0;
-    options.snapshot_interval = 0;
+    options.cache.row_cache_bytes = 0;
+    options.snapshot.interval = 0;
     // A clone does not compact, so a limit would stall it for ever.
-    options.level0_limit = std::numeric_limits<std::uint32_t>::max();
-    options.pending_compaction_limit = std::numeric_limits<std::uint64_t>::max();
-    auto impl = std::make_unique<ReadOnlyStore::Impl>();
+    options.flush.level0_limit = std::numeric_limits<std::uint32_t>::max();
+    options.flush.pending_compaction_limit_bytes = std::numeric_limits<std::uint64_t>::max();
+    auto impl = std::make_unique<Internals::Impl<ReadOnlyStore>>();
     FLATKV_ASSIGN(impl->core,
                   recovery::start_core(environment_, options, place_.store, clone.path(), manifest,
                                        source.copy, nullptr, false));
     impl->core->setup().lifetime->remove_clone_at_end(std::move(clone).hand_on());
     if (source.reader) {
       FLATKV_TRY(recovery::replay_until(*impl->core, *source.reader, changelog(), source.version,
-                                        options_.cancel));
+                                        options_.stop));
     }
     const auto state = impl->core->state();
     impl->roots = state->roots;
@@ -306,7 +307,7 @@ Result<ReadOnlyStore> open_read_only(const state::Environment& environment,
                                  return Cloner(environment, place, options).run();
                                },
                                true));
-  return ReadOnlyStore(std::move(impl));
+  return Internals::make<ReadOnlyStore>(std::move(impl));
 }
 
 }  // namespace inspect
@@ -350,5 +351,43 @@ Result<Roots> ReadOnlyStore::working_roots() const try {
   return std::unexpected(error_of_exception());
 }
 void ReadOnlyStore::discard() noexcept { impl_->core->discard(); }
+
+Result<std::optional<Bytes>> ReadOnlyStore::get(ByteView external_key) const {
+  commit::Core& core = *impl_->core;
+  return guarded([&] {
+    return read::read_external(*core.state(), &core.pending(), external_key, core.cache());
+  });
+}
+Result<std::vector<std::optional<Bytes>>> ReadOnlyStore::get_many(
+    std::span<const ByteView> external_keys) const {
+  commit::Core& core = *impl_->core;
+  return guarded([&] {
+    return read::read_many(*core.state(), &core.pending(), external_keys, core.row_lookup());
+  });
+}
+Result<std::optional<Account>> ReadOnlyStore::account(const Address& address) const {
+  commit::Core& core = *impl_->core;
+  return guarded(
+      [&] { return read::read_account(*core.state(), &core.pending(), address, core.cache()); });
+}
+Result<std::optional<Bytes>> ReadOnlyStore::storage(const Address& address,
+                                                    const Slot& slot) const {
+  const StorageKey key = storage_key(address, slot);
+  return row(Database::storage, ByteView(key).subspan(1));
+}
+Result<std::optional<Bytes>> ReadOnlyStore::code(const Address& address) const {
+  return row(Database::code, address);
+}
+Result<std::optional<Bytes>> ReadOnlyStore::row(Database database, ByteView internal_key) const {
+  commit::Core& core = *impl_->core;
+  return guarded([&] {
+    return read::read_through(*core.state(), &core.pending(), database, internal_key, core.cache());
+  });
+}
+Result<RowIterator> ReadOnlyStore::iterate(Database database, const RowRange& range) const {
+  commit::Core& core = *impl_->core;
+  return guarded(
+      [&] { return read::iterate(core.held_state(), &core.pending(), database, range); });
+}
 
 }  // namespace flatkv

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "state/environment.hpp"
 
 namespace flatkv::inspect {

@@ -5,7 +5,7 @@
 #include "base/guard.hpp"
 #include "changelog/clean_marker.hpp"
 #include "changelog/reader.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "inspect/log_coverage.hpp"
 #include "layout/snapshot_chain.hpp"
 #include "recovery/live_generation.hpp"

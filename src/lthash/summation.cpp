@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/bytes.hpp"
-#include "lthash/pool.hpp"
 
 namespace flatkv::lthash {
 namespace {
@@ -45,6 +44,7 @@ struct Part {
 }  // namespace
 
 struct Summation::Impl {
+  std::shared_ptr<HashingShare> share;
   // The calling thread's alone: parts that are being filled, one for each sum.
   std::vector<std::unique_ptr<Part>> open;
 
@@ -120,7 +120,9 @@ struct Summation::Impl {
   }
 };
 
-Summation::Summation() : impl_(std::make_shared<Impl>()) {}
+Summation::Summation(std::shared_ptr<HashingShare> share) : impl_(std::make_shared<Impl>()) {
+  impl_->share = std::move(share);
+}
 
 Summation::~Summation() { drain(); }
 
@@ -138,7 +140,7 @@ void Summation::add(LtHash& sum, const RowChange& row) {
   part.cost += cost_of(row);
   if (part.count < kMostRows && part.cost < kPartCost) return;
 
-  const std::size_t most_helpers = threads() - 1;
+  const std::size_t most_helpers = impl_->share->threads() - 1;
   std::unique_ptr<Part> full = std::move(*found);
   open.erase(found);
   bool call = false;
@@ -150,7 +152,7 @@ void Summation::add(LtHash& sum, const RowChange& row) {
   }
   if (!call) return;
   try {
-    run_on_pool([impl = impl_] { impl->help(); });
+    impl_->share->run([impl = impl_] { impl->help(); });
   } catch (...) {  // no memory for a task: `wait` hashes the part itself
     const std::lock_guard lock(impl_->mutex);
     --impl_->helpers;

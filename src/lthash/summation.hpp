@@ -5,16 +5,17 @@
 
 #include "flatkv/lthash.hpp"
 #include "lthash/batch.hpp"
+#include "lthash/hashing_share.hpp"
 
 namespace flatkv::lthash {
 
-/// Sums of rows, hashed on the pool while the caller still finds more of them: full parts go to the
-/// pool as they fill, and the thread that calls `wait` hashes what is left. The load is balanced
+/// Sums of rows, hashed by an executor while the caller still finds more of them: full parts go to
+/// it as they fill, and the thread that calls `wait` hashes what is left. The load is balanced
 /// whatever the sizes of rows and sums; a few rows never leave the calling thread. The result does
 /// not depend on who hashed what. One thread calls; several summations may run side by side.
 class Summation {
  public:
-  Summation();
+  explicit Summation(std::shared_ptr<HashingShare> share = HashingShare::of_process());
   /// Waits for the tasks under way.
   ~Summation();
   Summation(const Summation&) = delete;
@@ -32,7 +33,7 @@ class Summation {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;  // shared with the pool's tasks: one may start after the end
+  std::shared_ptr<Impl> impl_;  // shared with its tasks: one may start after the end
 };
 
 }  // namespace flatkv::lthash

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "lthash/pool.hpp"
+#include "lthash/hashing_share.hpp"
 
 namespace flatkv::lthash {
 namespace {
@@ -50,12 +50,11 @@ LtHash serial(const std::vector<Row>& rows) {
 
 class Threads : public testing::TestWithParam<std::size_t> {
  protected:
-  Threads() { set_threads(GetParam()); }
-  ~Threads() override { set_threads(0); }
+  const std::shared_ptr<HashingShare> share_ = std::make_shared<HashingShare>(nullptr, GetParam());
 };
 
 TEST_P(Threads, SumsEqualThoseOfOneThreadWhateverTheirSizes) {
-  Summation summation;
+  Summation summation(share_);
   for (const std::size_t large : {0U, 1U, 40U, 64U, 65U, 1500U}) {
     const std::array<std::size_t, 5> counts = {large, large / 10, 3, 0, large / 2};
     std::array<std::vector<Row>, 5> data;
@@ -105,9 +104,10 @@ TEST_P(Threads, ManyAtOnceAndThreadsSetMeanwhile) {
       threads.emplace_back([&] {
         for (int round = 0; round < 10; ++round) {
           sum = {};
-          Summation summation;
+          const auto share = std::make_shared<HashingShare>();
+          Summation summation(share);
           for (const Row& row : data) summation.add(sum, row.change());
-          set_threads(1 + static_cast<std::size_t>(round) % 3);
+          share->set_threads(1 + static_cast<std::size_t>(round) % 3);
           summation.wait();
           ASSERT_EQ(sum, expected);
         }

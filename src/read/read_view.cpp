@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "base/guard.hpp"
+#include "base/internals.hpp"
 #include "codec/account.hpp"
 #include "codec/keys.hpp"
 #include "layout/generation.hpp"
@@ -165,7 +166,7 @@ Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
                             const RowRange& range) {
   FLATKV_TRY(check_data_database(database));
   const rocks::Bounds bounds = bounds_of(range);
-  auto impl = std::make_unique<RowIterator::Impl>();
+  auto impl = std::make_unique<Internals::Impl<RowIterator>>();
   impl->state = state;
   std::vector<memtable::Memtable::Row> overlay;
   if (pending != nullptr) {
@@ -181,11 +182,12 @@ Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
   }
   impl->cursor = state::rows_of(state, database, bounds, std::move(overlay));
   impl->cursor->seek_to_first();
-  return RowIterator(std::move(impl));
+  return Internals::make<RowIterator>(std::move(impl));
 }
 
 ReadView make_view(std::shared_ptr<const state::State> state) {
-  return ReadView(std::make_shared<const ReadView::Impl>(ReadView::Impl{std::move(state)}));
+  using Impl = Internals::Impl<ReadView>;
+  return Internals::make<ReadView>(std::make_shared<const Impl>(Impl{std::move(state)}));
 }
 
 }  // namespace read
@@ -227,6 +229,7 @@ ReadView::ReadView(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
 std::int64_t ReadView::version() const noexcept { return impl_->state->version; }
 const Roots& ReadView::roots() const noexcept { return impl_->state->roots; }
+AccountRows ReadView::account_rows() const noexcept { return impl_->state->account_rows; }
 const LtHash& ReadView::hash(Database database) const {
   FLATKV_ASSERT(database != Database::metadata);
   return *impl_->state->of(database).hash;

@@ -3,6 +3,7 @@
 // (docs/specification.md#verify).
 #include "base/error.hpp"
 #include "base/guard.hpp"
+#include "base/internals.hpp"
 #include "read/read_view.hpp"
 #include "scan/scan.hpp"
 #include "state/check_options.hpp"
@@ -36,9 +37,11 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& sta
     scan::ScanOptions scan_options;
     scan_options.threads = options.threads != 0 ? options.threads : threads;
     scan_options.rows_per_second = options.rows_per_second;
-    scan_options.cancel = options.cancel;
+    scan_options.stop = options.stop;
     if (options.progress) {
-      scan_options.progress = [&](std::uint64_t rows) { options.progress(before + rows, total); };
+      scan_options.progress = [&](std::uint64_t rows) {
+        options.progress("verify", before + rows, total);
+      };
     }
     auto scanned = scan::scan_rows(
         [&](const rocks::Bounds& bounds) { return state::rows_of(state, database, bounds); },
@@ -71,7 +74,7 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& sta
 }  // namespace read
 
 Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options) try {
-  return read::verify_state(view.impl().state, options, 0);
+  return read::verify_state(Internals::impl(view).state, options, 0);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }

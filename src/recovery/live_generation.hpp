@@ -6,7 +6,7 @@
 #include <string>
 
 #include "changelog/log_walk.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "layout/generation.hpp"
 #include "layout/snapshots.hpp"
 

@@ -215,7 +215,7 @@ class Opener {
     for (std::size_t i = 0; i < 4; ++i) {
       if (found.copy.data[i].backfilled) report_.backfilled.push_back(static_cast<Database>(i));
     }
-    if (options_.scrub != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
+    if (options_.scrub.mode != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
     if (!found.clean_believed) {
       FLATKV_ASSIGN(report_.replayed_blocks,
                     replay_log(environment_, *core, found.generation, *found.log, tip.version));
@@ -271,7 +271,7 @@ Result<std::unique_ptr<commit::Core>> start_core(
     std::shared_ptr<layout::StoreLock> lock, bool compaction) {
   FLATKV_TRY(fs::ensure_directory(*environment.files, layout::flush_path(directory)));
   auto fault = std::make_shared<state::PoisonLatch>();
-  const auto block_cache = rocks::make_block_cache(options.block_cache);
+  const auto block_cache = rocks::make_block_cache(options.cache.block_cache_bytes);
   state::Databases databases;
   for (const Database which : layout::kAllDatabases) {
     rocks::DbOptions db;
@@ -299,6 +299,7 @@ Result<std::unique_ptr<commit::Core>> start_core(
   auto state = std::make_shared<state::State>();
   state->lifetime =
       std::make_shared<state::OpenGeneration>(environment, directory, databases, std::move(lock));
+  state->account_rows = manifest.account_rows;
   state->version = copy.lowest();
   std::array<LtHash, 4> hashes;
   for (std::size_t i = 0; i < 4; ++i) {

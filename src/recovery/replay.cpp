@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <stop_token>
 
 #include "base/version_arithmetic.hpp"
 #include "recovery/open_store.hpp"
@@ -10,19 +11,19 @@
 namespace flatkv::recovery {
 
 Options replay_options(Options options) {
-  options.snapshot_interval = 0;
-  options.level0_limit = std::numeric_limits<std::uint32_t>::max();
-  options.pending_compaction_limit = std::numeric_limits<std::uint64_t>::max();
+  options.snapshot.interval = 0;
+  options.flush.level0_limit = std::numeric_limits<std::uint32_t>::max();
+  options.flush.pending_compaction_limit_bytes = std::numeric_limits<std::uint64_t>::max();
   return options;
 }
 
 Status replay_until(commit::Core& core, changelog::Reader& reader, const std::string& directory,
-                    std::int64_t until, const std::atomic<bool>* cancel,
+                    std::int64_t until, std::stop_token stop,
                     const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   constexpr std::int64_t kBetweenLooks = 16;
   const std::int64_t first = core.state()->version;
   while (core.state()->version < until) {
-    if (cancel != nullptr && cancel->load()) {
+    if (stop.stop_requested()) {
       return fail(ErrorCode::cancelled, "stopped before a block was replayed")
           .path(directory)
           .version(core.state()->version + 1);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "changelog/reader.hpp"
@@ -18,7 +18,7 @@ Options replay_options(Options options);
 /// `progress` (may be empty) with the number of blocks replayed.
 Status replay_until(
     commit::Core& core, changelog::Reader& reader, const std::string& directory, std::int64_t until,
-    const std::atomic<bool>* cancel,
+    std::stop_token stop,
     const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});
 
 }  // namespace flatkv::recovery

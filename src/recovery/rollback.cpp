@@ -143,7 +143,7 @@ Status Rollback::replay() {
                     changelog::Reader::open(files_, log, *reach_[source_].log, manifest_.store,
                                             reach_[source_].version + 1, true));
       FLATKV_TRY(replay_until(
-          *core, reader, log, version_, cancel_,
+          *core, reader, log, version_, stop_,
           [this](std::uint64_t done, std::uint64_t total) { step("replaying", done, total); }));
     }
     FLATKV_FAILPOINT("rollback.replayed");
@@ -204,12 +204,12 @@ Status rollback_store(const state::Environment& environment, const std::string& 
     if (tip == version) return {};
   }
   Options options;
-  options.block_cache = given.block_cache;
-  options.write_buffer = given.write_buffer;
+  options.cache.block_cache_bytes = given.block_cache_bytes;
+  options.flush.write_buffer_bytes = given.write_buffer_bytes;
   options.threads = given.threads;
   options.log = given.log;
   const std::string old = place.choice.name;
-  Rollback rollback(environment, std::move(place), lock, std::move(options), given.cancel,
+  Rollback rollback(environment, std::move(place), lock, std::move(options), given.stop,
                     given.progress);
   FLATKV_TRY(rollback.plan(version));
   FLATKV_TRY(rollback.build());

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "recovery/generation_builder.hpp"
 #include "recovery/live_generation.hpp"
 #include "recovery/open_store.hpp"
@@ -22,18 +22,16 @@ Status rollback_store(const state::Environment& environment, const std::string& 
 /// caller holds the lock, and nothing else changes the live generation meanwhile.
 class Rollback {
  public:
-  using Progress = decltype(RollbackOptions::progress);
-
   /// `options`: for the core that replays.
   Rollback(const state::Environment& environment, LiveGeneration place,
-           std::shared_ptr<layout::StoreLock> lock, Options options,
-           const std::atomic<bool>* cancel = nullptr, Progress progress = {})
+           std::shared_ptr<layout::StoreLock> lock, Options options, std::stop_token stop = {},
+           ProgressCallback progress = {})
       : environment_(environment),
         files_(*environment.files),
         place_(std::move(place)),
         lock_(std::move(lock)),
         options_(std::move(options)),
-        cancel_(cancel),
+        stop_(std::move(stop)),
         progress_(std::move(progress)) {}
 
   /// Decides how to get there. Every refusal comes from here, before anything is changed.
@@ -62,8 +60,8 @@ class Rollback {
   LiveGeneration place_;
   std::shared_ptr<layout::StoreLock> lock_;
   Options options_;
-  const std::atomic<bool>* cancel_;
-  Progress progress_;
+  std::stop_token stop_;
+  ProgressCallback progress_;
 
   std::int64_t version_ = 0;
   layout::Manifest manifest_;

@@ -52,35 +52,33 @@ Result<std::vector<RepairReport>> repair_store(const state::Environment& environ
 
 }  // namespace repair
 
-Result<RepairReport> repair_databases(const std::string& store, Database database,
-                                      const RepairOptions& options) try {
-  FLATKV_ASSIGN(auto reports, repair::repair_store({}, store, {database}, options));
-  return std::move(reports.front());
-} catch (...) {
-  return std::unexpected(error_of_exception());
+namespace {
+
+Result<std::vector<RepairReport>> repair_from_file(const std::string& store,
+                                                   const std::vector<Database>& databases,
+                                                   RepairOptions options) {
+  if (options.stream != nullptr) {
+    return fail(ErrorCode::invalid_argument, "a stream and a file with a stream are given");
+  }
+  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), options.stream_file));
+  options.stream = source.get();
+  auto repaired = repair::repair_store({}, store, databases, options);
+  if (repaired || !repaired.error().path.empty()) return repaired;
+  Error error = std::move(repaired).error();
+  error.path = options.stream_file;
+  return std::unexpected(std::move(error));
 }
+
+}  // namespace
 
 Result<std::vector<RepairReport>> repair_databases(const std::string& store,
-                                                   const std::vector<Database>& databases,
-                                                   const RepairOptions& options) try {
-  return repair::repair_store({}, store, databases, options);
-} catch (...) {
-  return std::unexpected(error_of_exception());
-}
-
-Result<RepairReport> repair_from_file(const std::string& store, Database database,
-                                      const std::string& file, RepairOptions options) try {
-  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
-  options.stream = source.get();
-  auto repaired = repair_databases(store, database, options);
-  if (!repaired && repaired.error().path.empty()) {
-    Error error = std::move(repaired).error();
-    error.path = file;
-    return std::unexpected(std::move(error));
-  }
-  return repaired;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                                   std::span<const Database> databases,
+                                                   const RepairOptions& options) {
+  return guarded([&] {
+    const std::vector<Database> wanted(databases.begin(), databases.end());
+    return options.stream_file.empty() ? repair::repair_store({}, store, wanted, options)
+                                       : repair_from_file(store, wanted, options);
+  });
 }
 
 }  // namespace flatkv

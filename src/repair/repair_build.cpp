@@ -67,9 +67,9 @@ Status Repair::place_databases() {
 /// Reads the stream to its end: only then its rows are proven to match its roots line.
 Status Repair::read_stream() {
   TransferOptions transfer;
-  transfer.cancel = options_.cancel;
+  transfer.stop = options_.stop;
   if (options_.progress) {
-    transfer.progress = [this](std::uint64_t rows, std::uint64_t total) {
+    transfer.progress = [this](std::string_view, std::uint64_t rows, std::uint64_t total) {
       options_.progress("stream", rows, total);
     };
   }
@@ -179,10 +179,10 @@ Status Repair::replay() {
     if (mends(Database::metadata)) FLATKV_TRY(check_local_metas(copy));
     FLATKV_TRY(consider_walk(copy.lowest()));
     Options options;
-    options.block_cache = options_.block_cache;
-    options.write_buffer = options_.write_buffer;
+    options.cache.block_cache_bytes = options_.block_cache_bytes;
+    options.flush.write_buffer_bytes = options_.write_buffer_bytes;
     options.threads = options_.threads;
-    options.row_cache = 0;
+    options.cache.row_cache_bytes = 0;
     options.log = options_.log;
     FLATKV_ASSIGN(
         const auto core,
@@ -210,7 +210,7 @@ Status Repair::replay_blocks(commit::Core& core) {
     const std::int64_t at = core.state()->version;
     Status done = recovery::replay_until(
         core, reader, changelog(),
-        std::min(last, version_plus(at, kBlocksBetweenReports).value_or(last)), options_.cancel);
+        std::min(last, version_plus(at, kBlocksBetweenReports).value_or(last)), options_.stop);
     if (!done) {
       Error error = std::move(done).error();
       if (error.code == ErrorCode::corruption && error.database && error.version &&

@@ -64,7 +64,7 @@ Failure Repair::refuse(ErrorCode code, std::string message) const {
 scan::ScanOptions Repair::scan_options(std::string what, std::uint64_t rows) const {
   scan::ScanOptions options;
   options.threads = options_.threads;
-  options.cancel = options_.cancel;
+  options.stop = options_.stop;
   if (options_.progress) {
     options.progress = [this, what = std::move(what), rows](std::uint64_t done) {
       options_.progress(what, done, std::max(done, rows));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stop_token>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -232,7 +233,7 @@ Status Scan::pace(std::uint64_t rows) const {
 }
 
 Status Scan::check_cancelled() const {
-  const bool asked = options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed);
+  const bool asked = options_.stop.stop_requested();
   if (asked || stopped_.load(std::memory_order_relaxed)) return stopped();
   return {};
 }
@@ -282,13 +283,13 @@ Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& op
 }
 
 Result<SliceResult> scan_slice(const CursorFactory& cursors, const rocks::Bounds& bounds,
-                               const SliceLimit& limit, const std::atomic<bool>* cancel) {
+                               const SliceLimit& limit, std::stop_token stop) {
   SliceResult slice;
   const codec::Stats& done = slice.sum.stats;
   Walk walk(cursors, bounds);
   Batch batch;
   while (done.rows < limit.rows && done.key_bytes + done.value_bytes <= limit.bytes) {
-    if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+    if (stop.stop_requested()) {
       FLATKV_TRY(stopped());
     }
     FLATKV_TRY(walk.fill(batch, static_cast<std::size_t>(

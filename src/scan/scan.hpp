@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 
 #include "base/error.hpp"
 #include "codec/local_meta.hpp"
@@ -22,9 +22,9 @@ namespace flatkv::scan {
 using CursorFactory = std::function<std::unique_ptr<rocks::Cursor>(const rocks::Bounds&)>;
 
 struct ScanOptions {
-  unsigned threads = 0;                       ///< 0: one per core; includes the caller's
-  std::uint64_t rows_per_second = 0;          ///< of all threads together; 0: no limit
-  const std::atomic<bool>* cancel = nullptr;  ///< read with each batch of at most 1024 rows
+  unsigned threads = 0;               ///< 0: one per core; includes the caller's
+  std::uint64_t rows_per_second = 0;  ///< of all threads together; 0: no limit
+  std::stop_token stop;               ///< read with each batch of at most 1024 rows
   /// Rows seen so far. Called from any of the threads, never from two at once, now and then and at
   /// the end. The number never decreases.
   std::function<void(std::uint64_t rows)> progress;
@@ -64,9 +64,10 @@ struct SliceResult {
   ScanResult sum;
   std::optional<Bytes> next;  ///< key of the first row not included; nullopt at the end
 };
-/// Hash and stats of the first rows within the bounds, on the calling thread; `cancel` may be null.
+/// Hash and stats of the first rows within the bounds, on the calling thread; `cancelled` once
+/// `stop` is requested.
 Result<SliceResult> scan_slice(const CursorFactory& cursors, const rocks::Bounds& bounds,
-                               const SliceLimit& limit, const std::atomic<bool>* cancel);
+                               const SliceLimit& limit, std::stop_token stop);
 
 /// The same for a database as it is on disk, without buffers.
 Result<ScanResult> scan_snapshot(const std::shared_ptr<const rocks::PinnedDatabase>& snapshot,

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <stop_token>
 #include <thread>
 
 #include "base/bytes.hpp"
@@ -272,13 +273,13 @@ TEST(Scan, KeysThatDoNotAscendAreCorruption) {
 // docs/hazards.md#verification-nobody-runs
 TEST(Scan, CanBeCancelled) {
   const Rows rows = uniform_rows(50'000);
-  std::atomic<bool> cancel = false;
+  std::stop_source cancel;
   std::atomic<std::size_t> seen = 0;
   ScanOptions options = with_threads(2);
-  options.cancel = &cancel;
+  options.stop = cancel.get_token();
   const Status status = scan_batches(
       over(rows), options, [&](unsigned, std::span<const lthash::RowChange> batch) -> Status {
-        if (seen.fetch_add(batch.size()) > 10'000) cancel = true;
+        if (seen.fetch_add(batch.size()) > 10'000) cancel.request_stop();
         return {};
       });
   ASSERT_FALSE(status);
@@ -289,13 +290,13 @@ TEST(Scan, CanBeCancelled) {
 // docs/hazards.md#verification-nobody-runs
 TEST(Scan, IsCancelledWhileItWaitsForItsRate) {
   const Rows rows = uniform_rows(5'000);
-  std::atomic<bool> cancel = false;
+  std::stop_source cancel;
   ScanOptions options = with_threads(2);
   options.rows_per_second = 1;
-  options.cancel = &cancel;
+  options.stop = cancel.get_token();
   std::jthread canceller([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    cancel = true;
+    cancel.request_stop();
   });
   const auto result = scan_rows(over(rows), options);
   ASSERT_FALSE(result);
@@ -347,7 +348,7 @@ TEST(Slice, SlicesAddUpToTheScan) {
     rocks::Bounds bounds;
     std::uint64_t slices = 0;
     for (bool more = true; more; ++slices) {
-      const auto slice = scan_slice(over(rows), bounds, {size, 1ULL << 40}, nullptr);
+      const auto slice = scan_slice(over(rows), bounds, {size, 1ULL << 40}, {});
       ASSERT_TRUE(slice) << slice.error().to_string();
       EXPECT_LE(slice->sum.stats.rows, size);
       sum.hash += slice->sum.hash;
@@ -367,16 +368,17 @@ TEST(Slice, SlicesAddUpToTheScan) {
 TEST(Slice, StopsAtItsBoundAndAfterItsBytes) {
   const Rows rows = uniform_rows(5'000);
   const Bytes upper = std::next(rows.begin(), 40)->first;
-  auto slice = scan_slice(over(rows), {std::nullopt, upper}, {1'000, 1ULL << 40}, nullptr);
+  auto slice = scan_slice(over(rows), {std::nullopt, upper}, {1'000, 1ULL << 40}, {});
   ASSERT_TRUE(slice);
   EXPECT_EQ(slice->sum.stats.rows, 40U);
   EXPECT_FALSE(slice->next);
-  slice = scan_slice(over(rows), {}, {5'000, 60 * 1'100}, nullptr);
+  slice = scan_slice(over(rows), {}, {5'000, 60 * 1'100}, {});
   ASSERT_TRUE(slice);
   EXPECT_EQ(slice->sum.stats.rows, 2'048U) << "a batch is at most 1024 rows";
   EXPECT_EQ(*slice->next, std::next(rows.begin(), 2'048)->first);
-  const std::atomic<bool> cancel = true;
-  slice = scan_slice(over(rows), {}, {1, 1}, &cancel);
+  std::stop_source cancel;
+  cancel.request_stop();
+  slice = scan_slice(over(rows), {}, {1, 1}, cancel.get_token());
   ASSERT_FALSE(slice);
   EXPECT_EQ(slice.error().code, ErrorCode::cancelled);
 }

@@ -26,10 +26,10 @@ constexpr Clock::duration kMemoryPause = std::chrono::seconds(1);
 // small slices with waits between them keep it out of the way.
 void Scrubber::run() {
   name_thread("flatkv-scrub");
-  const std::uint64_t rate = std::max<std::uint64_t>(1, setup_.options->scrub_rows_per_second);
+  const std::uint64_t rate = std::max<std::uint64_t>(1, setup_.options->scrub.rows_per_second);
   const std::uint64_t rows_of_slice =
       std::clamp<std::uint64_t>(rate / kSlicesPerSecond, 1, kMostRows);
-  while (!stop_) {
+  while (!stop_.stop_requested()) {
     auto next = Clock::now();
     {
       const std::lock_guard lock(step_mutex_);
@@ -44,7 +44,7 @@ void Scrubber::run() {
                    : kMemoryPause;
       if (status_.progress.round != round) {
         next += std::max<Clock::duration>(
-            kLeastPause, std::chrono::seconds(setup_.options->scrub_pause_seconds));
+            kLeastPause, std::chrono::seconds(setup_.options->scrub.pause_seconds));
       }
       const bool through = status_.progress.database != database;
       if (through || Clock::now() - saved_at_ >= kSaveEvery) {
@@ -55,7 +55,7 @@ void Scrubber::run() {
       }
     }
     std::unique_lock lock(wait_mutex_);
-    wake_.wait_until(lock, next, [&] { return stop_.load(); });
+    wake_.wait_until(lock, next, [&] { return stop_.stop_requested(); });
   }
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -101,7 +101,7 @@ class Scrubber {
   ScrubStatus status_;
   std::optional<Clock::time_point> first_step_;
 
-  std::atomic<bool> stop_{false};
+  std::stop_source stop_;
   std::mutex wait_mutex_;
   std::condition_variable wake_;
   std::thread thread_;

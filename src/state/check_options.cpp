@@ -44,7 +44,8 @@ Status check(std::span<const Field> fields) {
 
 /// Its pages are reserved at once, and the system may refuse more than it has.
 Field row_cache(std::uint64_t bytes) {
-  return {"row_cache", bytes == Options::kAutoCache ? 0 : bytes, 0, machine().memory};
+  return {"cache.row_cache_bytes", bytes == CacheOptions::kAutomatic ? 0 : bytes, 0,
+          machine().memory};
 }
 
 }  // namespace
@@ -65,27 +66,27 @@ Status check_options(const Options& options) {
       choice("durability", options.durability, Durability::group),
       Field{"group_blocks", options.group_blocks, 1, std::numeric_limits<std::uint32_t>::max()},
       Field{"segment_bytes", options.segment_bytes, 1, std::numeric_limits<std::uint64_t>::max()},
-      row_cache(options.row_cache),
-      Field{"block_cache", options.block_cache, 0, kMostBytes},
+      row_cache(options.cache.row_cache_bytes),
+      Field{"cache.block_cache_bytes", options.cache.block_cache_bytes, 0, kMostBytes},
       threads(options.threads),
-      choice("scrub", options.scrub, Scrub::in_background),
-      Field{"scrub_rows_per_second", options.scrub_rows_per_second, 1,
+      choice("scrub.mode", options.scrub.mode, Scrub::in_background),
+      Field{"scrub.rows_per_second", options.scrub.rows_per_second, 1,
             std::numeric_limits<std::uint64_t>::max()},
   });
 }
 
 Status check_options(const RollbackOptions& options) {
-  return check(std::array{Field{"block_cache", options.block_cache, 0, kMostBytes},
+  return check(std::array{Field{"block_cache_bytes", options.block_cache_bytes, 0, kMostBytes},
                           threads(options.threads)});
 }
 
 Status check_options(const ReadOnlyOptions& options) {
-  return check(std::array{Field{"block_cache", options.block_cache, 0, kMostBytes},
+  return check(std::array{Field{"block_cache_bytes", options.block_cache_bytes, 0, kMostBytes},
                           threads(options.threads)});
 }
 
 Status check_options(const RepairOptions& options) {
-  return check(std::array{Field{"block_cache", options.block_cache, 0, kMostBytes},
+  return check(std::array{Field{"block_cache_bytes", options.block_cache_bytes, 0, kMostBytes},
                           threads(options.threads)});
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "flatkv/digest.hpp"
-#include "flatkv/inspect.hpp"
 #include "flatkv/options.hpp"
-#include "flatkv/repair.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/digest.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/repair.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "flatkv/verify.hpp"
 
 // Checks what callers ask for before anything is done with it.

@@ -14,19 +14,19 @@ std::uint64_t automatic_row_cache(const Options& options, std::uint64_t memory) 
   // Leave room for the tables' indexes and filters, and for the rest of the process.
   std::uint64_t left = memory - memory / 8;
   const auto without = [&](std::uint64_t bytes) { left -= std::min(left, bytes); };
-  for (std::uint64_t i = 0; i < kWriteBuffers; ++i) without(options.write_buffer);
-  without(options.key_filter);
-  without(options.block_cache);
+  for (std::uint64_t i = 0; i < kWriteBuffers; ++i) without(options.flush.write_buffer_bytes);
+  without(options.cache.key_filter_bytes);
+  without(options.cache.block_cache_bytes);
   return std::min({kMost, memory / 4, std::max(left, memory / 32)});
 }
 
 std::string chosen_text(const Options& options) {
   const Machine& here = machine();
-  const bool automatic = options.row_cache == Options::kAutoCache;
-  std::string text =
-      "row cache " +
-      std::to_string(automatic ? automatic_row_cache(options, here.memory) : options.row_cache) +
-      " bytes";
+  const bool automatic = options.cache.row_cache_bytes == CacheOptions::kAutomatic;
+  std::string text = "row cache " +
+                     std::to_string(automatic ? automatic_row_cache(options, here.memory)
+                                              : options.cache.row_cache_bytes) +
+                     " bytes";
   if (automatic) {
     text += " (chosen; this process may use " + std::to_string(here.memory) + ", by " +
             here.memory_from + ")";

@@ -13,8 +13,9 @@
 // What a store needs to know about its process and machine.
 namespace flatkv::state {
 
-/// Size in bytes that Options::kAutoCache stands for: a quarter of `memory`, at most 4 GiB, and no
-/// more than the other options leave. The system provides the memory only as the cache fills.
+/// Size in bytes that CacheOptions::kAutomatic stands for: a quarter of `memory`, at most 4 GiB,
+/// and no more than the other options leave. The system provides the memory only as the cache
+/// fills.
 std::uint64_t automatic_row_cache(const Options& options, std::uint64_t memory);
 
 /// For the log: the values chosen for options that were left to the store.

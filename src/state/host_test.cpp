@@ -19,16 +19,16 @@ TEST(Host, TheRowCacheLeavesMemoryForTheOthers) {
   Options options;  // three write buffers of 128 MiB; filters and block cache of 256 MiB each
   EXPECT_EQ(automatic_row_cache(options, 1024 * kMiB), 32 * kMiB);
   EXPECT_EQ(automatic_row_cache(options, 128 * kMiB), 4 * kMiB);
-  options.write_buffer = 32 * kMiB;
-  options.key_filter = options.block_cache = 64 * kMiB;
+  options.flush.write_buffer_bytes = 32 * kMiB;
+  options.cache.key_filter_bytes = options.cache.block_cache_bytes = 64 * kMiB;
   EXPECT_EQ(automatic_row_cache(options, 1024 * kMiB), 256 * kMiB);
-  options.write_buffer = ~0ULL;
+  options.flush.write_buffer_bytes = ~0ULL;
   EXPECT_EQ(automatic_row_cache(options, 1024 * kMiB), 32 * kMiB);
 }
 
 TEST(Host, WhatWasChosenIsSaid) {
   Options options;
-  options.row_cache = 5 * kMiB;
+  options.cache.row_cache_bytes = 5 * kMiB;
   options.threads = 3;
   EXPECT_EQ(chosen_text(options), "row cache 5242880 bytes, threads 3");
   options = {};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codec/local_meta.hpp"
+#include "flatkv/account.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/roots.hpp"
 #include "memtable/memtable.hpp"
@@ -29,6 +30,7 @@ struct DbState {
 struct State {
   std::shared_ptr<OpenGeneration>
       lifetime;  // declared first, destroyed last: after the pinned databases
+  AccountRows account_rows = AccountRows::keep;
   std::int64_t version = 0;
   Digest chain{};  ///< chain digest of version
   Roots roots;

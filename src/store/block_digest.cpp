@@ -5,7 +5,7 @@
 #include "base/guard.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 
 namespace flatkv {
 

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/fork.hpp"
+#include "base/internals.hpp"
 #include "blake3/kernel.hpp"
 #include "read/read_view.hpp"
 #include "recovery/create.hpp"
@@ -21,7 +22,8 @@ Result<CommitStore> open_commit_store(const state::Environment& environment,
   FLATKV_TRY(state::check_options(options));
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
   FLATKV_ASSIGN(recovery::Opened opened, recovery::open_store(environment, resolved, options));
-  return CommitStore(std::make_unique<CommitStore::Impl>(std::move(opened)));
+  return Internals::make<CommitStore>(
+      std::make_unique<Internals::Impl<CommitStore>>(std::move(opened)));
 }
 
 }  // namespace store
@@ -113,6 +115,20 @@ Result<std::optional<Account>> CommitStore::account(const Address& address) cons
   return guarded([&]() -> Result<std::optional<Account>> {
     FLATKV_TRY(core.check_readable());
     return read::read_account(*core.state(), &core.pending(), address, core.cache());
+  });
+}
+Result<std::optional<Bytes>> CommitStore::storage(const Address& address, const Slot& slot) const {
+  const StorageKey key = storage_key(address, slot);
+  return row(Database::storage, ByteView(key).subspan(1));
+}
+Result<std::optional<Bytes>> CommitStore::code(const Address& address) const {
+  return row(Database::code, address);
+}
+Result<std::optional<Bytes>> CommitStore::row(Database database, ByteView internal_key) const {
+  commit::Core& core = impl_->core();
+  return guarded([&]() -> Result<std::optional<Bytes>> {
+    FLATKV_TRY(core.check_readable());
+    return read::read_through(*core.state(), &core.pending(), database, internal_key, core.cache());
   });
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
@@ -234,7 +250,7 @@ Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
       scrub::Scrubber* scrubber = core->scrubber();
       if (scrubber == nullptr) {
         return fail(ErrorCode::unsupported,
-                    "the store was opened without a scrub (Options::scrub)");
+                    "the store was opened without a scrub (Options::scrub.mode)");
       }
       auto status = scrubber->step_by_hand(max_rows);
       if (status || core == impl_->shared()) return status;

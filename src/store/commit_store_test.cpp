@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/failpoint.hpp"
+#include "base/internals.hpp"
 #include "store/test_store.hpp"
 
 namespace flatkv::store {
@@ -40,7 +41,7 @@ TEST(CommitStore, ReadsOnTheHandleUseAndFeedTheRowCache) {
     must(first.close());
   }
   Options options;
-  options.row_cache = 256 << 10;
+  options.cache.row_cache_bytes = 256 << 10;
   CommitStore store = must(CommitStore::open(dir / "s", options));
   must(store.flush());
   const auto expect_hits = [&](std::uint64_t hits) { EXPECT_EQ(store.metrics().cache_hits, hits); };
@@ -384,7 +385,7 @@ TEST(CommitStore, GroupDurabilityTellsWhenBlocksAreDurable) {
 TEST(CommitStore, TinyWriteBufferFlushesAllTheTime) {
   const TempDir dir;
   Options options;
-  options.write_buffer = 1;
+  options.flush.write_buffer_bytes = 1;
   options.durability = Durability::process;
   Roots roots;
   {
@@ -406,8 +407,8 @@ TEST(CommitStore, TinyWriteBufferFlushesAllTheTime) {
 TEST(CommitStore, SnapshotsAreTakenAndPruned) {
   const TempDir dir;
   Options options;
-  options.snapshot_interval = 5;
-  options.snapshot_keep = 1;
+  options.snapshot.interval = 5;
+  options.snapshot.keep = 1;
   CommitStore store = open_new(dir / "s", options);
   for (unsigned i = 0; i < 23; ++i) must(Block().slot(1, i, i + 1).commit(store));
   must(store.close());
@@ -488,7 +489,7 @@ TEST_F(CommitStoreFaults, AFlushLetsGoOfABufferThatIsInItsDatabase) {
   CommitStore store = open_new(dir / "s");
   must(Block().slot(1, 1, 1).commit(store));
   const std::weak_ptr<memtable::Memtable> rows =
-      store.impl().core().state()->of(Database::storage).active;
+      Internals::impl(store).core().state()->of(Database::storage).active;
   bool gone = false;
   failpoint::arm("flush.metadata_written", [&] {
     gone = rows.expired();

@@ -12,10 +12,10 @@ namespace {
 
 constexpr std::uint64_t kRowsBetweenChecks = 4096;
 
-StreamSummary summary_of(const ReadView& view, AccountRows account_rows) {
+StreamSummary summary_of(const ReadView& view) {
   StreamSummary summary;
   summary.version = view.version();
-  summary.account_rows = account_rows;
+  summary.account_rows = view.account_rows();
   summary.roots = view.roots();
   for (const Database database : layout::kDataDatabases) {
     summary.stats[static_cast<std::size_t>(database)] = view.stats(database);
@@ -28,16 +28,16 @@ class Exporter {
   Exporter(const ReadView& view, ByteSink& sink, const TransferOptions& options)
       : view_(view), options_(options), writer_(sink) {}
 
-  Status run(AccountRows account_rows) {
+  Status run() {
     transfer::StreamHeader header;
-    header.summary = summary_of(view_, account_rows);
+    header.summary = summary_of(view_);
     total_ = header.summary.rows();
     for (const Database database : layout::kDataDatabases) {
       header.hashes[static_cast<std::size_t>(database)] = view_.hash(database);
     }
     FLATKV_TRY(writer_.begin(header));
     for (const Database database : layout::kDataDatabases) FLATKV_TRY(write_rows(database));
-    if (options_.progress) options_.progress(rows_, total_);
+    if (options_.progress) options_.progress("export", rows_, total_);
     return writer_.finish();
   }
 
@@ -61,10 +61,10 @@ class Exporter {
   }
 
   Status look_up() {
-    if (options_.cancel != nullptr && options_.cancel->load(std::memory_order_relaxed)) {
+    if (options_.stop.stop_requested()) {
       return fail(ErrorCode::cancelled, "the export was cancelled");
     }
-    if (options_.progress) options_.progress(rows_, total_);
+    if (options_.progress) options_.progress("export", rows_, total_);
     return {};
   }
 
@@ -75,16 +75,16 @@ class Exporter {
   std::uint64_t total_ = 0;
 };
 
-Status write_file(fs::FileSystem& files, const ReadView& view, AccountRows account_rows,
-                  const std::string& path, const TransferOptions& options) {
+Status write_file(fs::FileSystem& files, const ReadView& view, const std::string& path,
+                  const TransferOptions& options) {
   FLATKV_ASSIGN(const auto file, files.create(path));
   transfer::FileSink raw(*file);
   if (path.ends_with(".zst-tmp")) {
     ZstdSink compressed(raw);
-    FLATKV_TRY(export_state(view, account_rows, compressed, options));
+    FLATKV_TRY(export_state(view, compressed, options));
     FLATKV_TRY(compressed.finish());
   } else {
-    FLATKV_TRY(export_state(view, account_rows, raw, options));
+    FLATKV_TRY(export_state(view, raw, options));
   }
   FLATKV_FAILPOINT("export.written");
   return file->sync();
@@ -98,9 +98,8 @@ std::uint64_t StreamSummary::rows() const noexcept {
   return total;
 }
 
-Status export_state(const ReadView& view, AccountRows account_rows, ByteSink& sink,
-                    const TransferOptions& options) try {
-  return Exporter(view, sink, options).run(account_rows);
+Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions& options) try {
+  return Exporter(view, sink, options).run();
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
@@ -120,14 +119,14 @@ Status may_be_replaced(fs::FileSystem& files, const std::string& path) {
 
 }  // namespace
 
-Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& given,
+Status export_to_file(const ReadView& view, const std::string& given,
                       const TransferOptions& options) try {
   fs::FileSystem& files = fs::posix();
   FLATKV_ASSIGN(const std::string path, fs::absolute(given));
   const std::string unfinished = path + "-tmp";
   for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
   FLATKV_TRY(fs::remove_tree(files, unfinished));
-  Status written = write_file(files, view, account_rows, unfinished, options);
+  Status written = write_file(files, view, unfinished, options);
   if (written) written = files.rename(unfinished, path);
   if (!written) {
     static_cast<void>(fs::remove_tree(files, unfinished));

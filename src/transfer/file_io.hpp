@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "fs/file_system.hpp"
 
 namespace flatkv::transfer {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
 #include "codec/strict.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/sei_log.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/sei_log.hpp"
 #include "transfer/sei_log.hpp"
 
 namespace flatkv {
@@ -12,7 +12,7 @@ using transfer::ReferenceEntry;
 using transfer::ReferenceLog;
 
 Status cancelled(const SeiLogOptions& options) {
-  if (options.cancel == nullptr || !options.cancel->load(std::memory_order_relaxed)) return {};
+  if (!options.stop.stop_requested()) return {};
   return fail(ErrorCode::cancelled, "cancelled");
 }
 
@@ -75,7 +75,10 @@ Result<SeiLogReport> import_sei_log(const std::string& directory, const SeiLogRe
     FLATKV_TRY(cancelled(options));
     FLATKV_ASSIGN(const auto entry, log.next());
     if (!entry || entry->version > report.last) break;
-    if (options.progress) options.progress(entry->version, report.last);
+    if (options.progress) {
+      options.progress("blocks", static_cast<std::uint64_t>(entry->version),
+                       static_cast<std::uint64_t>(report.last));
+    };
     if (entry->version <= store.version()) {
       FLATKV_TRY(compare_held(store, *entry));
       ++report.held;

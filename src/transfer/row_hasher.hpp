@@ -5,7 +5,7 @@
 #include <span>
 
 #include "flatkv/lthash.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "lthash/summation.hpp"
 
 namespace flatkv::transfer {

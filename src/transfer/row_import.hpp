@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/log.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "layout/generation.hpp"
 #include "recovery/generation_builder.hpp"
 #include "transfer/row_tables.hpp"

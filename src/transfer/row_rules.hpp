@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 
 namespace flatkv::transfer {
 

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "codec/change_log_entry.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "fs/file_system.hpp"
 
 namespace flatkv::transfer {

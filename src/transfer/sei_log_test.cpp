@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/sei_log.hpp"
+#include "flatkv/tools/sei_log.hpp"
 
 #include <gtest/gtest.h>
 

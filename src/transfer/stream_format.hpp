@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "flatkv/lthash.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 
 // The bytes of an exported state (docs/formats.md): header, chunks, footer, each ending with a
 // digest that covers the one before it. Pure functions, no I/O. All integers are little-endian.

@@ -41,13 +41,13 @@ Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted
   FLATKV_ASSIGN(Chunk chunk, reader.next());
   RowHasher hasher;  // declared after the chunk, so that it ends before the rows do
   while (!chunk.rows.empty()) {
-    if (options.cancel != nullptr && options.cancel->load(std::memory_order_relaxed)) {
+    if (options.stop.stop_requested()) {
       return fail(ErrorCode::cancelled, "cancelled");
     }
     hasher.begin(chunk.rows);
     if (use) FLATKV_TRY(use(chunk.rows));
     rows += chunk.rows.size();
-    if (options.progress) options.progress(rows, header.summary.rows());
+    if (options.progress) options.progress("rows", rows, header.summary.rows());
     auto next = reader.next();
     hasher.hashes();
     if (!next) return std::unexpected(std::move(next).error());

@@ -58,7 +58,7 @@ inline void fill(CommitStore& store, unsigned blocks = 5) {
 
 inline Bytes export_bytes(const CommitStore& store) {
   MemorySink sink;
-  must(export_state(must(store.view()), store.account_rows(), sink));
+  must(export_state(must(store.view()), sink));
   return std::move(sink.bytes);
 }
 

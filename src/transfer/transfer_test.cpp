@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ TEST(Transfer, RoundTripGoesOnWithTheSameRoots) {
 TEST(Transfer, EqualStatesGiveEqualBytesWhateverTheirPast) {
   const TempDir dir;
   Options small;
-  small.write_buffer = 4 << 10;
+  small.flush.write_buffer_bytes = 4 << 10;
   small.segment_bytes = 2 << 10;
   CommitStore one = open_new(dir / "one", small);
   fill(one);
@@ -83,7 +83,7 @@ TEST(Transfer, ABlockThatCannotBeReadIsNotTheEndOfTheRows_E1) {
   }
   const CommitStore store = must(CommitStore::open(dir / "s"));
   for (const std::string& file : {dir / "plain", dir / "small.zst"}) {
-    const Status done = export_to_file(must(store.view()), store.account_rows(), file);
+    const Status done = export_to_file(must(store.view()), file);
     ASSERT_FALSE(done);
     EXPECT_EQ(done.error().code, ErrorCode::corruption);
     EXPECT_EQ(done.error().path, storage);
@@ -91,7 +91,7 @@ TEST(Transfer, ABlockThatCannotBeReadIsNotTheEndOfTheRows_E1) {
     EXPECT_FALSE(std::filesystem::exists(file + "-tmp"));
   }
   MemorySink sink;  // a pipe cannot be undone, but what it got is no valid stream
-  EXPECT_FALSE(export_state(must(store.view()), store.account_rows(), sink));
+  EXPECT_FALSE(export_state(must(store.view()), sink));
   EXPECT_FALSE(check(sink.bytes));
 }
 
@@ -207,17 +207,18 @@ TEST(TransferFiles, CompressedAndInterrupted) {
   CommitStore store = open_new(dir / "s");
   fill(store);
   const ReadView view = must(store.view());
-  must(export_to_file(view, store.account_rows(), dir / "plain"));
-  must(export_to_file(view, store.account_rows(), dir / "small.zst"));
+  must(export_to_file(view, dir / "plain"));
+  must(export_to_file(view, dir / "small.zst"));
   EXPECT_EQ(must(check_file(dir / "plain")).roots, must(check_file(dir / "small.zst")).roots);
   EXPECT_LT(std::filesystem::file_size(dir / "small.zst"),
             std::filesystem::file_size(dir / "plain"));
   must(import_file(dir / "small.zst", dir / "t"));
   expect_verified(must(CommitStore::open(dir / "t")));
 
-  const std::atomic<bool> cancel{true};
+  std::stop_source cancel;
+  cancel.request_stop();
   TransferOptions options;
-  options.cancel = &cancel;
+  options.stop = cancel.get_token();
   const auto cancelled = check_file(dir / "plain", {}, options);
   ASSERT_FALSE(cancelled);
   EXPECT_EQ(cancelled.error().code, ErrorCode::cancelled);

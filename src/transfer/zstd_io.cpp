@@ -6,7 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/guard.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 
 namespace flatkv {
 namespace {

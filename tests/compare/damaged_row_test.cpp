@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/bisect.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/bisect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "support/store_fixture.hpp"
 
 // A row changed behind RocksDB's back, with a valid block checksum. The store's own hashes do not
@@ -39,7 +39,7 @@ class DamagedRow : public StoreFixture {
   }
 
   static StateDigest digest(const ReadOnlyStore& store) {
-    auto made = digest_state(store.view(), store.account_rows());
+    auto made = digest_state(store.view());
     if (!made) throw std::runtime_error(made.error().to_string());
     return *std::move(made);
   }

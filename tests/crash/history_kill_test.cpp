@@ -10,9 +10,9 @@
 #include <map>
 
 #include "base/failpoint.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
@@ -35,9 +35,9 @@ Options life_options(std::uint64_t life) {
                                                 Durability::group};
   options.durability = kModes[life % 3];
   options.group_blocks = 4;
-  options.write_buffer = life % 2 == 0 ? 16 << 10 : 1 << 20;
+  options.flush.write_buffer_bytes = life % 2 == 0 ? 16 << 10 : 1 << 20;
   options.segment_bytes = 4 << 10;
-  options.snapshot_keep = 1;
+  options.snapshot.keep = 1;
   return options;
 }
 
@@ -263,7 +263,7 @@ class HistoryKill : public ::testing::Test {
     const auto view = store->view();
     ASSERT_OK(view);
     if (life_ % 3 == 0) {  // for a later import
-      ASSERT_OK(export_to_file(*view, store->account_rows(), stream()));
+      ASSERT_OK(export_to_file(*view, stream()));
       exported_ = model_.committed();
     }
   }

@@ -25,12 +25,12 @@ Options round_options(std::uint64_t round) {
   constexpr std::array<std::uint64_t, 3> kBuffers = {4 << 10, 48 << 10, 200 << 10};
   constexpr std::array<Durability, 3> kModes = {Durability::process, Durability::sync,
                                                 Durability::group};
-  options.write_buffer = kBuffers[round % 3];
+  options.flush.write_buffer_bytes = kBuffers[round % 3];
   options.durability = kModes[round / 3 % 3];
   options.group_blocks = 4;
   options.segment_bytes = round % 2 == 0 ? 8 << 10 : 64 << 20;
-  options.snapshot_interval = round % 4 == 3 ? 16 : 0;
-  options.snapshot_keep = 1;
+  options.snapshot.interval = round % 4 == 3 ? 16 : 0;
+  options.snapshot.keep = 1;
   return options;
 }
 

@@ -28,7 +28,7 @@ Options section_options() {
   Options options = small_options();
   options.create_if_missing = true;
   options.segment_bytes = 4 << 10;
-  options.snapshot_keep = 1;
+  options.snapshot.keep = 1;
   options.durability = Durability::sync;
   return options;
 }
@@ -131,7 +131,7 @@ const std::vector<Section>& sections() {
        [](Life& life) -> Status { return life.commits(8); },
        [](Options& options) {
          options.durability = Durability::process;
-         options.write_buffer = 4 << 10;
+         options.flush.write_buffer_bytes = 4 << 10;
        }},
       {"snapshots", [](const std::string&) {},
        [](Life& life) -> Status {
@@ -143,7 +143,7 @@ const std::vector<Section>& sections() {
        }},
       {"automatic snapshots", [](const std::string&) {},
        [](Life& life) -> Status { return life.commits(9); },
-       [](Options& options) { options.snapshot_interval = 4; }},
+       [](Options& options) { options.snapshot.interval = 4; }},
       {"scrub", [](const std::string&) {},
        [](Life& life) -> Status {
          for (int i = 0; i < 3; ++i) {
@@ -153,11 +153,11 @@ const std::vector<Section>& sections() {
          }
          return life.commits(1);
        },
-       [](Options& options) { options.scrub = Scrub::by_hand; }},
+       [](Options& options) { options.scrub.mode = Scrub::by_hand; }},
       {"skew", make_skewed, go_on,
        [](Options& options) {
-         options.write_buffer = 4 << 10;
-         options.max_lag_blocks = 2;
+         options.flush.write_buffer_bytes = 4 << 10;
+         options.flush.max_lag_blocks = 2;
        }},
       {"rebuild", [](const std::string& store) { remove_tree(working(store, "code")); }, go_on},
       {"backfill",

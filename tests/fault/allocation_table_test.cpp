@@ -13,15 +13,16 @@
 
 #include "base/error.hpp"
 #include "failing_allocations.hpp"
-#include "flatkv/bisect.hpp"
-#include "flatkv/digest.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/repair.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/sei_log.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/bisect.hpp"
+#include "flatkv/tools/digest.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/repair.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/sei_log.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
+#include "support/repair_one.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -36,7 +37,7 @@ Options table_options() {
   options.create_if_missing = true;
   options.durability = Durability::group;
   options.group_blocks = 2;
-  options.scrub = Scrub::by_hand;
+  options.scrub.mode = Scrub::by_hand;
   return options;
 }
 
@@ -241,12 +242,12 @@ std::vector<Act> reading_acts() {
                [](ReadOnlyStore& clone) -> Status {
                  Discard sink;
                  ZstdSink packed(sink);
-                 FLATKV_TRY(export_state(clone.view(), clone.account_rows(), packed));
+                 FLATKV_TRY(export_state(clone.view(), packed));
                  return packed.finish();
                }),
       on_clone("digest_state",
                [](ReadOnlyStore& clone) -> Status {
-                 FLATKV_ASSIGN(const auto digest, digest_state(clone.view(), clone.account_rows()));
+                 FLATKV_ASSIGN(const auto digest, digest_state(clone.view()));
                  FLATKV_ASSIGN(const Bytes bytes, digest.encode());
                  FLATKV_ASSIGN(const auto back, StateDigest::decode(bytes));
                  FLATKV_TRY(differing_ranges(digest, back));
@@ -268,10 +269,9 @@ std::vector<Act> reading_acts() {
 std::vector<Act> mending_acts() {
   return {
       on_path("rollback, by path", [](const Places& places) { return rollback(places.store, 2); }),
-      on_path("repair",
-              [](const Places& places) {
-                return status_of(repair_databases(places.store, Database::code));
-              }),
+      on_path(
+          "repair",
+          [](const Places& places) { return status_of(repair_one(places.store, Database::code)); }),
       on_path("import_file over a store",
               [](const Places& places) {
                 ImportOptions options;
@@ -343,7 +343,7 @@ class AllocationTable : public ::testing::TestWithParam<std::size_t> {
       }
       states_.push_back(model.committed());
     }
-    ASSERT_OK(export_to_file(must_view(*store), store->account_rows(), stream_));
+    ASSERT_OK(export_to_file(must_view(*store), stream_));
     ASSERT_OK(store->close());
   }
   static ReadView must_view(const CommitStore& store) { return store.view().value(); }

@@ -51,10 +51,10 @@ namespace {
 class Clock : public StoreFixture {};
 
 TEST_F(Clock, N5_NothingDependsOnTheTimeOfDay) {
-  options_.write_buffer = 32 << 10;
+  options_.flush.write_buffer_bytes = 32 << 10;
   options_.segment_bytes = 8 << 10;
-  options_.snapshot_interval = 7;
-  options_.snapshot_keep = 1;
+  options_.snapshot.interval = 7;
+  options_.snapshot.keep = 1;
   for (int life = 0; life < 6 && !HasFatalFailure(); ++life) {
     open();
     blocks(10);

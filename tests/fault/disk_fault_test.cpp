@@ -58,8 +58,8 @@ class DiskFault : public ::testing::Test {
 
 // The nth table read fails, for every n within one apply.
 TEST_F(DiskFault, C11_ReadThatFailsIsNeverAnAbsentRow) {
-  options_.row_cache = 0;
-  options_.block_cache = 0;
+  options_.cache.row_cache_bytes = 0;
+  options_.cache.block_cache_bytes = 0;
   open();
   blocks(30);
   close();
@@ -98,8 +98,8 @@ TEST_F(DiskFault, C11_ReadThatFailsIsNeverAnAbsentRow) {
 }
 
 TEST_F(DiskFault, C11_ScanThatMeetsAReadErrorSaysSo) {
-  options_.row_cache = 0;
-  options_.block_cache = 0;
+  options_.cache.row_cache_bytes = 0;
+  options_.cache.block_cache_bytes = 0;
   open();
   blocks(20);
   close();
@@ -159,7 +159,7 @@ TEST_F(DiskFault, S13_SnapshotWhereLinksAreNotPossible) {
 
 // A failed removal during pruning is reported and retried; it costs no commit and no block.
 TEST_F(DiskFault, S15_UnlinkThatFailsWhilePruning) {
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   options_.segment_bytes = 4096;
   for (const char* part : {"/changelog/", "/snapshot-", "SNAPSHOT", ".sst"}) {
     SCOPED_TRACE(part);
@@ -190,7 +190,7 @@ TEST_F(DiskFault, S15_UnlinkThatFailsWhilePruning) {
 // Power loss at every step of a snapshot that prunes an older one and the log below: renames and
 // removals are lost in any combination, and one valid snapshot is left from which the log leads on.
 TEST_F(DiskFault, S5_PowerLossWhileAnOlderSnapshotIsPruned) {
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   options_.segment_bytes = 4096;
   open();
   blocks(8);

@@ -8,9 +8,10 @@
 #include "base/error.hpp"
 #include "fault/damage.hpp"
 #include "fault/fault_fixture.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/repair.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/repair.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "support/repair_one.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -49,7 +50,7 @@ std::optional<Status> follow(const std::string& remedy, const std::string& store
   if (remedy.starts_with(repair_it)) {
     const auto database = database_of(remedy.substr(repair_it.size()));
     if (!database) return std::nullopt;  // --from STREAM
-    const auto done = repair_databases(store, *database);
+    const auto done = repair_one(store, *database);
     if (!done) return Status(std::unexpected(done.error()));
     return Status();
   }

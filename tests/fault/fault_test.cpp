@@ -10,7 +10,7 @@
 #include "base/error.hpp"
 #include "fault/damage.hpp"
 #include "fault/fault_fixture.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "support/fault_counts.hpp"
 
 namespace flatkv::test {

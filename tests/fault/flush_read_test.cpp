@@ -86,8 +86,8 @@ class Gate {
 // A read takes an old value from a database. Before the value reaches the row cache, a flush of
 // other rows completes; then the flushed rows are read.
 TEST_F(FlushReads, S20_ReadHeldAcrossAFlush) {
-  options_.row_cache = 256 << 10;
-  options_.write_buffer = 16 << 10;
+  options_.cache.row_cache_bytes = 256 << 10;
+  options_.flush.write_buffer_bytes = 16 << 10;
   const Pools pools{6, 6, 10, 40};
   open();
   for (int i = 0; i < 8; ++i) block(script_block(seed_, model_.version() + 1, pools, 30));

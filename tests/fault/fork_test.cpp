@@ -7,8 +7,8 @@
 
 #include <csignal>
 
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"

@@ -7,8 +7,8 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
@@ -96,7 +96,7 @@ TEST_F(HistoryFault, S10_DamageInATableThatTheSnapshotShares) {
     write_file(table, content);
     ASSERT_GT(stdfs::hard_link_count(table), 1U);
   }
-  options_.row_cache = 0;
+  options_.cache.row_cache_bytes = 0;
   auto opened = try_open();
   if (opened) {
     EXPECT_TRUE(fails(all_rows(*opened, Database::storage), ErrorCode::corruption));
@@ -179,7 +179,7 @@ TEST_F(HistoryFault, R2_CopyAheadOfWhatIsAskedFor) {
 
 TEST_F(HistoryFault, B2_TargetThatCannotBeReached) {
   options_.segment_bytes = 2048;
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   open();
   grow(20);
   ASSERT_OK(store_->snapshot());  // prunes the log below, too

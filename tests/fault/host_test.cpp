@@ -7,14 +7,15 @@
 
 #include <limits>
 
-#include "flatkv/digest.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/repair.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/digest.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/repair.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "rocks/db.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
+#include "support/repair_one.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -43,9 +44,9 @@ class Host : public StoreFixture {
 };
 
 TEST_F(Host, K8_AStoreStaysWhereItWasOpenedWhateverDirectoryTheProcessIsIn) {
-  options_.snapshot_interval = 0;
+  options_.snapshot.interval = 0;
   options_.create_if_missing = true;
-  options_.scrub = Scrub::by_hand;
+  options_.scrub.mode = Scrub::by_hand;
   for (const char* name : {"a", "b"}) stdfs::create_directory(directory_.path(name));
   const InDirectory back(directory_.path("b"));
   {
@@ -79,7 +80,7 @@ TEST_F(Host, K8_AStoreStaysWhereItWasOpenedWhateverDirectoryTheProcessIsIn) {
   EXPECT_OK(store->scrub(1000));
   EXPECT_TRUE(commit_next());
   EXPECT_OK(store->rollback(21));
-  EXPECT_OK(export_to_file(store->view().value(), store->account_rows(), "out"));
+  EXPECT_OK(export_to_file(store->view().value(), "out"));
   EXPECT_OK(store->close());
   EXPECT_EQ(tree_difference(before, tree_state("s")), "") << "another store was touched";
   stdfs::remove("out");
@@ -103,7 +104,7 @@ TEST_F(Host, K6_NothingIsWrittenIntoWhatTookTheStoresPlace) {
       {"snapshot", [](CommitStore& store) { return store.snapshot(); }},
       {"close", [](CommitStore& store) { return store.close(); }},
   };
-  options_.scrub = Scrub::by_hand;
+  options_.scrub.mode = Scrub::by_hand;
   for (const auto& [name, step] : kSteps) {
     for (const bool flushed : {false, true}) {
       SCOPED_TRACE(std::string(name) + (flushed ? ", nothing to flush" : ""));
@@ -235,9 +236,9 @@ TEST_F(Host, K9_ClonesOfDeadReadersGoWithTheNextReader) {
   pass("K9", Came::recovered);
 }
 
-template <class T, class Number, class Call>
-void refuses(T options, Number T::* field, Number value, const char* name, Call call) {
-  options.*field = value;
+template <class T, class Change, class Call>
+void refuses(T options, Change change, const char* name, Call call) {
+  change(options);
   const auto result = call(options);
   ASSERT_FALSE(result.has_value()) << name;
   EXPECT_EQ(result.error().code, ErrorCode::invalid_argument) << result.error().to_string();
@@ -251,29 +252,40 @@ TEST_F(Host, OptionsThatNoMachineCanGiveAreRefusedByName) {
   const auto opens = [&](const Options& options) { return CommitStore::open(made, options); };
   Options base = small_options();
   base.create_if_missing = true;
-  refuses(base, &Options::row_cache, std::uint64_t{1} << 50, "row_cache", opens);
-  refuses(base, &Options::row_cache, kHuge - 1, "row_cache", opens);
-  refuses(base, &Options::block_cache, kHuge, "block_cache", opens);
-  refuses(base, &Options::threads, 0xffff'ffffU, "threads", opens);
-  refuses(base, &Options::threads, 1025U, "threads", opens);
-  refuses(base, &Options::group_blocks, 0U, "group_blocks", opens);
-  refuses(base, &Options::segment_bytes, std::uint64_t{0}, "segment_bytes", opens);
-  refuses(base, &Options::scrub_rows_per_second, std::uint64_t{0}, "scrub_rows_per_second", opens);
-  refuses(base, &Options::durability, static_cast<Durability>(3), "durability", opens);
-  refuses(base, &Options::scrub, static_cast<Scrub>(3), "scrub", opens);
-  refuses(base, &Options::create, CreateOptions{.initial_version = 0}, "initial_version", opens);
+  refuses(
+      base, [](auto& to) { to.cache.row_cache_bytes = std::uint64_t{1} << 50; },
+      "cache.row_cache_bytes", opens);
+  refuses(
+      base, [](auto& to) { to.cache.row_cache_bytes = kHuge - 1; }, "cache.row_cache_bytes", opens);
+  refuses(
+      base, [](auto& to) { to.cache.block_cache_bytes = kHuge; }, "cache.block_cache_bytes", opens);
+  refuses(base, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", opens);
+  refuses(base, [](auto& to) { to.threads = 1025U; }, "threads", opens);
+  refuses(base, [](auto& to) { to.group_blocks = 0U; }, "group_blocks", opens);
+  refuses(base, [](auto& to) { to.segment_bytes = std::uint64_t{0}; }, "segment_bytes", opens);
+  refuses(
+      base, [](auto& to) { to.scrub.rows_per_second = std::uint64_t{0}; }, "scrub.rows_per_second",
+      opens);
+  refuses(base, [](auto& to) { to.durability = static_cast<Durability>(3); }, "durability", opens);
+  refuses(base, [](auto& to) { to.scrub.mode = static_cast<Scrub>(3); }, "scrub.mode", opens);
+  refuses(
+      base, [](auto& to) { to.create = CreateOptions{.initial_version = 0}; }, "initial_version",
+      opens);
   const auto makes = [&](const CreateOptions& options) {
     return CommitStore::create(made, options);
   };
-  refuses(CreateOptions{}, &CreateOptions::account_rows, static_cast<AccountRows>(2),
-          "account_rows", makes);
+  refuses(
+      CreateOptions{}, [](auto& to) { to.account_rows = static_cast<AccountRows>(2); },
+      "account_rows", makes);
   for (const std::int64_t version :
        {std::int64_t{-1}, std::int64_t{0}, std::numeric_limits<std::int64_t>::max()}) {
-    refuses(CreateOptions{}, &CreateOptions::initial_version, version, "initial_version", makes);
+    refuses(
+        CreateOptions{}, [&](auto& to) { to.initial_version = version; }, "initial_version", makes);
   }
   const auto imports = [&](const ImportOptions& options) { return Importer::begin(made, options); };
-  refuses(ImportOptions{}, &ImportOptions::account_rows, static_cast<AccountRows>(2),
-          "account_rows", imports);
+  refuses(
+      ImportOptions{}, [](auto& to) { to.account_rows = static_cast<AccountRows>(2); },
+      "account_rows", imports);
   EXPECT_FALSE(stdfs::exists(made)) << "a refusal made something";
 
   open();
@@ -281,31 +293,36 @@ TEST_F(Host, OptionsThatNoMachineCanGiveAreRefusedByName) {
   const auto reads = [&](const ReadOnlyOptions& options) {
     return ReadOnlyStore::open(path(), options);
   };
-  refuses(ReadOnlyOptions{}, &ReadOnlyOptions::threads, 0xffff'ffffU, "threads", reads);
-  refuses(ReadOnlyOptions{}, &ReadOnlyOptions::block_cache, kHuge, "block_cache", reads);
+  refuses(ReadOnlyOptions{}, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", reads);
+  refuses(
+      ReadOnlyOptions{}, [](auto& to) { to.block_cache_bytes = kHuge; }, "block_cache_bytes",
+      reads);
   const auto view = store_->view();
   ASSERT_OK(view);
   const auto verifies = [&](const VerifyOptions& options) { return verify(*view, options); };
-  refuses(VerifyOptions{}, &VerifyOptions::threads, 0xffff'ffffU, "threads", verifies);
-  refuses(VerifyOptions{}, &VerifyOptions::database, std::optional(Database::metadata), "database",
-          verifies);
-  const auto digests = [&](const DigestOptions& options) {
-    return digest_state(*view, AccountRows::keep, options);
-  };
-  refuses(DigestOptions{}, &DigestOptions::threads, 0xffff'ffffU, "threads", digests);
+  refuses(VerifyOptions{}, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", verifies);
+  refuses(
+      VerifyOptions{}, [](auto& to) { to.database = std::optional(Database::metadata); },
+      "database", verifies);
+  const auto digests = [&](const DigestOptions& options) { return digest_state(*view, options); };
+  refuses(DigestOptions{}, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", digests);
   check();
   close();
   const auto before = tree_state(path());
   const auto goes_back = [&](const RollbackOptions& options) {
     return rollback(path(), 1, options);
   };
-  refuses(RollbackOptions{}, &RollbackOptions::threads, 0xffff'ffffU, "threads", goes_back);
-  refuses(RollbackOptions{}, &RollbackOptions::block_cache, kHuge, "block_cache", goes_back);
+  refuses(RollbackOptions{}, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", goes_back);
+  refuses(
+      RollbackOptions{}, [](auto& to) { to.block_cache_bytes = kHuge; }, "block_cache_bytes",
+      goes_back);
   const auto repairs = [&](const RepairOptions& options) {
-    return repair_databases(path(), Database::account, options);
+    return repair_one(path(), Database::account, options);
   };
-  refuses(RepairOptions{}, &RepairOptions::threads, 0xffff'ffffU, "threads", repairs);
-  refuses(RepairOptions{}, &RepairOptions::block_cache, kHuge, "block_cache", repairs);
+  refuses(RepairOptions{}, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", repairs);
+  refuses(
+      RepairOptions{}, [](auto& to) { to.block_cache_bytes = kHuge; }, "block_cache_bytes",
+      repairs);
   EXPECT_EQ(tree_difference(before, tree_state(path())), "");
 }
 
@@ -325,44 +342,44 @@ TEST_F(Host, ExtremeOptionsThatOnlyMakeAStoreSlowOrLazyWork) {
   Options least = small_options();
   least.group_blocks = 1;
   least.durability = Durability::group;
-  least.write_buffer = 0;
-  least.max_lag_blocks = 0;
-  least.max_lag_bytes = 0;
+  least.flush.write_buffer_bytes = 0;
+  least.flush.max_lag_blocks = 0;
+  least.flush.max_lag_bytes = 0;
   least.segment_bytes = 1;
-  least.row_cache = 0;
-  least.key_filter = 0;
-  least.block_cache = 0;
-  least.level0_limit = 0;
-  least.pending_compaction_limit = 0;
-  least.snapshot_interval = 1;
-  least.snapshot_keep = 0;
+  least.cache.row_cache_bytes = 0;
+  least.cache.key_filter_bytes = 0;
+  least.cache.block_cache_bytes = 0;
+  least.flush.level0_limit = 0;
+  least.flush.pending_compaction_limit_bytes = 0;
+  least.snapshot.interval = 1;
+  least.snapshot.keep = 0;
   least.threads = 1;
-  least.scrub = Scrub::in_background;
-  least.scrub_rows_per_second = 1;
-  least.scrub_pause_seconds = 0;
+  least.scrub.mode = Scrub::in_background;
+  least.scrub.rows_per_second = 1;
+  least.scrub.pause_seconds = 0;
   life("least", least);
-  least.write_buffer = 1;
-  least.row_cache = 1;
+  least.flush.write_buffer_bytes = 1;
+  least.cache.row_cache_bytes = 1;
   life("one byte", least);
 
   Options most = small_options();
   most.durability = Durability::group;
   most.group_blocks = 0xffff'ffffU;
-  most.write_buffer = kHuge;
-  most.max_lag_blocks = kHuge;
-  most.max_lag_bytes = kHuge;
+  most.flush.write_buffer_bytes = kHuge;
+  most.flush.max_lag_blocks = kHuge;
+  most.flush.max_lag_bytes = kHuge;
   most.segment_bytes = kHuge;
-  most.key_filter = kHuge;
-  most.block_cache = std::uint64_t{1} << 47;
-  most.level0_limit = 0xffff'ffffU;
-  most.pending_compaction_limit = kHuge;
+  most.cache.key_filter_bytes = kHuge;
+  most.cache.block_cache_bytes = std::uint64_t{1} << 47;
+  most.flush.level0_limit = 0xffff'ffffU;
+  most.flush.pending_compaction_limit_bytes = kHuge;
   most.max_view_bytes = kHuge;
-  most.snapshot_interval = kHuge;
-  most.snapshot_keep = 0xffff'ffffU;
+  most.snapshot.interval = kHuge;
+  most.snapshot.keep = 0xffff'ffffU;
   most.threads = 1024;
-  most.scrub = Scrub::in_background;
-  most.scrub_rows_per_second = kHuge;
-  most.scrub_pause_seconds = 0xffff'ffffU;
+  most.scrub.mode = Scrub::in_background;
+  most.scrub.rows_per_second = kHuge;
+  most.scrub.pause_seconds = 0xffff'ffffU;
   life("most", most);
 }
 
@@ -376,7 +393,7 @@ TEST_F(Host, WhatThisProcessMayUse) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
   EXPECT_EQ(limits.descriptors, files.rlim_cur);
   std::string said;
-  options_.row_cache = Options::kAutoCache;
+  options_.cache.row_cache_bytes = CacheOptions::kAutomatic;
   options_.log = [&](LogLevel, std::string_view message) { said += message; };
   open();
   EXPECT_NE(said.find("row cache"), std::string::npos) << said;

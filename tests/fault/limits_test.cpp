@@ -21,7 +21,7 @@ constexpr uid_t kNobody = 65534;
 Options limited_options() {
   Options options = small_options();
   options.durability = Durability::sync;
-  options.write_buffer = 8 << 10;  // small, so that it flushes
+  options.flush.write_buffer_bytes = 8 << 10;  // small, so that it flushes
   options.segment_bytes = 4 << 10;
   options.create_if_missing = true;
   return options;

@@ -142,14 +142,14 @@ class Golden : public ::testing::TestWithParam<Case> {
 TEST_P(Golden, StraightThrough) { run(0); }
 
 TEST_P(Golden, OverReopens) {
-  options_.row_cache = 0;
+  options_.cache.row_cache_bytes = 0;
   options_.segment_bytes = 64 << 10;
   run(GetParam().reopen_every);
 }
 
 TEST_P(Golden, WithATinyWriteBuffer) {
-  options_.write_buffer = GetParam().tiny_buffer;
-  options_.row_cache = 64 << 10;
+  options_.flush.write_buffer_bytes = GetParam().tiny_buffer;
+  options_.cache.row_cache_bytes = 64 << 10;
   run(0);
 }
 

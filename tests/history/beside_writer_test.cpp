@@ -10,8 +10,8 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "support/checks.hpp"
 #include "support/child.hpp"
 #include "support/files.hpp"
@@ -23,10 +23,10 @@ namespace {
 Options writer_options() {
   Options options = small_options();
   options.create_if_missing = true;
-  options.snapshot_interval = 7;
-  options.snapshot_keep = 1;
+  options.snapshot.interval = 7;
+  options.snapshot.keep = 1;
   options.segment_bytes = 4096;
-  options.write_buffer = 32 << 10;
+  options.flush.write_buffer_bytes = 32 << 10;
   options.durability = Durability::process;
   return options;
 }
@@ -115,7 +115,7 @@ TEST_F(BesideWriter, ClonesAreOfTheirVersion) {
   for (std::uint64_t i = 0; i < turns; ++i) {
     ReadOnlyOptions options;
     options.threads = 1;
-    options.block_cache = 1 << 20;
+    options.block_cache_bytes = 1 << 20;
     if (!one_in(random, 3)) {
       options.at = writer_->last('a').value_or(1) - static_cast<std::int64_t>(below(random, 12));
     }

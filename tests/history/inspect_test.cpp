@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 
 #include <unistd.h>
 
 #include <fstream>
 
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "history/test_support.hpp"
 
 namespace flatkv::test {
@@ -120,7 +120,7 @@ TEST(Inspect, WhatCanBeReachedIsNotAllThatTheLogHolds) {
   const std::string path = dir / "s";
   Options options = small_options();
   options.segment_bytes = 1U << 20;  // one segment, which keeps records that would be pruned
-  options.snapshot_keep = 0;
+  options.snapshot.keep = 0;
   const std::vector<VersionRange> expected = {{12, 20}};
   {
     CommitStore store = open_new(path, options);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "history/test_support.hpp"
 
 namespace flatkv::test {
@@ -213,7 +213,7 @@ TEST(LogReader, WhatWasPrunedBeforeItWasReadIsAGap) {
   TempDir dir;
   const std::string path = dir / "s";
   Options options = small_options();
-  options.snapshot_keep = 0;
+  options.snapshot.keep = 0;
   CommitStore store = open_new(path, options);
   commit_to(store, 6);
   LogReader reader = must(LogReader::open(path, 7, false));
@@ -229,7 +229,7 @@ TEST(RootsAt, FromLogSnapshotAndNowhereElse) {
   TempDir dir;
   const std::string path = dir / "s";
   Options options = small_options();
-  options.snapshot_keep = 1;
+  options.snapshot.keep = 1;
   CommitStore store = open_new(path, options);
   auto roots = commit_to(store, 1);
   const Roots empty = must(roots_at(path, 0)).roots;

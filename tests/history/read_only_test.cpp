@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "base/failpoint.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "history/test_support.hpp"
 #include "inspect/read_only_store.hpp"
 
@@ -24,7 +24,7 @@ std::vector<std::string> clones(const std::string& directory) {
 ReadOnlyOptions at(std::int64_t version) {
   ReadOnlyOptions options;
   options.at = version;
-  options.block_cache = 1 << 20;
+  options.block_cache_bytes = 1 << 20;
   options.threads = 1;
   return options;
 }
@@ -43,7 +43,7 @@ TEST(ReadOnly, EveryVersionBesideAWriter) {
   TempDir dir;
   const std::string path = dir / "s";
   Options options = small_options();
-  options.snapshot_keep = 5;
+  options.snapshot.keep = 5;
   CommitStore store = open_new(path, options);
   auto roots = commit_to(store, 10);
   must(store.snapshot());
@@ -216,7 +216,7 @@ TEST(ReadOnly, AReplayLargerThanItsBufferFlushesIntoTheClone) {
   CommitStore store = open_new(path, small_options());
   const auto roots = commit_to(store, 200);
   ReadOnlyOptions options = at(200);
-  options.write_buffer = 1;
+  options.write_buffer_bytes = 1;
   const ReadOnlyStore clone = must(ReadOnlyStore::open(path, options));
   EXPECT_EQ(clone.roots(), roots.at(200));
   EXPECT_TRUE(must(clone.verify()).good());
@@ -333,7 +333,7 @@ class ReadOnlyRaces : public ::testing::Test {
 
   static Options options() {
     Options options = small_options();
-    options.snapshot_keep = 0;
+    options.snapshot.keep = 0;
     return options;
   }
 

@@ -15,7 +15,7 @@
 #include <iostream>
 #include <set>
 
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "support/checks.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
@@ -34,8 +34,8 @@ const Pools kPools{8, 8, 16, 40};
 
 Options options() {
   Options options = small_options();
-  options.snapshot_interval = 8;
-  options.snapshot_keep = 9;
+  options.snapshot.interval = 8;
+  options.snapshot.keep = 9;
   options.segment_bytes = 4096;
   return options;
 }
@@ -43,7 +43,7 @@ Options options() {
 RollbackOptions rollback_options() {
   RollbackOptions options;
   options.threads = 1;
-  options.block_cache = 1 << 20;
+  options.block_cache_bytes = 1 << 20;
   return options;
 }
 

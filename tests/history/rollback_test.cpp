@@ -2,7 +2,8 @@
 #include "recovery/rollback.hpp"
 
 #include "base/failpoint.hpp"
-#include "flatkv/inspect.hpp"
+#include "base/internals.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "history/test_support.hpp"
 #include "read/read_view.hpp"
 
@@ -28,7 +29,7 @@ std::vector<std::string> entries(const std::string& directory, const std::string
 
 Options keeping() {
   Options options = small_options();
-  options.snapshot_keep = 9;
+  options.snapshot.keep = 9;
   return options;
 }
 
@@ -107,7 +108,7 @@ TEST(Rollback, WhatCannotBeReachedIsRefusedBeforeAnythingChanges) {
   const std::string path = dir / "s";
   {
     Options options = small_options();
-    options.snapshot_keep = 0;
+    options.snapshot.keep = 0;
     CommitStore store = open_new(path, options);
     commit_to(store, 20);
     must(store.snapshot());
@@ -128,14 +129,15 @@ TEST(Rollback, CancelledLeavesNothingBehind) {
   const std::string path = dir / "s";
   make_store(path);
   const std::string before = tree_digest(path);
-  const std::atomic<bool> cancel = true;
+  std::stop_source cancel;
+  cancel.request_stop();
   RollbackOptions options;
-  options.cancel = &cancel;
+  options.stop = cancel.get_token();
   EXPECT_EQ(rollback(path, 15, options).error().code, ErrorCode::cancelled);
   EXPECT_EQ(tree_digest(path), before);
   ReadOnlyOptions read;
   read.at = 15;
-  read.cancel = &cancel;
+  read.stop = cancel.get_token();
   EXPECT_EQ(ReadOnlyStore::open(path, read).error().code, ErrorCode::cancelled);
   EXPECT_EQ(tree_digest(path), before);
 }
@@ -266,8 +268,8 @@ TEST(Rollback, OnAnOpenHandleViewsGoOnReading) {
 
     EXPECT_EQ(view->version(), 30);
     EXPECT_EQ(must(view->get(Block::slot_key(2, 30))), row);
-    EXPECT_EQ(must(read::verify_state(view->impl().state, {}, 1)).roots, roots.at(30));
-    EXPECT_TRUE(must(read::verify_state(view->impl().state, {}, 1)).good());
+    EXPECT_EQ(must(read::verify_state(Internals::impl(*view).state, {}, 1)).roots, roots.at(30));
+    EXPECT_TRUE(must(read::verify_state(Internals::impl(*view).state, {}, 1)).good());
     EXPECT_EQ(entries(path, "gen-").size(), 2U);
     view.reset();
     EXPECT_EQ(entries(path, "gen-"), std::vector<std::string>{"gen-00000002"});

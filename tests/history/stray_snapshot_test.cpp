@@ -2,7 +2,7 @@
 // Snapshots of another branch, as an older copy finds them when it is restored over a store.
 #include <mutex>
 
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "history/test_support.hpp"
 #include "layout/snapshots.hpp"
 #include "recovery/rollback.hpp"
@@ -16,7 +16,7 @@ constexpr unsigned kOtherBranch = 1000;
 
 Options keeping(std::uint32_t keep = 9) {
   Options options = small_options();
-  options.snapshot_keep = keep;
+  options.snapshot.keep = keep;
   return options;
 }
 

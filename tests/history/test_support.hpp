@@ -33,11 +33,11 @@ inline std::map<std::int64_t, Roots> commit_to(CommitStore& store, std::int64_t 
 /// Options for small segments, and for snapshots only on request.
 inline Options small_options() {
   Options options;
-  options.snapshot_interval = 0;
+  options.snapshot.interval = 0;
   options.segment_bytes = 4096;
-  options.write_buffer = 1 << 20;
-  options.block_cache = 1 << 20;
-  options.row_cache = 0;
+  options.flush.write_buffer_bytes = 1 << 20;
+  options.cache.block_cache_bytes = 1 << 20;
+  options.cache.row_cache_bytes = 0;
   options.threads = 1;
   options.durability = Durability::process;
   return options;

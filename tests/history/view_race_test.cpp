@@ -11,7 +11,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -85,7 +85,7 @@ class Reader {
     }
     if (!one_in(random_, 4)) return {};
     CountingSink sink;
-    return export_state(view, AccountRows::keep, sink);
+    return export_state(view, sink);
   }
 
   /// Reads some rows again, by key.
@@ -132,10 +132,10 @@ class ViewRace : public StoreFixture {
 };
 
 TEST_F(ViewRace, EveryViewAddsUpWhateverTheWriterDoes) {
-  options_.write_buffer = 16 << 10;
-  options_.row_cache = 64 << 10;
-  options_.snapshot_interval = 9;
-  options_.snapshot_keep = 1;
+  options_.flush.write_buffer_bytes = 16 << 10;
+  options_.cache.row_cache_bytes = 64 << 10;
+  options_.snapshot.interval = 9;
+  options_.snapshot.keep = 1;
   options_.segment_bytes = 4 << 10;
   open();
   for (int i = 0; i < 8; ++i) commit();

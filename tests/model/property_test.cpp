@@ -10,9 +10,9 @@
 #include <optional>
 
 #include "base/bytes.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/checks.hpp"
 #include "support/files.hpp"
 #include "support/model.hpp"
@@ -28,14 +28,15 @@ Options random_options(Random& random) {
   options.create_if_missing = true;
   options.durability = any_of(random, {Durability::sync, Durability::process, Durability::group});
   options.group_blocks = any_of(random, {1U, 4U});
-  options.write_buffer = any_of<std::uint64_t>(random, {4 << 10, 64 << 10, 1 << 20, 16 << 20});
+  options.flush.write_buffer_bytes =
+      any_of<std::uint64_t>(random, {4 << 10, 64 << 10, 1 << 20, 16 << 20});
   options.segment_bytes = any_of<std::uint64_t>(random, {1 << 10, 16 << 10, 64 << 20});
-  options.row_cache = any_of<std::uint64_t>(random, {0, 16 << 10, 1 << 20});
+  options.cache.row_cache_bytes = any_of<std::uint64_t>(random, {0, 16 << 10, 1 << 20});
   // The second is enough for some databases but not for all.
-  options.key_filter = any_of<std::uint64_t>(random, {0, 800 << 10, 256 << 20});
-  options.max_lag_blocks = any_of<std::uint64_t>(random, {3, 10'000});
-  options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 7});
-  options.snapshot_keep = any_of(random, {0U, 1U, 2U});
+  options.cache.key_filter_bytes = any_of<std::uint64_t>(random, {0, 800 << 10, 256 << 20});
+  options.flush.max_lag_blocks = any_of<std::uint64_t>(random, {3, 10'000});
+  options.snapshot.interval = any_of<std::uint64_t>(random, {0, 0, 7});
+  options.snapshot.keep = any_of(random, {0U, 1U, 2U});
   options.create.account_rows = any_of(random, {AccountRows::keep, AccountRows::prune_empty});
   options.create.initial_version = any_of<std::int64_t>(random, {1, 5, 1LL << 40});
   return options;
@@ -329,8 +330,8 @@ class RandomRun {
     ASSERT_OK(kept);
     ASSERT_FALSE(kept->empty());
     for (const SnapshotInfo& one : *kept) ASSERT_FALSE(one.problem) << one.problem->to_string();
-    ASSERT_LE(kept->size(), options_.snapshot_keep + 1);
-    if (kept->size() == options_.snapshot_keep + 1) ++done_counts()["snapshots pruned"];
+    ASSERT_LE(kept->size(), options_.snapshot.keep + 1);
+    if (kept->size() == options_.snapshot.keep + 1) ++done_counts()["snapshots pruned"];
     const auto own = std::ranges::find(*kept, model_.version(), &SnapshotInfo::version);
     ASSERT_NE(own, kept->end());
     ASSERT_TRUE(same_roots(*own->roots, model_.committed().roots()));
@@ -382,7 +383,7 @@ class RandomRun {
   template <class T>
   void expect_refused(const Result<T>& done, std::int64_t version, bool reached) {
     ASSERT_TRUE(fails(done, ErrorCode::version_mismatch)) << version;
-    if (options_.snapshot_interval == 0) {
+    if (options_.snapshot.interval == 0) {
       ASSERT_FALSE(reached) << version;
     }
     ++done_counts()["out of reach"];
@@ -428,8 +429,8 @@ class RandomRun {
   void read_only() {
     ReadOnlyOptions options;
     options.at = some_version();
-    options.block_cache = 8 << 20;
-    options.write_buffer = options_.write_buffer;
+    options.block_cache_bytes = 8 << 20;
+    options.write_buffer_bytes = options_.flush.write_buffer_bytes;
     bool reached = false;
     reachable(*options.at, reached);
     const auto clone = ReadOnlyStore::open(path(), options);
@@ -442,7 +443,7 @@ class RandomRun {
 
   /// Exports the state to a file and checks the stream.
   void export_and_check(const ReadView& view, const State& state, const std::string& file) {
-    ASSERT_OK(export_to_file(view, store_->account_rows(), file));
+    ASSERT_OK(export_to_file(view, file));
     TrustedRoots trusted;
     trusted.roots = state.roots();
     const auto summary = check_file(file, trusted);

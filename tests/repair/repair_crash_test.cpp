@@ -18,6 +18,7 @@
 
 #include "repair/repair_fixture.hpp"
 #include "support/child.hpp"
+#include "support/repair_one.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -33,7 +34,7 @@ Database database_of(const std::string& name) {
 Result<RepairReport> mend_all(const std::string& store, const std::string& names,
                               const std::string& stream) {
   if (!stream.empty()) {
-    return repair_from_file(store, database_of(names), stream, repair_options());
+    return repair_one(store, database_of(names), with_file(repair_options(), stream));
   }
   std::istringstream words(names);
   std::vector<Database> databases;
@@ -145,7 +146,7 @@ TEST_F(RepairCrash, FromAStreamAtEverySite) {
   {
     const auto view = store_->view();
     ASSERT_OK(view);
-    ASSERT_OK(export_to_file(*view, AccountRows::keep, stream_));
+    ASSERT_OK(export_to_file(*view, stream_));
   }
   close();
   change_row(Database::storage);

@@ -5,8 +5,9 @@
 
 #include <set>
 
-#include "flatkv/repair.hpp"
+#include "flatkv/tools/repair.hpp"
 #include "support/fault_counts.hpp"
+#include "support/repair_one.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -14,7 +15,7 @@ namespace flatkv::test {
 inline RepairOptions repair_options() {
   RepairOptions options;
   options.threads = 2;
-  options.block_cache = 4 << 20;
+  options.block_cache_bytes = 4 << 20;
   return options;
 }
 
@@ -22,7 +23,7 @@ inline RepairOptions repair_options() {
 class RepairFixture : public StoreFixture {
  protected:
   void SetUp() override {
-    options_.snapshot_keep = 9;
+    options_.snapshot.keep = 9;
     options_.segment_bytes = 8 << 10;
   }
 
@@ -85,7 +86,7 @@ class RepairFixture : public StoreFixture {
   void expect_refused(Database database, ErrorCode code, const RepairOptions& options,
                       const std::vector<std::string>& words = {}) {
     const auto before = tree_state(path());
-    const auto done = repair_databases(path(), database, options);
+    const auto done = repair_one(path(), database, options);
     EXPECT_TRUE(fails(done, code));
     EXPECT_EQ(tree_difference(before, tree_state(path())), "");
     if (done) return;
@@ -99,7 +100,7 @@ class RepairFixture : public StoreFixture {
   RepairReport expect_repaired(Database database, RepairSource source,
                                const RepairOptions& options = repair_options()) {
     const auto others = inodes_but(database);
-    auto done = repair_databases(path(), database, options);
+    auto done = repair_one(path(), database, options);
     EXPECT_OK(done);
     if (!done) return {};
     EXPECT_TRUE(done->repaired());

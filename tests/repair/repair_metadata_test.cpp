@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The metadata database, rebuilt from the LocalMeta of the four others.
 #include "repair/repair_fixture.hpp"
+#include "support/repair_one.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -37,11 +38,11 @@ TEST_F(RepairMetadata, EachWrongValue) {
     edit(name, 7);
     EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
     // The four are right; each repair says so, and that the store does not open.
-    const auto account = repair_databases(path(), Database::account, repair_options());
+    const auto account = repair_one(path(), Database::account, repair_options());
     ASSERT_OK(account);
     EXPECT_FALSE(account->repaired());
     EXPECT_TRUE(account->refusal);
-    const auto done = repair_databases(path(), Database::metadata, repair_options());
+    const auto done = repair_one(path(), Database::metadata, repair_options());
     ASSERT_OK(done);
     EXPECT_TRUE(done->repaired());
     EXPECT_EQ(done->source, RepairSource::local_meta);
@@ -59,12 +60,12 @@ TEST_F(RepairMetadata, MissingOrWithoutAValue) {
   build();
   copy_tree(path(), aside("good"));
   remove_tree(working(path(), "metadata"));
-  ASSERT_OK(repair_databases(path(), Database::metadata, repair_options()));
+  ASSERT_OK(repair_one(path(), Database::metadata, repair_options()));
   EXPECT_TRUE(all_flushed_at(20));
   for (const char* name : {"_meta/version", "_meta/hash", "_meta/hash/code"}) {
     copy_tree(aside("good"), path());
     tamper(working(path(), "metadata"), {{meta_key(name), std::nullopt}});
-    const auto done = repair_databases(path(), Database::metadata, repair_options());
+    const auto done = repair_one(path(), Database::metadata, repair_options());
     ASSERT_OK(done);
     EXPECT_TRUE(done->repaired());
     EXPECT_TRUE(all_flushed_at(20));
@@ -83,7 +84,7 @@ TEST_F(RepairMetadata, AStrangers) {
   // An open then takes all five for foreign.
   copy_tree(aside("good"), path());
   copy_tree(working(aside("other"), "metadata"), working(path(), "metadata"));
-  const auto storage = repair_databases(path(), Database::storage, repair_options());
+  const auto storage = repair_one(path(), Database::storage, repair_options());
   ASSERT_OK(storage);
   EXPECT_FALSE(storage->repaired());
   auto opened = try_open();

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "repair/repair_fixture.hpp"
+#include "support/repair_one.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -36,7 +37,7 @@ Bytes exported(const CommitStore& store) {
   Sink sink;
   const auto view = store.view();
   EXPECT_OK(view);
-  EXPECT_OK(export_state(*view, store.account_rows(), sink));
+  EXPECT_OK(export_state(*view, sink));
   return std::move(sink.bytes);
 }
 
@@ -45,7 +46,7 @@ class RepairFromStream : public RepairFixture {
   /// Snapshots at 10 and 20 that share all tables of the first flush; exports at 8, 14 and 20.
   void SetUp() override {
     RepairFixture::SetUp();
-    options_.snapshot_keep = 1;
+    options_.snapshot.keep = 1;
     open();
     blocks(8);
     streams_[8] = exported(*store_);
@@ -71,7 +72,7 @@ class RepairFromStream : public RepairFixture {
     Source source(bytes);
     RepairOptions options = repair_options();
     options.stream = &source;
-    return repair_databases(path(), database, options);
+    return repair_one(path(), database, options);
   }
 
   /// Damages the database, live and in every snapshot, so that it does not open: the last byte of a
@@ -130,7 +131,7 @@ TEST_F(RepairFromStream, WithHardLinksThatAreDamagedTogether) {
   damage_all(Database::storage);
   const auto file = aside("state.flatkv");
   write_file(file, streams_[20]);
-  const auto done = repair_from_file(path(), Database::storage, file, repair_options());
+  const auto done = repair_one(path(), Database::storage, with_file(repair_options(), file));
   ASSERT_OK(done);
   EXPECT_EQ(done->dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
   open();

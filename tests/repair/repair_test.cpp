@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One damaged database of a closed store: found, rebuilt from a snapshot and the log and proven,
 // with the others carried over; or refused, with nothing changed.
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "repair/repair_fixture.hpp"
+#include "support/repair_one.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -75,7 +76,7 @@ TEST_P(RepairOf, AFlippedByteOfATable) {
     SCOPED_TRACE(part);
     // In place, so that the store's hard links stay; the fixture's copy has none.
     flip_bit(table, 8 * (size * static_cast<std::uint64_t>(part) / 8));
-    const auto done = repair_databases(path(), which(), repair_options());
+    const auto done = repair_one(path(), which(), repair_options());
     ASSERT_OK(done);
     if (done->repaired()) {
       ++repaired;
@@ -136,7 +137,7 @@ TEST_P(RepairOf, SnapshotsThatShareTheDamageGo) {
 }
 
 TEST_P(RepairOf, NoSourceIsLeft) {
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   build(true);
   ASSERT_EQ(snapshots(path()).size(), 1U);
   const auto in_snapshot = tables(snapshots(path()).front(), which());
@@ -154,7 +155,7 @@ TEST_F(Repair, WhatVerifiesIsLeftAlone) {
   const auto before = tree_state(path());
   for (const Database database : {Database::account, Database::code, Database::storage,
                                   Database::legacy, Database::metadata}) {
-    const auto done = repair_databases(path(), database, repair_options());
+    const auto done = repair_one(path(), database, repair_options());
     ASSERT_OK(done);
     EXPECT_FALSE(done->repaired());
     EXPECT_FALSE(done->refusal);
@@ -179,7 +180,7 @@ TEST_F(Repair, AfterAKillEachIsBroughtToTheLogsEnd) {
   close();
   restore("killed");  // flushed at 10, the log reaches 20
   change_row(Database::storage);
-  const auto done = repair_databases(path(), Database::storage, repair_options());
+  const auto done = repair_one(path(), Database::storage, repair_options());
   ASSERT_OK(done);
   EXPECT_TRUE(done->repaired());
   EXPECT_EQ(done->version, 20);
@@ -198,7 +199,7 @@ TEST_F(Repair, UnevenDatabases) {
     copy_tree(snapshots(path()).at(1) + "/" + behind, working(path(), behind));
     remove_clean(path());
     change_row(Database::storage);
-    const auto done = repair_databases(path(), Database::storage, repair_options());
+    const auto done = repair_one(path(), Database::storage, repair_options());
     ASSERT_OK(done);
     EXPECT_TRUE(done->repaired());
     EXPECT_TRUE(all_flushed_at(20));
@@ -215,7 +216,7 @@ TEST_F(Repair, TwoDamagedDatabasesOneAfterTheOther) {
   remove_tree(working(path(), "code"));
   expect_refused(Database::account, ErrorCode::corruption, repair_options(),
                  {"another database", "--db code"});
-  const auto code = repair_databases(path(), Database::code, repair_options());
+  const auto code = repair_one(path(), Database::code, repair_options());
   ASSERT_OK(code);
   EXPECT_TRUE(code->repaired());
   expect_repaired(Database::account, RepairSource::snapshot);
@@ -233,7 +234,7 @@ TEST_F(Repair, TwoDamagedDatabasesInOneRun) {
   }
   // In any order, one of them twice, and one that verifies.
   const auto done = repair_databases(
-      path(), {Database::storage, Database::account, Database::code, Database::storage},
+      path(), std::vector{Database::storage, Database::account, Database::code, Database::storage},
       repair_options());
   ASSERT_OK(done);
   ASSERT_EQ(done->size(), 3U);
@@ -278,7 +279,7 @@ TEST_F(Repair, TwoDamagedDatabasesFromTwoSnapshots) {
   ASSERT_FALSE(info->remedies.empty());
   EXPECT_EQ(info->remedies.front(), "flatkv repair " + path() + " --db account --db storage");
   const auto done =
-      repair_databases(path(), {Database::account, Database::storage}, repair_options());
+      repair_databases(path(), std::vector{Database::account, Database::storage}, repair_options());
   ASSERT_OK(done);
   EXPECT_EQ(done->at(0).source_version, 10);
   EXPECT_EQ(done->at(1).source_version, 20);
@@ -321,7 +322,7 @@ TEST_F(Repair, BlocksCommittedOnTheDamageAreNamed) {
   expect_refused(Database::storage, ErrorCode::corruption, repair_options(),
                  {"committed on the damaged rows", "rollback", " 20`", "version 21"});
   ASSERT_OK(rollback(path(), 20));
-  const auto done = repair_databases(path(), Database::storage, repair_options());
+  const auto done = repair_one(path(), Database::storage, repair_options());
   ASSERT_OK(done);
   EXPECT_FALSE(done->repaired()) << "going back rebuilt it from the snapshot";
   open();
@@ -356,14 +357,15 @@ TEST_F(Repair, CancelledAtAnyMomentAndThenDone) {
   const auto before = tree_state(path());
   unsigned stops = 0;
   for (unsigned after = 0;; ++after) {
-    std::atomic<bool> cancel = after == 0;
+    std::stop_source cancel;
+    if (after == 0) cancel.request_stop();
     unsigned calls = 0;
     RepairOptions options = repair_options();
-    options.cancel = &cancel;
+    options.stop = cancel.get_token();
     options.progress = [&](std::string_view, std::uint64_t, std::uint64_t) {
-      if (++calls == after) cancel = true;
+      if (++calls == after) cancel.request_stop();
     };
-    const auto done = repair_databases(path(), Database::storage, options);
+    const auto done = repair_one(path(), Database::storage, options);
     if (done) break;
     ASSERT_TRUE(fails(done, ErrorCode::cancelled));
     ASSERT_EQ(tree_difference(before, tree_state(path())), "");
@@ -377,9 +379,9 @@ TEST_F(Repair, CancelledAtAnyMomentAndThenDone) {
 TEST_F(Repair, NotUnderSomebodyElse) {
   open();
   blocks(3);
-  EXPECT_TRUE(fails(repair_databases(path(), Database::code, repair_options()), ErrorCode::locked));
-  EXPECT_TRUE(fails(repair_databases(aside("nothing"), Database::code, repair_options()),
-                    ErrorCode::not_found));
+  EXPECT_TRUE(fails(repair_one(path(), Database::code, repair_options()), ErrorCode::locked));
+  EXPECT_TRUE(
+      fails(repair_one(aside("nothing"), Database::code, repair_options()), ErrorCode::not_found));
 }
 
 TEST_F(Repair, AMissingCurrentIsWrittenFirst) {

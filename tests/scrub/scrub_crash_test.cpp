@@ -23,9 +23,9 @@ constexpr std::int64_t kPrepared = 20;
 Options crash_options() {
   Options options = small_options();
   options.create_if_missing = true;
-  options.scrub = Scrub::by_hand;
+  options.scrub.mode = Scrub::by_hand;
   options.segment_bytes = 8 << 10;
-  options.write_buffer = 32 << 10;
+  options.flush.write_buffer_bytes = 32 << 10;
   return options;
 }
 

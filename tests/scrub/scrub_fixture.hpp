@@ -12,7 +12,7 @@ namespace flatkv::test {
 /// A store that is scrubbed by hand.
 class ScrubFixture : public StoreFixture {
  protected:
-  ScrubFixture() { options_.scrub = Scrub::by_hand; }
+  ScrubFixture() { options_.scrub.mode = Scrub::by_hand; }
 
   ScrubStatus status() const {
     const auto status = store_->scrub_status();

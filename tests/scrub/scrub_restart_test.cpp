@@ -151,11 +151,11 @@ TEST_F(ScrubRestart, FlushedAboveTheFileBeginsTheDatabaseAnew) {
 TEST_F(ScrubRestart, AHandleThatDidNotScrub) {
   go_to(Database::storage, 30);
   close();
-  options_.scrub = Scrub::off;
+  options_.scrub.mode = Scrub::off;
   open();
   blocks(3);
   close();
-  options_.scrub = Scrub::by_hand;
+  options_.scrub.mode = Scrub::by_hand;
   open();
   expect_anew(1, "not on this log's chain, which ends at 43");
 }
@@ -163,13 +163,13 @@ TEST_F(ScrubRestart, AHandleThatDidNotScrub) {
 TEST_F(ScrubRestart, AHandleThatDidNotScrubButWasKilled) {
   go_to(Database::storage, 30);
   close();
-  options_.scrub = Scrub::off;
+  options_.scrub.mode = Scrub::off;
   open();
   blocks(3);
   image("killed");
   close();
   restore("killed");
-  options_.scrub = Scrub::by_hand;
+  options_.scrub.mode = Scrub::by_hand;
   open();
   EXPECT_EQ(store_->open_report().replayed_blocks, 3);
   expect_resumed(30);

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "base/failpoint.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "scrub/scrub_fixture.hpp"
 #include "support/fault_counts.hpp"
 
@@ -52,7 +52,7 @@ void random_life(std::uint64_t seed, AccountRows rows, Options options, const st
   SCOPED_TRACE("seed " + std::to_string(seed));
   options.create.account_rows = rows;
   options.create_if_missing = true;
-  options.write_buffer = 16 << 10;
+  options.flush.write_buffer_bytes = 16 << 10;
   auto store = CommitStore::open(path, options);
   ASSERT_OK(store);
   Model model(rows);
@@ -196,7 +196,7 @@ TEST_F(ScrubRounds, DamageBeforeARoundIsFoundInIt) {
 class ScrubDamage : public ScrubFixture {
  protected:
   void SetUp() override {
-    options_.row_cache = 0;
+    options_.cache.row_cache_bytes = 0;
     open();
     blocks(60);
     go_to(Database::storage, 40);
@@ -317,10 +317,10 @@ TEST_F(ScrubRounds, ABlockThatCannotBeReadIsAFindingAndTheOthersGoOn) {
 }
 
 TEST_F(ScrubRounds, InTheBackground) {
-  options_.scrub = Scrub::in_background;
-  options_.scrub_rows_per_second = 1'000'000;
-  options_.scrub_pause_seconds = 0;
-  options_.write_buffer = 64 << 10;
+  options_.scrub.mode = Scrub::in_background;
+  options_.scrub.rows_per_second = 1'000'000;
+  options_.scrub.pause_seconds = 0;
+  options_.flush.write_buffer_bytes = 64 << 10;
   open();
   ScrubStatus now;
   for (int i = 0; i < 3000 && now.progress.round < 3 && !HasFailure(); ++i) {
@@ -346,8 +346,8 @@ TEST_F(ScrubRounds, TheRateIsKept) {
   open();
   blocks(30);
   close();
-  options_.scrub = Scrub::in_background;
-  options_.scrub_rows_per_second = 40;
+  options_.scrub.mode = Scrub::in_background;
+  options_.scrub.rows_per_second = 40;
   const auto start = std::chrono::steady_clock::now();
   open();
   while (status().rows < 12) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -360,14 +360,14 @@ TEST_F(ScrubRounds, TheRateIsKept) {
 }
 
 TEST_F(ScrubRounds, OffClosedAndFailed) {
-  options_.scrub = Scrub::off;
+  options_.scrub.mode = Scrub::off;
   open();
   blocks(5);
   EXPECT_TRUE(fails(store_->scrub(5), ErrorCode::unsupported));
   EXPECT_FALSE(store_->scrub_status().value());
   close();
   EXPECT_FALSE(stdfs::exists(scrub_file()));
-  options_.scrub = Scrub::by_hand;
+  options_.scrub.mode = Scrub::by_hand;
   open();
   EXPECT_TRUE(fails(store_->scrub(0), ErrorCode::invalid_argument));
   step(3);

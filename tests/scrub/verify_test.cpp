@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <stop_token>
 #include <thread>
 
 #include "base/failpoint.hpp"
@@ -177,7 +178,7 @@ TEST_F(Verify, PendingWritesAreNotInItAndAFailedStoreRefuses_V2) {
 }
 
 TEST_F(Verify, OfAViewWhileTheWriterGoesOn) {
-  options_.write_buffer = 32 << 10;
+  options_.flush.write_buffer_bytes = 32 << 10;
   open();
   blocks(30);
   std::atomic<bool> stop{false};
@@ -211,7 +212,7 @@ TEST_F(Verify, ProgressRateAndCancelling) {
   }
   VerifyOptions options;
   std::uint64_t last = 0;
-  options.progress = [&](std::uint64_t now, std::uint64_t total) {
+  options.progress = [&](std::string_view, std::uint64_t now, std::uint64_t total) {
     EXPECT_GE(now, last);
     EXPECT_EQ(total, rows);
     last = now;
@@ -219,13 +220,13 @@ TEST_F(Verify, ProgressRateAndCancelling) {
   ASSERT_OK(store_->verify(options));
   EXPECT_EQ(last, rows);
   // Much slower than the test may take: it ends because it is cancelled.
-  std::atomic<bool> cancel{false};
+  std::stop_source cancel;
   options.progress = {};
   options.rows_per_second = 1;
-  options.cancel = &cancel;
+  options.stop = cancel.get_token();
   std::thread interrupter([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    cancel = true;
+    cancel.request_stop();
   });
   EXPECT_TRUE(fails(store_->verify(options), ErrorCode::cancelled));
   interrupter.join();

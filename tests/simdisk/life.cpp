@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/internals.hpp"
 #include "changelog/log_walk.hpp"
 #include "layout/generation.hpp"
 #include "store/commit_store.hpp"
@@ -19,12 +20,12 @@ Options sim_options(Durability durability) {
   options.create_if_missing = true;
   options.durability = durability;
   options.group_blocks = 3;
-  options.write_buffer = 1ULL << 20;
-  options.block_cache = 1ULL << 20;
-  options.row_cache = 64ULL << 10;
+  options.flush.write_buffer_bytes = 1ULL << 20;
+  options.cache.block_cache_bytes = 1ULL << 20;
+  options.cache.row_cache_bytes = 64ULL << 10;
   options.segment_bytes = 2048;  // one or two blocks
-  options.snapshot_interval = 0;
-  options.snapshot_keep = 1;
+  options.snapshot.interval = 0;
+  options.snapshot.keep = 1;
   options.threads = 1;
   return options;
 }
@@ -57,7 +58,7 @@ void Life::begin(const std::string& phase) {
 
 bool Life::running() const {
   return store_ && disk_.crashes() == crashes_ &&
-         !const_cast<CommitStore&>(*store_).impl().core().fault().failed();
+         !Internals::impl(const_cast<CommitStore&>(*store_)).core().fault().failed();
 }
 
 void Life::note(const Error& error) {
@@ -184,7 +185,7 @@ void Life::close() {
 }
 
 void Life::settle() {
-  if (store_) static_cast<void>(store_->impl().core().quiesce());
+  if (store_) static_cast<void>(Internals::impl(*store_).core().quiesce());
 }
 
 void Life::expect_right() {

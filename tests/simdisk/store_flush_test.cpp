@@ -126,7 +126,7 @@ TEST_F(StoreRows, DatabasesFarApart) {
     for (const bool pruned : {false, true}) {
       SCOPED_TRACE("databases " + std::to_string(lost) + (pruned ? ", log pruned" : ""));
       Options options = options_;
-      options.snapshot_keep = 0;
+      options.snapshot.keep = 0;
       SimDisk disk;
       Life life(disk, oracle_, options);
       life.open();
@@ -157,7 +157,7 @@ TEST_F(StoreRows, DatabasesFarApart) {
 
 // C10, with the snapshot lost too: no way is left to reach the version, and the error says so.
 TEST_F(StoreRows, DatabasesFarApartAndNoSnapshot) {
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   Life life(disk_, oracle_, options_);
   life.open();
   life.commits(2);

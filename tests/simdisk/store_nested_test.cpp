@@ -85,14 +85,14 @@ class Nested {
         oracle_(7),
         options_(sim_options(one_in(random_, 3) ? Durability::process : Durability::sync)) {
     // Makes replay flush on its way, so that several databases advance in steps.
-    options_.max_lag_blocks = 2;
+    options_.flush.max_lag_blocks = 2;
   }
 
   void run() {
     SimDisk disk;
     {
       Options first = options_;
-      first.max_lag_blocks = 10'000;
+      first.flush.max_lag_blocks = 10'000;
       Life life(disk, oracle_, first);
       disk.crash_at(300 + below(random_, 600), any_mode(random_), random_());
       script(life);

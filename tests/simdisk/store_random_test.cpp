@@ -28,12 +28,12 @@ Options random_options(Random& random) {
   Options options = sim_options(
       any_of(random, {Durability::sync, Durability::sync, Durability::process, Durability::group}));
   options.group_blocks = any_of(random, {1U, 4U});
-  options.write_buffer = any_of<std::uint64_t>(random, {4 << 10, 1 << 20});
+  options.flush.write_buffer_bytes = any_of<std::uint64_t>(random, {4 << 10, 1 << 20});
   options.segment_bytes = any_of<std::uint64_t>(random, {1 << 10, 16 << 10, 1 << 20});
-  options.max_lag_blocks = any_of<std::uint64_t>(random, {2, 10'000});
-  options.snapshot_interval = any_of<std::uint64_t>(random, {0, 0, 5});
-  options.snapshot_keep = any_of(random, {0U, 1U, 2U});
-  options.row_cache = any_of<std::uint64_t>(random, {0, 64 << 10});
+  options.flush.max_lag_blocks = any_of<std::uint64_t>(random, {2, 10'000});
+  options.snapshot.interval = any_of<std::uint64_t>(random, {0, 0, 5});
+  options.snapshot.keep = any_of(random, {0U, 1U, 2U});
+  options.cache.row_cache_bytes = any_of<std::uint64_t>(random, {0, 64 << 10});
   return options;
 }
 

@@ -4,6 +4,7 @@
 #include <future>
 
 #include "base/failpoint.hpp"
+#include "base/internals.hpp"
 #include "store/commit_store.hpp"
 #include "store/test_store.hpp"
 
@@ -15,7 +16,7 @@ constexpr unsigned kRows = 3000;
 constexpr std::uint64_t kTooFewBytes = 8 << 10;
 
 block::AbsentKeyFilter& absent_key_filter(CommitStore& store) {
-  return store.impl().core().absent_key_filter();
+  return Internals::impl(store).core().absent_key_filter();
 }
 
 /// New slots of one account.
@@ -44,9 +45,9 @@ class TwoStores : public ::testing::Test {
       store::must(store.close());
     }
     Options options;
-    options.key_filter = most_bytes;
+    options.cache.key_filter_bytes = most_bytes;
     with_.emplace(store::must(CommitStore::open(dir_ / "with", options)));
-    options.key_filter = 0;
+    options.cache.key_filter_bytes = 0;
     without_.emplace(store::must(CommitStore::open(dir_ / "without", options)));
   }
   std::uint64_t commit(store::Block block) {
@@ -59,7 +60,7 @@ class TwoStores : public ::testing::Test {
 };
 
 TEST_F(TwoStores, AFilterOfARowsScanAnswersForNewKeys) {
-  open(Options{}.key_filter);
+  open(Options{}.cache.key_filter_bytes);
   EXPECT_EQ(commit(new_slots(2)), 0U) << "nothing is known of what was there before";
   absent_key_filter(*with_).wait();
   EXPECT_GT(with_->metrics().key_filter_memory, 0U);
@@ -91,7 +92,7 @@ TEST_F(TwoStores, WhatDoesNotFitIsLookedForInTables) {
 
 TEST_F(TwoStores, AScanThatFailsEndsIt) {
 #ifdef FLATKV_FAILPOINTS
-  open(Options{}.key_filter);
+  open(Options{}.cache.key_filter_bytes);
   failpoint::arm("absent_key_filter.scan", [] { return fail(ErrorCode::io, "a bad block"); });
   commit(new_slots(2));
   absent_key_filter(*with_).wait();
@@ -105,7 +106,7 @@ TEST_F(TwoStores, AScanThatFailsEndsIt) {
 
 TEST_F(TwoStores, AScanKeepsNoBuffers) {
 #ifdef FLATKV_FAILPOINTS
-  open(Options{}.key_filter);
+  open(Options{}.cache.key_filter_bytes);
   std::promise<void> reached;
   std::promise<void> go_on;
   failpoint::arm("absent_key_filter.scan", [&] {
@@ -113,7 +114,8 @@ TEST_F(TwoStores, AScanKeepsNoBuffers) {
     go_on.get_future().wait();
     return Status();
   });
-  std::weak_ptr<memtable::Memtable> buffer = with_->impl().core().state()->databases[2].active;
+  std::weak_ptr<memtable::Memtable> buffer =
+      Internals::impl(*with_).core().state()->databases[2].active;
   commit(new_slots(2));
   reached.get_future().wait();
   store::must(with_->flush());

@@ -19,8 +19,8 @@ Options any_options() {
   options.create_if_missing = true;
   options.durability = Durability::group;
   options.group_blocks = 4;
-  options.write_buffer = 16U << 10;
-  options.scrub = Scrub::by_hand;
+  options.flush.write_buffer_bytes = 16U << 10;
+  options.scrub.mode = Scrub::by_hand;
   return options;
 }
 

@@ -164,7 +164,7 @@ TEST_F(Failure, CloseThatCannotFlushLeavesNoCleanAndLosesNothing) {
 
 // docs/hazards.md#half-a-commit
 TEST_F(Failure, WaitingForAFlushComesBeforeTheRecord) {
-  options_.write_buffer = 4 << 10;
+  options_.flush.write_buffer_bytes = 4 << 10;
   std::mutex mutex;
   std::condition_variable changed;
   bool release = false;
@@ -232,8 +232,8 @@ TEST_F(Failure, ReplayThatIsInterruptedMovesNothingBackwards) {
   blocks(6);
   close();
   for (const char* name : order) restore_database(name);
-  options_.write_buffer = 4 << 10;  // flushes during replay
-  options_.max_lag_blocks = 2;
+  options_.flush.write_buffer_bytes = 4 << 10;  // flushes during replay
+  options_.flush.max_lag_blocks = 2;
   std::array<std::int64_t, 5> before{};
   for (unsigned nth = 1; nth < 40; nth += 3) {
     for (std::size_t i = 0; i < 5; ++i) before[i] = flushed(kNames[i]);
@@ -282,8 +282,8 @@ TEST_F(Failure, FailedSnapshotFailsNoCommit) {
 }
 
 TEST_F(Failure, ALevel0LimitBelowWhereCompactionsBeginHoldsNothingUp) {
-  options_.level0_limit = 0;
-  options_.write_buffer = 65'536;
+  options_.flush.level0_limit = 0;
+  options_.flush.write_buffer_bytes = 65'536;
   open();
   for (int i = 0; i < 30; ++i) {
     Changes changes;

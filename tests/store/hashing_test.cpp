@@ -278,7 +278,7 @@ TEST_F(Hashing, ReadErrorIsNeverNotFound) {
   block({many, Changes().nonce(address(1), 1)});
   close();
   damage_tables(working(path(), "storage"));
-  options_.row_cache = 0;
+  options_.cache.row_cache_bytes = 0;
   open();
   std::size_t errors = 0;
   for (std::uint64_t i = 0; i < 3000; i += 100) {

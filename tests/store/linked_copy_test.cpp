@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "flatkv/rollback.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
@@ -17,8 +17,8 @@ class LinkedCopy : public StoreFixture {
  protected:
   void SetUp() override {
     options_.segment_bytes = 64 << 10;  // the last one is not full at close
-    options_.scrub = Scrub::by_hand;
-    options_.snapshot_keep = 1;
+    options_.scrub.mode = Scrub::by_hand;
+    options_.snapshot.keep = 1;
     open();
     blocks(8);
     ASSERT_OK(store_->snapshot());

@@ -35,11 +35,11 @@ std::int64_t resident(const std::string& field) {
 Options memory_options() {
   Options options = small_options();
   options.create_if_missing = true;
-  options.row_cache = 0;
-  options.block_cache = 8 << 20;
-  options.write_buffer = 8 << 20;
-  options.max_lag_bytes = 1ULL << 40;
-  options.level0_limit = 100;
+  options.cache.row_cache_bytes = 0;
+  options.cache.block_cache_bytes = 8 << 20;
+  options.flush.write_buffer_bytes = 8 << 20;
+  options.flush.max_lag_bytes = 1ULL << 40;
+  options.flush.level0_limit = 100;
   return options;
 }
 
@@ -101,7 +101,7 @@ Status ordinary_blocks(CommitStore& store, int count) {
 int delete_mode(const std::vector<std::string>& arguments, const Reporter& reporter) {
   const auto how = static_cast<How>(std::stoi(arguments.at(1)));
   Options options = memory_options();
-  if (how == How::scrubbed) options.scrub = Scrub::by_hand;
+  if (how == How::scrubbed) options.scrub.mode = Scrub::by_hand;
   const std::int64_t before_open = resident("VmHWM");
   auto store = CommitStore::open(arguments.at(0), options);
   if (!store) return 2;
@@ -195,7 +195,7 @@ TEST_P(ManyOldValues, AreLetGoAndTheRootIsRight) {
     return Bytes(number % 3 == 0 ? 3000 : 900, static_cast<std::uint8_t>(number));
   };
   options_ = memory_options();
-  options_.scrub = GetParam();
+  options_.scrub.mode = GetParam();
   open();
   for (std::uint64_t i = 0; i < kRows;) {
     Changes changes;

@@ -7,7 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 

@@ -356,7 +356,7 @@ TEST_F(Recovery, UnusableWorkingCopyIsRebuiltFromTheNewestSnapshot) {
 }
 
 TEST_F(Recovery, LogRecordOfAPrunedVersionIsNoneNotAnError) {
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   reopen();
   blocks(20);
   const auto before = store_->log_record(1);  // the log is listed while it has all its segments

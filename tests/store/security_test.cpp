@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include "base/bytes.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -16,7 +16,7 @@ class Security : public StoreFixture {
  protected:
   void SetUp() override {
     options_.segment_bytes = 2048;
-    options_.snapshot_keep = 3;
+    options_.snapshot.keep = 3;
   }
 
   /// A closed store with two snapshots, several segments and tables.
@@ -57,7 +57,7 @@ void expect_private(const std::string& path) {
 
 TEST_F(Security, FilesAreForTheOwnerOnlyWhateverTheUmask) {
   const OpenUmask umask;
-  options_.write_buffer = 16 << 10;  // so that flushes and compactions happen
+  options_.flush.write_buffer_bytes = 16 << 10;  // so that flushes and compactions happen
   open();
   blocks(40);
   ASSERT_OK(store_->snapshot());
@@ -77,7 +77,7 @@ TEST_F(Security, FilesAreForTheOwnerOnlyWhateverTheUmask) {
   const std::string stream = directory_.path("state.zst");
   const auto view = store_->view();
   ASSERT_OK(view);
-  ASSERT_OK(export_to_file(*view, store_->account_rows(), stream));
+  ASSERT_OK(export_to_file(*view, stream));
   struct stat info{};
   ASSERT_EQ(::stat(stream.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777U, 0600U);

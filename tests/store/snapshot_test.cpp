@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/failpoint.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -63,7 +63,7 @@ class SnapshotsOfAStore : public StoreFixture {
 #ifdef FLATKV_FAILPOINTS
 
 TEST_F(SnapshotsOfAStore, CommitsAndReadersGoOnWhileOneIsWritten) {
-  options_.snapshot_interval = 10;
+  options_.snapshot.interval = 10;
   for (const char* site : {"snapshot.begun", "snapshot.checkpointed",
                            "layout.snapshot.before_manifest", "layout.snapshot.before_rename"}) {
     SCOPED_TRACE(site);
@@ -94,7 +94,7 @@ TEST_F(SnapshotsOfAStore, CommitsAndReadersGoOnWhileOneIsWritten) {
 }
 
 TEST_F(SnapshotsOfAStore, AFailedAutomaticOneIsReportedAndTriedAtTheNextInterval) {
-  options_.snapshot_interval = 5;
+  options_.snapshot.interval = 5;
   open();
   failpoint::arm("snapshot.checkpointed",
                  []() -> Status { return fail(ErrorCode::no_space, "injected"); });
@@ -111,7 +111,7 @@ TEST_F(SnapshotsOfAStore, AFailedAutomaticOneIsReportedAndTriedAtTheNextInterval
 }
 
 TEST_F(SnapshotsOfAStore, AFailureToPruneFailsNeitherSnapshotNorStore) {
-  options_.snapshot_keep = 0;
+  options_.snapshot.keep = 0;
   open();
   blocks(5);
   failpoint::arm("layout.snapshot.before_remove",
@@ -129,7 +129,7 @@ TEST_F(SnapshotsOfAStore, AFailureToPruneFailsNeitherSnapshotNorStore) {
 #endif
 
 TEST_F(SnapshotsOfAStore, TheLogReachesFromTheOldestKeptOneToTheTip) {
-  options_.snapshot_keep = 1;
+  options_.snapshot.keep = 1;
   open();
   std::map<std::int64_t, State> states = {{0, model_.committed()}};
   const auto more = [&](int count) {
@@ -168,8 +168,8 @@ TEST_F(SnapshotsOfAStore, TheLogReachesFromTheOldestKeptOneToTheTip) {
 }
 
 TEST_F(SnapshotsOfAStore, WhatAKillCostsIsBoundedByMaxLag) {
-  options_.max_lag_blocks = 10;
-  options_.write_buffer = 64 << 20;
+  options_.flush.max_lag_blocks = 10;
+  options_.flush.write_buffer_bytes = 64 << 20;
   open();
   blocks(95);
   std::uint64_t flushes = 0;

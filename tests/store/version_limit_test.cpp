@@ -6,10 +6,10 @@
 #include <limits>
 
 #include "base/version_arithmetic.hpp"
-#include "flatkv/bisect.hpp"
-#include "flatkv/inspect.hpp"
-#include "flatkv/rollback.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/bisect.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -22,7 +22,7 @@ class VersionLimit : public StoreFixture {
   void SetUp() override {
     options_.create.initial_version = kLastVersion - 2;
     options_.segment_bytes = 1;  // each block has a segment
-    options_.max_lag_blocks = std::numeric_limits<std::uint64_t>::max();
+    options_.flush.max_lag_blocks = std::numeric_limits<std::uint64_t>::max();
     open();
     for (std::int64_t version = kLastVersion - 2; version < kLastVersion; ++version) {
       commit(version);

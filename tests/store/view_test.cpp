@@ -79,8 +79,8 @@ TEST_F(Views, LockIsHeldUntilTheLastViewIsGone) {
 
 // docs/hazards.md#stale-cache-entry
 TEST_F(Views, StaleCacheEntryIsNeverServed) {
-  options_.row_cache = 256 << 10;
-  options_.write_buffer = 32 << 10;  // so that flushes never stop
+  options_.cache.row_cache_bytes = 256 << 10;
+  options_.flush.write_buffer_bytes = 32 << 10;  // so that flushes never stop
   open();
   const Pools few{4, 4, 4, 20};
   std::atomic<bool> stop = false;
@@ -134,7 +134,7 @@ TEST_F(Views, StaleCacheEntryIsNeverServed) {
 }
 
 TEST_F(Views, ReadersAddUpToTheRootOfTheirVersion) {
-  options_.write_buffer = 32 << 10;
+  options_.flush.write_buffer_bytes = 32 << 10;
   open();
   blocks(3);
   std::atomic<bool> stop = false;
@@ -171,7 +171,7 @@ TEST_F(Views, ReadersAddUpToTheRootOfTheirVersion) {
 
 TEST_F(Views, TooMuchKeptByViewsIsRefusedAndComesBack) {
   options_.max_view_bytes = 1 << 20;
-  options_.write_buffer = 1 << 20;
+  options_.flush.write_buffer_bytes = 1 << 20;
   open();
   std::vector<ReadView> kept;
   bool refused = false;
@@ -220,7 +220,7 @@ TEST_F(Views, NothingIsKeptByViewsThatAreNotThere) {
 }
 
 TEST_F(Views, AFlushedBufferGoesWithoutAnotherBlock) {
-  options_.write_buffer = 1 << 20;  // fewer pages are kept for reuse than the block has
+  options_.flush.write_buffer_bytes = 1 << 20;  // fewer pages are kept for reuse than the block has
   open();
   block({large_block(0)});
   ASSERT_OK(store_->flush());
@@ -268,7 +268,7 @@ TEST_F(Views, IteratorsAreCountedLikeViews) {
 }
 
 TEST_F(Views, OneBufferIsCountedOnceHoweverManyKeepIt) {
-  options_.write_buffer = 64U << 20;  // no flush before the one below
+  options_.flush.write_buffer_bytes = 64U << 20;  // no flush before the one below
   open();
   block({large_block(0)});
   std::vector<ReadView> kept;

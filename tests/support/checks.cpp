@@ -117,10 +117,10 @@ AssertionResult commit_both(CommitStore& store, Model& model, const std::vector<
 Options small_options() {
   Options options;
   options.durability = Durability::process;
-  options.write_buffer = 4ULL << 20;
-  options.block_cache = 8ULL << 20;
-  options.row_cache = 1ULL << 20;
-  options.snapshot_interval = 0;
+  options.flush.write_buffer_bytes = 4ULL << 20;
+  options.cache.block_cache_bytes = 8ULL << 20;
+  options.cache.row_cache_bytes = 1ULL << 20;
+  options.snapshot.interval = 0;
   options.threads = 2;
   return options;
 }

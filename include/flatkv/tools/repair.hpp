@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <span>
+#include <stop_token>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/progress.hpp"
+#include "flatkv/tools/transfer.hpp"
 
 // Repair of damaged databases.
 namespace FLATKV_API flatkv {
@@ -22,13 +22,13 @@ struct RepairOptions {
   /// An exported state to take the rows from instead of a snapshot: a state of this store's chain,
   /// at a version from which the log leads on. Borrowed; read to its end. Not for `metadata`.
   ByteSource* stream = nullptr;
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, for replay; at most 2^47
-  std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, for replay
-  std::uint32_t threads = 0;  ///< for scans and hashing; 0: one per core; at most 1024
-  const std::atomic<bool>* cancel = nullptr;  ///< until the swap: set to stop with `cancelled`
-  /// `what` names the step; `done` and `total` count its rows or blocks. Called from any thread,
-  /// never from two at once.
-  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress;
+  /// The same in a file, decompressed if its name ends in `.zst`. Not together with `stream`.
+  std::string stream_file{};
+  std::uint64_t block_cache_bytes = 256ULL << 20;   ///< bytes, for replay; at most 2^47
+  std::uint64_t write_buffer_bytes = 128ULL << 20;  ///< bytes, for replay
+  std::uint32_t threads = 0;    ///< for scans and hashing; 0: one per core; at most 1024
+  std::stop_token stop;         ///< until the swap: request to end with `cancelled`
+  ProgressCallback progress{};  ///< counts the rows or blocks of a step
   LogCallback log{};
 };
 
@@ -36,7 +36,7 @@ struct RepairOptions {
 enum class RepairSource : std::uint8_t {
   none,        ///< nothing was rebuilt
   snapshot,    ///< a snapshot in which the database verifies by a full scan
-  stream,      ///< RepairOptions::stream
+  stream,      ///< RepairOptions::stream or stream_file
   local_meta,  ///< `metadata`: the LocalMetas of the four others, each confirmed by the log or a
                ///< snapshot
 };
@@ -60,34 +60,25 @@ struct RepairReport {
   std::optional<Error> refusal;
 };
 
-/// Rebuilds one database of a store that nobody has open, whether the store opens or not. Takes its
-/// rows from the newest snapshot in which it verifies by a full scan (or from a stream), replays
-/// the log, compares each block with its record, and proves the result by a full scan of what is on
-/// disk. Carries the other databases over unchanged. Builds everything beside the live state and
-/// swaps it in whole: a crash at any moment leaves either the old or the new state, and repair can
-/// be run again. Afterwards the store is at the version where the log ends, with a snapshot there;
-/// snapshots in which the database does not verify are gone. If the database verifies, nothing is
-/// changed.
+/// Rebuilds those of `databases` that are damaged, in a store that nobody has open, whether it
+/// opens or not. Takes the rows of each from the newest snapshot in which it verifies by a full
+/// scan (or all from a stream), replays the log, compares each block with its record, and proves
+/// the result by a full scan of what is on disk. Carries the other databases over unchanged, and
+/// those that verify. Builds everything beside the live state and swaps it in whole: a crash at any
+/// moment leaves either the old or the new state, and repair can be run again. Afterwards the store
+/// is at the version where the log ends, with a snapshot there; snapshots in which a repaired
+/// database does not verify are gone. If all verify, nothing is changed.
+///
+/// Name all damaged databases in one call: the repair of one relies on the others, so two calls
+/// would wait for each other. Returns one report for each database, in the order given.
 ///
 /// Errors, with nothing changed: corruption (no source is left, or something else is damaged too;
 /// the message says what, and what could help), log_gap (the log does not lead from a source to its
 /// end), log_behind, version_mismatch and foreign_store (the stream), invalid_argument, not_found,
 /// locked, import_incomplete, format_too_new, io, no_space, permission, cancelled. An error of the
 /// last step, the swap, may leave either state.
-Result<RepairReport> repair_databases(const std::string& store, Database database,
-                                      const RepairOptions& options = {});
-
-/// Repairs several databases in one run. Needed if more than one is damaged: the repair of one
-/// relies on the others, so two separate repairs would wait for each other. Rebuilds each damaged
-/// database from the newest snapshot in which it verifies, or all from the stream; carries over
-/// those that verify. Keeps the snapshots in which all repaired databases verify. Returns one
-/// report for each database, in the order given.
 Result<std::vector<RepairReport>> repair_databases(const std::string& store,
-                                                   const std::vector<Database>& databases,
+                                                   std::span<const Database> databases,
                                                    const RepairOptions& options = {});
-
-/// `repair` with the stream in a file, decompressed if its name ends in `.zst`.
-Result<RepairReport> repair_from_file(const std::string& store, Database database,
-                                      const std::string& file, RepairOptions options = {});
 
 }  // namespace flatkv

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,8 +14,9 @@
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
+#include "flatkv/progress.hpp"
 #include "flatkv/roots.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "flatkv/view.hpp"
 
 // Digests of states, which find where two states differ even if only files can be exchanged
@@ -28,11 +29,10 @@ struct DigestOptions {
   /// Ranges with at most this many rows are not split. 0: the least power of two with which the
   /// digest of a database takes about 96 KiB; that depends on the rows alone.
   std::uint64_t leaf_rows = 0;
-  std::uint32_t threads = 0;                  ///< 0: one per core; at most 1024
-  std::uint64_t rows_per_second = 0;          ///< 0: no limit
-  const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null
-  /// Rows scanned and rows in all. Called from any thread, never from two at once.
-  std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
+  std::uint32_t threads = 0;          ///< 0: one per core; at most 1024
+  std::uint64_t rows_per_second = 0;  ///< 0: no limit
+  std::stop_token stop;               ///< request to end with `cancelled`
+  ProgressCallback progress{};        ///< counts rows scanned
 };
 
 /// Hashes of the key ranges of a state, from one scan of its rows: equal rows give equal digests,
@@ -72,8 +72,7 @@ class StateDigest {
 /// store records are no error: see StateDigest::proven. Errors: those of reading, `cancelled`, and
 /// `invalid_argument` for the metadata database, a range without a database, or a `leaf_rows` that
 /// makes the digest larger than 16 MiB.
-Result<StateDigest> digest_state(const ReadView& view, AccountRows account_rows,
-                                 const DigestOptions& options = {});
+Result<StateDigest> digest_state(const ReadView& view, const DigestOptions& options = {});
 
 /// Reads an encoded digest. `corruption` if it is larger than 64 MiB; otherwise as `decode`, and
 /// errors of the source.
@@ -107,6 +106,6 @@ struct RowDifference {
 /// `visit`, in order. Errors: what `visit` returns, those of reading, `cancelled`.
 Status diff_rows(const ReadView& a, const ReadView& b, const RangeDifference& range,
                  const std::function<Status(const RowDifference&)>& visit,
-                 const std::atomic<bool>* cancel = nullptr);
+                 std::stop_token stop = {});
 
 }  // namespace flatkv

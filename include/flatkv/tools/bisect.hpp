@@ -2,24 +2,24 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
-#include "flatkv/digest.hpp"
 #include "flatkv/export.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/progress.hpp"
+#include "flatkv/tools/digest.hpp"
+#include "flatkv/tools/inspect.hpp"
 
 // The block at which two nodes diverge, and the keys that differ there. Works beside writers.
 namespace FLATKV_API flatkv {
 
 struct BisectOptions {
-  const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null
-  /// Blocks compared and blocks in all; called on the calling thread.
-  std::function<void(std::uint64_t blocks, std::uint64_t total)> progress;
+  std::stop_token stop;         ///< request to end with `cancelled`
+  ProgressCallback progress{};  ///< counts blocks compared
 };
 
 /// Where two logs diverge, by their roots lines. Only reading in order finds the first difference:

@@ -2,19 +2,19 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
+#include "flatkv/progress.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/view.hpp"
 
@@ -74,9 +74,8 @@ struct StreamSummary {
 };
 
 struct TransferOptions {
-  const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled`; may be null
-  /// Rows so far and rows in all; called on the calling thread.
-  std::function<void(std::uint64_t rows, std::uint64_t total)> progress;
+  std::stop_token stop;         ///< request to end with `cancelled`
+  ProgressCallback progress{};  ///< counts rows; called on the calling thread
 };
 
 /// What the receiver trusts: nothing; a root alone, which does not say in which database a row
@@ -91,13 +90,12 @@ struct TrustedRoots {
 /// Writes the state of a view; equal states give equal bytes. Memory does not depend on its size.
 /// `account_rows` is the store's option. Errors: those of reading and of the sink, `corruption` if
 /// a scan counts other rows than the store records, `cancelled`.
-Status export_state(const ReadView& view, AccountRows account_rows, ByteSink& sink,
-                    const TransferOptions& options = {});
+Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions& options = {});
 
 /// As export_state, into a file, compressed if its name ends in `.zst`. Writes `path`-tmp, syncs it
 /// and renames it, so an interrupted export leaves no file at `path`. Replaces an existing file;
 /// `invalid_argument` for anything else.
-Status export_to_file(const ReadView& view, AccountRows account_rows, const std::string& path,
+Status export_to_file(const ReadView& view, const std::string& path,
                       const TransferOptions& options = {});
 
 /// Verifies a whole stream without a store: digests, order, counts, lengths, all five checksums

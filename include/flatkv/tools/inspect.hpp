@@ -2,11 +2,11 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -34,8 +34,11 @@ class LogBlock {
   /// Empty unless the block was read with changes. Valid as long as this object or a copy of it.
   std::span<const NamedChangeSet> change_sets() const noexcept;
 
+ private:
+  friend class LogReader;
+  friend struct Internals;
   struct Impl;
-  std::shared_ptr<const Impl> impl;
+  std::shared_ptr<const Impl> impl_;
 };
 
 /// Reads the changelog of a store, oldest block first, with or without the change sets. An
@@ -150,7 +153,7 @@ struct HostLimits {
   unsigned cores = 1;        ///< likewise; the CPU affinity counts too
   std::string cores_from;    ///< likewise, or "the affinity"
   std::uint64_t descriptors = 0;  ///< open files: the soft RLIMIT_NOFILE
-  std::uint64_t row_cache = 0;    ///< bytes that Options::kAutoCache stands for
+  std::uint64_t row_cache = 0;    ///< bytes that CacheOptions::kAutomatic stands for
 };
 HostLimits host_limits();
 
@@ -169,13 +172,13 @@ struct ReadOnlyOptions {
   std::optional<std::int64_t> at;  ///< the newest version if not set
   /// Directory for the clone; if empty, the store's. Clones of dead readers in it are removed.
   std::string scratch;
-  std::uint64_t block_cache = 64ULL << 20;  ///< bytes; at most 2^47
-  std::uint64_t write_buffer = 128ULL << 20;
+  std::uint64_t block_cache_bytes = 64ULL << 20;  ///< bytes; at most 2^47
+  std::uint64_t write_buffer_bytes = 128ULL << 20;
   std::uint32_t threads = 0;             ///< 0 is one per core; at most 1024
   bool strict = false;                   ///< for `apply`, as Options::strict
   StrictExceptions strict_exceptions{};  ///< likewise
   /// Checked between replayed blocks; may be set by any thread.
-  const std::atomic<bool>* cancel = nullptr;
+  std::stop_token stop;
   LogCallback log;
 };
 
@@ -206,10 +209,19 @@ class ReadOnlyStore {
   Result<Roots> working_roots() const;
   void discard() noexcept;
 
-  struct Impl;
-  explicit ReadOnlyStore(std::unique_ptr<Impl> impl);
+  /// The reads of ReadView, with pending writes on top.
+  Result<std::optional<Bytes>> get(ByteView external_key) const;
+  Result<std::vector<std::optional<Bytes>>> get_many(std::span<const ByteView> external_keys) const;
+  Result<std::optional<Account>> account(const Address& address) const;
+  Result<std::optional<Bytes>> storage(const Address& address, const Slot& slot) const;
+  Result<std::optional<Bytes>> code(const Address& address) const;
+  Result<std::optional<Bytes>> row(Database database, ByteView internal_key) const;
+  Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
  private:
+  friend struct Internals;
+  struct Impl;
+  explicit ReadOnlyStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
+#include "flatkv/progress.hpp"
 #include "flatkv/store.hpp"
-#include "flatkv/transfer.hpp"
+#include "flatkv/tools/transfer.hpp"
 
 // Import of the changelog of a Sei FlatKV node.
 namespace FLATKV_API flatkv {
@@ -19,10 +21,10 @@ struct SeiLogOptions {
   bool balances = false;
   /// Refuse (`invalid_argument`) a log with what strict mode refuses, as Options::strict.
   bool strict = false;
-  StrictExceptions strict_exceptions{};       ///< likewise
-  const std::atomic<bool>* cancel = nullptr;  ///< set to stop with `cancelled` between blocks
-  /// Called after each block on the calling thread.
-  std::function<void(std::int64_t version, std::int64_t last)> progress;
+  StrictExceptions strict_exceptions{};  ///< likewise
+  std::stop_token stop;                  ///< request to end with `cancelled` between blocks
+  /// Called on the calling thread after each block, with its version and the last one.
+  ProgressCallback progress{};
 };
 
 /// A check alone leaves `committed` and `held` 0.

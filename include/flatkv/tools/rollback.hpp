@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
+#include <stop_token>
 #include <string>
-#include <string_view>
 
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
 #include "flatkv/options.hpp"
+#include "flatkv/progress.hpp"
 
 // Goes back to an older version.
 namespace FLATKV_API flatkv {
 
 struct RollbackOptions {
-  std::uint64_t block_cache = 256ULL << 20;   ///< bytes, during replay; at most 2^47
-  std::uint64_t write_buffer = 128ULL << 20;  ///< bytes, likewise
-  std::uint32_t threads = 0;                  ///< 0 is one per core; at most 1024
+  std::uint64_t block_cache_bytes = 256ULL << 20;   ///< bytes, during replay; at most 2^47
+  std::uint64_t write_buffer_bytes = 128ULL << 20;  ///< bytes, likewise
+  std::uint32_t threads = 0;                        ///< 0 is one per core; at most 1024
   /// Checked between blocks until the final swap; may be set by any thread.
-  const std::atomic<bool>* cancel = nullptr;
-  /// `what` names the step; `done` and `total` count its blocks and are both 0 for a step without
-  /// blocks. Called on the caller's thread.
-  std::function<void(std::string_view what, std::uint64_t done, std::uint64_t total)> progress{};
+  std::stop_token stop;
+  ProgressCallback progress{};  ///< counts blocks; called on the calling thread
   LogCallback log{};
 };
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "flatkv/error.hpp"
+#include "flatkv/export.hpp"
+
+namespace FLATKV_API flatkv {
+
+/// Threads that hash rows for one store or several. Implement it to let stores use the threads of
+/// the program around them. A store keeps its executor until its last task has ended. Functions may
+/// be called by any thread.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// How many tasks it can run at the same time; ≥ 1.
+  virtual std::uint32_t threads() const noexcept = 0;
+  /// Runs `task` once, soon, on another thread than the caller's, and does not wait for it. A task
+  /// takes some hundred microseconds, never throws and never waits for another task. May throw
+  /// std::bad_alloc without having taken the task: the caller then does the work itself.
+  virtual void run(std::function<void()> task) = 0;
+};
+
+/// The executor of stores that are given none: one for the process, with a thread per core that the
+/// process may use (CPU affinity and quota count). Never null.
+Result<std::shared_ptr<Executor>> shared_executor();
+
+/// A new executor that runs at most `threads` tasks at a time, 1 to 1024. `invalid_argument`,
+/// `out_of_memory`.
+Result<std::shared_ptr<Executor>> make_executor(std::uint32_t threads);
+
+}  // namespace flatkv

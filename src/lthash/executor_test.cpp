@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flatkv/executor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "base/machine.hpp"
+#include "lthash/batch.hpp"
+#include "lthash/hashing_share.hpp"
+#include "lthash/summation.hpp"
+
+namespace flatkv::lthash {
+namespace {
+
+/// Keeps tasks until it is told to run them, or refuses them.
+class HeldExecutor : public Executor {
+ public:
+  explicit HeldExecutor(std::uint32_t threads, bool refuses = false)
+      : threads_(threads), refuses_(refuses) {}
+  std::uint32_t threads() const noexcept override { return threads_; }
+  void run(std::function<void()> task) override {
+    ++asked;
+    if (refuses_) throw std::bad_alloc();
+    tasks.push_back(std::move(task));
+  }
+
+  int asked = 0;
+  std::vector<std::function<void()>> tasks;
+
+ private:
+  const std::uint32_t threads_;
+  const bool refuses_;
+};
+
+/// Enough rows for several parts.
+LtHash sum_of_many(Summation& summation) {
+  static const std::vector<Bytes> keys = [] {
+    std::vector<Bytes> made(1'000, Bytes(52));
+    for (std::size_t i = 0; i < made.size(); ++i)
+      made[i][0] = static_cast<std::uint8_t>(i), made[i][1] = static_cast<std::uint8_t>(i >> 8U);
+    return made;
+  }();
+  LtHash sum;
+  for (const Bytes& key : keys) summation.add(sum, {key, {}, key});
+  summation.wait();
+  return sum;
+}
+
+LtHash expected() {
+  Summation alone(std::make_shared<HashingShare>(nullptr, 1));
+  return sum_of_many(alone);
+}
+
+TEST(Executor, RunsEachTaskOnAnotherThread) {
+  const auto executor = make_executor(2);
+  ASSERT_TRUE(executor);
+  EXPECT_EQ((*executor)->threads(), 2U);
+  std::atomic<int> elsewhere = 0;
+  const auto caller = std::this_thread::get_id();
+  for (int i = 0; i < 100; ++i) {
+    (*executor)->run([&] {
+      elsewhere += static_cast<int>(std::this_thread::get_id() != caller);
+      elsewhere.notify_one();
+    });
+  }
+  for (int seen = 0; seen != 100; seen = elsewhere) elsewhere.wait(seen);
+}
+
+TEST(Executor, TheSharedOneIsOneAndHasAThreadPerCore) {
+  const auto first = shared_executor();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(*first, *shared_executor());
+  EXPECT_EQ((*first)->threads(), machine().cores);
+}
+
+TEST(Executor, NumbersOfThreadsThatCannotBeAreRefused) {
+  for (const std::uint32_t threads : {0U, 1'025U, ~0U}) {
+    const auto made = make_executor(threads);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, ErrorCode::invalid_argument);
+  }
+}
+
+TEST(HashingShare, ASumUsesItsOwnExecutorAndNoMoreThreadsThanItsShare) {
+  const auto executor = std::make_shared<HeldExecutor>(8);
+  const auto share = std::make_shared<HashingShare>(executor, 3);
+  EXPECT_EQ(share->threads(), 3U);
+  Summation summation(share);
+  EXPECT_EQ(sum_of_many(summation), expected());
+  EXPECT_EQ(executor->asked, 2) << "the calling thread is the third";
+  for (auto& task : executor->tasks) task();  // late, and there is nothing left to do
+}
+
+TEST(HashingShare, SharesDoNotDependOnEachOther) {
+  const auto executor = std::make_shared<HeldExecutor>(8);
+  HashingShare small(executor, 2);
+  HashingShare all(executor);
+  EXPECT_EQ(small.threads(), 2U);
+  EXPECT_EQ(all.threads(), 8U);
+  EXPECT_EQ(HashingShare(executor, 100).threads(), 8U);
+  {
+    const CoreTaken taken(all);
+    EXPECT_EQ(all.threads(), 7U);
+    EXPECT_EQ(small.threads(), 2U);
+  }
+  EXPECT_EQ(all.threads(), 8U);
+}
+
+TEST(HashingShare, ATaskThatIsRefusedIsDoneByTheCaller) {
+  const auto executor = std::make_shared<HeldExecutor>(8, true);
+  Summation summation(std::make_shared<HashingShare>(executor));
+  EXPECT_EQ(sum_of_many(summation), expected());
+  EXPECT_GT(executor->asked, 0);
+}
+
+}  // namespace
+}  // namespace flatkv::lthash

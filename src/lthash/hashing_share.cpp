@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lthash/hashing_share.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "base/fork.hpp"
+
+namespace flatkv::lthash {
+namespace {
+
+std::shared_ptr<Executor> or_shared(std::shared_ptr<Executor> executor) {
+  if (executor) return executor;
+  auto shared = shared_executor();
+  if (!shared) throw std::bad_alloc();
+  return *std::move(shared);
+}
+
+}  // namespace
+
+HashingShare::HashingShare(std::shared_ptr<Executor> executor, std::size_t threads)
+    : executor_(or_shared(std::move(executor))), threads_(threads) {}
+
+const std::shared_ptr<HashingShare>& HashingShare::of_process() {
+  static const auto& share = *new std::shared_ptr<HashingShare>(std::make_shared<HashingShare>());
+  return share;
+}
+
+std::size_t HashingShare::threads() const {
+  if (is_forked()) return 1;
+  const std::size_t there = executor_->threads();
+  const std::size_t set = threads_.load(std::memory_order_relaxed);
+  const std::size_t all = set == 0 ? there : std::min(set, there);
+  const std::size_t taken = cores_taken_.load(std::memory_order_relaxed);
+  return taken < all ? all - taken : 1;
+}
+
+}  // namespace flatkv::lthash
