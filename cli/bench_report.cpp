@@ -111,14 +111,15 @@ Json written_json(const bench::RunReport& report) {
   const std::uint64_t flushed = b.flushed_bytes - a.flushed_bytes;
   const std::uint64_t compacted = b.compaction_bytes - a.compaction_bytes;
   Json databases = Json::object();
-  for (std::size_t i = 0; i < b.flushed.size(); ++i) {
-    const std::uint64_t tables = b.flushed[i].tables - a.flushed[i].tables;
+  for (const Database database : kAllDatabases) {
+    const std::uint64_t tables = b.flushed[database].tables - a.flushed[database].tables;
     if (tables == 0) continue;
-    databases[std::string(to_string(static_cast<Database>(i)))] = {
+    databases[std::string(to_string(database))] = {
         {"flushes", tables},
-        {"bytes", b.flushed[i].bytes - a.flushed[i].bytes},
+        {"bytes", b.flushed[database].bytes - a.flushed[database].bytes},
         {"seconds",
-         static_cast<double>(b.flushed[i].nanoseconds - a.flushed[i].nanoseconds) * 1e-9}};
+         static_cast<double>(b.flushed[database].nanoseconds - a.flushed[database].nanoseconds) *
+             1e-9}};
   }
   return {{"payload", report.payload_bytes},
           {"log", log},

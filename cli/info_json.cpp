@@ -6,9 +6,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<Database, 4> kRowDatabases = {Database::account, Database::code,
-                                                   Database::storage, Database::legacy};
-
 template <class T>
 Json optional(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
@@ -65,8 +62,8 @@ Json to_json(const SnapshotInfo& snapshot) {
   }
   json["bytes"] = snapshot.bytes;
   if (snapshot.roots) json["roots"] = to_json(*snapshot.roots);
-  for (std::size_t i = 0; i < kRowDatabases.size(); ++i) {
-    json["databases"][std::string(to_string(kRowDatabases[i]))] = to_json(snapshot.stats[i]);
+  for (const Database database : kDataDatabases) {
+    json["databases"][std::string(to_string(database))] = to_json(snapshot.stats[database]);
   }
   return json;
 }
@@ -77,8 +74,8 @@ Json to_json(const ScrubProgress& scrub) {
                {"rows", scrub.rows},
                {"version", scrub.version},
                {"databases", Json::object()}};
-  for (const Database database : kRowDatabases) {
-    const auto& verdict = scrub.verdicts[static_cast<std::size_t>(database)];
+  for (const Database database : kDataDatabases) {
+    const auto& verdict = scrub.verdicts[database];
     if (!verdict) continue;
     json["databases"][std::string(to_string(database))] = {
         {"round", verdict->round}, {"version", verdict->version}, {"good", verdict->good}};

@@ -42,7 +42,7 @@ std::string scrub_text(const ScrubProgress& scrub) {
                                  scrub.round, scrub.rows, to_string(scrub.database), scrub.version);
   for (const Database database :
        {Database::account, Database::code, Database::storage, Database::legacy}) {
-    const auto& verdict = scrub.verdicts[static_cast<std::size_t>(database)];
+    const auto& verdict = scrub.verdicts[database];
     if (!verdict) continue;
     text += fmt::format("  {:<9} {} at version {}, round {}\n", to_string(database),
                         verdict->good ? "good" : "NOT GOOD", verdict->version, verdict->round);

@@ -126,7 +126,7 @@ void view_is(const ReadView& view, const State& state) {
   check(view.version() == state.version && view.roots() == roots_of(state));
   for (const Database database : kData) {
     check(view.stats(database) == state.stats(database));
-    rows_are(view.iterate(database), state.rows[static_cast<std::size_t>(database)], false);
+    rows_are(view.iterate(database), state.rows[database], false);
   }
 }
 
@@ -249,8 +249,7 @@ class Run {
     range.start = part();
     range.end = part();
     const Database database = kData[input_.byte() % 4U];
-    rows_are(store_->iterate(database, range),
-             within(model_.working().rows[static_cast<std::size_t>(database)], range),
+    rows_are(store_->iterate(database, range), within(model_.working().rows[database], range),
              input_.byte() % 2 == 0);
   }
 

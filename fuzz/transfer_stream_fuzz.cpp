@@ -164,8 +164,7 @@ void forged_rows(Input input) {
       good = good && (last.database < row.database ||
                       (last.database == row.database && compare_bytes(last.key, row.key) < 0));
     }
-    const auto i = static_cast<std::size_t>(row.database);
-    DatabaseStats& stats = header.summary.stats[i];
+    DatabaseStats& stats = header.summary.stats[row.database];
     ++stats.rows;
     stats.key_bytes += row.key.size();
     stats.value_bytes += row.value.size();
@@ -173,7 +172,7 @@ void forged_rows(Input input) {
   }
   for (const Row& row : rows) {
     const std::array<lthash::RowChange, 1> change = {{{row.key, {}, row.value}}};
-    lthash::accumulate(change, header.hashes[static_cast<std::size_t>(row.database)]);
+    lthash::accumulate(change, header.hashes[row.database]);
   }
   header.summary.roots = layout::roots_of(header.hashes);
   MemorySink sink;

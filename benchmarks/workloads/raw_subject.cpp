@@ -13,13 +13,12 @@ namespace {
 Result<state::Databases> open_databases(const std::string& generation, const Options& options) {
   const auto block_cache = rocks::make_block_cache(options.cache.block_cache_bytes);
   state::Databases databases;
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     rocks::DbOptions db;
     db.path = layout::database_path(layout::working_path(generation), which);
     db.which = which;
     db.block_cache = block_cache;
-    FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
-                  rocks::Db::open(db, rocks::Db::Mode::read_write));
+    FLATKV_ASSIGN(databases[which], rocks::Db::open(db, rocks::Db::Mode::read_write));
   }
   return databases;
 }
@@ -37,10 +36,10 @@ Result<std::shared_ptr<const state::State>> first_state(const std::string& path,
   state->lifetime =
       std::make_shared<state::OpenGeneration>(state::Environment{}, generation, databases,
                                               std::make_shared<layout::StoreLock>(std::move(lock)));
-  for (std::size_t i = 0; i < 4; ++i) {
-    state::DbState& own = state->databases[i];
+  for (const Database database : kDataDatabases) {
+    state::DbState& own = state->databases[database];
     own.active = std::make_shared<memtable::Memtable>();
-    FLATKV_ASSIGN(own.snapshot, databases[i]->snapshot());
+    FLATKV_ASSIGN(own.snapshot, databases[database]->snapshot());
     own.hash = std::make_shared<const LtHash>();
   }
   return state;
@@ -69,17 +68,19 @@ struct RawSubject::Impl {
     setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
       if (cache) cache->flushed(database, rows, version);
     };
-    for (std::size_t i = 0; i < 4 && cache; ++i) cache->start(static_cast<Database>(i), 0);
+    if (cache) {
+      for (const Database database : kDataDatabases) cache->start(database, 0);
+    }
     absent_key_filter.reached(published.load());
     flusher = std::make_unique<commit::Flusher>(std::move(setup));
   }
 
   /// The row changes of the pending block, kept for the hash floor while the block is.
   void keep_changes() {
-    for (std::size_t i = 0; i < 4; ++i) {
-      changes[i].clear();
-      for (const block::BlockRow& row : pending.tables()[i].rows) {
-        changes[i].push_back({row.key, row.old_value, row.value});
+    for (const Database database : kDataDatabases) {
+      changes[database].clear();
+      for (const block::BlockRow& row : pending.tables()[static_cast<std::size_t>(database)].rows) {
+        changes[database].push_back({row.key, row.old_value, row.value});
       }
     }
   }
@@ -97,9 +98,9 @@ struct RawSubject::Impl {
   block::RowLookup row_lookup;
   state::Published published;
   block::PendingBlock pending;
-  std::array<std::vector<lthash::RowChange>, 4> changes;
+  PerDataDatabase<std::vector<lthash::RowChange>> changes;
   lthash::Summation summation;
-  std::array<codec::Stats, 4> stats{};
+  PerDataDatabase<codec::Stats> stats{};
   std::int64_t frozen_at = 0;
   std::unique_ptr<commit::Flusher> flusher;
 };
@@ -107,9 +108,9 @@ struct RawSubject::Impl {
 void RawSubject::Impl::publish() {
   published.update([&](state::State& state) {
     ++state.version;
-    for (std::size_t i = 0; i < 4; ++i) {
-      state.databases[i].stats = stats[i];
-      state.databases[i].stats.version = state.version;
+    for (const Database database : kDataDatabases) {
+      state.databases[database].stats = stats[database];
+      state.databases[database].stats.version = state.version;
     }
   });
 }
@@ -126,11 +127,12 @@ void RawSubject::Impl::freeze() {
   commit::FrozenBatch batch;
   published.update([&](state::State& state) {
     batch.version = frozen_at = state.version;
-    for (std::size_t i = 0; i < 4; ++i) {
-      state::DbState& own = state.databases[i];
-      batch.parts[i] = {true, own.active, own.hash, own.stats};
+    for (const Database database : kDataDatabases) {
+      state::DbState& own = state.databases[database];
+      batch.parts[database] = {true, own.active, own.hash, own.stats};
       own.frozen.insert(own.frozen.begin(), std::move(own.active));
-      own.active = std::make_shared<memtable::Memtable>(batch.parts[i].rows->keys() * 5 / 4, pages);
+      own.active =
+          std::make_shared<memtable::Memtable>(batch.parts[database].rows->keys() * 5 / 4, pages);
     }
     batch.metadata = true;
   });
@@ -183,10 +185,11 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
 
 std::uint64_t RawSubject::hash_last() {
   impl_->keep_changes();
-  std::array<LtHash, 4> sums;
+  PerDataDatabase<LtHash> sums;
   const auto start = Clock::now();
-  for (std::size_t i = 0; i < 4; ++i) {
-    for (const auto& change : impl_->changes[i]) impl_->summation.add(sums[i], change);
+  for (const Database database : kDataDatabases) {
+    for (const auto& change : impl_->changes[database])
+      impl_->summation.add(sums[database], change);
   }
   impl_->summation.wait();
   return since(start);

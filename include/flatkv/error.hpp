@@ -7,16 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "flatkv/database.hpp"
 #include "flatkv/export.hpp"
 
 namespace FLATKV_API flatkv {
-
-/// The five databases of a store. The first four, the data databases, hold rows; `metadata` holds
-/// the global version and hash and copies of the four hashes.
-enum class Database : std::uint8_t { account, code, storage, legacy, metadata };
-
-/// "account", "code", "storage", "legacy" or "metadata".
-std::string_view to_string(Database database) noexcept;
 
 /// The kind of failure. Callers and scripts branch on this, never on the message.
 enum class ErrorCode : std::uint8_t {

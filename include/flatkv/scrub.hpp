@@ -30,7 +30,7 @@ struct ScrubProgress {
   std::uint64_t rows = 0;                 ///< rows of it that are done
   std::int64_t version = 0;               ///< at which these rows are known
   /// The last verdict on each data database; unset before the first.
-  std::array<std::optional<ScrubVerdict>, 4> verdicts;
+  PerDataDatabase<std::optional<ScrubVerdict>> verdicts;
 };
 
 /// A database that failed verification: it differs, or could not be read (`verdict.error`).

@@ -16,14 +16,6 @@
 
 namespace FLATKV_API flatkv {
 
-/// Rows, key bytes and value bytes of a database: internal keys and stored values.
-struct DatabaseStats {
-  std::uint64_t rows = 0;
-  std::uint64_t key_bytes = 0;
-  std::uint64_t value_bytes = 0;
-  bool operator==(const DatabaseStats&) const = default;
-};
-
 /// Limits an iteration to the rows with `prefix` in [start, end). All three are *internal* keys: an
 /// address (accounts and code), address ‖ slot (storage), or a whole legacy key. An empty one does
 /// not limit.

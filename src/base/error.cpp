@@ -7,12 +7,6 @@
 
 namespace flatkv {
 
-std::string_view to_string(Database database) noexcept {
-  static constexpr std::array<std::string_view, 5> kNames = {"account", "code", "storage", "legacy",
-                                                             "metadata"};
-  return kNames[static_cast<std::size_t>(database)];
-}
-
 std::string_view to_string(ErrorCode code) noexcept {
   static constexpr std::array<std::string_view, 17> kNames = {
       "invalid_argument", "not_found",         "locked",           "corruption",

@@ -113,8 +113,8 @@ void AbsentKeyFilter::reached(const std::shared_ptr<const state::State>& state) 
     const Keys& keys = keys_[i];
     if (keys.phase != Phase::idle) continue;
     const auto database = static_cast<Database>(i);
-    const std::uint64_t rows = state->databases[i].stats.rows;
-    const bool due = holds_nothing(state->databases[i]) ||
+    const std::uint64_t rows = state->of(database).stats.rows;
+    const bool due = holds_nothing(state->of(database)) ||
                      keys.in_vain >= std::max(kFewestMisses, rows / kRowsPerMiss);
     if (due) begin(database, state);
   }

@@ -59,7 +59,7 @@ void PendingBlock::begin(const state::State& state) {
   arena_.clear();
   window_.clear();
   fold_.begin();
-  for (std::size_t i = 0; i < 4; ++i) working_[i] = *state.databases[i].hash;
+  for (const Database database : kDataDatabases) working_[database] = *state.of(database).hash;
   roots_ = state.roots;
   base_version_ = state.version;
   state_.reset();
@@ -126,14 +126,14 @@ Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
 }
 
 Status PendingBlock::replay(Bytes payload, const codec::ChangelogEntry& entry,
-                            const std::array<bool, 4>& take) {
+                            const PerDataDatabase<bool>& take) {
   std::vector<Write> writes;
   for (const auto& set : entry.changesets) {
     if (set.name != kEvmModule) continue;
     for (const KVPair& pair : set.pairs) {
       auto route = codec::route_pair(pair);
       if (!route) return std::unexpected(std::move(route).error());
-      if (!take[static_cast<std::size_t>(route->database)]) continue;
+      if (!take[route->database]) continue;
       writes.push_back({route->kind, route->database, pair.remove, 0, route->key,
                         pair.remove ? ByteView{} : pair.value});
     }
@@ -285,9 +285,9 @@ void PendingBlock::settle() {
   if (!hashing_now_) return;
   summation_.wait();
   window_.clear();
-  for (std::size_t i = 0; i < 4; ++i) working_[i] += unsettled_[i];
+  for (std::size_t i = 0; i < 4; ++i) working_.values[i] += unsettled_[i];
   if (fold_.active()) {
-    working_[static_cast<std::size_t>(fold_.database())] += unsettled_[kBehind];
+    working_[fold_.database()] += unsettled_[kBehind];
     fold_.add(unsettled_[kBehind]);
   }
   unsettled_ = {};
@@ -331,7 +331,7 @@ bool PendingBlock::empty() const noexcept {
   return std::ranges::all_of(tables_, [](const BlockRows& table) { return table.rows.empty(); });
 }
 
-const std::array<LtHash, 4>& PendingBlock::hashes() {
+const PerDataDatabase<LtHash>& PendingBlock::hashes() {
   roots();
   return working_;
 }

@@ -51,11 +51,12 @@ class PendingBlock {
 
   /// Stages a logged block for the databases in `take` only. Keeps the payload: the writes point
   /// into it.
-  Status replay(Bytes payload, const codec::ChangelogEntry& entry, const std::array<bool, 4>& take);
+  Status replay(Bytes payload, const codec::ChangelogEntry& entry,
+                const PerDataDatabase<bool>& take);
 
   /// Hashes the writes since the last call and returns the working roots.
   const Roots& roots();
-  const std::array<LtHash, 4>& hashes();
+  const PerDataDatabase<LtHash>& hashes();
 
   /// Whether the block writes no row. Its payload may still hold change sets without pairs.
   bool empty() const noexcept;
@@ -115,7 +116,7 @@ class PendingBlock {
   std::array<BlockRows, 4> tables_;
   std::array<std::vector<std::uint32_t>, 4> dirty_;
   std::vector<Account> accounts_;  ///< decoded; parallel to the rows of the account table
-  std::array<LtHash, 4> working_;
+  PerDataDatabase<LtHash> working_;
   const ScrubPart* scrub_ = nullptr;
   ScrubFold fold_;
   Roots roots_;

@@ -53,9 +53,9 @@ Core::Core(CoreSetup setup)
       pending_(setup_.manifest.account_rows, row_lookup_, block::Hashing::early, share_,
                [this] { return holds_->hold(published_.load(), state::Holds::By::writer); }),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
-  for (std::size_t i = 0; i < 4; ++i) {
-    frozen_versions_[i] = setup_.state->databases[i].stats.version;
-    if (cache_) cache_->start(static_cast<Database>(i), frozen_versions_[i]);
+  for (const Database database : kDataDatabases) {
+    frozen_versions_[database] = setup_.state->databases[database].stats.version;
+    if (cache_) cache_->start(database, frozen_versions_[database]);
   }
   frozen_at_ = setup_.state->version;
   pending_.begin(*setup_.state);
@@ -177,8 +177,8 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto buffer_start = Clock::now();
   // Load the state only now: make_room() may have frozen the active buffers.
   const auto ready = published_.load();
-  std::array<codec::Stats, 4> stats;
-  for (std::size_t i = 0; i < 4; ++i) stats[i] = ready->databases[i].stats;
+  PerDataDatabase<codec::Stats> stats;
+  for (const Database database : kDataDatabases) stats[database] = ready->databases[database].stats;
   absent_key_filter_.add(pending_.tables());
   insert_rows(*ready, pending_.tables(), version, stats);
   timings_.buffer = since(buffer_start);
@@ -221,10 +221,10 @@ Status Core::write_record(std::int64_t version, const Roots& roots, Digest& chai
 }
 
 void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
-                 std::int64_t version, std::array<codec::Stats, 4>& stats) {
-  for (std::size_t i = 0; i < 4; ++i) {
-    memtable::Memtable& buffer = *state.databases[i].active;
-    for (const block::BlockRow& row : tables[i].rows) {
+                 std::int64_t version, PerDataDatabase<codec::Stats>& stats) {
+  for (const Database database : kDataDatabases) {
+    memtable::Memtable& buffer = *state.databases[database].active;
+    for (const block::BlockRow& row : tables[static_cast<std::size_t>(database)].rows) {
       if (!row.changed()) continue;
       buffer.insert({.key = row.key,
                      .hash = row.hash,
@@ -232,25 +232,26 @@ void insert_rows(const state::State& state, const std::array<block::BlockRows, 4
                      .value = row.value,
                      .absent_below = !row.had_old},
                     version);
-      block::count_change(row, stats[i]);
+      block::count_change(row, stats[database]);
     }
   }
 }
 
 void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
-                   const std::array<codec::Stats, 4>& stats) {
-  const std::array<LtHash, 4>& hashes = pending_.hashes();
+                   const PerDataDatabase<codec::Stats>& stats) {
+  const PerDataDatabase<LtHash>& hashes = pending_.hashes();
   const auto publish_state = [&] {
     published_.update([&](state::State& state) {
       state.version = version;
       state.chain = chain;
       state.roots = roots;
-      for (std::size_t i = 0; i < 4; ++i) {
-        state::DbState& own = state.databases[i];
+      for (const Database database : kDataDatabases) {
+        state::DbState& own = state.databases[database];
         // During replay a database may be ahead of the block.
         if (own.stats.version > version) continue;
-        if (*own.hash != hashes[i]) own.hash = std::make_shared<const LtHash>(hashes[i]);
-        own.stats = stats[i];
+        if (*own.hash != hashes[database])
+          own.hash = std::make_shared<const LtHash>(hashes[database]);
+        own.stats = stats[database];
         own.stats.version = version;
       }
     });
@@ -276,11 +277,11 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
     return damaged("the logged block says it is version " + std::to_string(entry->version));
   }
   auto current = published_.load();
-  std::array<bool, 4> take{};
+  PerDataDatabase<bool> take;
   bool level = true;
-  for (std::size_t i = 0; i < 4; ++i) {
-    take[i] = current->databases[i].stats.version < version;
-    level = level && current->databases[i].stats.version <= version;
+  for (const Database database : kDataDatabases) {
+    take[database] = current->databases[database].stats.version < version;
+    level = level && current->databases[database].stats.version <= version;
   }
   if (Status staged = pending_.replay(std::move(payload), *entry, take); !staged) {
     // apply() rejects this input, so it was never logged: the record is damaged.
@@ -288,10 +289,10 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
     return damaged("the logged block is not valid: " + staged.error().message);
   }
   const Roots& roots = pending_.roots();
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     const Digest& found = roots.of(database);
     const Digest& logged = header.roots.of(database);
-    if (!take[static_cast<std::size_t>(database)] || found == logged) continue;
+    if (!take[database] || found == logged) continue;
     return fail(ErrorCode::corruption, "replay gives the checksum " + to_hex(found) +
                                            ", the log's record has " + to_hex(logged))
         .path(setup_.store)
@@ -303,8 +304,9 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
                    to_hex(header.roots.root));
   }
   FLATKV_FAILPOINT("replay.checked");
-  std::array<codec::Stats, 4> stats;
-  for (std::size_t i = 0; i < 4; ++i) stats[i] = current->databases[i].stats;
+  PerDataDatabase<codec::Stats> stats;
+  for (const Database database : kDataDatabases)
+    stats[database] = current->databases[database].stats;
   insert_rows(*current, pending_.tables(), version, stats);
   publish(version, header.digest, Roots(roots), stats);
   current.reset();  // its buffers may be flushed while this waits
@@ -353,8 +355,8 @@ StoreMetrics Core::metrics() const {
   metrics.log_bytes = log_ ? log_->appended_bytes() : 0;
   metrics.flushes = flusher_->flushes();
   metrics.flush_nanoseconds = flusher_->nanoseconds();
-  for (const Database database : layout::kAllDatabases) {
-    FlushMetrics& own = metrics.flushed[static_cast<std::size_t>(database)];
+  for (const Database database : kAllDatabases) {
+    FlushMetrics& own = metrics.flushed[database];
     own = flusher_->flushed(database);
     metrics.flushed_bytes += own.bytes;
   }

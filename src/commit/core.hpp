@@ -40,7 +40,7 @@ struct CoreSetup {
 /// Copies the changed rows of a block into the active buffers of `state` at `version`, and counts
 /// them in `stats`.
 void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
-                 std::int64_t version, std::array<codec::Stats, 4>& stats);
+                 std::int64_t version, PerDataDatabase<codec::Stats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
 /// write. Any thread may call state, held_state, view_state, check_readable, durable_version,
@@ -129,7 +129,7 @@ class Core {
   Status check_usable() const;
   Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
   void publish(std::int64_t version, const Digest& chain, const Roots& roots,
-               const std::array<codec::Stats, 4>& stats);
+               const PerDataDatabase<codec::Stats>& stats);
   bool flush_due() const;
   /// Freezes the buffers if a flush or a snapshot is due, and waits for the flusher if it must: the
   /// back-pressure of commit.
@@ -154,7 +154,7 @@ class Core {
   block::PendingBlock pending_;
   std::unique_ptr<changelog::Writer> log_;
   std::unique_ptr<GroupCommit> group_commit_;
-  std::array<std::int64_t, 4>
+  PerDataDatabase<std::int64_t>
       frozen_versions_{};               ///< of each database once everything submitted is flushed
   std::int64_t metadata_version_ = -1;  ///< G, likewise; -1 is none
   std::int64_t frozen_at_ = 0;          ///< the version of the last freeze

@@ -44,8 +44,8 @@ Status Core::make_room() {
 
 bool Core::all_frozen() const {
   const auto current = published_.load();
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (frozen_versions_[i] < current->databases[i].stats.version) return false;
+  for (const Database database : kDataDatabases) {
+    if (frozen_versions_[database] < current->databases[database].stats.version) return false;
   }
   return metadata_version_ >= current->version;
 }
@@ -67,18 +67,18 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
   published_.update([&](state::State& state) {
     batch.version = state.version;
     bool level = true;
-    for (std::size_t i = 0; i < 4; ++i) {
-      state::DbState& own = state.databases[i];
-      FrozenBatch::Part& part = batch.parts[i];
+    for (const Database database : kDataDatabases) {
+      state::DbState& own = state.databases[database];
+      FrozenBatch::Part& part = batch.parts[database];
       level = level && own.stats.version == state.version;
-      part.take = own.stats.version == state.version && frozen_versions_[i] < state.version;
+      part.take = own.stats.version == state.version && frozen_versions_[database] < state.version;
       part.hash = own.hash;
       part.stats = own.stats;
       if (!part.take) continue;
       part.rows = own.active;
       own.frozen.insert(own.frozen.begin(), std::move(own.active));
       own.active = next_buffer(*part.rows);
-      frozen_versions_[i] = state.version;
+      frozen_versions_[database] = state.version;
     }
     batch.metadata = level && metadata_version_ < state.version;
     if (batch.metadata) metadata_version_ = state.version;
@@ -116,9 +116,9 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
   request.manifest = setup_.manifest;
   request.chain = current->chain;
   request.state.version = current->version;
-  for (std::size_t i = 0; i < 4; ++i) {
-    request.state.hashes[i] = *current->databases[i].hash;
-    request.state.stats[i] = current->databases[i].stats;
+  for (const Database database : kDataDatabases) {
+    request.state.hashes[database] = *current->databases[database].hash;
+    request.state.stats[database] = current->databases[database].stats;
   }
   freeze(true, [this, request = std::move(request), done = std::move(done)] {
     auto& files = *setup_.environment.files;

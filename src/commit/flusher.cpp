@@ -135,8 +135,8 @@ Status Flusher::flush(FrozenBatch& batch) {
   // From here on files are written by path: make sure that nothing else has taken the store's
   // place.
   if (setup_.lifetime != nullptr) FLATKV_TRY(state::check_there(*setup_.lifetime));
-  for (const Database database : layout::kDataDatabases) {
-    FrozenBatch::Part& part = batch.parts[static_cast<std::size_t>(database)];
+  for (const Database database : kDataDatabases) {
+    FrozenBatch::Part& part = batch.parts[database];
     if (part.take) FLATKV_TRY(flush_rows(batch.version, part, database));
   }
   if (batch.metadata) FLATKV_TRY(flush_metadata(batch));
@@ -149,14 +149,14 @@ Status Flusher::ingest(Database database, const std::string& table) {
 }
 
 void Flusher::count(Database database, std::uint64_t bytes, Clock::time_point start) noexcept {
-  Counters& own = counters_[static_cast<std::size_t>(database)];
+  Counters& own = counters_[database];
   ++own.tables;
   own.bytes += bytes;
   own.nanoseconds += since(start);
 }
 
 FlushMetrics Flusher::flushed(Database database) const {
-  const Counters& own = counters_[static_cast<std::size_t>(database)];
+  const Counters& own = counters_[database];
   return {own.tables.load(), own.bytes.load(), own.nanoseconds.load()};
 }
 
@@ -227,8 +227,8 @@ Status Flusher::flush_metadata(const FrozenBatch& batch) {
   const auto& db = setup_.lifetime->database(Database::metadata);
   const std::string path =
       layout::flush_table_path(setup_.lifetime->generation(), Database::metadata, batch.version);
-  std::array<LtHash, 4> hashes;
-  for (std::size_t i = 0; i < 4; ++i) hashes[i] = *batch.parts[i].hash;
+  PerDataDatabase<LtHash> hashes;
+  for (const Database database : kDataDatabases) hashes[database] = *batch.parts[database].hash;
   FLATKV_ASSIGN(auto table, rocks::TableWriter::create(db->options(), path));
   FLATKV_TRY(state::put_global_meta(table, setup_.store, batch.version, hashes));
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());

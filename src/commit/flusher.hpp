@@ -31,7 +31,7 @@ struct FrozenBatch {
     std::shared_ptr<const LtHash> hash;
     codec::Stats stats;
   };
-  std::array<Part, 4> parts;
+  PerDataDatabase<Part> parts;
   bool metadata = false;  ///< all four databases are at `version`: write `_meta/*` too
   bool urgent = false;    ///< for close or a snapshot: does not wait for compaction
   /// Runs after the last ingest and before any later flush: writes the snapshot.
@@ -111,7 +111,7 @@ class Flusher {
     std::atomic<std::uint64_t> bytes{0};
     std::atomic<std::uint64_t> nanoseconds{0};
   };
-  std::array<Counters, 5> counters_;
+  PerDatabase<Counters> counters_;
   std::thread thread_;
 };
 

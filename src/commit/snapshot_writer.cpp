@@ -33,8 +33,8 @@ Status write_snapshot(fs::FileSystem& files, const std::string& generation,
   FLATKV_TRY(fs::remove_tree(files, building));
   FLATKV_TRY(files.make_directory(building));
   FLATKV_FAILPOINT("snapshot.begun");
-  for (const Database database : layout::kAllDatabases) {
-    const auto& db = databases[static_cast<std::size_t>(database)];
+  for (const Database database : kAllDatabases) {
+    const auto& db = databases[database];
     FLATKV_TRY(db->checkpoint(files, layout::database_path(building, database)));
     FLATKV_FAILPOINT("snapshot.checkpointed");
   }

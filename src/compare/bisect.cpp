@@ -183,7 +183,7 @@ class Search {
 
 std::vector<Database> Divergence::databases() const {
   std::vector<Database> differ;
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     if (roots[0].of(database) != roots[1].of(database)) {
       differ.push_back(database);
     }

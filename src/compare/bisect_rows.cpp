@@ -30,7 +30,7 @@ std::optional<ByteView> borrowed(const std::optional<Bytes>& value) {
 }
 
 /// Adds the internal keys that the block writes in this store.
-Status add_written(const std::string& store, std::int64_t version, std::array<Keys, 4>& keys) {
+Status add_written(const std::string& store, std::int64_t version, PerDataDatabase<Keys>& keys) {
   auto reader = LogReader::open(store, version, true);
   // The version of an import, or of a snapshot older than the log, has no block.
   if (!reader && reader.error().code == ErrorCode::log_gap) return {};
@@ -41,7 +41,7 @@ Status add_written(const std::string& store, std::int64_t version, std::array<Ke
     if (set.name != kEvmModule) continue;
     for (const KVPair& pair : set.pairs) {
       FLATKV_ASSIGN(const codec::Route route, codec::route(pair.key));
-      keys[static_cast<std::size_t>(route.database)].insert(to_bytes(route.key));
+      keys[route.database].insert(to_bytes(route.key));
     }
   }
   return {};
@@ -119,14 +119,14 @@ Status diverging_rows(const ReadOnlyStore& a, const std::string& store_a, const 
                       const std::string& store_b, const std::vector<Database>& databases,
                       const std::function<Status(const RowDifference&)>& visit,
                       const BisectOptions& options) try {
-  std::array<Keys, 4> written;
+  PerDataDatabase<Keys> written;
   FLATKV_TRY(add_written(store_a, a.version(), written));
   FLATKV_TRY(add_written(store_b, b.version(), written));
   const ReadView view_a = a.view();
   const ReadView view_b = b.view();
   KeySearch search(view_a, view_b, visit, options);
   for (const Database database : databases) {
-    FLATKV_TRY(search.run(database, written[static_cast<std::size_t>(database)]));
+    FLATKV_TRY(search.run(database, written[database]));
   }
   return {};
 } catch (...) {

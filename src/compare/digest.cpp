@@ -132,10 +132,10 @@ Result<StateDigest> digest_state(const ReadView& view, const DigestOptions& opti
   scan_options.stop = options.stop;
   std::uint64_t total = 0;
   std::uint64_t before = 0;
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     if (!options.database || *options.database == database) total += view.stats(database).rows;
   }
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     if (options.database && *options.database != database) continue;
     if (options.progress) {
       scan_options.progress = [&](std::uint64_t rows) {

@@ -46,7 +46,7 @@ TEST_F(DigestFormat, ComesBackAsItWas) {
   EXPECT_EQ(back.version, digest_.version);
   EXPECT_EQ(back.roots, digest_.roots);
   ASSERT_EQ(back.parts.size(), 4U);
-  for (std::size_t i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < back.parts.size(); ++i) {
     EXPECT_EQ(back.parts[i].found, digest_.parts[i].found);
     EXPECT_EQ(back.parts[i].nodes, digest_.parts[i].nodes);
     EXPECT_TRUE(back.proven(back.parts[i]));

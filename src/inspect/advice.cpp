@@ -123,8 +123,8 @@ class Doctor {
       if (*named != Database::metadata) repair_from_stream(damaged);
     }
     if (refused_.problem.code != ErrorCode::log_gap || !refused_.found.log) return;
-    for (const Database which : layout::kDataDatabases) {
-      const auto& own = refused_.found.copy.data[static_cast<std::size_t>(which)];
+    for (const Database which : kDataDatabases) {
+      const auto& own = refused_.found.copy.data[which];
       if (!own.problem && own.version < refused_.found.log->base.version) {
         repair_from_stream({which});
       }
@@ -135,8 +135,8 @@ class Doctor {
   /// another one is missing.
   std::vector<Database> damaged_with(Database named) const {
     std::vector<Database> all;
-    for (const Database which : layout::kDataDatabases) {
-      const auto& own = refused_.found.copy.data[static_cast<std::size_t>(which)];
+    for (const Database which : kDataDatabases) {
+      const auto& own = refused_.found.copy.data[which];
       if (which == named || own.problem) all.push_back(which);
     }
     if (named == Database::metadata) all.push_back(named);

@@ -77,8 +77,8 @@ SnapshotInfo describe(const SnapshotEntry& entry) {
     return info;
   }
   info.roots = layout::roots_of(entry.manifest->state.hashes);
-  for (std::size_t i = 0; i < 4; ++i) {
-    info.stats[i] = public_stats(entry.manifest->state.stats[i]);
+  for (const Database database : kDataDatabases) {
+    info.stats[database] = public_stats(entry.manifest->state.stats[database]);
   }
   for (const auto& file : entry.manifest->files) info.bytes += file.bytes;
   return info;
@@ -108,13 +108,14 @@ void describe_from_snapshot(const std::vector<SnapshotEntry>& snapshots, StoreIn
   info.databases_from_snapshot = true;
   const auto valid = [](const SnapshotEntry& entry) { return entry.manifest.has_value(); };
   const auto newest = std::ranges::find_if(snapshots | std::views::reverse, valid);
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     StoreInfo::DatabaseInfo own;
     own.database = which;
     if (newest != snapshots.rend()) {
       own.version = newest->version;
-      const auto index = static_cast<std::size_t>(which);
-      if (index < 4) own.stats = public_stats(newest->manifest->state.stats[index]);
+      if (which != Database::metadata) {
+        own.stats = public_stats(newest->manifest->state.stats[which]);
+      }
       for (const auto& file : newest->manifest->files) {
         if (file.path.starts_with(std::string(to_string(which)) + "/")) own.bytes += file.bytes;
       }
@@ -222,7 +223,7 @@ class Inspector {
     info_.clean = found_.clean_believed;
     log_ = recovery::walk_whole_log(files_, place_, manifest_->store);
     if (log_ && *log_) describe(**log_, info_);
-    for (const Database which : layout::kAllDatabases) describe_database(which);
+    for (const Database which : kAllDatabases) describe_database(which);
     describe_scrub(files_, place_.generation, info_);
     return {};
   }
@@ -261,8 +262,7 @@ class Inspector {
     FLATKV_ASSIGN(const auto meta, state::read_data_meta(*opened.snapshot));
     if (!meta.local) return lacks("its version and hash (LocalMeta)");
     own.version = meta.local->version;
-    const recovery::DatabaseAnalysis& found =
-        found_.copy.data[static_cast<std::size_t>(own.database)];
+    const recovery::DatabaseAnalysis& found = found_.copy.data[own.database];
     if (meta.stats) {
       own.stats = public_stats(*meta.stats);
     } else if (found.backfilled) {

@@ -45,8 +45,9 @@ std::string readable(fs::FileSystem& files, const recovery::LiveGeneration& plac
 Result<std::optional<RootsAt>> committed_roots(fs::FileSystem& files,
                                                const recovery::RecoveryAnalysis& found) {
   if (found.plan == recovery::RecoveryPlan::new_log) {
-    std::array<LtHash, 4> hashes;
-    for (std::size_t i = 0; i < 4; ++i) hashes[i] = found.copy.data[i].hash;
+    PerDataDatabase<LtHash> hashes;
+    for (const Database database : kDataDatabases)
+      hashes[database] = found.copy.data[database].hash;
     return RootsAt{found.durable, layout::roots_of(hashes)};
   }
   if (!found.reached) return std::nullopt;

@@ -127,7 +127,7 @@ class Cloner {
     const std::string from = layout::working_path(place_.generation);
     const std::string to = layout::working_path(clone);
     FLATKV_TRY(files_.make_directory(to));
-    for (const Database which : layout::kAllDatabases) {
+    for (const Database which : kAllDatabases) {
       const std::string path = layout::database_path(to, which);
       if (which == Database::metadata && !found_.copy.metadata) {
         rocks::DbOptions options;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,11 +10,6 @@
 #include "layout/snapshots.hpp"
 
 namespace flatkv::layout {
-
-inline constexpr std::array<Database, 5> kAllDatabases = {
-    Database::account, Database::code, Database::storage, Database::legacy, Database::metadata};
-inline constexpr std::array<Database, 4> kDataDatabases = {Database::account, Database::code,
-                                                           Database::storage, Database::legacy};
 
 enum class Purpose : std::uint8_t { init, import, rollback, repair, rebuild };
 std::string_view to_string(Purpose purpose) noexcept;

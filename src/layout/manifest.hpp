@@ -53,11 +53,11 @@ Result<Manifest> read_manifest(fs::FileSystem& files, const std::string& generat
 /// Hashes and stats of the four data databases at one version.
 struct StateSummary {
   std::int64_t version = 0;
-  std::array<LtHash, 4> hashes;
-  std::array<codec::Stats, 4> stats;
+  PerDataDatabase<LtHash> hashes;
+  PerDataDatabase<codec::Stats> stats;
 };
 /// The roots line of four hashes.
-Roots roots_of(const std::array<LtHash, 4>& hashes);
+Roots roots_of(const PerDataDatabase<LtHash>& hashes);
 
 struct SnapshotFile {
   std::string path;  ///< relative to the snapshot, e.g. "account/000012.sst"

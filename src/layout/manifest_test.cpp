@@ -254,11 +254,13 @@ TEST(SnapshotManifest, RootsAreTheChecksumsOfTheHashesAndTheirSum) {
   const SnapshotManifest snapshot = sample_snapshot(9);
   const auto& hashes = snapshot.state.hashes;
   const Roots roots = roots_of(hashes);
-  EXPECT_EQ(roots.account, hashes[0].checksum());
-  EXPECT_EQ(roots.code, hashes[1].checksum());
-  EXPECT_EQ(roots.storage, hashes[2].checksum());
-  EXPECT_EQ(roots.legacy, hashes[3].checksum());
-  EXPECT_EQ(roots.root, (hashes[0] + hashes[1] + hashes[2] + hashes[3]).checksum());
+  EXPECT_EQ(roots.account, hashes[Database::account].checksum());
+  EXPECT_EQ(roots.code, hashes[Database::code].checksum());
+  EXPECT_EQ(roots.storage, hashes[Database::storage].checksum());
+  EXPECT_EQ(roots.legacy, hashes[Database::legacy].checksum());
+  EXPECT_EQ(roots.root, (hashes[Database::account] + hashes[Database::code] +
+                         hashes[Database::storage] + hashes[Database::legacy])
+                            .checksum());
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ Bytes encode(const ScrubMark& mark) {
   object["lthash"] = to_hex(mark.hash.serialize());
   object["verdicts"] = nlohmann::ordered_json::object();
   for (const Database database : kDataDatabases) {
-    const auto& verdict = mark.progress.verdicts[static_cast<std::size_t>(database)];
+    const auto& verdict = mark.progress.verdicts[database];
     if (verdict) object["verdicts"][std::string(to_string(database))] = to_json(*verdict);
   }
   return seal(object);
@@ -99,7 +99,7 @@ Result<ScrubMark> decode_scrub_mark(ByteView bytes) {
     const std::string_view name = to_string(one);
     if (!by_name.has(name)) continue;
     FLATKV_ASSIGN(const nlohmann::json* verdict, by_name.object(name));
-    FLATKV_ASSIGN(mark.progress.verdicts[static_cast<std::size_t>(one)], verdict_of(*verdict));
+    FLATKV_ASSIGN(mark.progress.verdicts[one], verdict_of(*verdict));
   }
   return mark;
 }

@@ -14,8 +14,8 @@ ScrubMark sample_mark() {
   mark.progress.round = 7;
   mark.progress.database = Database::storage;
   mark.progress.rows = 55;
-  mark.progress.verdicts[0] = {7, 1200, true};
-  mark.progress.verdicts[3] = {6, 1100, false};
+  mark.progress.verdicts[Database::account] = {7, 1200, true};
+  mark.progress.verdicts[Database::legacy] = {6, 1100, false};
   mark.before = {0x00, 0x11, 0xff};
   for (std::size_t i = 0; i < LtHash::kLimbs; ++i) {
     mark.hash.limbs()[i] = static_cast<std::uint16_t>(i * 257);
@@ -53,10 +53,10 @@ TEST(ScrubMark, RoundTrip) {
   EXPECT_EQ(back->progress.round, 7U);
   EXPECT_EQ(back->progress.database, Database::storage);
   EXPECT_EQ(back->progress.rows, 55U);
-  EXPECT_TRUE(back->progress.verdicts[0]->good);
-  EXPECT_FALSE(back->progress.verdicts[1]);
-  EXPECT_FALSE(back->progress.verdicts[3]->good);
-  EXPECT_EQ(back->progress.verdicts[3]->version, 1100);
+  EXPECT_TRUE(back->progress.verdicts[Database::account]->good);
+  EXPECT_FALSE(back->progress.verdicts[Database::code]);
+  EXPECT_FALSE(back->progress.verdicts[Database::legacy]->good);
+  EXPECT_EQ(back->progress.verdicts[Database::legacy]->version, 1100);
 }
 
 TEST(ScrubMark, BytesAreThoseOfTheDocumentation) {

@@ -19,12 +19,12 @@ constexpr std::uint64_t kMaxNumber = std::numeric_limits<std::uint64_t>::max();
 
 ordered_json encode_databases(const StateSummary& state) {
   ordered_json databases;
-  for (std::size_t i = 0; i < kDataDatabases.size(); ++i) {
-    ordered_json& one = databases[std::string(to_string(kDataDatabases[i]))];
-    one["rows"] = state.stats[i].rows;
-    one["key_bytes"] = state.stats[i].key_bytes;
-    one["value_bytes"] = state.stats[i].value_bytes;
-    one["lthash"] = to_hex(state.hashes[i].serialize());
+  for (const Database database : kDataDatabases) {
+    ordered_json& one = databases[std::string(to_string(database))];
+    one["rows"] = state.stats[database].rows;
+    one["key_bytes"] = state.stats[database].key_bytes;
+    one["value_bytes"] = state.stats[database].value_bytes;
+    one["lthash"] = to_hex(state.hashes[database].serialize());
   }
   return databases;
 }
@@ -41,10 +41,10 @@ Status decode_database(const Members& members, codec::Stats& stats, LtHash& hash
 
 Status decode_databases(const Members& members, StateSummary& state) {
   FLATKV_ASSIGN(const json* databases, members.object("databases"));
-  for (std::size_t i = 0; i < kDataDatabases.size(); ++i) {
-    FLATKV_ASSIGN(const json* one, Members(*databases).object(to_string(kDataDatabases[i])));
-    state.stats[i].version = state.version;
-    FLATKV_TRY(decode_database(Members(*one), state.stats[i], state.hashes[i]));
+  for (const Database database : kDataDatabases) {
+    FLATKV_ASSIGN(const json* one, Members(*databases).object(to_string(database)));
+    state.stats[database].version = state.version;
+    FLATKV_TRY(decode_database(Members(*one), state.stats[database], state.hashes[database]));
   }
   return {};
 }
@@ -83,12 +83,12 @@ Result<std::vector<SnapshotFile>> decode_files(const json& list) {
 
 }  // namespace
 
-Roots roots_of(const std::array<LtHash, 4>& hashes) {
+Roots roots_of(const PerDataDatabase<LtHash>& hashes) {
   LtHash sum;
   for (const LtHash& hash : hashes) sum += hash;
   const std::array<std::array<std::uint8_t, LtHash::kBytes>, 5> bytes = {
-      sum.serialize(), hashes[0].serialize(), hashes[1].serialize(), hashes[2].serialize(),
-      hashes[3].serialize()};
+      sum.serialize(), hashes[Database::account].serialize(), hashes[Database::code].serialize(),
+      hashes[Database::storage].serialize(), hashes[Database::legacy].serialize()};
   const std::array<const std::uint8_t*, 5> inputs = {
       bytes[0].data(), bytes[1].data(), bytes[2].data(), bytes[3].data(), bytes[4].data()};
   std::array<Digest, 5> found;

@@ -69,10 +69,11 @@ inline SnapshotManifest sample_snapshot(std::int64_t version) {
   SnapshotManifest snapshot;
   snapshot.manifest = sample_manifest();
   snapshot.state.version = version;
-  for (std::size_t i = 0; i < 4; ++i) {
-    snapshot.state.stats[i] = {version, i, 20 * i, ~std::uint64_t{0} - i};
+  for (const Database database : kDataDatabases) {
+    const auto i = static_cast<std::size_t>(database);
+    snapshot.state.stats[database] = {version, i, 20 * i, ~std::uint64_t{0} - i};
     for (std::size_t limb = 0; limb < LtHash::kLimbs; ++limb) {
-      snapshot.state.hashes[i].limbs()[limb] = static_cast<std::uint16_t>(limb * 31 + i);
+      snapshot.state.hashes[database].limbs()[limb] = static_cast<std::uint16_t>(limb * 31 + i);
     }
   }
   snapshot.chain.fill(0x5a);

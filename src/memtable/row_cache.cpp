@@ -17,7 +17,6 @@
 namespace flatkv::memtable {
 namespace {
 
-constexpr std::size_t kDatabases = 4;
 constexpr std::size_t kFewestBytes = std::size_t{64} << 10;
 constexpr std::size_t kLargestRow = std::size_t{60} << 10;  // sizes must fit their fields
 constexpr std::size_t kSlots = 16;                          // per bucket: one cache line
@@ -321,9 +320,7 @@ struct RowCache::Impl {
   Shard& shard(std::uint64_t hash) const {
     return shards[static_cast<std::size_t>((hash >> 52) * count >> 12)];
   }
-  std::atomic<std::int64_t>& version(Database database) {
-    return versions[static_cast<std::size_t>(database)];
-  }
+  std::atomic<std::int64_t>& version(Database database) { return versions[database]; }
 
   /// Touches pages before `bytes` of rows arrive: a page fault at the first use would happen under
   /// the shard's lock, and commits wait for that lock.
@@ -345,7 +342,7 @@ struct RowCache::Impl {
   memory::Pages ghosts;
   memory::Pages rows;
   std::unique_ptr<Shard[]> shards;
-  std::array<std::atomic<std::int64_t>, kDatabases> versions{};
+  PerDataDatabase<std::atomic<std::int64_t>> versions;
 };
 
 RowCache::Impl::Impl(std::size_t bytes) : count(shards_for(bytes)) {

@@ -118,7 +118,7 @@ Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
     row.has_value = row.had_old;
     row.value = row.old_value;
   };
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     const std::span rows = tables[static_cast<std::size_t>(database)].rows;
     FLATKV_TRY(values.read(state, database, rows, &arena, block::Keep::in_cache, unchanged));
   }

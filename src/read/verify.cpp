@@ -26,12 +26,12 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& sta
   report.version = state->version;
   report.roots = state->roots;
   std::uint64_t total = 0;
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     if (!options.database || *options.database == database) total += state->of(database).stats.rows;
   }
   std::uint64_t before = 0;
   LtHash sum;
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     const state::DbState& own = state->of(database);
     if (options.database && *options.database != database) continue;
     scan::ScanOptions scan_options;

@@ -35,12 +35,12 @@ class CopyExaminer {
   }
 
   Result<CopyAnalysis> run() {
-    for (const Database which : layout::kDataDatabases) FLATKV_TRY(open_data(which));
+    for (const Database which : kDataDatabases) FLATKV_TRY(open_data(which));
     FLATKV_TRY(open_metadata());
     if (found_.metadata && found_.metadata->is_of_another(known_.store())) refuse_the_stranger();
     if (found_.unusable) return std::move(found_);
-    for (const Database which : layout::kDataDatabases) {
-      FLATKV_TRY(incomplete_[index(which)] ? backfill(which) : compare_with_record(which));
+    for (const Database which : kDataDatabases) {
+      FLATKV_TRY(incomplete_[which] ? backfill(which) : compare_with_record(which));
       if (found_.unusable) return std::move(found_);
     }
     FLATKV_TRY(compare_with_metadata());
@@ -48,8 +48,7 @@ class CopyExaminer {
   }
 
  private:
-  static std::size_t index(Database which) { return static_cast<std::size_t>(which); }
-  DatabaseAnalysis& finding(Database which) { return found_.data[index(which)]; }
+  DatabaseAnalysis& finding(Database which) { return found_.data[which]; }
 
   Failure damaged(Database which, std::string message) const {
     return fail(ErrorCode::corruption, std::move(message))
@@ -66,7 +65,7 @@ class CopyExaminer {
     auto opened = open_read_only(environment_, path_, which, named_);
     DatabaseAnalysis& own = finding(which);
     if (opened) {
-      data_[index(which)] = *opened;
+      data_[which] = *opened;
       auto meta = state::read_data_meta(*opened->snapshot);
       if (!meta) {
         Error error = std::move(meta).error();
@@ -79,8 +78,8 @@ class CopyExaminer {
         own.version = meta->local->version;
         if (meta->local->hash) own.hash = *meta->local->hash;
         if (meta->stats) own.stats = *meta->stats;
-        has_hash_[index(which)] = meta->local->hash.has_value();
-        incomplete_[index(which)] = !meta->local->hash || !meta->stats;
+        has_hash_[which] = meta->local->hash.has_value();
+        incomplete_[which] = !meta->local->hash || !meta->stats;
       }
     } else {
       own.problem = std::move(opened).error();
@@ -121,11 +120,10 @@ class CopyExaminer {
                                             to_hex(*found_.metadata->store) + ", this store " +
                                             to_hex(known_.store()))
                 .error());
-    for (const Database which : layout::kDataDatabases) {
+    for (const Database which : kDataDatabases) {
       DatabaseAnalysis& own = finding(which);
       own.of_another_store = !own.problem && own.version == found_.metadata->version &&
-                             has_hash_[index(which)] &&
-                             own.hash == found_.metadata->hashes[index(which)];
+                             has_hash_[which] && own.hash == found_.metadata->hashes[which];
     }
   }
 
@@ -133,9 +131,9 @@ class CopyExaminer {
   // takes missing ones as zero (docs/specification.md#backfill).
   Status backfill(Database which) {
     DatabaseAnalysis& own = finding(which);
-    const auto& snapshot = data_[index(which)].snapshot;
+    const auto& snapshot = data_[which].snapshot;
     FLATKV_ASSIGN(const scan::ScanResult scanned, scan::scan_snapshot(snapshot, {}));
-    const bool had_hash = has_hash_[index(which)];
+    const bool had_hash = has_hash_[which];
     if (had_hash && own.hash != scanned.hash) {
       return damaged(which, "a full scan gives the checksum " + to_hex(scanned.hash.checksum()) +
                                 ", LocalMeta has " + to_hex(own.hash.checksum()))
@@ -171,13 +169,12 @@ class CopyExaminer {
     const std::int64_t version = found_.metadata->version;
     if (!found_.level_at(version)) return std::nullopt;
     LtHash rest = found_.metadata->hash;
-    for (const Database other : layout::kDataDatabases) {
+    for (const Database other : kDataDatabases) {
       if (other == which) continue;
-      if (!incomplete_[index(other)] || finding(other).backfilled) {
+      if (!incomplete_[other] || finding(other).backfilled) {
         rest -= finding(other).hash;
       } else {  // it is backfilled later and compared then
-        FLATKV_ASSIGN(const scan::ScanResult more,
-                      scan::scan_snapshot(data_[index(other)].snapshot, {}));
+        FLATKV_ASSIGN(const scan::ScanResult more, scan::scan_snapshot(data_[other].snapshot, {}));
         rest -= more.hash;
       }
     }
@@ -202,10 +199,10 @@ class CopyExaminer {
   Status compare_with_metadata() {
     if (!found_.metadata) return {};
     const state::GlobalMeta& global = *found_.metadata;
-    for (const Database which : layout::kDataDatabases) {
+    for (const Database which : kDataDatabases) {
       const DatabaseAnalysis& own = finding(which);
       if (own.version != global.version) continue;
-      const LtHash& copied = global.hashes[index(which)];
+      const LtHash& copied = global.hashes[which];
       if (own.hash == copied) continue;
       return damaged(which, "LocalMeta has the checksum " + to_hex(own.hash.checksum()) +
                                 ", the metadata database has " + to_hex(copied.checksum()) +
@@ -231,9 +228,9 @@ class CopyExaminer {
   const std::string& named_;
   const KnownRoots& known_;
   CopyAnalysis found_;
-  std::array<OpenDatabase, 4> data_;
-  std::array<bool, 4> has_hash_{};
-  std::array<bool, 4> incomplete_{};
+  PerDataDatabase<OpenDatabase> data_;
+  PerDataDatabase<bool> has_hash_;
+  PerDataDatabase<bool> incomplete_;
 };
 
 }  // namespace

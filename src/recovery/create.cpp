@@ -39,7 +39,7 @@ Status create_generation(const state::Environment& environment, const std::strin
   FLATKV_ASSIGN(auto builder, GenerationBuilder::begin(environment, store, survey,
                                                        layout::Purpose::init, manifest));
   FLATKV_TRY(builder.new_log({empty.state.version, empty.chain}));
-  for (const Database which : layout::kDataDatabases) {
+  for (const Database which : kDataDatabases) {
     FLATKV_TRY(builder.create_database(which, [&](rocks::TableWriter& table) {
       return state::put_local_meta(table, empty.state.version, LtHash{}, {});
     }));

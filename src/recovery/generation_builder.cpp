@@ -99,7 +99,7 @@ Status GenerationBuilder::carry_snapshot(const layout::SnapshotEntry& snapshot) 
 Status GenerationBuilder::add_snapshot(const commit::SnapshotRequest& request) {
   const std::string to = layout::unfinished_snapshot_path(path_, request.state.version);
   FLATKV_TRY(files_->make_directory(to));
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     FLATKV_TRY(rocks::clone_closed(*files_,
                                    layout::database_path(layout::working_path(path_), which),
                                    layout::database_path(to, which)));

@@ -87,7 +87,7 @@ class Opener {
                                        : layout::working_path(found.generation);
     FLATKV_ASSIGN(auto builder, GenerationBuilder::begin(environment_, store_, found.survey,
                                                          layout::Purpose::rebuild, found.manifest));
-    for (const Database which : layout::kDataDatabases) {
+    for (const Database which : kDataDatabases) {
       FLATKV_TRY(builder.carry_database(which, layout::database_path(source, which)));
     }
     if (found.plan == RecoveryPlan::new_log) {
@@ -149,9 +149,9 @@ class Opener {
     commit::SnapshotRequest request;
     request.manifest = found.manifest;
     request.state.version = found.durable;
-    for (std::size_t i = 0; i < 4; ++i) {
-      request.state.hashes[i] = found.copy.data[i].hash;
-      request.state.stats[i] = found.copy.data[i].stats;
+    for (const Database which : kDataDatabases) {
+      request.state.hashes[which] = found.copy.data[which].hash;
+      request.state.stats[which] = found.copy.data[which].stats;
     }
     request.chain = changelog::base_digest(found.manifest.store, found.durable,
                                            layout::roots_of(request.state.hashes));
@@ -212,8 +212,8 @@ class Opener {
     }
     FLATKV_ASSIGN(auto core, start_core(environment_, options_, store_, found.generation,
                                         found.manifest, found.copy, lock_));
-    for (std::size_t i = 0; i < 4; ++i) {
-      if (found.copy.data[i].backfilled) report_.backfilled.push_back(static_cast<Database>(i));
+    for (const Database which : kDataDatabases) {
+      if (found.copy.data[which].backfilled) report_.backfilled.push_back(which);
     }
     if (options_.scrub.mode != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
     if (!found.clean_believed) {
@@ -273,7 +273,7 @@ Result<std::unique_ptr<commit::Core>> start_core(
   auto fault = std::make_shared<state::PoisonLatch>();
   const auto block_cache = rocks::make_block_cache(options.cache.block_cache_bytes);
   state::Databases databases;
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     rocks::DbOptions db;
     db.path = layout::database_path(layout::working_path(directory), which);
     if (!copy.named.empty()) db.named = layout::database_path(copy.named, which);
@@ -282,18 +282,16 @@ Result<std::unique_ptr<commit::Core>> start_core(
     db.block_cache = block_cache;
     db.background_compaction = compaction;
     db.on_background_error = [fault](const Error& error) { fault->set(error); };
-    FLATKV_ASSIGN(databases[static_cast<std::size_t>(which)],
-                  rocks::Db::open(db, rocks::Db::Mode::read_write));
+    FLATKV_ASSIGN(databases[which], rocks::Db::open(db, rocks::Db::Mode::read_write));
     FLATKV_FAILPOINT("open.database_opened");
   }
   if (const auto tables = rocks::OpenTables::find(layout::working_path(directory))) {
     tables->log_to(Logger(options.log));
   }
-  for (const Database which : layout::kDataDatabases) {
-    const DatabaseAnalysis& found = copy.data[static_cast<std::size_t>(which)];
+  for (const Database which : kDataDatabases) {
+    const DatabaseAnalysis& found = copy.data[which];
     if (!found.backfilled) continue;
-    FLATKV_TRY(
-        write_backfill(directory, *databases[static_cast<std::size_t>(which)], which, found));
+    FLATKV_TRY(write_backfill(directory, *databases[which], which, found));
   }
 
   auto state = std::make_shared<state::State>();
@@ -301,15 +299,15 @@ Result<std::unique_ptr<commit::Core>> start_core(
       std::make_shared<state::OpenGeneration>(environment, directory, databases, std::move(lock));
   state->account_rows = manifest.account_rows;
   state->version = copy.lowest();
-  std::array<LtHash, 4> hashes;
-  for (std::size_t i = 0; i < 4; ++i) {
-    state::DbState& own = state->databases[i];
-    hashes[i] = copy.data[i].hash;
+  PerDataDatabase<LtHash> hashes;
+  for (const Database which : kDataDatabases) {
+    state::DbState& own = state->databases[which];
+    hashes[which] = copy.data[which].hash;
     own.active = std::make_shared<memtable::Memtable>();
-    FLATKV_ASSIGN(own.snapshot, databases[i]->snapshot());
-    own.hash = std::make_shared<const LtHash>(hashes[i]);
-    own.stats = copy.data[i].stats;
-    own.stats.version = copy.data[i].version;
+    FLATKV_ASSIGN(own.snapshot, databases[which]->snapshot());
+    own.hash = std::make_shared<const LtHash>(hashes[which]);
+    own.stats = copy.data[which].stats;
+    own.stats.version = copy.data[which].version;
   }
   state->roots = layout::roots_of(hashes);
 

@@ -62,7 +62,7 @@ class Examiner {
     std::vector<std::string> all = {changelog(), layout::flush_path(found_.generation), working};
     FLATKV_ASSIGN(const bool there, fs::exists(files_, working, fs::FileType::directory));
     if (there) {
-      for (const Database which : layout::kAllDatabases) {
+      for (const Database which : kAllDatabases) {
         all.push_back(layout::database_path(working, which));
       }
     }
@@ -166,7 +166,7 @@ class Examiner {
   std::int64_t lowest_version(const std::string& working) const {
     if (is_of_another_store(working)) return newest_snapshot();
     std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
-    for (const Database which : layout::kDataDatabases) {
+    for (const Database which : kDataDatabases) {
       rocks::DbOptions options;
       options.path = layout::database_path(working, which);
       options.which = which;
@@ -279,8 +279,8 @@ class Examiner {
 
   bool clean_tells_of_copy() const {
     if (!found_.clean || found_.clean->version != found_.durable) return false;
-    return std::ranges::all_of(layout::kDataDatabases, [&](Database which) {
-      const DatabaseAnalysis& own = found_.copy.data[static_cast<std::size_t>(which)];
+    return std::ranges::all_of(kDataDatabases, [&](Database which) {
+      const DatabaseAnalysis& own = found_.copy.data[which];
       return own.problem || own.version != found_.durable ||
              own.hash.checksum() == found_.clean->roots.of(which);
     });
@@ -300,8 +300,8 @@ class Examiner {
     std::string message = "the changelog reaches version ";
     message += found_.reached ? std::to_string(*found_.reached) : std::string("(no log)");
     message += ", but version " + std::to_string(found_.durable) + " is known to be durable;";
-    for (const Database which : layout::kDataDatabases) {
-      const DatabaseAnalysis& own = found_.copy.data[static_cast<std::size_t>(which)];
+    for (const Database which : kDataDatabases) {
+      const DatabaseAnalysis& own = found_.copy.data[which];
       message += " " + std::string(to_string(which)) + " is at " +
                  (own.problem ? std::string("?") : std::to_string(own.version));
     }

@@ -28,7 +28,7 @@ struct DatabaseAnalysis {
 
 /// Findings on the five databases of one copy: the working copy or a snapshot.
 struct CopyAnalysis {
-  std::array<DatabaseAnalysis, 4> data;
+  PerDataDatabase<DatabaseAnalysis> data;
   std::optional<Error> metadata_problem;  ///< missing, does not open, or lacks a value of `_meta/*`
   std::optional<state::GlobalMeta> metadata;
   /// Set if the copy is unusable (docs/specification.md#unusable-databases): the reason.

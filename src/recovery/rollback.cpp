@@ -93,7 +93,7 @@ Status Rollback::fill() {
   FLATKV_TRY(carry_snapshots());
   FLATKV_FAILPOINT("rollback.snapshots_carried");
   const std::string& source = snapshots_[reach_[source_].snapshot].path;
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     FLATKV_TRY(builder_->carry_database(which, layout::database_path(source, which)));
   }
   FLATKV_FAILPOINT("rollback.copy_carried");
@@ -152,7 +152,7 @@ Status Rollback::replay() {
     FLATKV_FAILPOINT("rollback.flushed");
     FLATKV_TRY(core->close());
   }
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     FLATKV_TRY(files_.sync_directory(layout::database_path(working, which)));
   }
   step("proving");
@@ -169,8 +169,8 @@ Status Rollback::prove(const CopyAnalysis& copy, const KnownRoots& known) {
   if (!copy.level_at(version_) || !copy.metadata || copy.metadata->version != version_) {
     return wrong("the databases did not reach the version");
   }
-  std::array<LtHash, 4> hashes;
-  for (std::size_t i = 0; i < 4; ++i) hashes[i] = copy.data[i].hash;
+  PerDataDatabase<LtHash> hashes;
+  for (const Database which : kDataDatabases) hashes[which] = copy.data[which].hash;
   FLATKV_ASSIGN(const auto expected, known.at(version_));
   if (!expected) return wrong("neither record nor SNAPSHOT has the roots of the version");
   const Roots roots = layout::roots_of(hashes);

@@ -39,7 +39,7 @@ scrub::ScrubStart find_scrub(fs::FileSystem& files, const RecoveryAnalysis& foun
     return anew(at + " and not on this log's chain, which ends at " + std::to_string(tip.version));
   }
   const Database database = mark.progress.database;
-  const std::int64_t flushed = found.copy.data[static_cast<std::size_t>(database)].version;
+  const std::int64_t flushed = found.copy.data[database].version;
   if (mark.before.empty() || flushed <= version) return {std::move(mark), {}};
   // Restart this database: blocks up to its flushed version are not replayed, so the partial sum
   // cannot continue. Rounds and verdicts stay.

@@ -86,7 +86,7 @@ class Judge {
     }
     FLATKV_ASSIGN(const auto roots, expected(meta->version));
     if (!roots || *roots == own) return {};
-    for (const Database database : layout::kDataDatabases) {
+    for (const Database database : kDataDatabases) {
       const Digest& has = own.of(database);
       const Digest& wanted = roots->of(database);
       if (has == wanted) continue;

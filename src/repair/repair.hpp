@@ -106,7 +106,7 @@ class Repair {
   std::optional<Error> refusal_;
   recovery::LiveGeneration place_;
   struct Live {
-    std::array<std::optional<state::DataMeta>, 4> data;  ///< nullopt if unreadable
+    PerDataDatabase<std::optional<state::DataMeta>> data;  ///< nullopt if unreadable
     std::optional<state::GlobalMeta> metadata;
   };
   Live live_;

@@ -77,7 +77,7 @@ Status Repair::read_stream() {
   const auto started = [&](const transfer::StreamHeader& header) -> Status {
     FLATKV_TRY(check_stream(header));
     FLATKV_TRY(begin());
-    for (const Database which : layout::kDataDatabases) {
+    for (const Database which : kDataDatabases) {
       if (!mends(which)) continue;
       tables.try_emplace(which, builder_->database_options(which),
                          layout::flush_path(builder_->path()));
@@ -95,11 +95,10 @@ Status Repair::read_stream() {
                 transfer::pass_stream(*options_.stream, {}, transfer, started, use));
   for (auto& [which, rows] : tables) {
     FLATKV_ASSIGN(const auto files, rows.finish());
-    const auto i = static_cast<std::size_t>(which);
-    const DatabaseStats& stats = header.summary.stats[i];
+    const DatabaseStats& stats = header.summary.stats[which];
     const auto fill = [&](rocks::TableWriter& table) {
       return state::put_local_meta(
-          table, header.summary.version, header.hashes[i],
+          table, header.summary.version, header.hashes[which],
           {header.summary.version, stats.rows, stats.key_bytes, stats.value_bytes});
     };
     FLATKV_TRY(builder_->create_database(which, fill, files));
@@ -133,7 +132,7 @@ Status Repair::check_stream(const transfer::StreamHeader& header) {
     std::string message = "the stream is of another state: it has the root " +
                           to_hex(summary.roots.root) + ", the store had the root " +
                           to_hex(known->root);
-    for (const Database which : layout::kDataDatabases) {
+    for (const Database which : kDataDatabases) {
       if (!mends(which)) continue;
       message += "; for " + std::string(to_string(which)) + " it has the checksum " +
                  to_hex(summary.roots.of(which)) + ", the store had " + to_hex(known->of(which));
@@ -149,7 +148,7 @@ Status Repair::check_stream(const transfer::StreamHeader& header) {
 }
 
 Status Repair::carry_others() {
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     if (mends(which)) continue;
     if (which == Database::metadata && !live_.metadata) {  // as an open would
       FLATKV_TRY(builder_->create_database(which));
@@ -194,7 +193,7 @@ Status Repair::replay() {
     FLATKV_FAILPOINT("repair.flushed");
     FLATKV_TRY(core->close());
   }
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     FLATKV_TRY(files_.sync_directory(layout::database_path(to, which)));
   }
   return {};
@@ -233,8 +232,8 @@ Status Repair::replay_blocks(commit::Core& core) {
 /// The metadata database's hashes come from these LocalMetas, so something else must confirm each.
 Status Repair::check_local_metas(const recovery::CopyAnalysis& copy) const {
   const recovery::KnownRoots known(files_, known_by_);
-  for (const Database which : layout::kDataDatabases) {
-    const recovery::DatabaseAnalysis& own = copy.data[static_cast<std::size_t>(which)];
+  for (const Database which : kDataDatabases) {
+    const recovery::DatabaseAnalysis& own = copy.data[which];
     FLATKV_ASSIGN(const auto roots, known.at(own.version));
     if (roots && roots->of(which) == own.hash.checksum()) continue;
     return fail(ErrorCode::corruption,
@@ -270,10 +269,10 @@ Status Repair::prove() {
   request.manifest = found_.manifest;
   request.chain = log_->tip.digest;
   request.state.version = version;
-  for (std::size_t i = 0; i < 4; ++i) {
-    request.state.hashes[i] = copy.data[i].hash;
-    request.state.stats[i] = copy.data[i].stats;
-    request.state.stats[i].version = version;
+  for (const Database which : kDataDatabases) {
+    request.state.hashes[which] = copy.data[which].hash;
+    request.state.stats[which] = copy.data[which].stats;
+    request.state.stats[which].version = version;
   }
   FLATKV_ASSIGN(const auto wanted, expected(version));
   if (!wanted) return wrong("the roots of the version are unknown");
@@ -285,9 +284,7 @@ Status Repair::prove() {
   for (Target& one : targets_) {
     if (!one.mended()) continue;
     const std::uint64_t rows =
-        one.which() == Database::metadata
-            ? 0
-            : request.state.stats[static_cast<std::size_t>(one.which())].rows;
+        one.which() == Database::metadata ? 0 : request.state.stats[one.which()].rows;
     FLATKV_TRY(prove_as_rebuilt(one, *wanted, rows));
     one.report.version = version;
   }

@@ -43,7 +43,7 @@ bool Repair::mends(Database which) const {
 }
 
 bool Repair::mends_data() const {
-  return std::ranges::any_of(layout::kDataDatabases, [this](Database one) { return mends(one); });
+  return std::ranges::any_of(kDataDatabases, [this](Database one) { return mends(one); });
 }
 
 std::vector<RepairReport> Repair::reports() const {
@@ -129,10 +129,10 @@ Status Repair::examine() {
 
 /// Reads the metadata of each database, even of those that phase 1 did not reach.
 Status Repair::read_live() {
-  for (const Database which : layout::kDataDatabases) {
+  for (const Database which : kDataDatabases) {
     auto meta = read_meta(which);
     if (meta) {
-      live_.data[static_cast<std::size_t>(which)] = *std::move(meta);
+      live_.data[which] = *std::move(meta);
     } else if (!asked_for(which)) {
       missing_.push_back(std::move(meta).error());
       missing_.back().database = which;
@@ -159,7 +159,7 @@ Result<state::DataMeta> Repair::read_meta(Database which) const {
 /// other, each repair would wait for the other.
 std::string Repair::command_with(const std::vector<Database>& more) const {
   std::string command = "`flatkv repair " + store_;
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     const bool named = mends(which) || std::ranges::find(more, which) != more.end();
     if (named) command += " --db " + std::string(to_string(which));
   }
@@ -246,14 +246,13 @@ Result<std::optional<Roots>> Repair::expected(std::int64_t version) const {
     if (!live_.metadata || live_.metadata->version != version) return std::nullopt;
     return layout::roots_of(live_.metadata->hashes);
   }
-  std::array<LtHash, 4> hashes;
-  for (const Database which : layout::kDataDatabases) {
-    const auto i = static_cast<std::size_t>(which);
-    const auto& own = live_.data[i];
+  PerDataDatabase<LtHash> hashes;
+  for (const Database which : kDataDatabases) {
+    const auto& own = live_.data[which];
     if (asked_for(which) || !own || own->local->version != version || !own->local->hash) {
       return std::nullopt;
     }
-    hashes[i] = *own->local->hash;
+    hashes[which] = *own->local->hash;
   }
   return layout::roots_of(hashes);
 }
@@ -262,7 +261,7 @@ Status Repair::judge_live(Target& target) {
   const Database which = target.which();
   std::uint64_t rows = 0;
   if (which != Database::metadata) {
-    const auto& own = live_.data[static_cast<std::size_t>(which)];
+    const auto& own = live_.data[which];
     if (own && own->stats) rows = own->stats->rows;
   }
   const std::string what = std::string(to_string(which)) + ", full scan";
@@ -325,8 +324,7 @@ Result<Verdict> Repair::judge_in(const layout::SnapshotEntry& snapshot, Database
     return verdict;
   }
   const layout::StateSummary& state = snapshot.manifest->state;
-  const std::uint64_t rows =
-      which == Database::metadata ? 0 : state.stats[static_cast<std::size_t>(which)].rows;
+  const std::uint64_t rows = which == Database::metadata ? 0 : state.stats[which].rows;
   const std::string what = std::string(to_string(which)) + " in the snapshot at version " +
                            std::to_string(snapshot.version);
   const auto wanted = [&](std::int64_t version) -> Result<std::optional<Roots>> {

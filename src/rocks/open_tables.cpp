@@ -54,8 +54,8 @@ std::shared_ptr<OpenTables> OpenTables::of(const std::string& copy,
   std::weak_ptr<OpenTables>& known = all.by_path[copy];
   auto tables = known.lock();
   if (tables) return tables;
-  Counts counts{};
-  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = count(static_cast<Database>(i));
+  Counts counts;
+  for (const Database which : kAllDatabases) counts[which] = count(which);
   tables = std::make_shared<OpenTables>(counts);
   known = tables;
   return tables;
@@ -112,15 +112,14 @@ int OpenTables::most(Database which) const {
   const std::lock_guard lock(mutex_);
   if (!bounded_) return -1;
   const std::uint64_t all = std::max<std::uint64_t>(sum(), 1);
-  const double part =
-      static_cast<double>(tables_[static_cast<std::size_t>(which)]) / static_cast<double>(all);
+  const double part = static_cast<double>(tables_[which]) / static_cast<double>(all);
   const auto share = static_cast<std::uint64_t>(static_cast<double>(room_) * part);
   return static_cast<int>(std::clamp(share, kFewest, kMost));
 }
 
 void OpenTables::set(Database which, std::uint64_t tables) {
   const std::lock_guard lock(mutex_);
-  std::uint64_t& own = tables_[static_cast<std::size_t>(which)];
+  std::uint64_t& own = tables_[which];
   if (own == tables) return;
   own = tables;
   settle();

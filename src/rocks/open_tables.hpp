@@ -20,7 +20,7 @@ namespace flatkv::rocks {
 /// read. Any thread.
 class OpenTables {
  public:
-  using Counts = std::array<std::uint64_t, 5>;  ///< by Database
+  using Counts = PerDatabase<std::uint64_t>;
 
   /// What the databases in the directory `copy` share. `count` gives a database's tables, where
   /// nobody has one of them open yet.

@@ -228,8 +228,7 @@ void Scrubber::record(const ScrubFinding& outcome) {
   if (!good) logger_.error(text_of(outcome));
   {
     const std::lock_guard lock(status_mutex_);
-    const auto index = static_cast<std::size_t>(outcome.verdict.database);
-    status_.progress.verdicts[index] = {outcome.round, outcome.version, good};
+    status_.progress.verdicts[outcome.verdict.database] = {outcome.round, outcome.version, good};
     if (!good) {
       if (status_.findings.size() == kMaxFindings) status_.findings.erase(status_.findings.begin());
       status_.findings.push_back(outcome);
@@ -243,8 +242,8 @@ void Scrubber::next_database() {
   const bool round_ends = progress.database == Database::legacy;
   if (round_ends) {
     std::string text = "scrub: round " + std::to_string(progress.round) + " is complete:";
-    for (const Database database : layout::kDataDatabases) {
-      const auto& verdict = progress.verdicts[static_cast<std::size_t>(database)];
+    for (const Database database : kDataDatabases) {
+      const auto& verdict = progress.verdicts[database];
       text += " " + std::string(to_string(database)) +
               (verdict && verdict->good ? " good at " : " NOT GOOD at ") +
               std::to_string(verdict ? verdict->version : 0);
@@ -317,7 +316,7 @@ ScrubStatus Scrubber::status() const {
   status.progress.version = reached.version;
   std::uint64_t behind = reached.rows;
   std::uint64_t total = 0;
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     const std::uint64_t rows = state->of(database).stats.rows;
     total += rows;
     if (database < status.progress.database) behind += rows;

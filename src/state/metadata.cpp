@@ -15,15 +15,14 @@ Status put_local_meta(rocks::TableWriter& table, std::int64_t version, const LtH
 }
 
 Status put_global_meta(rocks::TableWriter& table, const layout::StoreId& store,
-                       std::int64_t version, const std::array<LtHash, 4>& hashes) {
+                       std::int64_t version, const PerDataDatabase<LtHash>& hashes) {
   LtHash sum;
   for (const LtHash& hash : hashes) sum += hash;
   FLATKV_TRY(table.put_meta(rocks::kMetaHashKey, sum.serialize()));
   // In key order: account, code, legacy, storage.
   for (const Database database :
        {Database::account, Database::code, Database::legacy, Database::storage}) {
-    FLATKV_TRY(table.put_meta(rocks::meta_hash_key(database),
-                              hashes[static_cast<std::size_t>(database)].serialize()));
+    FLATKV_TRY(table.put_meta(rocks::meta_hash_key(database), hashes[database].serialize()));
   }
   FLATKV_TRY(table.put_meta(rocks::kMetaStoreKey, store));
   return table.put_meta(rocks::kMetaVersionKey, codec::encode_version(version));
@@ -78,10 +77,10 @@ Result<std::optional<GlobalMeta>> read_global_meta(const rocks::PinnedDatabase& 
   FLATKV_ASSIGN(const auto hash, read_hash(snapshot, rocks::kMetaHashKey));
   if (!hash) return std::nullopt;
   meta.hash = *hash;
-  for (const Database database : layout::kDataDatabases) {
+  for (const Database database : kDataDatabases) {
     FLATKV_ASSIGN(const auto own, read_hash(snapshot, rocks::meta_hash_key(database)));
     if (!own) return std::nullopt;
-    meta.hashes[static_cast<std::size_t>(database)] = *own;
+    meta.hashes[database] = *own;
   }
   FLATKV_ASSIGN(meta.store, read_store(snapshot));
   return meta;

@@ -18,7 +18,7 @@ Status put_local_meta(rocks::TableWriter& table, std::int64_t version, const LtH
 
 /// Writes the whole table of a metadata database; `store` is the store's id.
 Status put_global_meta(rocks::TableWriter& table, const layout::StoreId& store,
-                       std::int64_t version, const std::array<LtHash, 4>& hashes);
+                       std::int64_t version, const PerDataDatabase<LtHash>& hashes);
 
 /// What a data database records about itself; both members may be missing.
 struct DataMeta {
@@ -30,7 +30,7 @@ Result<DataMeta> read_data_meta(const rocks::PinnedDatabase& snapshot);
 struct GlobalMeta {
   std::int64_t version = 0;
   LtHash hash;
-  std::array<LtHash, 4> hashes;
+  PerDataDatabase<LtHash> hashes;
   /// nullopt if the database was last flushed before this value was introduced.
   std::optional<layout::StoreId> store;
 

@@ -14,7 +14,7 @@
 
 namespace flatkv::state {
 
-using Databases = std::array<std::shared_ptr<rocks::Db>, 5>;
+using Databases = PerDatabase<std::shared_ptr<rocks::Db>>;
 
 /// The open databases of one generation, and the store's lock. Every state holds a reference, so
 /// the databases are closed, CLEAN written and the lock released only when the last view is gone. A
@@ -34,7 +34,7 @@ class OpenGeneration {
 
   const std::string& generation() const noexcept { return generation_; }
   const std::shared_ptr<rocks::Db>& database(Database which) const noexcept {
-    return databases_[static_cast<std::size_t>(which)];
+    return databases_[which];
   }
   const Databases& databases() const noexcept { return databases_; }
   const std::shared_ptr<layout::StoreLock>& lock() const noexcept { return lock_; }

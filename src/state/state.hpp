@@ -34,10 +34,10 @@ struct State {
   std::int64_t version = 0;
   Digest chain{};  ///< chain digest of version
   Roots roots;
-  std::array<DbState, 4> databases;
+  PerDataDatabase<DbState> databases;
 
-  DbState& of(Database which) { return databases[static_cast<std::size_t>(which)]; }
-  const DbState& of(Database which) const { return databases[static_cast<std::size_t>(which)]; }
+  DbState& of(Database which) { return databases[which]; }
+  const DbState& of(Database which) const { return databases[which]; }
 };
 
 /// Holds the current state. Commit and flush both replace it under one mutex, each starting from

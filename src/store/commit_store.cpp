@@ -75,9 +75,8 @@ Result<LtHash> CommitStore::working_hash(Database database) const {
     return fail(ErrorCode::invalid_argument, "only the four data databases have a hash");
   }
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&]() -> Result<LtHash> {
-    return core.pending().hashes()[static_cast<std::size_t>(database)];
-  });
+  return store::writer_step(core,
+                            [&]() -> Result<LtHash> { return core.pending().hashes()[database]; });
 }
 
 bool CommitStore::has_pending() const noexcept { return !impl_->core().pending().empty(); }

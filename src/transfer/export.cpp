@@ -17,8 +17,8 @@ StreamSummary summary_of(const ReadView& view) {
   summary.version = view.version();
   summary.account_rows = view.account_rows();
   summary.roots = view.roots();
-  for (const Database database : layout::kDataDatabases) {
-    summary.stats[static_cast<std::size_t>(database)] = view.stats(database);
+  for (const Database database : kDataDatabases) {
+    summary.stats[database] = view.stats(database);
   }
   return summary;
 }
@@ -32,11 +32,11 @@ class Exporter {
     transfer::StreamHeader header;
     header.summary = summary_of(view_);
     total_ = header.summary.rows();
-    for (const Database database : layout::kDataDatabases) {
-      header.hashes[static_cast<std::size_t>(database)] = view_.hash(database);
+    for (const Database database : kDataDatabases) {
+      header.hashes[database] = view_.hash(database);
     }
     FLATKV_TRY(writer_.begin(header));
-    for (const Database database : layout::kDataDatabases) FLATKV_TRY(write_rows(database));
+    for (const Database database : kDataDatabases) FLATKV_TRY(write_rows(database));
     if (options_.progress) options_.progress("export", rows_, total_);
     return writer_.finish();
   }

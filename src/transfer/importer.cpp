@@ -59,7 +59,7 @@ Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted
     return fail(ErrorCode::invalid_argument, "a version is at least 0 and below int64 max")
         .version(version);
   }
-  const std::array<LtHash, 4>& hashes = impl_->hasher.hashes();
+  const PerDataDatabase<LtHash>& hashes = impl_->hasher.hashes();
   const Roots roots = layout::roots_of(hashes);
   FLATKV_TRY(transfer::compare_trusted(version, roots, trusted));
   FLATKV_TRY(import->finish(version, hashes, impl_->rules.counted()));

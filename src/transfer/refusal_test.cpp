@@ -118,9 +118,10 @@ TEST_F(Refusal, EveryForgery_I2) {
   });
   refused("roots line",
           [](Forger& f) { std::swap(f.header.summary.roots.code, f.header.summary.roots.legacy); });
-  refused("hash", [](Forger& f) { f.header.hashes[1] = f.header.hashes[2]; });
-  refused("counts", [](Forger& f) { ++f.header.summary.stats[2].rows; });
-  refused("bytes", [](Forger& f) { --f.header.summary.stats[2].value_bytes; });
+  refused("hash",
+          [](Forger& f) { f.header.hashes[Database::code] = f.header.hashes[Database::storage]; });
+  refused("counts", [](Forger& f) { ++f.header.summary.stats[Database::storage].rows; });
+  refused("bytes", [](Forger& f) { --f.header.summary.stats[Database::storage].value_bytes; });
 }
 
 TEST_F(Refusal, AnotherRootThanTheTrusted) {
@@ -146,8 +147,9 @@ TEST_F(Refusal, ARowInAnotherDatabaseUnderTheSameRoot) {
   Forger forger(store);
   ASSERT_EQ(forger.rows.size(), 1U);
   forger.rows[0].database = Database::account;  // 40 bytes under an address: a valid account row
-  std::swap(forger.header.hashes[0], forger.header.hashes[1]);
-  std::swap(forger.header.summary.stats[0], forger.header.summary.stats[1]);
+  std::swap(forger.header.hashes[Database::account], forger.header.hashes[Database::code]);
+  std::swap(forger.header.summary.stats[Database::account],
+            forger.header.summary.stats[Database::code]);
   std::swap(forger.header.summary.roots.account, forger.header.summary.roots.code);
   const Bytes bytes = forger.bytes();
   EXPECT_TRUE(check(bytes, {store.committed_roots().root, {}, {}}));  // the root does not show it

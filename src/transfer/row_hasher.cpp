@@ -8,11 +8,11 @@ namespace flatkv::transfer {
 void RowHasher::begin(std::span<const ImportRow> rows) {
   sums_.wait();
   for (const ImportRow& row : rows) {
-    sums_.add(hashes_[static_cast<std::size_t>(row.database)], {row.key, {}, row.value});
+    sums_.add(hashes_[row.database], {row.key, {}, row.value});
   }
 }
 
-const std::array<LtHash, 4>& RowHasher::hashes() {
+const PerDataDatabase<LtHash>& RowHasher::hashes() {
   sums_.wait();
   return hashes_;
 }

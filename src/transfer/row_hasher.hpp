@@ -16,12 +16,12 @@ class RowHasher {
   /// `rows`, and the bytes they point at, must live until the next `begin` or `hashes` returns.
   void begin(std::span<const ImportRow> rows);
   /// Waits for the rows so far; returns their sums.
-  const std::array<LtHash, 4>& hashes();
+  const PerDataDatabase<LtHash>& hashes();
   /// Nothing that was begun is read any more; the hashes are unspecified.
   void drain() noexcept { sums_.drain(); }
 
  private:
-  std::array<LtHash, 4> hashes_;
+  PerDataDatabase<LtHash> hashes_;
   lthash::Summation sums_;
 };
 

@@ -36,15 +36,15 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
       lock_(std::move(lock)),
       builder_(std::move(builder)),
       logger_(std::move(log)) {
-  for (const Database which : layout::kDataDatabases) {
-    tables_.emplace_back(builder_.database_options(which), layout::flush_path(builder_.path()));
+  for (const Database which : kDataDatabases) {
+    tables_[which].emplace(builder_.database_options(which), layout::flush_path(builder_.path()));
   }
 }
 
 RowImport::~RowImport() {
   // A forked child must not remove what its parent builds.
   if (is_forked()) return;
-  tables_.clear();  // each writer removes its unfinished file
+  for (auto& tables : tables_) tables.reset();  // each writer removes its unfinished file
   if (finished_) return;
   // The next import or writable open removes what cannot be removed now.
   static_cast<void>(guarded([&] { return fs::remove_tree(files_, builder_.path()); }));
@@ -80,26 +80,26 @@ Result<std::unique_ptr<RowImport>> RowImport::begin(const state::Environment& en
 
 Status RowImport::write(std::span<const ImportRow> rows) {
   for (const ImportRow& row : rows) {
-    FLATKV_TRY(tables_[static_cast<std::size_t>(row.database)].put(row.key, row.value));
+    FLATKV_TRY(tables_[row.database]->put(row.key, row.value));
   }
   return {};
 }
 
-Status RowImport::finish(std::int64_t version, const std::array<LtHash, 4>& hashes,
-                         const std::array<DatabaseStats, 4>& stats) {
+Status RowImport::finish(std::int64_t version, const PerDataDatabase<LtHash>& hashes,
+                         const PerDataDatabase<DatabaseStats>& stats) {
   commit::SnapshotRequest request;
   request.manifest = manifest_;
   request.state.version = version;
   request.state.hashes = hashes;
-  for (std::size_t i = 0; i < 4; ++i) {
-    request.state.stats[i] = {version, stats[i].rows, stats[i].key_bytes, stats[i].value_bytes};
+  for (const Database which : kDataDatabases) {
+    request.state.stats[which] = {version, stats[which].rows, stats[which].key_bytes,
+                                  stats[which].value_bytes};
   }
   request.chain = changelog::base_digest(manifest_.store, version, layout::roots_of(hashes));
-  for (const Database which : layout::kDataDatabases) {
-    const auto i = static_cast<std::size_t>(which);
-    FLATKV_ASSIGN(const auto tables, tables_[i].finish());
+  for (const Database which : kDataDatabases) {
+    FLATKV_ASSIGN(const auto tables, tables_[which]->finish());
     const auto fill = [&](rocks::TableWriter& table) {
-      return state::put_local_meta(table, version, hashes[i], request.state.stats[i]);
+      return state::put_local_meta(table, version, hashes[which], request.state.stats[which]);
     };
     FLATKV_TRY(builder_.create_database(which, fill, tables));
   }

@@ -32,8 +32,8 @@ class RowImport {
   /// Rows in stream order.
   Status write(std::span<const ImportRow> rows);
   /// Completes the generation and makes it the live one.
-  Status finish(std::int64_t version, const std::array<LtHash, 4>& hashes,
-                const std::array<DatabaseStats, 4>& stats);
+  Status finish(std::int64_t version, const PerDataDatabase<LtHash>& hashes,
+                const PerDataDatabase<DatabaseStats>& stats);
 
  private:
   RowImport(fs::FileSystem& files, std::string store, const layout::Manifest& manifest,
@@ -45,7 +45,7 @@ class RowImport {
   layout::StoreLock lock_;
   recovery::GenerationBuilder builder_;
   Logger logger_;
-  std::vector<RowTables> tables_;  ///< one for each data database
+  PerDataDatabase<std::optional<RowTables>> tables_;  ///< set from the start
   bool finished_ = false;
 };
 

@@ -28,7 +28,7 @@ Status RowRules::check(const ImportRow& row) {
   FLATKV_TRY(check_form(row));
   database_ = row.database;
   last_key_.assign(row.key.begin(), row.key.end());
-  DatabaseStats& counted = counted_[static_cast<std::size_t>(row.database)];
+  DatabaseStats& counted = counted_[row.database];
   ++counted.rows;
   counted.key_bytes += row.key.size();
   counted.value_bytes += row.value.size();

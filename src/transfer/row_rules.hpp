@@ -19,7 +19,7 @@ class RowRules {
   /// `corruption`, naming database and key.
   Status check(const ImportRow& row);
 
-  const std::array<DatabaseStats, 4>& counted() const noexcept { return counted_; }
+  const PerDataDatabase<DatabaseStats>& counted() const noexcept { return counted_; }
 
  private:
   Status check_form(const ImportRow& row) const;
@@ -27,7 +27,7 @@ class RowRules {
   AccountRows account_rows_;
   std::optional<Database> database_;
   Bytes last_key_;
-  std::array<DatabaseStats, 4> counted_{};
+  PerDataDatabase<DatabaseStats> counted_{};
 };
 
 }  // namespace flatkv::transfer

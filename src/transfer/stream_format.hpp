@@ -16,7 +16,7 @@ inline constexpr std::uint32_t kStreamFormat = 1;
 
 struct StreamHeader {
   StreamSummary summary;
-  std::array<LtHash, 4> hashes;
+  PerDataDatabase<LtHash> hashes;
 };
 inline constexpr std::size_t kHeaderBytes =
     8 + 4 + 4 + 8 + 4 + 4 + 5 * 32 + 4 * 3 * 8 + 4 * LtHash::kBytes + 32;

@@ -10,13 +10,13 @@ namespace flatkv {
 namespace transfer {
 namespace {
 
-Status compare_hashes(const StreamHeader& header, const std::array<LtHash, 4>& found) {
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (found[i] == header.hashes[i]) continue;
-    return fail(ErrorCode::corruption, "the rows have the checksum " + to_hex(found[i].checksum()) +
-                                           ", the header says " +
-                                           to_hex(header.hashes[i].checksum()))
-        .database(static_cast<Database>(i))
+Status compare_hashes(const StreamHeader& header, const PerDataDatabase<LtHash>& found) {
+  for (const Database database : kDataDatabases) {
+    if (found[database] == header.hashes[database]) continue;
+    return fail(ErrorCode::corruption,
+                "the rows have the checksum " + to_hex(found[database].checksum()) +
+                    ", the header says " + to_hex(header.hashes[database].checksum()))
+        .database(database)
         .version(header.summary.version);
   }
   return {};

@@ -87,10 +87,9 @@ class Forger {
     header.summary.version = view.version();
     header.summary.account_rows = account_rows;
     header.summary.roots = view.roots();
-    for (std::size_t i = 0; i < 4; ++i) {
-      const auto database = static_cast<Database>(i);
-      header.summary.stats[i] = view.stats(database);
-      header.hashes[i] = view.hash(database);
+    for (const Database database : kDataDatabases) {
+      header.summary.stats[database] = view.stats(database);
+      header.hashes[database] = view.hash(database);
       RowIterator it = must(view.iterate(database));
       for (; it.valid(); it.next())
         rows.push_back({database, to_bytes(it.key()), to_bytes(it.value())});

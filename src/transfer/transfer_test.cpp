@@ -157,8 +157,7 @@ TEST(Importer, TwentyPairsInFourDatabases) {
   }
   const CommitStore imported = must(CommitStore::open(dir / "imported"));
   EXPECT_TRUE(imported.open_report().replayed_blocks == 0 && imported.version() == 1);
-  for (std::size_t i = 0; i < 4; ++i) {
-    const auto database = static_cast<Database>(i);
+  for (const Database database : kDataDatabases) {
     EXPECT_EQ(imported.working_hash(database).value(), direct.working_hash(database).value());
   }
   EXPECT_EQ(imported.working_roots().value(), imported.committed_roots());

@@ -21,7 +21,7 @@ class DamagedRow : public StoreFixture {
 
   /// The first row of a database that has a value.
   std::pair<Bytes, Bytes> victim(Database database) {
-    const auto& rows = model_.committed().rows[static_cast<std::size_t>(database)];
+    const auto& rows = model_.committed().rows[database];
     for (const auto& [key, value] : rows) {
       if (!value.empty()) return {key, value};
     }

@@ -106,7 +106,7 @@ TEST_F(DiskFault, C11_ScanThatMeetsAReadErrorSaysSo) {
   open();
   disk_.inject({.operation = Operation::read, .suffix = ".sst", .nth = 1, .times = 0});
   unsigned failed = 0;
-  for (const Database database : kData) failed += !all_rows(*store_, database);
+  for (const Database database : kDataDatabases) failed += !all_rows(*store_, database);
   EXPECT_GT(failed, 0U);
   const auto verdict = store_->verify();  // a database that cannot be read does not verify
   ASSERT_OK(verdict);

@@ -158,9 +158,9 @@ class FileKinds : public ::testing::Test {
       ADD_FAILURE() << "verify finds nothing";
       return '?';
     }
-    for (const Database database : kData) {
+    for (const Database database : kDataDatabases) {
       const auto rows = all_rows(store, database);
-      if (rows && *rows != state.rows[static_cast<std::size_t>(database)]) {
+      if (rows && *rows != state.rows[database]) {
         ADD_FAILURE() << "wrong rows without an error in " << to_string(database);
         return '?';
       }

@@ -250,7 +250,7 @@ TEST_F(HistoryFault, S17_SnapshotWhileViewsAndIteratorsAreOpen) {
     rows.emplace(to_bytes(walk->key()), to_bytes(walk->value()));
   }
   ASSERT_OK(walk->status());
-  EXPECT_EQ(rows, states_.at(10).rows[static_cast<std::size_t>(Database::storage)]);
+  EXPECT_EQ(rows, states_.at(10).rows[Database::storage]);
   EXPECT_TRUE(view_is(*view, states_.at(10)));
   walk = fail(ErrorCode::io, "gone");
   view = fail(ErrorCode::io, "gone");

@@ -85,7 +85,7 @@ class Golden : public ::testing::TestWithParam<Case> {
 
   void check_sum(const Roots& expected) {
     LtHash sum;
-    for (const Database database : kData) sum += store_->working_hash(database).value();
+    for (const Database database : kDataDatabases) sum += store_->working_hash(database).value();
     ASSERT_EQ(sum.checksum(), expected.root);
     ASSERT_EQ(store_->working_hash(Database::account).value().checksum(), expected.account);
     ASSERT_EQ(store_->working_hash(Database::legacy).value().checksum(), expected.legacy);
@@ -120,7 +120,7 @@ class Golden : public ::testing::TestWithParam<Case> {
     if (!rows) return;  // exists for one mode only
     std::string found;
     std::size_t lines = 0;
-    for (const Database database : kData) {
+    for (const Database database : kDataDatabases) {
       const Result<Rows> all = all_rows(*store_, database);
       ASSERT_OK(all);
       for (const auto& [key, value] : *all) found += rows_line(database, key, value);

@@ -60,7 +60,7 @@ class Reader {
 
   Status read_all(const ReadView& view) {
     PlainLtHash sum;
-    for (const Database database : kData) {
+    for (const Database database : kDataDatabases) {
       PlainLtHash own;
       FLATKV_ASSIGN(RowIterator rows, view.iterate(database));
       const bool backwards = one_in(random_, 2);

@@ -221,8 +221,8 @@ class RandomRun {
 
   template <class Source>
   void walk(const Source& source, const State& state) {
-    const Database database = kData[below(random_, 4)];
-    const Rows& rows = state.rows[static_cast<std::size_t>(database)];
+    const Database database = kDataDatabases[below(random_, 4)];
+    const Rows& rows = state.rows[database];
     const RowRange range = random_range(rows);
     const Rows wanted = within(rows, range);
     Result<RowIterator> at = source.iterate(database, range);
@@ -449,8 +449,8 @@ class RandomRun {
     const auto summary = check_file(file, trusted);
     ASSERT_OK(summary);
     ASSERT_EQ(summary->version, state.version);
-    for (const Database database : kData) {
-      ASSERT_EQ(summary->stats[static_cast<std::size_t>(database)], state.stats(database));
+    for (const Database database : kDataDatabases) {
+      ASSERT_EQ(summary->stats[database], state.stats(database));
     }
   }
 
@@ -513,8 +513,8 @@ class RandomRun {
     options.account_rows = options_.create.account_rows;
     auto importer = Importer::begin(path(), options);
     ASSERT_OK(importer);
-    for (const Database database : kData) {
-      for (const auto& [key, value] : model_.committed().rows[static_cast<std::size_t>(database)]) {
+    for (const Database database : kDataDatabases) {
+      for (const auto& [key, value] : model_.committed().rows[database]) {
         const ImportRow row{database, key, value};
         ASSERT_OK(importer->add({&row, 1}));
       }

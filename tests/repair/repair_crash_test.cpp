@@ -24,7 +24,7 @@ namespace flatkv::test {
 namespace {
 
 Database database_of(const std::string& name) {
-  for (const Database database : kData) {
+  for (const Database database : kDataDatabases) {
     if (name == to_string(database)) return database;
   }
   return Database::metadata;

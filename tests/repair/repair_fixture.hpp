@@ -41,7 +41,7 @@ class RepairFixture : public StoreFixture {
 
   /// A row of the newest state with a value that is not empty.
   std::pair<Bytes, Bytes> some_row(Database database) const {
-    for (const auto& row : model_.committed().rows[static_cast<std::size_t>(database)]) {
+    for (const auto& row : model_.committed().rows[database]) {
       if (!row.second.empty()) return row;
     }
     throw std::runtime_error("no row");

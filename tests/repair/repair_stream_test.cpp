@@ -100,7 +100,7 @@ TEST_F(RepairFromStream, EachDatabaseFromEachVersionThatTheLogReaches) {
   copy_tree(path(), aside("good"));
   // copy_tree breaks hard links, so the following damages one file at a time: live and in
   // snapshots.
-  for (const Database database : kData) {
+  for (const Database database : kDataDatabases) {
     for (const std::int64_t version : {14, 20}) {
       SCOPED_TRACE(std::string(to_string(database)) + " from " + std::to_string(version));
       copy_tree(aside("good"), path());

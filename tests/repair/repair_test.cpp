@@ -27,7 +27,7 @@ class RepairOf : public RepairFixture, public ::testing::WithParamInterface<Data
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Each, RepairOf, ::testing::ValuesIn(kData),
+INSTANTIATE_TEST_SUITE_P(Each, RepairOf, ::testing::ValuesIn(kDataDatabases),
                          [](const auto& one) { return std::string(to_string(one.param)); });
 
 TEST_P(RepairOf, AChangedRow) {

@@ -49,9 +49,7 @@ class ScrubFixture : public StoreFixture {
   nlohmann::json scrub_json() const {
     return nlohmann::json::parse(as_chars(read_file(scrub_file())), nullptr, false);
   }
-  const Rows& rows_of(Database database) const {
-    return model_.committed().rows[static_cast<std::size_t>(database)];
-  }
+  const Rows& rows_of(Database database) const { return model_.committed().rows[database]; }
   /// The key that the scrub of the closed store has reached.
   Bytes front() const { return hex(scrub_json().at("before").get<std::string>()); }
 
@@ -68,8 +66,8 @@ class ScrubFixture : public StoreFixture {
 };
 
 inline ::testing::AssertionResult all_good(const ScrubStatus& status, std::uint64_t round) {
-  for (const Database database : kData) {
-    const auto& verdict = status.progress.verdicts[static_cast<std::size_t>(database)];
+  for (const Database database : kDataDatabases) {
+    const auto& verdict = status.progress.verdicts[database];
     if (!verdict) return ::testing::AssertionFailure() << to_string(database) << ": no verdict";
     if (!verdict->good) return ::testing::AssertionFailure() << to_string(database) << ": not good";
     if (verdict->round != round) {
@@ -92,8 +90,8 @@ inline ::testing::AssertionResult found_in(const ScrubStatus& status, std::uint6
   if (of_round[0].verdict.database != database) {
     return ::testing::AssertionFailure() << "in " << to_string(of_round[0].verdict.database);
   }
-  for (const Database one : kData) {
-    const auto& verdict = status.progress.verdicts[static_cast<std::size_t>(one)];
+  for (const Database one : kDataDatabases) {
+    const auto& verdict = status.progress.verdicts[one];
     if (!verdict || verdict->good == (one == database)) {
       return ::testing::AssertionFailure() << "verdict on " << to_string(one);
     }

@@ -22,7 +22,7 @@ TEST_F(ScrubRounds, ARoundProvesEveryDatabase) {
   open();
   blocks(30);
   std::uint64_t rows = 0;
-  for (const Database database : kData) rows += rows_of(database).size();
+  for (const Database database : kDataDatabases) rows += rows_of(database).size();
   double fraction = 0;
   ScrubStatus now = finish_round(7, [&] {
     EXPECT_GE(status().fraction, fraction);
@@ -160,7 +160,7 @@ TEST_F(ScrubRounds, DamageBeforeARoundIsFoundInIt) {
   blocks(40);
   close();
   copy_tree(path(), aside("good"));
-  for (const Database database : kData) {
+  for (const Database database : kDataDatabases) {
     const Rows& rows = rows_of(database);
     ASSERT_GT(rows.size(), 5U);
     const Bytes key = std::next(rows.begin(), static_cast<std::ptrdiff_t>(rows.size() / 2))->first;
@@ -310,7 +310,7 @@ TEST_F(ScrubRounds, ABlockThatCannotBeReadIsAFindingAndTheOthersGoOn) {
   EXPECT_EQ(now.findings[0].verdict.error->database, Database::storage);
   EXPECT_NE(errors.find("database storage at version 21 cannot be read"), std::string::npos)
       << errors;
-  EXPECT_FALSE(now.progress.verdicts[2]->good);
+  EXPECT_FALSE(now.progress.verdicts[Database::storage]->good);
   blocks(3);
   EXPECT_TRUE(found_in(finish_round(100), 2, Database::storage));
   count_fault("S9", Came::refused);
@@ -415,7 +415,7 @@ TEST_F(ScrubRounds, InfoShowsIt) {
     EXPECT_EQ(info->scrub->database, Database::storage);
     EXPECT_EQ(info->scrub->rows, wanted.rows);
     EXPECT_EQ(info->scrub->version, 30);
-    EXPECT_TRUE(info->scrub->verdicts[3]->good);
+    EXPECT_TRUE(info->scrub->verdicts[Database::legacy]->good);
     close();
   }
   write_file(scrub_file(), text("nonsense"));

@@ -23,7 +23,7 @@ class Verify : public StoreFixture {
   static void expect_only(const VerifyReport& report, Database database) {
     EXPECT_FALSE(report.good());
     ASSERT_EQ(report.databases.size(), 4U);
-    for (const Database one : kData) {
+    for (const Database one : kDataDatabases) {
       EXPECT_EQ(of(report, one).good(), one != database) << to_string(one);
     }
   }
@@ -59,12 +59,11 @@ TEST_F(Verify, ARowChangedThroughRocksDbIsNamedWithBothChecksums_V1) {
   blocks(40);
   close();
   image("good");
-  for (const Database database : kData) {
+  for (const Database database : kDataDatabases) {
     SCOPED_TRACE(to_string(database));
     restore("good");
     State damaged = model_.committed();
-    const auto index = static_cast<std::size_t>(database);
-    auto row = std::next(damaged.rows[index].begin(), 3);
+    auto row = std::next(damaged.rows[database].begin(), 3);
     Bytes value = row->second;
     if (database == Database::account) {
       value[30] ^= 1;  // still a valid account, with another balance
@@ -79,14 +78,10 @@ TEST_F(Verify, ARowChangedThroughRocksDbIsNamedWithBothChecksums_V1) {
     expect_only(*report, database);
     EXPECT_FALSE(report->sum_good);
     const Roots by_scan = damaged.roots_by_scan();
-    const std::array<Digest, 4> found = {by_scan.account, by_scan.code, by_scan.storage,
-                                         by_scan.legacy};
     const Roots stated = model_.committed().roots();
-    const std::array<Digest, 4> expected = {stated.account, stated.code, stated.storage,
-                                            stated.legacy};
-    EXPECT_EQ(of(*report, database).found, found[index]);
-    EXPECT_EQ(of(*report, database).expected, expected[index]);
-    EXPECT_NE(found[index], expected[index]);
+    EXPECT_EQ(of(*report, database).found, by_scan.of(database));
+    EXPECT_EQ(of(*report, database).expected, stated.of(database));
+    EXPECT_NE(by_scan.of(database), stated.of(database));
     EXPECT_EQ(report->version, 40);
     if (!HasFailure()) count_fault("V1", Came::refused);
     store_.reset();
@@ -123,7 +118,7 @@ TEST_F(Verify, ADamagedBlockDoesNotHideTheOthers_S9) {
   count_fault("S9", Came::refused);
   // And a row of another database: both must be named.
   close();
-  const Rows& rows = model_.committed().rows[3];
+  const Rows& rows = model_.committed().rows[Database::legacy];
   tamper(working(path(), "legacy"), {{row_key(rows.begin()->first), text("changed")}});
   open();
   report = store_->verify();
@@ -207,8 +202,8 @@ TEST_F(Verify, ProgressRateAndCancelling) {
   open();
   blocks(40);
   std::uint64_t rows = 0;
-  for (const Database database : kData) {
-    rows += model_.committed().rows[static_cast<std::size_t>(database)].size();
+  for (const Database database : kDataDatabases) {
+    rows += model_.committed().rows[database].size();
   }
   VerifyOptions options;
   std::uint64_t last = 0;

@@ -110,12 +110,11 @@ Status import_from(const CommitStore& source, SimDisk& disk, bool force) {
   options.force = force;
   FLATKV_ASSIGN(const auto import,
                 transfer::RowImport::begin(environment_of(disk), kStore, options));
-  std::array<LtHash, 4> hashes;
-  std::array<DatabaseStats, 4> stats;
-  for (const Database database : test::kData) {
-    const auto i = static_cast<std::size_t>(database);
-    hashes[i] = view.hash(database);
-    stats[i] = view.stats(database);
+  PerDataDatabase<LtHash> hashes;
+  PerDataDatabase<DatabaseStats> stats;
+  for (const Database database : kDataDatabases) {
+    hashes[database] = view.hash(database);
+    stats[database] = view.stats(database);
     FLATKV_ASSIGN(RowIterator rows, view.iterate(database));
     for (; rows.valid(); rows.next()) {
       const ImportRow row{database, rows.key(), rows.value()};

@@ -38,7 +38,7 @@ void script(Life& life) {
 
 struct Versions {
   std::string generation;
-  std::array<std::int64_t, 5> at{};
+  PerDatabase<std::int64_t> at;
 };
 
 /// The versions of the five databases; nullopt if one does not open.
@@ -49,7 +49,7 @@ std::optional<Versions> versions_of(SimDisk& disk) {
   if (!choice) return std::nullopt;
   Versions found{choice->name, {}};
   const std::string working = layout::working_path(std::string(kStore) + "/" + choice->name);
-  for (const Database which : layout::kAllDatabases) {
+  for (const Database which : kAllDatabases) {
     rocks::DbOptions options;
     options.path = layout::database_path(working, which);
     options.which = which;
@@ -58,7 +58,7 @@ std::optional<Versions> versions_of(SimDisk& disk) {
     if (!db) return std::nullopt;
     const auto snapshot = (*db)->snapshot();
     if (!snapshot) return std::nullopt;
-    std::int64_t& version = found.at[static_cast<std::size_t>(which)];
+    std::int64_t& version = found.at[which];
     if (which == Database::metadata) {
       const auto meta = state::read_global_meta(**snapshot);
       version = meta && *meta ? (*meta)->version : -1;
@@ -136,8 +136,8 @@ class Nested {
   void look(SimDisk& disk) {
     const auto now = versions_of(disk);
     if (now && durable_ && now->generation == durable_->generation) {
-      for (std::size_t i = 0; i < 5; ++i) {
-        EXPECT_GE(now->at[i], durable_->at[i]) << "database " << i << " went back";
+      for (const Database database : kAllDatabases) {
+        EXPECT_GE(now->at[database], durable_->at[database]) << to_string(database) << " went back";
       }
     }
     if (disk.crashes() > 0 && disk.last_crash().mode != CrashMode::process) durable_ = now;

@@ -115,7 +115,7 @@ TEST_F(TwoStores, AScanKeepsNoBuffers) {
     return Status();
   });
   std::weak_ptr<memtable::Memtable> buffer =
-      Internals::impl(*with_).core().state()->databases[2].active;
+      Internals::impl(*with_).core().state()->of(Database::storage).active;
   commit(new_slots(2));
   reached.get_future().wait();
   store::must(with_->flush());

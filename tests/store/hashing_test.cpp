@@ -77,12 +77,12 @@ TEST_F(Hashing, IncrementalEqualsFullScan) {
 TEST_F(Hashing, SumEqualsGlobal) {
   blocks(10);
   LtHash sum;
-  for (const Database database : kData) sum += store_->working_hash(database).value();
+  for (const Database database : kDataDatabases) sum += store_->working_hash(database).value();
   EXPECT_EQ(sum.checksum(), store_->root_hash().value());
   const auto view = store_->view();
   ASSERT_OK(view);
   LtHash committed;
-  for (const Database database : kData) committed += view->hash(database);
+  for (const Database database : kDataDatabases) committed += view->hash(database);
   EXPECT_EQ(committed.checksum(), view->roots().root);
   EXPECT_EQ(committed, sum);
 }

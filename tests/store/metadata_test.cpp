@@ -59,20 +59,21 @@ class Metadata : public StoreFixture {
 TEST_F(Metadata, PerDatabaseHashesPersistedInTheMetadataDatabase) {
   ASSERT_TRUE(all_flushed_at(12));
   PlainLtHash sum;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const PlainLtHash& hash = model_.committed().hashes[i];
+  for (const Database database : kDataDatabases) {
+    const std::string name(to_string(database));
+    const PlainLtHash& hash = model_.committed().hashes[database];
     sum += hash;
     const Bytes wanted = to_bytes(hash.serialized());
-    EXPECT_EQ(meta("metadata", std::string("_meta/hash/") + kNames[i]), wanted) << kNames[i];
+    EXPECT_EQ(meta("metadata", "_meta/hash/" + name), wanted) << name;
     // LocalMeta, in its new form, agrees.
-    EXPECT_EQ(meta(kNames[i], "local"), local_meta(12, hash)) << kNames[i];
-    const DatabaseStats stats = model_.committed().stats(kData[i]);
+    EXPECT_EQ(meta(name, "local"), local_meta(12, hash)) << name;
+    const DatabaseStats stats = model_.committed().stats(database);
     Bytes text = version_bytes(12);
     for (const std::uint64_t n : {stats.rows, stats.key_bytes, stats.value_bytes}) {
       append(text, version_bytes(static_cast<std::int64_t>(n)));
     }
-    EXPECT_EQ(meta(kNames[i], "stats"), text) << kNames[i];
-    EXPECT_EQ(count_keys(working(path(), kNames[i])), stats.rows + 2);
+    EXPECT_EQ(meta(name, "stats"), text) << name;
+    EXPECT_EQ(count_keys(working(path(), name)), stats.rows + 2);
   }
   EXPECT_EQ(meta("metadata", "_meta/hash"), to_bytes(sum.serialized()));
   EXPECT_EQ(meta("metadata", "_meta/version"), version_bytes(12));
@@ -95,7 +96,8 @@ TEST_F(Metadata, TheMetadataDatabaseSaysWhoseItIs) {
 }
 
 TEST_F(Metadata, LocalMetaNewForm) {
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(meta(kNames[i], "local")->size(), 2056U);
+  for (const Database database : kDataDatabases)
+    EXPECT_EQ(meta(std::string(to_string(database)), "local")->size(), 2056U);
   open();
   EXPECT_TRUE(store_->open_report().clean);
   EXPECT_TRUE(store_->open_report().backfilled.empty());
@@ -211,7 +213,7 @@ TEST_F(Metadata, MissingHashesOnAStoreWithRowsAreNeverZero) {
   close();
   ASSERT_TRUE(all_flushed_at(model_.version()));
   EXPECT_EQ(meta("metadata", "_meta/hash/storage"),
-            to_bytes(model_.committed().hashes[2].serialized()));
+            to_bytes(model_.committed().hashes[Database::storage].serialized()));
 }
 
 // docs/hazards.md#missing-hashes-as-zero
@@ -231,7 +233,7 @@ TEST_F(Metadata, MissingPerDatabaseHashesAlone) {
 // docs/hazards.md#missing-hashes-as-zero
 TEST_F(Metadata, BackfillThatMeetsAChangedRowIsRefused) {
   // The scan is compared with the record of that version, so the hash of wrong rows is not used.
-  const auto& rows = model_.committed().rows[2];
+  const auto& rows = model_.committed().rows[Database::storage];
   ASSERT_FALSE(rows.empty());
   make_old_form("storage");
   edit("storage", {{row_key(rows.begin()->first), text("not what was written")}});
@@ -246,7 +248,7 @@ TEST_F(Metadata, MetadataDatabaseWithoutItsKeysIsFilledFromLocalMeta) {
   check_and_go_on();
   close();
   EXPECT_EQ(meta("metadata", "_meta/hash/code"),
-            to_bytes(model_.committed().hashes[1].serialized()));
+            to_bytes(model_.committed().hashes[Database::code].serialized()));
 }
 
 TEST_F(Metadata, HashThatDiffersFromLocalMetaAtTheSameVersionIsRefused) {
@@ -266,7 +268,7 @@ TEST_F(Metadata, GlobalHashThatIsNotTheSumIsRefused) {
 }
 
 TEST_F(Metadata, LocalMetaThatMatchesNoRecordIsAStrangers) {
-  PlainLtHash wrong = model_.committed().hashes[2];
+  PlainLtHash wrong = model_.committed().hashes[Database::storage];
   wrong.add(text("x"), text("y"));
   edit("storage", {{meta_key("local"), local_meta(12, wrong)}});
   remove_clean(path());
@@ -296,7 +298,7 @@ TEST_F(Metadata, DatabaseOfAnotherStoreIsNotTaken) {
 }
 
 TEST_F(Metadata, VerifyFindsARowChangedBehindTheStore) {
-  const auto& rows = model_.committed().rows[3];
+  const auto& rows = model_.committed().rows[Database::legacy];
   ASSERT_FALSE(rows.empty());
   edit("legacy", {{row_key(rows.rbegin()->first), text("changed")}});
   open();  // the open scans nothing: the metadata is right
@@ -315,7 +317,7 @@ TEST_F(Metadata, VerifyFindsARowChangedBehindTheStore) {
 TEST_F(Metadata, VerifyFindsARowTooManyAndARowTooFew) {
   // Its value is empty, so the hash does not show it.
   edit("code", {{row_key(text("surplus")), Bytes()}});
-  const auto& rows = model_.committed().rows[2];
+  const auto& rows = model_.committed().rows[Database::storage];
   edit("storage", {{row_key(rows.begin()->first), {}}});
   open();
   ASSERT_TRUE(store_->open_report().clean) << "the damage is gone";

@@ -73,9 +73,9 @@ TEST_F(Recovery, PerDatabaseHashesAfterSkewRecovery) {
     open();
     ASSERT_TRUE(store_);
     EXPECT_FALSE(store_->open_report().rebuilt_working_copy);
-    for (const Database database : kData) {
+    for (const Database database : kDataDatabases) {
       EXPECT_EQ(store_->working_hash(database).value().serialize(),
-                model_.committed().hashes[static_cast<std::size_t>(database)].serialized());
+                model_.committed().hashes[database].serialized());
     }
     check_and_go_on();
   }

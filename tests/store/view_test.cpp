@@ -148,7 +148,7 @@ TEST_F(Views, ReadersAddUpToTheRootOfTheirVersion) {
         const auto view = store.view();
         if (!view) continue;
         PlainLtHash sum;
-        for (const Database database : kData) {
+        for (const Database database : kDataDatabases) {
           const auto rows = all_rows(*view, database);
           if (!rows) {
             ++wrong;

@@ -60,14 +60,13 @@ AssertionResult view_is(const ReadView& view, const State& state) {
     return AssertionFailure() << "version " << view.version() << ", not " << state.version;
   }
   if (auto roots = same_roots(view.roots(), state.roots()); !roots) return roots;
-  for (const Database database : kData) {
-    const auto index = static_cast<std::size_t>(database);
-    if (view.hash(database).serialize() != state.hashes[index].serialized()) {
+  for (const Database database : kDataDatabases) {
+    if (view.hash(database).serialize() != state.hashes[database].serialized()) {
       return AssertionFailure() << to_string(database) << ": another hash";
     }
     const Result<Rows> rows = all_rows(view, database);
     if (!rows) return AssertionFailure() << rows.error().to_string();
-    const std::string difference = row_difference(*rows, state.rows[index]);
+    const std::string difference = row_difference(*rows, state.rows[database]);
     if (!difference.empty()) return AssertionFailure() << to_string(database) << ": " << difference;
     if (view.stats(database) != state.stats(database)) {
       return AssertionFailure() << to_string(database) << ": stats of " << view.stats(database).rows

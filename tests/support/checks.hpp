@@ -39,8 +39,6 @@ Result<Rows> all_rows(const CommitStore& store, Database database);
 ::testing::AssertionResult commit_both(CommitStore& store, Model& model,
                                        const std::vector<Changes>& applies);
 
-inline constexpr std::array<Database, 4> kData = {Database::account, Database::code,
-                                                  Database::storage, Database::legacy};
 inline constexpr std::array<const char*, 5> kNames = {"account", "code", "storage", "legacy",
                                                       "metadata"};
 

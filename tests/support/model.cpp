@@ -93,27 +93,27 @@ std::array<std::uint8_t, 2048> PlainLtHash::serialized() const {
 Digest PlainLtHash::checksum() const { return plain_blake3(serialized()); }
 
 namespace {
-Roots roots_of(const std::array<PlainLtHash, 4>& hashes) {
+Roots roots_of(const PerDataDatabase<PlainLtHash>& hashes) {
   PlainLtHash sum;
   for (const PlainLtHash& hash : hashes) sum += hash;
-  return {sum.checksum(), hashes[0].checksum(), hashes[1].checksum(), hashes[2].checksum(),
-          hashes[3].checksum()};
+  return {sum.checksum(), hashes[Database::account].checksum(), hashes[Database::code].checksum(),
+          hashes[Database::storage].checksum(), hashes[Database::legacy].checksum()};
 }
 }  // namespace
 
 Roots State::roots() const { return roots_of(hashes); }
 
 Roots State::roots_by_scan() const {
-  std::array<PlainLtHash, 4> found;
-  for (std::size_t i = 0; i < 4; ++i) {
-    for (const auto& [key, value] : rows[i]) found[i].add(key, value);
+  PerDataDatabase<PlainLtHash> found;
+  for (const Database database : kDataDatabases) {
+    for (const auto& [key, value] : rows[database]) found[database].add(key, value);
   }
   return roots_of(found);
 }
 
 DatabaseStats State::stats(Database database) const {
   DatabaseStats all;
-  for (const auto& [key, value] : rows[static_cast<std::size_t>(database)]) {
+  for (const auto& [key, value] : rows[database]) {
     ++all.rows;
     all.key_bytes += key.size();
     all.value_bytes += value.size();
@@ -125,12 +125,14 @@ std::optional<Bytes> State::get(ByteView external_key) const {
   const Kind kind = kind_of(external_key);
   const Bytes key = copy(kind == Kind::legacy ? external_key : external_key.subspan(1));
   if (field_bytes(kind) == 0) {
-    const Rows& in = rows[kind == Kind::code ? 1 : kind == Kind::storage ? 2 : 3];
+    const Rows& in = rows[kind == Kind::code      ? Database::code
+                          : kind == Kind::storage ? Database::storage
+                                                  : Database::legacy];
     const auto found = in.find(key);
     return found == in.end() ? std::nullopt : std::optional(found->second);
   }
-  if (!rows[0].contains(key)) return std::nullopt;
-  const Bytes row = expanded(rows[0], key);
+  if (!rows[Database::account].contains(key)) return std::nullopt;
+  const Bytes row = expanded(rows[Database::account], key);
   const auto part = [&row](std::ptrdiff_t from, std::ptrdiff_t to) {
     return Bytes(row.begin() + from, row.begin() + to);
   };
@@ -141,8 +143,8 @@ std::optional<Bytes> State::get(ByteView external_key) const {
 
 std::optional<Account> State::account(const Address& address) const {
   const Bytes key(address.begin(), address.end());
-  if (!rows[0].contains(key)) return std::nullopt;
-  const Bytes row = expanded(rows[0], key);
+  if (!rows[Database::account].contains(key)) return std::nullopt;
+  const Bytes row = expanded(rows[Database::account], key);
   Account account;
   std::copy_n(row.begin(), 32, account.balance.begin());
   for (std::size_t i = 32; i < 40; ++i) account.nonce = account.nonce << 8 | row[i];
@@ -169,7 +171,7 @@ void Model::write(std::size_t database, const Bytes& key, const std::optional<By
 }
 
 void Model::write_account(const Bytes& address, std::uint8_t prefix, const KVPair& pair) {
-  Bytes row = expanded(working_.rows[0], address);
+  Bytes row = expanded(working_.rows[Database::account], address);
   const std::ptrdiff_t at = prefix == 0x21 ? 0 : prefix == 0x0a ? 32 : 40;
   const Bytes value = pair.remove ? Bytes(prefix == 0x0a ? 8 : 32) : copy(pair.value);
   std::copy(value.begin(), value.end(), row.begin() + at);

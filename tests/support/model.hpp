@@ -43,8 +43,8 @@ using Rows = std::map<Bytes, Bytes, ByteOrder>;
 /// Everything that a store holds at one version.
 struct State {
   std::int64_t version = 0;
-  std::array<Rows, 4> rows;
-  std::array<PlainLtHash, 4> hashes;
+  PerDataDatabase<Rows> rows;
+  PerDataDatabase<PlainLtHash> hashes;
 
   Roots roots() const;
   /// The roots, computed from the rows alone.
