@@ -100,7 +100,7 @@ struct RawSubject::Impl {
   block::PendingBlock pending;
   PerDataDatabase<std::vector<lthash::RowChange>> changes;
   lthash::Summation summation;
-  PerDataDatabase<codec::Stats> stats{};
+  PerDataDatabase<DatabaseStats> stats;
   std::int64_t frozen_at = 0;
   std::unique_ptr<commit::Flusher> flusher;
 };
@@ -110,7 +110,7 @@ void RawSubject::Impl::publish() {
     ++state.version;
     for (const Database database : kDataDatabases) {
       state.databases[database].stats = stats[database];
-      state.databases[database].stats.version = state.version;
+      state.databases[database].version = state.version;
     }
   });
 }

@@ -57,7 +57,7 @@ struct StoreMetrics {
   std::uint64_t flushes = 0;
   std::uint64_t flush_nanoseconds = 0;
   std::uint64_t flushed_bytes = 0;
-  PerDatabase<FlushMetrics> flushed{};  ///< by Database
+  PerDatabase<FlushMetrics> flushed;
   std::uint64_t log_bytes = 0;
   std::uint64_t compaction_bytes = 0;
   std::uint64_t buffer_memory = 0;

@@ -21,7 +21,7 @@ const LtHash& BlockRow::old_element() const {
   return *std::launder(reinterpret_cast<const LtHash*>(old_value.data()));
 }
 
-void count_change(const BlockRow& row, codec::Stats& stats) {
+void count_change(const BlockRow& row, DatabaseStats& stats) {
   if (row.had_old) {
     --stats.rows;
     stats.key_bytes -= row.key.size();

@@ -34,7 +34,7 @@ struct BlockRow {
 };
 
 /// Applies the change of a row to the stats of its database.
-void count_change(const BlockRow& row, codec::Stats& stats);
+void count_change(const BlockRow& row, DatabaseStats& stats);
 
 /// The pending block's rows of one database, found by key.
 class BlockRows {

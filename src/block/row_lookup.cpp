@@ -25,7 +25,7 @@ void found(BlockRow& row, bool present, ByteView value, bool copied, const RowLo
 
 /// Reads values one at a time where a database may hold huge ones: where its values take much more
 /// than the same number of ordinary ones would.
-rocks::PinnedDatabase::AtOnce at_once(Database database, const codec::Stats& stats) {
+rocks::PinnedDatabase::AtOnce at_once(Database database, const DatabaseStats& stats) {
   constexpr std::array<std::uint64_t, 4> kOrdinaryBytes = {72, 0, 32, 128};
   constexpr std::uint64_t kMuch = std::uint64_t{64} << 20;
   const std::uint64_t ordinary = stats.rows * kOrdinaryBytes[static_cast<std::size_t>(database)];

@@ -24,7 +24,7 @@ struct ScrubFront {
 /// negative. The version in `stats` is not used.
 struct ScrubChange {
   LtHash hash;
-  codec::Stats stats;
+  DatabaseStats stats;
 
   ScrubChange& operator+=(const ScrubChange& other);
 };

@@ -65,23 +65,23 @@ Result<LocalMeta> decode_local_meta(ByteView bytes) {
   return meta;
 }
 
-Bytes encode(const Stats& stats) {
+Bytes encode(const StatsAt& at) {
   Bytes bytes(kStatsBytes);
-  put_version(bytes.data(), stats.version);
-  store_be(bytes.data() + 8, stats.rows);
-  store_be(bytes.data() + 16, stats.key_bytes);
-  store_be(bytes.data() + 24, stats.value_bytes);
+  put_version(bytes.data(), at.version);
+  store_be(bytes.data() + 8, at.stats.rows);
+  store_be(bytes.data() + 16, at.stats.key_bytes);
+  store_be(bytes.data() + 24, at.stats.value_bytes);
   return bytes;
 }
 
-Result<Stats> decode_stats(ByteView bytes) {
+Result<StatsAt> decode_stats(ByteView bytes) {
   if (bytes.size() != kStatsBytes) return bad_length("stats", bytes.size(), "32");
-  Stats stats;
-  FLATKV_ASSIGN(stats.version, get_version(bytes.data()));
-  stats.rows = load_be<std::uint64_t>(bytes.data() + 8);
-  stats.key_bytes = load_be<std::uint64_t>(bytes.data() + 16);
-  stats.value_bytes = load_be<std::uint64_t>(bytes.data() + 24);
-  return stats;
+  StatsAt at;
+  FLATKV_ASSIGN(at.version, get_version(bytes.data()));
+  at.stats.rows = load_be<std::uint64_t>(bytes.data() + 8);
+  at.stats.key_bytes = load_be<std::uint64_t>(bytes.data() + 16);
+  at.stats.value_bytes = load_be<std::uint64_t>(bytes.data() + 24);
+  return at;
 }
 
 Bytes encode_version(std::int64_t version) {

@@ -21,19 +21,18 @@ Bytes encode(const LocalMeta& meta);
 /// `corruption` for any length but 8 and 2056 bytes, and for a version above int64 max.
 Result<LocalMeta> decode_local_meta(ByteView bytes);
 
-/// Rows and bytes of one database at a version, in internal form.
-struct Stats {
+/// A data database's count of its rows at a version.
+struct StatsAt {
   std::int64_t version = 0;
-  std::uint64_t rows = 0;
-  std::uint64_t key_bytes = 0;
-  std::uint64_t value_bytes = 0;
-  bool operator==(const Stats&) const = default;
+  DatabaseStats stats;
+  bool operator==(const StatsAt&) const = default;
 };
 
 inline constexpr std::size_t kStatsBytes = 32;
 
-Bytes encode(const Stats& stats);
-Result<Stats> decode_stats(ByteView bytes);
+Bytes encode(const StatsAt& at);
+/// `corruption` for any length but 32 bytes, and for a version above int64 max.
+Result<StatsAt> decode_stats(ByteView bytes);
 
 Bytes encode_version(std::int64_t version);
 Result<std::int64_t> decode_version(ByteView bytes);

@@ -65,7 +65,7 @@ TEST(LocalMeta, VersionAboveInt64IsCorruption) {
 }
 
 TEST(Stats, FourBigEndianNumbers) {
-  const Stats stats{1, 2, 0x0304, 0x0506070809};
+  const StatsAt stats{1, {2, 0x0304, 0x0506070809}};
   const Bytes bytes = encode(stats);
   EXPECT_EQ(bytes, (Bytes{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2,
                           0, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 5, 6, 7, 8, 9}));

@@ -54,7 +54,7 @@ Core::Core(CoreSetup setup)
                [this] { return holds_->hold(published_.load(), state::Holds::By::writer); }),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
   for (const Database database : kDataDatabases) {
-    frozen_versions_[database] = setup_.state->databases[database].stats.version;
+    frozen_versions_[database] = setup_.state->databases[database].version;
     if (cache_) cache_->start(database, frozen_versions_[database]);
   }
   frozen_at_ = setup_.state->version;
@@ -177,7 +177,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto buffer_start = Clock::now();
   // Load the state only now: make_room() may have frozen the active buffers.
   const auto ready = published_.load();
-  PerDataDatabase<codec::Stats> stats;
+  PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases) stats[database] = ready->databases[database].stats;
   absent_key_filter_.add(pending_.tables());
   insert_rows(*ready, pending_.tables(), version, stats);
@@ -221,7 +221,7 @@ Status Core::write_record(std::int64_t version, const Roots& roots, Digest& chai
 }
 
 void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
-                 std::int64_t version, PerDataDatabase<codec::Stats>& stats) {
+                 std::int64_t version, PerDataDatabase<DatabaseStats>& stats) {
   for (const Database database : kDataDatabases) {
     memtable::Memtable& buffer = *state.databases[database].active;
     for (const block::BlockRow& row : tables[static_cast<std::size_t>(database)].rows) {
@@ -238,7 +238,7 @@ void insert_rows(const state::State& state, const std::array<block::BlockRows, 4
 }
 
 void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
-                   const PerDataDatabase<codec::Stats>& stats) {
+                   const PerDataDatabase<DatabaseStats>& stats) {
   const PerDataDatabase<LtHash>& hashes = pending_.hashes();
   const auto publish_state = [&] {
     published_.update([&](state::State& state) {
@@ -248,11 +248,11 @@ void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots
       for (const Database database : kDataDatabases) {
         state::DbState& own = state.databases[database];
         // During replay a database may be ahead of the block.
-        if (own.stats.version > version) continue;
+        if (own.version > version) continue;
         if (*own.hash != hashes[database])
           own.hash = std::make_shared<const LtHash>(hashes[database]);
         own.stats = stats[database];
-        own.stats.version = version;
+        own.version = version;
       }
     });
   };
@@ -280,8 +280,8 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   PerDataDatabase<bool> take;
   bool level = true;
   for (const Database database : kDataDatabases) {
-    take[database] = current->databases[database].stats.version < version;
-    level = level && current->databases[database].stats.version <= version;
+    take[database] = current->databases[database].version < version;
+    level = level && current->databases[database].version <= version;
   }
   if (Status staged = pending_.replay(std::move(payload), *entry, take); !staged) {
     // apply() rejects this input, so it was never logged: the record is damaged.
@@ -304,7 +304,7 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
                    to_hex(header.roots.root));
   }
   FLATKV_FAILPOINT("replay.checked");
-  PerDataDatabase<codec::Stats> stats;
+  PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases)
     stats[database] = current->databases[database].stats;
   insert_rows(*current, pending_.tables(), version, stats);

@@ -40,7 +40,7 @@ struct CoreSetup {
 /// Copies the changed rows of a block into the active buffers of `state` at `version`, and counts
 /// them in `stats`.
 void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
-                 std::int64_t version, PerDataDatabase<codec::Stats>& stats);
+                 std::int64_t version, PerDataDatabase<DatabaseStats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
 /// write. Any thread may call state, held_state, view_state, check_readable, durable_version,
@@ -129,7 +129,7 @@ class Core {
   Status check_usable() const;
   Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
   void publish(std::int64_t version, const Digest& chain, const Roots& roots,
-               const PerDataDatabase<codec::Stats>& stats);
+               const PerDataDatabase<DatabaseStats>& stats);
   bool flush_due() const;
   /// Freezes the buffers if a flush or a snapshot is due, and waits for the flusher if it must: the
   /// back-pressure of commit.

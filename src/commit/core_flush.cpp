@@ -45,7 +45,7 @@ Status Core::make_room() {
 bool Core::all_frozen() const {
   const auto current = published_.load();
   for (const Database database : kDataDatabases) {
-    if (frozen_versions_[database] < current->databases[database].stats.version) return false;
+    if (frozen_versions_[database] < current->databases[database].version) return false;
   }
   return metadata_version_ >= current->version;
 }
@@ -70,8 +70,8 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
     for (const Database database : kDataDatabases) {
       state::DbState& own = state.databases[database];
       FrozenBatch::Part& part = batch.parts[database];
-      level = level && own.stats.version == state.version;
-      part.take = own.stats.version == state.version && frozen_versions_[database] < state.version;
+      level = level && own.version == state.version;
+      part.take = own.version == state.version && frozen_versions_[database] < state.version;
       part.hash = own.hash;
       part.stats = own.stats;
       if (!part.take) continue;

@@ -29,7 +29,7 @@ struct FrozenBatch {
     bool take = false;  ///< this database is behind `version` and gets a table
     std::shared_ptr<const memtable::Memtable> rows;  ///< null if !take
     std::shared_ptr<const LtHash> hash;
-    codec::Stats stats;
+    DatabaseStats stats;
   };
   PerDataDatabase<Part> parts;
   bool metadata = false;  ///< all four databases are at `version`: write `_meta/*` too

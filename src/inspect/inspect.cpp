@@ -25,7 +25,6 @@ namespace flatkv {
 namespace {
 
 using layout::SnapshotEntry;
-using read::public_stats;
 using recovery::LiveGeneration;
 using recovery::RecoveryAnalysis;
 
@@ -77,9 +76,7 @@ SnapshotInfo describe(const SnapshotEntry& entry) {
     return info;
   }
   info.roots = layout::roots_of(entry.manifest->state.hashes);
-  for (const Database database : kDataDatabases) {
-    info.stats[database] = public_stats(entry.manifest->state.stats[database]);
-  }
+  info.stats = entry.manifest->state.stats;
   for (const auto& file : entry.manifest->files) info.bytes += file.bytes;
   return info;
 }
@@ -114,7 +111,7 @@ void describe_from_snapshot(const std::vector<SnapshotEntry>& snapshots, StoreIn
     if (newest != snapshots.rend()) {
       own.version = newest->version;
       if (which != Database::metadata) {
-        own.stats = public_stats(newest->manifest->state.stats[which]);
+        own.stats = newest->manifest->state.stats[which];
       }
       for (const auto& file : newest->manifest->files) {
         if (file.path.starts_with(std::string(to_string(which)) + "/")) own.bytes += file.bytes;
@@ -264,9 +261,9 @@ class Inspector {
     own.version = meta.local->version;
     const recovery::DatabaseAnalysis& found = found_.copy.data[own.database];
     if (meta.stats) {
-      own.stats = public_stats(*meta.stats);
+      own.stats = *meta.stats;
     } else if (found.backfilled) {
-      own.stats = public_stats(found.stats);
+      own.stats = found.stats;
     }
     return {};
   }

@@ -276,7 +276,7 @@ class Cloner {
       return fail(ErrorCode::corruption, message).path(place_.store).version(source.version);
     };
     for (const state::DbState& own : state.databases) {
-      if (own.stats.version != source.version) {
+      if (own.version != source.version) {
         return wrong("the clone is not at one version after replay");
       }
     }

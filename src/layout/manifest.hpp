@@ -54,7 +54,7 @@ Result<Manifest> read_manifest(fs::FileSystem& files, const std::string& generat
 struct StateSummary {
   std::int64_t version = 0;
   PerDataDatabase<LtHash> hashes;
-  PerDataDatabase<codec::Stats> stats;
+  PerDataDatabase<DatabaseStats> stats;
 };
 /// The roots line of four hashes.
 Roots roots_of(const PerDataDatabase<LtHash>& hashes);
@@ -68,8 +68,8 @@ struct SnapshotFile {
 
 /// SNAPSHOT of a snapshot directory; written last.
 struct SnapshotManifest {
-  StateSummary state;  ///< all its stats are of its version
-  Digest chain{};      ///< chain digest of the version
+  StateSummary state;
+  Digest chain{};  ///< chain digest of the version
   Manifest manifest;
   std::vector<SnapshotFile> files;  ///< ascending by path
 };

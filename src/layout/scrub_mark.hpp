@@ -24,7 +24,7 @@ struct ScrubMark {
   ScrubProgress progress;  ///< its row count is that of `stats`
   Bytes before;            ///< the sum covers the rows below this key; empty: none yet
   LtHash hash;             ///< the sum of these rows' elements
-  codec::Stats stats;      ///< of these rows; its version is not stored
+  DatabaseStats stats;     ///< of these rows
 };
 
 Bytes encode(const ScrubMark& mark);

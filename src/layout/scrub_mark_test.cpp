@@ -20,7 +20,7 @@ ScrubMark sample_mark() {
   for (std::size_t i = 0; i < LtHash::kLimbs; ++i) {
     mark.hash.limbs()[i] = static_cast<std::uint16_t>(i * 257);
   }
-  mark.stats = {0, 55, 55 * 52, 55 * 32};
+  mark.stats = {55, 55 * 52, 55 * 32};
   return mark;
 }
 

@@ -29,7 +29,7 @@ ordered_json encode_databases(const StateSummary& state) {
   return databases;
 }
 
-Status decode_database(const Members& members, codec::Stats& stats, LtHash& hash) {
+Status decode_database(const Members& members, DatabaseStats& stats, LtHash& hash) {
   FLATKV_ASSIGN(stats.rows, members.number("rows", 0, kMaxNumber));
   FLATKV_ASSIGN(stats.key_bytes, members.number("key_bytes", 0, kMaxNumber));
   FLATKV_ASSIGN(stats.value_bytes, members.number("value_bytes", 0, kMaxNumber));
@@ -43,7 +43,6 @@ Status decode_databases(const Members& members, StateSummary& state) {
   FLATKV_ASSIGN(const json* databases, members.object("databases"));
   for (const Database database : kDataDatabases) {
     FLATKV_ASSIGN(const json* one, Members(*databases).object(to_string(database)));
-    state.stats[database].version = state.version;
     FLATKV_TRY(decode_database(Members(*one), state.stats[database], state.hashes[database]));
   }
   return {};

@@ -71,7 +71,7 @@ inline SnapshotManifest sample_snapshot(std::int64_t version) {
   snapshot.state.version = version;
   for (const Database database : kDataDatabases) {
     const auto i = static_cast<std::size_t>(database);
-    snapshot.state.stats[database] = {version, i, 20 * i, ~std::uint64_t{0} - i};
+    snapshot.state.stats[database] = {i, 20 * i, ~std::uint64_t{0} - i};
     for (std::size_t limb = 0; limb < LtHash::kLimbs; ++limb) {
       snapshot.state.hashes[database].limbs()[limb] = static_cast<std::uint16_t>(limb * 31 + i);
     }

@@ -236,7 +236,7 @@ const LtHash& ReadView::hash(Database database) const {
 }
 DatabaseStats ReadView::stats(Database database) const {
   FLATKV_ASSERT(database != Database::metadata);
-  return read::public_stats(impl_->state->of(database).stats);
+  return impl_->state->of(database).stats;
 }
 
 Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const try {

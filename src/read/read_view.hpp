@@ -39,11 +39,6 @@ Result<std::optional<Bytes>> read_through(const state::State& state,
 /// The keys within all three limits of a range.
 rocks::Bounds bounds_of(const RowRange& range);
 
-/// Stats as the public interface shows them.
-inline DatabaseStats public_stats(const codec::Stats& stats) {
-  return {stats.rows, stats.key_bytes, stats.value_bytes};
-}
-
 /// Iterates over the rows in `range`; `invalid_argument` for the metadata database.
 Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
                             const block::PendingBlock* pending, Database database,

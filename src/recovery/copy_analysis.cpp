@@ -155,7 +155,6 @@ class CopyExaminer {
     }
     own.hash = scanned.hash;
     own.stats = scanned.stats;
-    own.stats.version = own.version;
     own.backfilled = true;
     return {};
   }

@@ -31,7 +31,6 @@ Status create_generation(const state::Environment& environment, const std::strin
   commit::SnapshotRequest empty;
   empty.manifest = manifest;
   empty.state.version = options.initial_version - 1;
-  for (auto& stats : empty.state.stats) stats.version = empty.state.version;
   empty.chain = changelog::base_digest(manifest.store, empty.state.version,
                                        layout::roots_of(empty.state.hashes));
 

@@ -307,7 +307,7 @@ Result<std::unique_ptr<commit::Core>> start_core(
     FLATKV_ASSIGN(own.snapshot, databases[which]->snapshot());
     own.hash = std::make_shared<const LtHash>(hashes[which]);
     own.stats = copy.data[which].stats;
-    own.stats.version = copy.data[which].version;
+    own.version = copy.data[which].version;
   }
   state->roots = layout::roots_of(hashes);
 

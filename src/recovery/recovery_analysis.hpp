@@ -20,7 +20,7 @@ struct DatabaseAnalysis {
   std::optional<Error> problem;  ///< missing, does not open, or lacks LocalMeta
   std::int64_t version = 0;      ///< Lᵢ
   LtHash hash;
-  codec::Stats stats;
+  DatabaseStats stats;
   bool backfilled = false;  ///< hash and stats come from a full scan and are not on disk yet
   /// It agrees with the metadata database of another store, so it came from there.
   bool of_another_store = false;

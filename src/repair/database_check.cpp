@@ -60,8 +60,7 @@ class Judge {
       return wrong("a full scan gives the checksum " + to_hex(verdict_.checksum) + ", expected " +
                    to_hex(wanted));
     }
-    codec::Stats stats = scanned.stats;
-    stats.version = meta.local->version;
+    const DatabaseStats& stats = scanned.stats;
     if (meta.stats && *meta.stats != stats) {
       return wrong("a full scan finds " + std::to_string(stats.rows) + " rows of " +
                    std::to_string(stats.key_bytes) + " and " + std::to_string(stats.value_bytes) +

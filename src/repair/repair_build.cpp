@@ -95,11 +95,9 @@ Status Repair::read_stream() {
                 transfer::pass_stream(*options_.stream, {}, transfer, started, use));
   for (auto& [which, rows] : tables) {
     FLATKV_ASSIGN(const auto files, rows.finish());
-    const DatabaseStats& stats = header.summary.stats[which];
     const auto fill = [&](rocks::TableWriter& table) {
-      return state::put_local_meta(
-          table, header.summary.version, header.hashes[which],
-          {header.summary.version, stats.rows, stats.key_bytes, stats.value_bytes});
+      return state::put_local_meta(table, header.summary.version, header.hashes[which],
+                                   header.summary.stats[which]);
     };
     FLATKV_TRY(builder_->create_database(which, fill, files));
   }
@@ -272,7 +270,6 @@ Status Repair::prove() {
   for (const Database which : kDataDatabases) {
     request.state.hashes[which] = copy.data[which].hash;
     request.state.stats[which] = copy.data[which].stats;
-    request.state.stats[which].version = version;
   }
   FLATKV_ASSIGN(const auto wanted, expected(version));
   if (!wanted) return wrong("the roots of the version are unknown");

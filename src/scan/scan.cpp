@@ -285,7 +285,7 @@ Result<ScanResult> scan_rows(const CursorFactory& cursors, const ScanOptions& op
 Result<SliceResult> scan_slice(const CursorFactory& cursors, const rocks::Bounds& bounds,
                                const SliceLimit& limit, std::stop_token stop) {
   SliceResult slice;
-  const codec::Stats& done = slice.sum.stats;
+  const DatabaseStats& done = slice.sum.stats;
   Walk walk(cursors, bounds);
   Batch batch;
   while (done.rows < limit.rows && done.key_bytes + done.value_bytes <= limit.bytes) {

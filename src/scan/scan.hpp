@@ -48,8 +48,8 @@ using Visitor = std::function<Status(unsigned thread, std::span<const lthash::Ro
 Status scan_batches(const CursorFactory& cursors, const ScanOptions& options, const Visitor& visit);
 
 struct ScanResult {
-  LtHash hash;         ///< sum of the elements of all rows
-  codec::Stats stats;  ///< rows and bytes; version 0, which a scan does not know
+  LtHash hash;  ///< sum of the elements of all rows
+  DatabaseStats stats;
 };
 
 /// Hash and stats of all rows.

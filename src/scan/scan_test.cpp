@@ -136,7 +136,7 @@ TEST(Scan, NothingIsZero) {
   const auto result = scan_rows(over(none), {});
   ASSERT_TRUE(result);
   EXPECT_EQ(result->hash, LtHash{});
-  EXPECT_EQ(result->stats, codec::Stats{});
+  EXPECT_EQ(result->stats, DatabaseStats{});
 }
 
 TEST(Scan, EveryRowCountsOnceWhateverTheThreads) {

@@ -203,9 +203,9 @@ void Scrubber::judge() {
   }
   outcome.version = state->version;
   verdict.expected = state->roots.of(verdict.database);
-  verdict.expected_stats = read::public_stats(state->of(verdict.database).stats);
+  verdict.expected_stats = state->of(verdict.database).stats;
   verdict.found = sum.hash.checksum();
-  verdict.found_stats = read::public_stats(sum.stats);
+  verdict.found_stats = sum.stats;
   record(outcome);
 }
 
@@ -217,7 +217,7 @@ void Scrubber::give_up(Error error) {
   outcome.version = state->version;
   outcome.verdict.database = status_.progress.database;
   outcome.verdict.expected = state->roots.of(outcome.verdict.database);
-  outcome.verdict.expected_stats = read::public_stats(state->of(outcome.verdict.database).stats);
+  outcome.verdict.expected_stats = state->of(outcome.verdict.database).stats;
   error.database = outcome.verdict.database;
   outcome.verdict.error = std::move(error);
   record(outcome);

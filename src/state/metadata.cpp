@@ -8,10 +8,9 @@
 namespace flatkv::state {
 
 Status put_local_meta(rocks::TableWriter& table, std::int64_t version, const LtHash& hash,
-                      codec::Stats stats) {
-  stats.version = version;
+                      const DatabaseStats& stats) {
   FLATKV_TRY(table.put_meta(rocks::kLocalKey, codec::encode(codec::LocalMeta{version, hash})));
-  return table.put_meta(rocks::kStatsKey, codec::encode(stats));
+  return table.put_meta(rocks::kStatsKey, codec::encode(codec::StatsAt{version, stats}));
 }
 
 Status put_global_meta(rocks::TableWriter& table, const layout::StoreId& store,
@@ -35,8 +34,8 @@ Result<DataMeta> read_data_meta(const rocks::PinnedDatabase& snapshot) {
   FLATKV_ASSIGN(meta.local, codec::decode_local_meta(*local));
   FLATKV_ASSIGN(const auto stats, snapshot.get_meta(rocks::kStatsKey));
   if (stats) {
-    FLATKV_ASSIGN(const codec::Stats decoded, codec::decode_stats(*stats));
-    if (decoded.version == meta.local->version) meta.stats = decoded;
+    FLATKV_ASSIGN(const codec::StatsAt decoded, codec::decode_stats(*stats));
+    if (decoded.version == meta.local->version) meta.stats = decoded.stats;
   }
   return meta;
 }

@@ -14,7 +14,7 @@ namespace flatkv::state {
 
 /// Writes LocalMeta and stats, the first keys of a data database's table.
 Status put_local_meta(rocks::TableWriter& table, std::int64_t version, const LtHash& hash,
-                      codec::Stats stats);
+                      const DatabaseStats& stats);
 
 /// Writes the whole table of a metadata database; `store` is the store's id.
 Status put_global_meta(rocks::TableWriter& table, const layout::StoreId& store,
@@ -23,7 +23,7 @@ Status put_global_meta(rocks::TableWriter& table, const layout::StoreId& store,
 /// What a data database records about itself; both members may be missing.
 struct DataMeta {
   std::optional<codec::LocalMeta> local;
-  std::optional<codec::Stats> stats;  ///< only if they are of LocalMeta's version
+  std::optional<DatabaseStats> stats;  ///< only if they are of LocalMeta's version
 };
 Result<DataMeta> read_data_meta(const rocks::PinnedDatabase& snapshot);
 

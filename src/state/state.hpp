@@ -23,7 +23,8 @@ struct DbState {
   std::vector<std::shared_ptr<const memtable::Memtable>> frozen;
   std::shared_ptr<const rocks::PinnedDatabase> snapshot;
   std::shared_ptr<const LtHash> hash;
-  codec::Stats stats;  ///< their version is the database's version
+  std::int64_t version = 0;  ///< of the rows, hash and stats
+  DatabaseStats stats;
 };
 
 /// All that a read needs at one version. Immutable once published (docs/specification.md#states).

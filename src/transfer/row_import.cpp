@@ -91,15 +91,12 @@ Status RowImport::finish(std::int64_t version, const PerDataDatabase<LtHash>& ha
   request.manifest = manifest_;
   request.state.version = version;
   request.state.hashes = hashes;
-  for (const Database which : kDataDatabases) {
-    request.state.stats[which] = {version, stats[which].rows, stats[which].key_bytes,
-                                  stats[which].value_bytes};
-  }
+  request.state.stats = stats;
   request.chain = changelog::base_digest(manifest_.store, version, layout::roots_of(hashes));
   for (const Database which : kDataDatabases) {
     FLATKV_ASSIGN(const auto tables, tables_[which]->finish());
     const auto fill = [&](rocks::TableWriter& table) {
-      return state::put_local_meta(table, version, hashes[which], request.state.stats[which]);
+      return state::put_local_meta(table, version, hashes[which], stats[which]);
     };
     FLATKV_TRY(builder_.create_database(which, fill, tables));
   }

@@ -27,7 +27,7 @@ class RowRules {
   AccountRows account_rows_;
   std::optional<Database> database_;
   Bytes last_key_;
-  PerDataDatabase<DatabaseStats> counted_{};
+  PerDataDatabase<DatabaseStats> counted_;
 };
 
 }  // namespace flatkv::transfer

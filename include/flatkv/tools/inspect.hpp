@@ -79,7 +79,7 @@ struct SnapshotInfo {
   std::int64_t version = 0;
   std::string path;
   std::optional<Roots> roots;  ///< unset if the snapshot is not valid
-  PerDataDatabase<DatabaseStats> stats{};
+  PerDataDatabase<DatabaseStats> stats;
   std::uint64_t bytes = 0;  ///< of its files, whether or not other directories link them too
   /// Why it is not valid: damaged, or of another branch of the store.
   std::optional<Error> problem;

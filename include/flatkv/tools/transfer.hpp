@@ -68,7 +68,7 @@ struct StreamSummary {
   std::int64_t version = 0;
   AccountRows account_rows = AccountRows::keep;
   Roots roots;
-  PerDataDatabase<DatabaseStats> stats{};  ///< of account, code, storage, legacy
+  PerDataDatabase<DatabaseStats> stats;
 
   std::uint64_t rows() const noexcept;
 };
