@@ -158,7 +158,7 @@ Model::Model(AccountRows account_rows, std::int64_t initial_version)
   working_ = committed_;
 }
 
-void Model::write(std::size_t database, const Bytes& key, const std::optional<Bytes>& value) {
+void Model::write(Database database, const Bytes& key, const std::optional<Bytes>& value) {
   Rows& rows = working_.rows[database];
   PlainLtHash& hash = working_.hashes[database];
   if (const auto old = rows.find(key); old != rows.end()) {
@@ -176,7 +176,7 @@ void Model::write_account(const Bytes& address, std::uint8_t prefix, const KVPai
   const Bytes value = pair.remove ? Bytes(prefix == 0x0a ? 8 : 32) : copy(pair.value);
   std::copy(value.begin(), value.end(), row.begin() + at);
   if (zero(ByteView(row).subspan(40))) row.resize(40);
-  write(0, address, prune_ && zero(row) ? std::nullopt : std::optional(row));
+  write(Database::account, address, prune_ && zero(row) ? std::nullopt : std::optional(row));
 }
 
 bool Model::apply(std::span<const NamedChangeSet> change_sets) {
@@ -193,7 +193,9 @@ bool Model::apply(std::span<const NamedChangeSet> change_sets) {
         write_account(key, pair.key[0], pair);
         continue;
       }
-      const std::size_t database = kind == Kind::code ? 1 : kind == Kind::storage ? 2 : 3;
+      const Database database = kind == Kind::code      ? Database::code
+                                : kind == Kind::storage ? Database::storage
+                                                        : Database::legacy;
       write(database, key, pair.remove ? std::nullopt : std::optional(copy(pair.value)));
     }
   }

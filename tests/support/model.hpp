@@ -73,7 +73,7 @@ class Model {
   std::uint64_t ignored() const { return ignored_; }
 
  private:
-  void write(std::size_t database, const Bytes& key, const std::optional<Bytes>& value);
+  void write(Database database, const Bytes& key, const std::optional<Bytes>& value);
   void write_account(const Bytes& address, std::uint8_t prefix, const KVPair& pair);
 
   bool prune_;
