@@ -24,12 +24,13 @@ class Executor {
   virtual void run(std::function<void()> task) = 0;
 };
 
-/// The executor of stores that are given none: one for the process, with a thread per core that the
-/// process may use (CPU affinity and quota count). Never null.
+/// The executor of stores that are given none, one for the process. The calling thread hashes, too:
+/// so it has a thread for every core but one that the process may use (CPU affinity and quota
+/// count), and at least one. Never null.
 Result<std::shared_ptr<Executor>> shared_executor();
 
-/// A new executor that runs at most `threads` tasks at a time, 1 to 1024. `invalid_argument`,
-/// `out_of_memory`.
+/// A new executor of `threads` threads, 1 to 1024, but of no more than the shared one has. Errors:
+/// `invalid_argument`, `out_of_memory`.
 Result<std::shared_ptr<Executor>> make_executor(std::uint32_t threads);
 
 }  // namespace flatkv

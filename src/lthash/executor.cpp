@@ -3,6 +3,7 @@
 
 #include <tbb/task_arena.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -14,12 +15,17 @@ namespace {
 
 constexpr std::uint32_t kMostThreads = 1024;
 
+/// All but the calling thread's.
+std::uint32_t kept_cores() { return std::max(machine().cores, 2U) - 1; }
+
 /// A part of oneTBB's threads.
 class ArenaExecutor : public Executor {
  public:
+  /// With more threads than there are cores for, oneTBB would print a warning. One of the arena's
+  /// slots is for a thread that joins it, which none does.
   explicit ArenaExecutor(std::uint32_t threads)
-      // No slot is kept for a thread that joins the arena: none does.
-      : threads_(threads), arena_(static_cast<int>(threads), 0) {
+      : threads_(std::min(threads, kept_cores())),
+        arena_(static_cast<int>(std::min(threads_ + 1, machine().cores))) {
     arena_.initialize();
   }
 
@@ -37,7 +43,7 @@ Result<std::shared_ptr<Executor>> shared_executor() {
   return guarded([]() -> Result<std::shared_ptr<Executor>> {
     // Never destroyed: a task that still waits in the arena would be lost with it.
     static const auto& made =
-        *new std::shared_ptr<Executor>(std::make_shared<ArenaExecutor>(machine().cores));
+        *new std::shared_ptr<Executor>(std::make_shared<ArenaExecutor>(kept_cores()));
     return made;
   });
 }

@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <new>
-#include <utility>
 
 #include "base/fork.hpp"
+#include "base/machine.hpp"
 
 namespace flatkv::lthash {
 namespace {
 
-std::shared_ptr<Executor> or_shared(std::shared_ptr<Executor> executor) {
+std::shared_ptr<Executor> or_shared(const std::shared_ptr<Executor>& executor) {
   if (executor) return executor;
   auto shared = shared_executor();
   if (!shared) throw std::bad_alloc();
@@ -19,8 +19,11 @@ std::shared_ptr<Executor> or_shared(std::shared_ptr<Executor> executor) {
 
 }  // namespace
 
-HashingShare::HashingShare(std::shared_ptr<Executor> executor, std::size_t threads)
-    : executor_(or_shared(std::move(executor))), threads_(threads) {}
+HashingShare::HashingShare(const std::shared_ptr<Executor>& executor, std::size_t threads)
+    : executor_(or_shared(executor)),
+      // On a single core a sum does not use the shared executor.
+      all_(executor ? std::size_t{executor->threads()} + 1 : machine().cores),
+      threads_(threads) {}
 
 const std::shared_ptr<HashingShare>& HashingShare::of_process() {
   static const auto& share = *new std::shared_ptr<HashingShare>(std::make_shared<HashingShare>());
@@ -29,9 +32,8 @@ const std::shared_ptr<HashingShare>& HashingShare::of_process() {
 
 std::size_t HashingShare::threads() const {
   if (is_forked()) return 1;
-  const std::size_t there = executor_->threads();
   const std::size_t set = threads_.load(std::memory_order_relaxed);
-  const std::size_t all = set == 0 ? there : std::min(set, there);
+  const std::size_t all = set == 0 ? all_ : std::min(set, all_);
   const std::size_t taken = cores_taken_.load(std::memory_order_relaxed);
   return taken < all ? all - taken : 1;
 }

@@ -13,9 +13,10 @@ namespace flatkv::lthash {
 /// What one store may use of an executor. Thread-safe.
 class HashingShare {
  public:
-  /// `threads` is the most that a sum may use, the calling one included; 0, and more than the
-  /// executor has, mean all. A null `executor` is the shared one.
-  explicit HashingShare(std::shared_ptr<Executor> executor = nullptr, std::size_t threads = 0);
+  /// `threads` is the most that a sum may use, the calling one included; 0, and more than there
+  /// are, mean all: the calling one and those of the executor. A null `executor` is the shared one.
+  explicit HashingShare(const std::shared_ptr<Executor>& executor = nullptr,
+                        std::size_t threads = 0);
 
   /// The share of work that belongs to no store: all of the shared executor.
   static const std::shared_ptr<HashingShare>& of_process();
@@ -32,6 +33,7 @@ class HashingShare {
  private:
   friend class CoreTaken;
   std::shared_ptr<Executor> executor_;
+  const std::size_t all_;
   std::atomic<std::size_t> threads_;
   std::atomic<std::size_t> cores_taken_{0};
 };
