@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "blake3/blake3.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/memory_files.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/writer.hpp"

@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "layout/manifest.hpp"
 #include "layout/sealed_json.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include "flatkv/tools/transfer.hpp"
 #include "input.hpp"
 #include "layout/manifest.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "lthash/batch.hpp"
 #include "transfer/stream_writer.hpp"
 

@@ -4,6 +4,7 @@
 #include "commit/core.hpp"
 #include "fs/file_system.hpp"
 #include "layout/generation.hpp"
+#include "layout/lock.hpp"
 #include "read/read_view.hpp"
 #include "workloads/subject.hpp"
 

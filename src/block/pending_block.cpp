@@ -12,6 +12,7 @@
 #include "base/version_arithmetic.hpp"
 #include "codec/strict.hpp"
 #include "layout/manifest.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "lthash/batch.hpp"
 
 namespace flatkv::block {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "changelog/clean_marker.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/test_support.hpp"
 #include "codec/change_log_entry.hpp"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "changelog/log_maintenance.hpp"
+
 #include <algorithm>
 
 #include "base/failpoint.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/segment_file.hpp"
-#include "changelog/writer.hpp"
 #include "fs/files.hpp"
 
-// Everything that changes a log other than by appending to it.
 namespace flatkv::changelog {
 namespace {
 

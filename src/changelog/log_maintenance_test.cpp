@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "changelog/log_maintenance.hpp"
+
 #include <functional>
 
 #include "base/failpoint.hpp"

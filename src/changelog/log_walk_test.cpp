@@ -5,6 +5,7 @@
 
 #include "base/endian.hpp"
 #include "base/version_arithmetic.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/test_support.hpp"
 
 namespace flatkv::changelog::test {

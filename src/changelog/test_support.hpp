@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "blake3/blake3.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/memory_files.hpp"
 #include "changelog/writer.hpp"
 

@@ -7,6 +7,7 @@
 
 #include "base/endian.hpp"
 #include "base/failpoint.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/test_support.hpp"
 

@@ -2,9 +2,11 @@
 #include "commit/snapshot_writer.hpp"
 
 #include "base/failpoint.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/writer.hpp"
 #include "fs/files.hpp"
 #include "layout/snapshot_chain.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace flatkv::commit {
 

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "layout/generation.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "state/open_generation.hpp"
 
 namespace flatkv::commit {

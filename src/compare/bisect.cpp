@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/guard.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "fs/files.hpp"
 #include "layout/manifest.hpp"
 #include "recovery/live_generation.hpp"

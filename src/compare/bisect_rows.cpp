@@ -7,6 +7,7 @@
 #include "base/guard.hpp"
 #include "codec/keys.hpp"
 #include "flatkv/tools/bisect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "lthash/batch.hpp"
 
 namespace flatkv {

@@ -3,6 +3,7 @@
 
 #include "changelog/segment_file.hpp"
 #include "fs/files.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace flatkv::inspect {
 namespace {

@@ -14,6 +14,8 @@
 #include "fs/absolute.hpp"
 #include "fs/files.hpp"
 #include "inspect/clone_directory.hpp"
+#include "layout/cleanup.hpp"
+#include "layout/lock.hpp"
 #include "layout/snapshot_chain.hpp"
 #include "read/read_view.hpp"
 #include "recovery/live_generation.hpp"

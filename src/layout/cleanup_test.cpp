@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "layout/cleanup.hpp"
+
 #include "base/failpoint.hpp"
 #include "layout/removal.hpp"
 #include "layout/test_support.hpp"

@@ -89,47 +89,4 @@ Status swap_current(fs::FileSystem& files, const std::string& store, const std::
 Status publish_generation(fs::FileSystem& files, const std::string& store,
                           const std::string& unfinished, const std::string& generation);
 
-/// Removes a generation that CURRENT does not name. First renames it to a -tmp name and syncs the
-/// store directory, so that the remains after a crash never pass for a complete generation; if it
-/// cannot be renamed, marks it as removed. OK if it does not exist.
-Status remove_generation(fs::FileSystem& files, const std::string& store, const std::string& name);
-
-/// Removes other generations, unfinished ones, and clones whose flock is free, after checking once
-/// more that CURRENT names `live`. Best effort: returns one line for each entry that it could not
-/// remove.
-std::vector<std::string> remove_leftovers(fs::FileSystem& files, const std::string& store,
-                                          const StoreSurvey& survey, const std::string& live);
-
-/// Removes the orphans in a directory: clones whose flock is free. Any process may call it, even
-/// while readers make clones there and others remove them.
-std::vector<std::string> remove_orphans(fs::FileSystem& files, const std::string& directory);
-
-/// The same inside the live generation: "snapshot-…-tmp", the content of flush/ (which is created
-/// if missing) and "-tmp" files beside MANIFEST.json.
-std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::string& generation);
-
-/// Who wrote LOCK last. Does not tell whether the lock is held.
-struct LockHolder {
-  std::int64_t pid = 0;
-  std::string host;
-  std::string since;  ///< UTC, ISO 8601
-};
-/// nullopt if LOCK is missing or malformed.
-std::optional<LockHolder> read_lock_holder(fs::FileSystem& files, const std::string& store);
-
-/// The lock of a store: a flock on its directory. LOCK only names the holder, for people.
-class StoreLock {
- public:
-  /// Tries for `wait_ms` milliseconds. Errors: `locked`, naming the holder from LOCK; `unsupported`
-  /// on a network file system; `not_found` without a directory. `store` must come from
-  /// `resolve_store_path`.
-  static Result<StoreLock> take(fs::FileSystem& files, const std::string& store, unsigned wait_ms);
-  /// `store_failed` if the directory was moved away or replaced.
-  Status check(const std::string& store) const;
-
- private:
-  explicit StoreLock(std::unique_ptr<fs::DirLock> lock) : lock_(std::move(lock)) {}
-  std::unique_ptr<fs::DirLock> lock_;
-};
-
 }  // namespace flatkv::layout

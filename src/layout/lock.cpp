@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "layout/lock.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include <thread>
 
 #include "fs/files.hpp"
-#include "layout/generation.hpp"
 
 namespace flatkv::layout {
 namespace {

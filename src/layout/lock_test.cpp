@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "layout/lock.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -3,6 +3,7 @@
 
 #include "blake3/blake3.hpp"
 #include "layout/sealed_json.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "layout/test_support.hpp"
 
 namespace flatkv::layout {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/failpoint.hpp"
+#include "layout/cleanup.hpp"
 #include "layout/test_support.hpp"
 
 namespace flatkv::layout {

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "codec/local_meta.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/scrub.hpp"
 #include "fs/file_system.hpp"

@@ -4,6 +4,7 @@
 #include "base/bytes.hpp"
 #include "changelog/reader.hpp"
 #include "layout/generation.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace flatkv::layout {
 namespace {

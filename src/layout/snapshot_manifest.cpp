@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "layout/snapshot_manifest.hpp"
+
 #include <limits>
 
 #include "blake3/tree.hpp"
 #include "changelog/record.hpp"
 #include "layout/generation.hpp"
-#include "layout/manifest.hpp"
 #include "layout/names.hpp"
 #include "layout/sealed_json.hpp"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "layout/manifest.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 // Finds, publishes, copies and removes the snapshot directories of a generation.
 namespace flatkv::layout {

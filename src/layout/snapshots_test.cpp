@@ -2,6 +2,8 @@
 #include "layout/snapshots.hpp"
 
 #include "base/failpoint.hpp"
+#include "changelog/log_maintenance.hpp"
+#include "layout/cleanup.hpp"
 #include "layout/test_support.hpp"
 
 namespace flatkv::layout {

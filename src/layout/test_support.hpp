@@ -18,6 +18,7 @@
 #include "layout/generation.hpp"
 #include "layout/names.hpp"
 #include "layout/sealed_json.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace flatkv::layout {
 

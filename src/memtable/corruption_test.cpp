@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "memtable/memtable.hpp"
+#include "memtable/merging_cursor.hpp"
 #include "rocks/rocks.hpp"
 #include "rocks/test_support.hpp"
 

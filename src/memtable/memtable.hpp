@@ -88,19 +88,4 @@ class Memtable {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A frozen or active buffer at a version, for iteration.
-struct MemtableLayer {
-  std::shared_ptr<const Memtable> buffer;
-  std::int64_t version = 0;
-  bool frozen = false;  ///< there are no more inserts
-};
-
-/// Iterates, in both directions, over the rows of a database as its layers show them: `overlay`
-/// first, then `layers` newest first, then the pinned database (null: none). Deleted rows do not
-/// appear. `overlay` holds pending writes sorted by key; what its views point to must outlive the
-/// cursor. The cursor keeps the rest alive.
-std::unique_ptr<rocks::Cursor> merging_cursor(
-    std::vector<Memtable::Row> overlay, std::vector<MemtableLayer> layers,
-    const std::shared_ptr<const rocks::PinnedDatabase>& snapshot, const rocks::Bounds& bounds);
-
 }  // namespace flatkv::memtable

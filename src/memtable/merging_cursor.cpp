@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "memtable/merging_cursor.hpp"
+
 #include <algorithm>
 
 #include "base/assert.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the databases of a copy and decides whether they can be believed
-// (docs/specification.md#opening, phase 1).
+#include "recovery/copy_analysis.hpp"
+
 #include <algorithm>
 
 #include "fs/files.hpp"

@@ -7,6 +7,8 @@
 
 #include "base/fork.hpp"
 #include "fs/files.hpp"
+#include "layout/lock.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "recovery/generation_builder.hpp"
 #include "state/check_options.hpp"
 #include "state/metadata.hpp"

@@ -3,6 +3,7 @@
 
 #include "base/failpoint.hpp"
 #include "changelog/clean_marker.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/writer.hpp"
 #include "fs/files.hpp"
 #include "rocks/db.hpp"

@@ -4,8 +4,12 @@
 #include <algorithm>
 
 #include "base/failpoint.hpp"
+#include "changelog/log_maintenance.hpp"
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
+#include "layout/cleanup.hpp"
+#include "layout/lock.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "lthash/batch.hpp"
 #include "recovery/create.hpp"
 #include "recovery/generation_builder.hpp"

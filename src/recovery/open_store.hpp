@@ -6,6 +6,7 @@
 
 #include "changelog/reader.hpp"
 #include "commit/core.hpp"
+#include "layout/lock.hpp"
 #include "recovery/recovery_analysis.hpp"
 
 namespace flatkv::recovery {

@@ -9,6 +9,8 @@
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
 #include "layout/snapshot_chain.hpp"
+#include "layout/snapshot_manifest.hpp"
+#include "recovery/clean_check.hpp"
 
 namespace flatkv::recovery {
 namespace {
@@ -22,7 +24,7 @@ class Examiner {
 
   Status run() {
     FLATKV_TRY(find_generation());
-    FLATKV_TRY(look_at_clean());
+    FLATKV_TRY(read_own_clean(files_, found_));
     FLATKV_TRY(look_at_databases_and_log());
     collect_durable();
     if (found_.clean_believed) return {};
@@ -86,64 +88,15 @@ class Examiner {
     return {};
   }
 
-  Status look_at_clean() {
-    FLATKV_ASSIGN(found_.clean, changelog::read_clean(files_, found_.generation));
-    if (found_.clean && found_.clean->store != found_.manifest.store) {
-      found_.notes.push_back("CLEAN is of another store and is ignored");
-      found_.clean.reset();
-    }
-    return {};
-  }
-
-  /// Whether CLEAN fits the log: the last segment is there, complete and of this store, and no
-  /// snapshot proves that the log went further.
-  Result<bool> clean_fits_log() {
-    if (!found_.clean) return false;
-    for (SnapshotEntry& snapshot : found_.snapshots) {
-      if (!snapshot.manifest) continue;
-      if (snapshot.version > found_.clean->version) return false;
-      // Snapshots below CLEAN are checked where they are used: a clean open does not read the log.
-      if (snapshot.version == found_.clean->version &&
-          snapshot.manifest->chain != found_.clean->digest) {
-        layout::set_apart(snapshot, found_.clean->digest);
-      }
-    }
-    const std::string path = fs::join(changelog(), found_.clean->segment);
-    auto info = files_.stat(path);
-    if (!info) {
-      if (info.error().code == ErrorCode::not_found) return false;
-      return std::unexpected(std::move(info).error());
-    }
-    if (info->type != fs::FileType::file || info->size != found_.clean->bytes) return false;
-    FLATKV_ASSIGN(const auto names, files_.list(changelog()));
-    for (const auto& entry : names) {  // a writer removes CLEAN before it starts a segment above it
-      const auto first = changelog::parse_segment_name(entry.name);
-      if (first && entry.name > found_.clean->segment) return false;
-    }
-    FLATKV_ASSIGN(const auto file, files_.open_read(path));
-    Bytes header(changelog::kSegmentHeaderBytes);
-    FLATKV_ASSIGN(const std::size_t got, file->read_at(0, header));
-    header.resize(got);
-    auto decoded = changelog::decode_segment_header(header);
-    if (!decoded) decoded.error().path = path;
-    FLATKV_TRY(decoded);
-    if (decoded->store != found_.manifest.store) {
-      return fail(ErrorCode::foreign_store, "changelog segment of another store").path(path);
-    }
-    return true;
-  }
-
   // Reads the databases of the working copy, and walks the log as far as they need it.
   Status look_at_databases_and_log() {
-    FLATKV_ASSIGN(const bool fits, clean_fits_log());
+    FLATKV_ASSIGN(const bool fits, clean_fits_log(files_, found_));
     const KnownRoots known(files_, found_);
     const std::string working = layout::working_path(found_.generation);
     if (fits) {
       found_.clean_believed = true;  // from here on KnownRoots may use CLEAN
       auto copy = analyze_copy(environment_, working, known);
-      if (copy && !copy->unusable && copy->metadata &&
-          copy->metadata->version == found_.clean->version &&
-          copy->level_at(found_.clean->version)) {
+      if (copy && clean_fits_copy(*found_.clean, *copy)) {
         found_.copy = std::move(*copy);
         found_.reached = found_.clean->version;
         return {};
@@ -275,15 +228,8 @@ class Examiner {
 
   /// A live store always has a segment. Without one, blocks after the last flush may be lost even
   /// if all databases agree; only CLEAN proves otherwise.
-  bool log_is_gone() const { return !found_.log && !clean_tells_of_copy(); }
-
-  bool clean_tells_of_copy() const {
-    if (!found_.clean || found_.clean->version != found_.durable) return false;
-    return std::ranges::all_of(kDataDatabases, [&](Database which) {
-      const DatabaseAnalysis& own = found_.copy.data[which];
-      return own.problem || own.version != found_.durable ||
-             own.hash.checksum() == found_.clean->roots.of(which);
-    });
+  bool log_is_gone() const {
+    return !found_.log && !clean_tells_of_copy(found_.clean, found_.copy, found_.durable);
   }
 
   Status no_log() const {

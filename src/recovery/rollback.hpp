@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flatkv/tools/rollback.hpp"
+#include "layout/lock.hpp"
 #include "recovery/generation_builder.hpp"
 #include "recovery/live_generation.hpp"
 #include "recovery/open_store.hpp"

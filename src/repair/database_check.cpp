@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fs/files.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace flatkv::repair {
 namespace {

@@ -6,6 +6,8 @@
 #include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "blake3/kernel.hpp"
+#include "layout/cleanup.hpp"
+#include "layout/lock.hpp"
 #include "state/check_options.hpp"
 #include "transfer/file_io.hpp"
 

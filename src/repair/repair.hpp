@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "commit/core.hpp"
 #include "flatkv/tools/repair.hpp"
+#include "layout/lock.hpp"
 #include "recovery/generation_builder.hpp"
 #include "recovery/live_generation.hpp"
 #include "repair/database_check.hpp"

@@ -6,6 +6,7 @@
 #include "base/version_arithmetic.hpp"
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "recovery/open_store.hpp"
 #include "recovery/replay.hpp"
 #include "repair/repair.hpp"

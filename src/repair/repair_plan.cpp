@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <ranges>
 
+#include "layout/lock.hpp"
 #include "layout/snapshot_chain.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "repair/repair.hpp"
 
 namespace flatkv::repair {

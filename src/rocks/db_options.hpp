@@ -15,7 +15,7 @@ class Env;
 
 namespace flatkv::rocks {
 
-/// How a RocksDB instance is opened; options.cpp chooses RocksDB's options.
+/// How a RocksDB instance is opened; rocks_options.cpp chooses RocksDB's options.
 struct DbOptions {
   std::string path;
   std::string

@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "memtable/memtable.hpp"
+#include "memtable/merging_cursor.hpp"
 #include "rocks/test_support.hpp"
 #include "scan/scan.hpp"
 

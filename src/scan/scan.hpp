@@ -8,7 +8,6 @@
 #include <stop_token>
 
 #include "base/error.hpp"
-#include "codec/local_meta.hpp"
 #include "flatkv/lthash.hpp"
 #include "lthash/batch.hpp"
 #include "rocks/cursor.hpp"

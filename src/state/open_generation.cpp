@@ -3,6 +3,7 @@
 
 #include "base/fork.hpp"
 #include "fs/files.hpp"
+#include "layout/cleanup.hpp"
 #include "state/host.hpp"
 
 namespace flatkv::state {

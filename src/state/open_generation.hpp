@@ -9,6 +9,7 @@
 
 #include "changelog/clean_marker.hpp"
 #include "layout/generation.hpp"
+#include "layout/lock.hpp"
 #include "rocks/db.hpp"
 #include "state/environment.hpp"
 

@@ -3,6 +3,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "memtable/merging_cursor.hpp"
 
 namespace flatkv::state {
 

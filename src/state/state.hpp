@@ -6,7 +6,6 @@
 #include <mutex>
 #include <vector>
 
-#include "codec/local_meta.hpp"
 #include "flatkv/account.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/roots.hpp"

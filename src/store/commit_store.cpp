@@ -6,6 +6,7 @@
 #include "base/fork.hpp"
 #include "base/internals.hpp"
 #include "blake3/kernel.hpp"
+#include "layout/lock.hpp"
 #include "read/read_view.hpp"
 #include "recovery/create.hpp"
 #include "recovery/rollback.hpp"

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "flatkv/tools/transfer.hpp"
 #include "layout/generation.hpp"
+#include "layout/lock.hpp"
 #include "recovery/generation_builder.hpp"
 #include "transfer/row_tables.hpp"
 

@@ -3,6 +3,7 @@
 
 #include "base/guard.hpp"
 #include "layout/manifest.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
 

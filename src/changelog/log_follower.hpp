@@ -11,11 +11,11 @@ namespace flatkv::changelog {
 
 /// Reads what a writer, in this or another process, appends after a known end of a log. Checks
 /// every record with its payload, since it may be seen half-written. Not thread-safe.
-class Tail {
+class LogFollower {
  public:
   /// Starts at `tip`, which a log walk found.
-  Tail(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
-       bool with_payloads);
+  LogFollower(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
+              bool with_payloads);
 
   /// The next record; nullopt while there is no whole one. Errors: `not_found` (the segment is
   /// gone: pruned, or the whole log was replaced), `version_mismatch` (the log became shorter or

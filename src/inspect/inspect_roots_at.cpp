@@ -8,6 +8,7 @@
 #include "flatkv/tools/inspect.hpp"
 #include "inspect/log_coverage.hpp"
 #include "layout/snapshot_chain.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "recovery/live_generation.hpp"
 
 namespace flatkv {

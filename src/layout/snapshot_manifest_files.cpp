@@ -4,8 +4,8 @@
 #include "base/crc32c.hpp"
 #include "fs/files.hpp"
 #include "layout/generation.hpp"
-#include "layout/manifest.hpp"
 #include "layout/names.hpp"
+#include "layout/snapshot_manifest.hpp"
 
 namespace flatkv::layout {
 namespace {

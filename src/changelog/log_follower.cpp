@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "changelog/tail.hpp"
+#include "changelog/log_follower.hpp"
 
 #include "fs/files.hpp"
 
 namespace flatkv::changelog {
 
-Tail::Tail(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
-           bool with_payloads)
+LogFollower::LogFollower(fs::FileSystem& files, std::string directory, const StoreId& store,
+                         const Tip& tip, bool with_payloads)
     : files_(files),
       directory_(std::move(directory)),
       store_(store),
@@ -15,14 +15,14 @@ Tail::Tail(fs::FileSystem& files, std::string directory, const StoreId& store, c
       offset_(tip.end_offset),
       chain_{tip.version, tip.digest} {}
 
-Failure Tail::gone_back(std::string message) const {
+Failure LogFollower::gone_back(std::string message) const {
   return fail(ErrorCode::version_mismatch, std::move(message))
       .path(fs::join(directory_, segment_))
       .version(chain_.version + 1)
       .offset(offset_);
 }
 
-Result<std::optional<Record>> Tail::next() {
+Result<std::optional<Record>> LogFollower::next() {
   unclear_ = false;
   if (file_) {
     FLATKV_ASSIGN(auto record, record_here());
@@ -48,14 +48,14 @@ Result<std::optional<Record>> Tail::next() {
   }
 }
 
-Status Tail::reopen() {
+Status LogFollower::reopen() {
   FLATKV_ASSIGN(file_, SegmentFile::open(files_, directory_, segment_));
   if (file_->size() >= offset_) return {};
   return gone_back("the log became shorter: it no longer holds version " +
                    std::to_string(chain_.version));
 }
 
-Result<bool> Tail::next_segment() {
+Result<bool> LogFollower::next_segment() {
   const std::string name = segment_name(chain_.version + 1);
   if (name == segment_) return false;  // this segment has no record yet
   auto file = SegmentFile::open(files_, directory_, name);
@@ -76,7 +76,7 @@ Result<bool> Tail::next_segment() {
   return true;
 }
 
-Result<std::optional<Record>> Tail::record_here() {
+Result<std::optional<Record>> LogFollower::record_here() {
   if (offset_ >= file_->size()) return std::optional<Record>{};
   FLATKV_ASSIGN(const Look found, look(*file_, store_, offset_, chain_, Payload::check));
   if (found.header &&

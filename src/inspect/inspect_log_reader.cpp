@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
 #include "base/internals.hpp"
-#include "changelog/tail.hpp"
+#include "changelog/log_follower.hpp"
 #include "codec/change_log_entry.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "recovery/live_generation.hpp"
@@ -29,9 +29,9 @@ struct LogReader::Impl {
   layout::StoreId id{};
   std::optional<changelog::Reader> reader;  ///< for the records that existed at the open; reset
                                             ///< when all are read
-  std::optional<changelog::Tail> tail;      ///< for the records that come later
-  Status end;                               ///< whether the end of the log is sound, or damage
-  std::optional<Error> over;                ///< why no more records will come
+  std::optional<changelog::LogFollower> follower;  ///< for the records that come later
+  Status end;                 ///< whether the end of the log is sound, or damage
+  std::optional<Error> over;  ///< why no more records will come
 
   Impl(fs::FileSystem& given, std::string path, bool changes)
       : files(given), store(std::move(path)), with_changes(changes) {}
@@ -49,7 +49,7 @@ struct LogReader::Impl {
     range = {log->base.version, log->tip.version, 0};
     for (const auto& segment : log->segments) range.bytes += segment.file_bytes;
     end = recovery::end_is_sound(place, *log);
-    tail.emplace(files, directory, id, log->tip, with_changes);
+    follower.emplace(files, directory, id, log->tip, with_changes);
     return *std::move(log);
   }
 
@@ -67,7 +67,7 @@ struct LogReader::Impl {
         FLATKV_TRY(Status(end));
         reader.reset();
       }
-      auto record = tail->next();
+      auto record = follower->next();
       if (!record && record.error().code != ErrorCode::not_found) return record;
       if (record && *record) return record;
       auto same = recovery::still_there(files, place);
@@ -76,15 +76,15 @@ struct LogReader::Impl {
         FLATKV_TRY(go_over());
         continue;
       }
-      if (!record) return pruned(tail->chain().version + 1);
-      if (tail->is_unclear()) FLATKV_TRY(check_end());
+      if (!record) return pruned(follower->chain().version + 1);
+      if (follower->is_unclear()) FLATKV_TRY(check_end());
       return record;
     }
   }
 
   /// Checks bytes after the last record that are no record: fine while a writer is at work on them.
   Status check_end() const {
-    FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, tail->chain().version));
+    FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, follower->chain().version));
     if (!log) return {};
     return recovery::end_is_sound(place, *log);
   }
@@ -92,7 +92,7 @@ struct LogReader::Impl {
   /// Another generation has replaced the one that was read, after a rollback, repair or import.
   /// Continues in its log if that holds the last block read.
   Status go_over() {
-    const changelog::Chain last = tail->chain();
+    const changelog::Chain last = follower->chain();
     const auto look = [&](const recovery::LiveGeneration& found) -> Result<std::unique_ptr<Impl>> {
       auto next = std::make_unique<Impl>(files, store, with_changes);
       FLATKV_ASSIGN(const auto log, next->survey(found));
@@ -108,7 +108,7 @@ struct LogReader::Impl {
     place = std::move(next->place);
     directory = std::move(next->directory);
     reader = std::move(next->reader);
-    tail.emplace(*std::move(next->tail));
+    follower.emplace(*std::move(next->follower));
     end = std::move(next->end);
     return {};
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
 #include "codec/strict.hpp"
+#include "flatkv/store.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/sei_log.hpp"
 #include "transfer/sei_log.hpp"

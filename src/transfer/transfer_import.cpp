@@ -4,6 +4,7 @@
 #include "base/guard.hpp"
 #include "fs/space.hpp"
 #include "layout/manifest.hpp"
+#include "layout/snapshot_manifest.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
 #include "transfer/row_import.hpp"
