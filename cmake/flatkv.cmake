@@ -37,15 +37,17 @@ endif()
 set(FLATKV_ROOMS "")
 set(FLATKV_ROOM_LIBRARIES "")
 
-# flatkv_room(NAME DEP...): a library of src/NAME/*.cpp and a test program of src/NAME/*_test.cpp.
-# A DEP that is a room is another room; the rest are targets of packages.
+# flatkv_room(NAME DEP... [TESTS DEP...]): a library of src/NAME/*.cpp and a test program of
+# src/NAME/*_test.cpp, which alone links the last ones. A DEP that is a room is another room; the rest
+# are targets of packages.
 macro(flatkv_room name)
+  cmake_parse_arguments(_room "" "" "TESTS" ${ARGN})
   file(GLOB _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   set(_tests ${_sources})
   list(FILTER _tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER _sources EXCLUDE REGEX "_test\\.cpp$")
   set(_dependencies "")
-  foreach(_dependency ${ARGN})
+  foreach(_dependency ${_room_UNPARSED_ARGUMENTS})
     if(_dependency IN_LIST FLATKV_ROOMS)
       list(APPEND _dependencies flatkv_${_dependency})
     else()
@@ -66,12 +68,24 @@ macro(flatkv_room name)
   endif()
   list(APPEND FLATKV_ROOMS ${name})
   if(FLATKV_TESTS AND _tests)
-    flatkv_test(${name}_test SOURCES ${_tests} LIBRARIES flatkv_${name})
+    list(TRANSFORM _room_TESTS PREPEND flatkv_)
+    flatkv_test(${name}_test SOURCES ${_tests} LIBRARIES flatkv_${name} ${_room_TESTS})
   endif()
   if(EXISTS ${PROJECT_SOURCE_DIR}/src/${name}/room.cmake)
     include(${PROJECT_SOURCE_DIR}/src/${name}/room.cmake)
   endif()
 endmacro()
+
+# flatkv_uses(TARGET ROOM...): the rooms whose private headers a target includes that links the whole
+# library. The library has their code in any case, so this only says so; scripts/check-arrows compares
+# it with the includes.
+function(flatkv_uses target)
+  foreach(_room ${ARGN})
+    if(NOT _room IN_LIST FLATKV_ROOMS)
+      message(FATAL_ERROR "flatkv_uses(${target}): there is no room ${_room}")
+    endif()
+  endforeach()
+endfunction()
 
 # flatkv_register(NAME LABEL...): what every test of ours has in common. scripts/test runs all that are
 # not labelled `nightly`. In a sanitized tree those are unit, golden and fuzz; the others start

@@ -11,6 +11,9 @@ refuses() { # FILE LINE EXPECTED
   mkdir -p "$copy/src" "$copy/$(dirname "$1")"
   cp -r "$root/CMakeLists.txt" "$root/include" "$copy"
   cp -r "$root"/src/. "$copy/src"
+  cp -r "$root/cli" "$copy"
+  mkdir -p "$copy/benchmarks"
+  cp -r "$root/benchmarks/workloads" "$copy/benchmarks"
   echo "$2" >> "$copy/$1"
   local said
   if said=$("$root/scripts/check-arrows" "$copy"); then
@@ -29,4 +32,14 @@ refuses src/codec/extra.hpp '#include <rocksdb/db.h>' 'does not name its package
 refuses src/codec/extra.cpp '#include <fmt/format.h>' 'does not name its package'
 refuses include/flatkv/extra.hpp '#include "base/bytes.hpp"' 'which is not installed'
 refuses CMakeLists.txt 'flatkv_room(fs base rocks)' 'fs names rocks, which is not below it'
-echo 'Six breaches refused.'
+refuses CMakeLists.txt 'flatkv_room(fs base blake3)' 'fs names blake3, which it does not include'
+refuses CMakeLists.txt 'flatkv_room(blake3 base RocksDB::rocksdb-shared)' \
+  'blake3 names RocksDB::rocksdb-shared, which it does not include'
+refuses CMakeLists.txt 'flatkv_room(blake3 base TESTS fs)' 'blake3 (TESTS) names fs, which it does not include'
+refuses src/scan/extra.hpp '#include "memtable/memtable.hpp"' 'does not name memtable'
+refuses src/layout/sundries.cpp '#include "fs/files.hpp"' 'sundries.cpp: no header of this name'
+refuses cli/extra.cpp '#include "rocks/db.hpp"' 'cli: includes headers of rocks but does not name it'
+refuses benchmarks/workloads/CMakeLists.txt \
+  'flatkv_uses(flatkv_workloads base commit fs layout lthash memory read store repair)' \
+  'flatkv_uses names repair, which it does not include'
+echo 'Thirteen breaches refused.'
