@@ -11,8 +11,9 @@
 namespace FLATKV_API flatkv {
 
 /// Threads that hash rows for one store or several. Implement it to let stores use the threads of
-/// the program around them. A store keeps its executor until its last task has ended. Functions may
-/// be called by any thread.
+/// the program around them. Each store that is given one (Options::executor) has its own share,
+/// Options::threads, and keeps the executor until its last task has ended. Any thread may call the
+/// functions.
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -20,7 +21,7 @@ class Executor {
   virtual std::uint32_t threads() const noexcept = 0;
   /// Runs `task` once, soon, on another thread than the caller's, and does not wait for it. A task
   /// takes some hundred microseconds, never throws and never waits for another task. May throw
-  /// std::bad_alloc without having taken the task: the caller then does the work itself.
+  /// without having taken the task, e.g. std::bad_alloc: the caller then does the work itself.
   virtual void run(std::function<void()> task) = 0;
 };
 
@@ -29,8 +30,8 @@ class Executor {
 /// count), and at least one. Never null.
 Result<std::shared_ptr<Executor>> shared_executor();
 
-/// A new executor of `threads` threads, 1 to 1024, but of no more than the shared one has. Errors:
-/// `invalid_argument`, `out_of_memory`.
+/// A new executor of `threads` threads, 1 to 1024, but of no more than the shared one has. Never
+/// null. Errors: `invalid_argument`, `out_of_memory`.
 Result<std::shared_ptr<Executor>> make_executor(std::uint32_t threads);
 
 }  // namespace flatkv

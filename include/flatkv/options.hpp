@@ -135,11 +135,13 @@ struct Options {
   /// `no_space`.
   std::uint64_t max_view_bytes = 1ULL << 30;
 
-  /// The most threads for the hashing of a block, the calling one included, and for a scan; at most
-  /// 1024. 0 is one per core that this process may use (CPU affinity and quota count). Hashing uses
-  /// no more than the executor has.
+  /// This store's share: the most threads that hash a block, the calling one included, and the most
+  /// that a scan uses; at most 1024. 0 is one per core that this process may use (CPU affinity and
+  /// quota count) and, for hashing, all that the executor has. Hashing never uses more than the
+  /// executor has. Other stores' shares of the same executor are their own.
   std::uint32_t threads = 0;
-  /// Where this store's hashing runs beside the calling thread; null is `shared_executor()`.
+  /// Where this store's hashing runs beside the calling thread; null is `shared_executor()`. Scans
+  /// and background work have threads of their own.
   std::shared_ptr<Executor> executor{};
 
   LogCallback log{};

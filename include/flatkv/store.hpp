@@ -186,8 +186,8 @@ class CommitStore {
   /// this version is left as it is.
   Status snapshot();
 
-  /// Goes back to an older version as flatkv::rollback does (rollback.hpp), but keeps the lock.
-  /// Drops the pending block; at the current version that is all it does. Existing views stay
+  /// Goes back to an older version as flatkv::rollback does (tools/rollback.hpp), but keeps the
+  /// lock. Drops the pending block; at the current version that is all it does. Existing views stay
   /// readable, and new ones can be taken meanwhile. After a refusal (`version_mismatch`, naming the
   /// versions that can be reached) or a failed build nothing has changed. After an error of the
   /// final swap or later, the store has failed; when reopened it is at the old version or at

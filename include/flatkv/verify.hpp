@@ -19,7 +19,7 @@ namespace FLATKV_API flatkv {
 struct VerifyOptions {
   std::uint32_t threads = 0;  ///< 0: as Options::threads; for a view, one per core; at most 1024
   std::uint64_t rows_per_second = 0;  ///< 0: no limit
-  std::stop_token stop;               ///< asked every few thousand rows; ends with `cancelled`
+  std::stop_token stop;               ///< checked every few thousand rows; ends with `cancelled`
   std::optional<Database> database;   ///< scan only this data database; unset: all four
   /// Counts the rows scanned, of those that the store says there are.
   ProgressCallback progress{};

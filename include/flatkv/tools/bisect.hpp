@@ -34,7 +34,7 @@ struct Divergence {
   std::int64_t first = 0;  ///< oldest version whose roots lines were compared
   std::int64_t last = 0;   ///< newest: where they diverge, or the last that both have
 
-  bool parted = false;  ///< the logs diverge, at `last`
+  bool parted = false;  ///< whether the logs diverge, at `last`
   /// They differ at `first` already and no equal state precedes it: they diverge there or before
   /// the oldest version that both keep.
   bool older = false;

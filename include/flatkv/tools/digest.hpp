@@ -68,7 +68,7 @@ class StateDigest {
   static Result<StateDigest> decode(ByteView bytes);
 };
 
-/// Scans a state on all cores. Memory: a few MB, whatever its size. Rows that differ from what the
+/// Scans a state. Memory: a few MB, whatever its size. Rows that differ from what the
 /// store records are no error: see StateDigest::proven. Errors: those of reading, `cancelled`, and
 /// `invalid_argument` for the metadata database, a range without a database, or a `leaf_rows` that
 /// makes the digest larger than 16 MiB.

@@ -177,7 +177,7 @@ struct ReadOnlyOptions {
   std::uint32_t threads = 0;             ///< 0 is one per core; at most 1024
   bool strict = false;                   ///< for `apply`, as Options::strict
   StrictExceptions strict_exceptions{};  ///< likewise
-  /// Checked between replayed blocks; may be set by any thread.
+  /// Request to end with `cancelled`; checked between replayed blocks.
   std::stop_token stop;
   LogCallback log;
 };

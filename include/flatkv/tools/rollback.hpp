@@ -17,7 +17,7 @@ struct RollbackOptions {
   std::uint64_t block_cache_bytes = 256ULL << 20;   ///< bytes, during replay; at most 2^47
   std::uint64_t write_buffer_bytes = 128ULL << 20;  ///< bytes, likewise
   std::uint32_t threads = 0;                        ///< 0 is one per core; at most 1024
-  /// Checked between blocks until the final swap; may be set by any thread.
+  /// Request to end with `cancelled`; checked between blocks until the final swap.
   std::stop_token stop;
   ProgressCallback progress{};  ///< counts blocks; called on the calling thread
   LogCallback log{};

@@ -88,8 +88,8 @@ struct TrustedRoots {
 };
 
 /// Writes the state of a view; equal states give equal bytes. Memory does not depend on its size.
-/// `account_rows` is the store's option. Errors: those of reading and of the sink, `corruption` if
-/// a scan counts other rows than the store records, `cancelled`.
+/// Errors: those of reading and of the sink, `corruption` if a scan counts other rows than the
+/// store records, `cancelled`.
 Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions& options = {});
 
 /// As export_state, into a file, compressed if its name ends in `.zst`. Writes `path`-tmp, syncs it
@@ -103,6 +103,7 @@ Status export_to_file(const ReadView& view, const std::string& path,
 /// `format_too_new`, `version_mismatch`, `cancelled`, those of the source.
 Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trusted = {},
                                    const TransferOptions& options = {});
+/// The same of a file, decompressed if its name ends in `.zst`.
 Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted = {},
                                  const TransferOptions& options = {});
 
@@ -154,6 +155,7 @@ Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
                                     const ImportOptions& options = {},
                                     const TrustedRoots& trusted = {},
                                     const TransferOptions& transfer = {});
+/// The same of a file, decompressed if its name ends in `.zst`.
 Result<StreamSummary> import_file(const std::string& file, const std::string& path,
                                   const ImportOptions& options = {},
                                   const TrustedRoots& trusted = {},
