@@ -9,7 +9,7 @@
 namespace flatkv::cli {
 
 void pace_option(CLI::App& verb, ScanPace& pace) {
-  verb.add_option("--rate", pace.rows_per_second, "At most so many rows a second; 0 is no limit")
+  verb.add_option("--rate", pace.rows_per_second, "At most this many rows a second; 0 is no limit")
       ->type_name("ROWS_PER_S")
       ->check(whole_number())
       ->capture_default_str();

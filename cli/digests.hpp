@@ -21,7 +21,7 @@ void pace_option(CLI::App& verb, ScanPace& pace);
 Outcome<StateDigest> digest_of(const ReadOnlyStore& store, DigestOptions options,
                                const std::string& what, Context& context);
 
-/// A digest from a file or standard input ("-"); `.zst` is decompressed.
+/// A digest from a file or standard input ("-"), decompressed as Input does.
 Outcome<StateDigest> digest_from(const std::string& path, Context& context);
 
 /// "storage, legacy": the databases whose rows do not match their recorded hash.

@@ -23,13 +23,12 @@ void strict_options(CLI::App& verb, StrictArguments& arguments) {
   auto* strict = verb.add_flag(
       "--strict", arguments.strict,
       "Refuse likely mistakes: change sets of modules other than evm, legacy keys, keys that begin "
-      "as an EVM key but have another length, unknown members, a pair with neither value nor "
+      "like an EVM key but have another length, unknown members, a pair with neither value nor "
       "delete");
-  verb.add_flag("--allow-legacy", arguments.allow_legacy, "With --strict: take legacy keys")
+  verb.add_flag("--allow-legacy", arguments.allow_legacy, "With --strict: accept legacy keys")
       ->needs(strict);
-  verb.add_option(
-          "--allow-module", arguments.modules,
-          "With --strict: ignore the change sets of this module; again for each further one")
+  verb.add_option("--allow-module", arguments.modules,
+                  "With --strict: ignore the change sets of this module; may be repeated")
       ->type_name("NAME")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

@@ -13,8 +13,8 @@ namespace flatkv::cli {
 CLI::Option* root_option(CLI::App& verb, std::string& into) {
   return verb
       .add_option("--root", into,
-                  "What is trusted: a root, a roots line {…}, or a file with roots lines, of which "
-                  "that of the stream's version counts")
+                  "What you trust: a root, a roots line {…}, or a file with roots lines, of which "
+                  "the one of the stream's version counts")
       ->type_name("R")
       ->check(not_empty());
 }

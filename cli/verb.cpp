@@ -21,7 +21,7 @@ LogCallback Context::log() const {
 }
 
 Registry::Registry(CLI::App& app) : app_(app) {
-  app_.add_flag("--json", common_.json, "Machine-readable output; also behind the verb");
+  app_.add_flag("--json", common_.json, "Machine-readable output; also accepted after the verb");
 }
 
 std::vector<std::string> Registry::names() const {
@@ -43,7 +43,7 @@ CLI::App& Registry::make(const std::string& name, const std::string& what,
   CLI::App& verb = *app_.add_subcommand(name, what);
   verb.footer("Example:\n  " + example + "\n");
   verb.add_flag("--json", common_.json, "Machine-readable output, and nothing else, on stdout");
-  verb.add_flag("--no-progress", common_.no_progress, "No progress line, on a terminal either");
+  verb.add_flag("--no-progress", common_.no_progress, "No progress line, not even on a terminal");
   verb.add_flag("-v,--verbose", common_.verbose, "Say more on standard error");
   return verb;
 }

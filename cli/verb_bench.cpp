@@ -167,7 +167,7 @@ void define(CLI::App& verb, BenchArguments& arguments) {
   number("--rows", arguments.shape.rows, "Rows loaded before anything is measured", "N", 1);
   number("--writes", arguments.shape.writes, "Writes a block (erc20: transactions)", "N", 1);
   verb.add_option("--updates", arguments.shape.update_percent,
-                  "slots: share of writes to rows that are there")
+                  "slots: share of writes to existing rows")
       ->type_name("PERCENT")
       ->check(whole_number(0, 100))
       ->capture_default_str();
@@ -175,15 +175,16 @@ void define(CLI::App& verb, BenchArguments& arguments) {
   verb.add_option("--seconds", arguments.seconds, "Time measured, of the store's own blocks")
       ->check(CLI::Range(0.01, 1e6))
       ->capture_default_str();
-  number("--warm-up", arguments.warm_up, "Blocks before those", "N", 0)->capture_default_str();
-  number("--seed", arguments.shape.seed, "Fixes every byte", "N", 0)->capture_default_str();
+  number("--warm-up", arguments.warm_up, "Blocks that run before the measured ones", "N", 0)
+      ->capture_default_str();
+  number("--seed", arguments.shape.seed, "Determines every byte", "N", 0)->capture_default_str();
   verb.add_option("--durability", arguments.durability, "When a commit returns")
       ->check(CLI::IsMember({"sync", "process", "group"}))
       ->capture_default_str();
   number("--cache", arguments.cache, "Row cache (default: a quarter of memory up to 4 GiB)",
          "BYTES", 0);
-  number("--key-filter", arguments.key_filter, "Most bytes of filters of absent keys; 0 is off",
-         "BYTES", 0)
+  number("--key-filter", arguments.key_filter,
+         "Memory limit of the filters of absent keys; 0 disables them", "BYTES", 0)
       ->capture_default_str();
   number("--write-buffer", arguments.write_buffer, "Committed rows in memory before a flush",
          "BYTES", 1)
@@ -197,9 +198,10 @@ void define(CLI::App& verb, BenchArguments& arguments) {
   verb.add_option("--dir", arguments.directory,
                   "Where stores are made: an empty directory, or one of an earlier benchmark "
                   "(default: a new one in the directory for temporary files)");
-  verb.add_flag("--keep", arguments.keep, "Leave the directory there");
-  verb.add_flag("--no-floors", arguments.no_floors, "The store alone, nothing beside it");
-  verb.add_flag("--rocksdb", arguments.rocksdb, "RocksDB as it comes beside it, for scale");
+  verb.add_flag("--keep", arguments.keep, "Keep the directory");
+  verb.add_flag("--no-floors", arguments.no_floors, "Measure the store alone, without the floors");
+  verb.add_flag("--rocksdb", arguments.rocksdb,
+                "Measure RocksDB with default options, too, for scale");
 }
 
 }  // namespace

@@ -64,15 +64,14 @@ std::string for_people(const BisectArguments& arguments, const Divergence& found
            fmt::format("the roots of versions {} to {} are the same\n", found.first, found.last);
   }
   text += found.older ? fmt::format(
-                            "they differ at version {} already, the oldest that both keep: the "
-                            "parting is there or older\n",
+                            "they differ at version {} already, the oldest that both keep: they "
+                            "diverge there or earlier\n",
                             found.last)
-                      : fmt::format("they part at version {}\n", found.last);
+                      : fmt::format("they diverge at version {}\n", found.last);
   text += "differ: " + differing(found.roots[0], found.roots[1]) + "\n";
   if (found.same_block) {
     text += *found.same_block
-                ? "both have the same writes in that block: it is the states or the programs that "
-                  "differ\n"
+                ? "both have the same writes in that block: the states or the programs differ\n"
                 : "the two blocks have different writes\n";
   }
   return text;
@@ -82,12 +81,12 @@ void warn(const Divergence& found, Context& context) {
   const auto& [a, b] = found.sides;
   if (a.account_rows != b.account_rows) {
     context.console.warning(
-        fmt::format("account_rows differs ({} and {}): roots part where an account is empty",
+        fmt::format("account_rows differs ({} and {}): roots diverge where an account is empty",
                     name_of(a.account_rows), name_of(b.account_rows)));
   }
   if (a.initial_version != b.initial_version) {
-    context.console.warning(fmt::format("the stores began at two versions: {} and {}",
-                                        a.initial_version, b.initial_version));
+    context.console.warning(fmt::format("the initial versions differ: {} and {}", a.initial_version,
+                                        b.initial_version));
   }
   if (!found.parted && a.log.last != b.log.last) {
     context.console.note(fmt::format("{} goes on to version {}",
@@ -147,10 +146,10 @@ Outcome<ExitCode> run(const BisectArguments& arguments, Context& context) {
 void add_bisect(Registry& verbs) {
   verbs.add<BisectArguments>(
       "bisect",
-      "Finds the first block at which two stores part, by the roots in their logs, and there the "
-      "databases and keys that differ, with both values. Exit 0: they do not part where both have "
-      "blocks; 1: they do; 3: they have no block in common, or a log is damaged or lost its end "
-      "before they part",
+      "Finds the first block at which two stores diverge, by the roots in their logs, and there "
+      "the databases and keys that differ, with both values. Exit 0: they do not diverge where "
+      "both have blocks; 1: they do; 3: they have no block in common, or a log is damaged or lost "
+      "its end before they diverge",
       "flatkv bisect ./state ./copy",
       [](CLI::App& verb, BisectArguments& arguments) {
         verb.add_option("A", arguments.a, "Directory of a store")->required()->check(not_empty());

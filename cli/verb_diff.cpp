@@ -77,7 +77,7 @@ void warn(const Side& a, const Side& b, Context& context) {
   warn(b, context);
   if (a.digest->version != b.digest->version) {
     context.console.warning(
-        fmt::format("these are two versions: {} and {}", a.digest->version, b.digest->version));
+        fmt::format("the versions differ: {} and {}", a.digest->version, b.digest->version));
   }
   if (a.digest->account_rows != b.digest->account_rows) {
     context.console.warning(
@@ -169,7 +169,7 @@ void add_diff(Registry& verbs) {
             ->type_name("DIR")
             ->check(not_empty());
         verb.add_option("--limit", arguments.limit,
-                        "Print at most so many ranges and keys; all are counted")
+                        "Print at most this many ranges and keys; all are counted")
             ->type_name("N")
             ->check(whole_number())
             ->capture_default_str();

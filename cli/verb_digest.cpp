@@ -111,8 +111,8 @@ void add_digest(Registry& verbs) {
           verb.add_option(name, *into, what)->type_name("HEX")->needs(database);
         }
         verb.add_option("--leaf-rows", arguments.leaf_rows,
-                        "Split ranges down to so many rows; 0 chooses by the state, for some 100 "
-                        "KiB a database")
+                        "Split ranges that have more rows than this; 0 chooses by the state, for "
+                        "some 100 KiB a database")
             ->type_name("N")
             ->check(whole_number())
             ->capture_default_str();

@@ -59,7 +59,7 @@ Outcome<ExitCode> run(const ImportArguments& arguments, Context& context) {
 void add_import(Registry& verbs) {
   verbs.add<ImportArguments>(
       "import",
-      "Makes a store from an exported state; everything is checked before it takes a place",
+      "Makes a store from an exported state; everything is checked before anything is replaced",
       "flatkv import state.flatkv.zst ./state --root roots.json",
       [](CLI::App& verb, ImportArguments& arguments) {
         verb.add_option("file", arguments.file, "The stream: `-` is standard input")

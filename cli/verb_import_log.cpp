@@ -115,8 +115,8 @@ void add_import_log(Registry& verbs) {
         store_argument(verb, arguments.store);
         verb.add_flag("--create", arguments.create, "Create the store if there is none");
         verb.add_flag("--balances", arguments.balances,
-                      "Take 21-byte keys with 0x21 for balances: the roots will be others than "
-                      "the node's own");
+                      "Treat 21-byte keys that begin with 0x21 as balances: the roots will differ "
+                      "from the node's own");
         strict_options(verb, arguments.strict);
         cache_option(verb, arguments.cache);
       },

@@ -38,7 +38,7 @@ std::string databases_text(const StoreInfo& info) {
 }
 
 std::string scrub_text(const ScrubProgress& scrub) {
-  std::string text = fmt::format("scrub            round {}, {} rows of {} behind at version {}\n",
+  std::string text = fmt::format("scrub            round {}, {} rows of {} done at version {}\n",
                                  scrub.round, scrub.rows, to_string(scrub.database), scrub.version);
   for (const Database database :
        {Database::account, Database::code, Database::storage, Database::legacy}) {

@@ -53,7 +53,7 @@ void add_init(Registry& verbs) {
         store_argument(verb, options.store);
         verb.add_option("--account-rows", options.account_rows,
                         "What happens to an account whose balance, nonce and code hash are zero; "
-                        "part of the root, fixed for ever")
+                        "affects the root and can never be changed")
             ->check(CLI::IsMember({"keep", "prune_empty"}))
             ->capture_default_str();
         verb.add_option("--initial-version", options.initial_version, "The first version committed")

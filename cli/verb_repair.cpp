@@ -165,10 +165,10 @@ void add_repair(Registry& verbs) {
       "state and swapped in whole, so it can be interrupted and run again. Snapshots in which the "
       "database does not verify go, and one of the repaired state is added.\n"
       "\n"
-      "Snapshots are hard links: where all of them share the damaged file it says so, changes "
+      "Snapshots are hard links: where all of them share the damaged file, repair says so, changes "
       "nothing and exits 3; then an export of another node helps. A database that verifies is left "
-      "alone. Where several are damaged, --db is given for each: they are rebuilt in one run, "
-      "since a repair stands on the databases that it does not rebuild. `metadata` is rebuilt from "
+      "alone. Where several are damaged, give --db for each: they are rebuilt in one run, "
+      "since a repair relies on the databases that it does not rebuild. `metadata` is rebuilt from "
       "what the four others say of themselves, where the log or a snapshot confirms each. Keep a "
       "copy of the store first",
       "flatkv repair ./state --db storage\n"
@@ -178,8 +178,8 @@ void add_repair(Registry& verbs) {
       [](CLI::App& verb, RepairArguments& arguments) {
         store_argument(verb, arguments.store);
         verb.add_option("--db", arguments.databases,
-                        "The damaged one: account, code, storage, legacy or metadata; again for "
-                        "each further one")
+                        "The damaged one: account, code, storage, legacy or metadata; may be "
+                        "repeated")
             ->type_name("DB")
             ->expected(1)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

@@ -24,7 +24,7 @@ Outcome<ExitCode> run(const RootOptions& options, Context& context) {
 
 void add_root(Registry& verbs) {
   verbs.add<RootOptions>(
-      "root", "Prints the roots line of the committed, or of an older, version",
+      "root", "Prints the roots line of the committed version, or of an older one",
       "flatkv root ./state --at 16",
       [](CLI::App& verb, RootOptions& options) {
         store_argument(verb, options.store);

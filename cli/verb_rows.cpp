@@ -86,7 +86,7 @@ void add_rows(Registry& verbs) {
         auto* database = database_option(
             verb, options.database,
             "Only this database: account, code, storage or legacy (default: all, in that order)");
-        verb.add_option("--prefix", options.prefix, "Only keys that begin so")
+        verb.add_option("--prefix", options.prefix, "Only keys with this prefix")
             ->type_name("HEX")
             ->needs(database);
         verb.add_option("--start", options.start, "First key")->type_name("HEX")->needs(database);
@@ -99,7 +99,7 @@ void add_rows(Registry& verbs) {
                   options.limit = limit;
                   options.limited = true;
                 },
-                "At most so many rows (default: all)")
+                "At most this many rows (default: all)")
             ->type_name("N")
             ->check(whole_number());
       },

@@ -147,14 +147,14 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
 void add_verify(Registry& verbs) {
   verbs.add<VerifyArguments>(
       "verify",
-      "Hashes every row again and compares with what the commits kept up; exit 1 names the "
+      "Hashes every row again and compares with the hashes that commits maintain; exit 1 names the "
       "databases that differ, or says that the working copy is unusable and only a snapshot and "
       "the log were proven (with --at, which asks for that version and not for the live copy, a "
       "warning)",
       "flatkv verify ./state --rate 200000",
       [](CLI::App& verb, VerifyArguments& arguments) {
         read_arguments(verb, arguments.from);
-        verb.add_option("--rate", arguments.rate, "At most so many rows a second; 0 is no limit")
+        verb.add_option("--rate", arguments.rate, "At most this many rows a second; 0 is no limit")
             ->type_name("ROWS_PER_S")
             ->check(whole_number())
             ->capture_default_str();

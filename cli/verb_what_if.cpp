@@ -75,7 +75,7 @@ void add_what_if(Registry& verbs) {
   verbs.add<WhatIfArguments>(
       "what-if",
       "Applies the lines of the next version to a private copy, prints a roots line after each, "
-      "and commits nothing. Lines of other versions are left out",
+      "and commits nothing. Lines of other versions are skipped",
       "flatkv what-if ./state proposal.jsonl",
       [](CLI::App& verb, WhatIfArguments& arguments) {
         read_arguments(verb, arguments.from, false);

@@ -77,7 +77,7 @@ class Digest(Compare):
         self.make(self.other, blocks(1, 12))
         self.assertEqual(self.diff(old, self.other, code=DONE)["ranges"], [])
         self.assertTrue(self.diff(self.store, self.other, "--at", 12, code=DONE)["equal"])
-        result = self.run_exit(NO, "diff", self.store, self.other, says="two versions: 30 and 12")
+        result = self.run_exit(NO, "diff", self.store, self.other, says="versions differ: 30 and 12")
         self.assertIn("differ", result.out)
         self.run_exit(REFUSED, "digest", self.store, "--at", 31)
         self.run_exit(REFUSED, "digest", self.folder / "nothing")
@@ -200,7 +200,7 @@ class Bisect(Compare):
         want = json_lines(self.run_ok("get", self.store, pair["key"], "--at", at, "--json").out)[0]["value"]
         self.assertEqual(found["keys"][0]["a"], want)
         people = self.run_exit(NO, "bisect", self.store, self.other).out
-        for text in (f"part at version {at}", "storage (expected", pair["key"][2:], "1 key differs"):
+        for text in (f"diverge at version {at}", "storage (expected", pair["key"][2:], "1 key differs"):
             self.assertIn(text, people)
         self.assertEqual(found["compared"]["first"], first - 1)
 
@@ -255,7 +255,7 @@ class Bisect(Compare):
         self.make(self.store, blocks(1, 9))
         self.run_ok("init", self.other, "--initial-version", 5)
         self.run_ok("apply", self.other, "-", stdin=blocks(5, 9))
-        result = self.run_exit(NO, "bisect", self.store, self.other, says="two versions: 1 and 5")
+        result = self.run_exit(NO, "bisect", self.store, self.other, says="versions differ: 1 and 5")
         self.assertIn("version 4 already", result.out)
 
     def test_beside_writers(self):
