@@ -87,8 +87,8 @@ struct LogRecord {
 ///
 /// Exceptions. No function throws. A failed allocation is `out_of_memory`; if it happens in a
 /// function of the writer other than a read, the pending block is dropped and the store has failed.
-/// Only functions that merely build a string or a vector for the caller, such as `to_hex` and
-/// `Error::to_string`, throw std::bad_alloc as the standard library does.
+/// Only functions that merely build something in memory for the caller, such as `to_hex`,
+/// `Error::to_string` and those of BlockBuilder, throw std::bad_alloc as the standard library does.
 ///
 /// Threads. Every function is in one of these groups:
 /// - Writer, one thread at a time: apply, root_hash, working_roots, working_hash, has_pending,
@@ -130,10 +130,11 @@ class CommitStore {
   /// Closes, but drops any error: call `close` where errors matter.
   ~CommitStore();
 
-  /// Adds writes to the pending block: all of them or, on any error, none. A later write of a key
-  /// replaces an earlier one. Change sets of modules other than `evm` are ignored and counted. The
-  /// bytes are copied: the caller may free them on return. `invalid_argument` names the change set
-  /// and the pair, both counted from 1, and the version; see Options::strict.
+  /// Adds writes, of a BlockBuilder for instance, to the pending block: all of them or, on any
+  /// error, none. A later write of a key replaces an earlier one. Change sets of modules other than
+  /// `evm` are ignored and counted. The bytes are copied: the caller may free them on return.
+  /// `invalid_argument` names the change set and the pair, both counted from 1, and the version;
+  /// see Options::strict.
   Status apply(std::span<const NamedChangeSet> change_sets);
 
   /// The working root: that of the committed state with the pending block on top.
