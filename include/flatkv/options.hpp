@@ -132,8 +132,12 @@ struct Options {
   std::uint64_t segment_bytes = 64ULL << 20;
 
   /// While views alone keep more than this in write buffers alive, a new view is refused with
-  /// `no_space`.
+  /// `no_space`. Before that, recent versions are dropped.
   std::uint64_t max_view_bytes = 1ULL << 30;
+  /// How many versions `CommitStore::view(version)` can give, the current one included; 0 and 1
+  /// keep only that. They keep write buffers alive after their flush, which is counted with the
+  /// views against `max_view_bytes`: beyond it the oldest versions are dropped.
+  std::uint32_t recent_versions = 128;
 
   /// This store's share: the most threads that hash a block, the calling one included, and the most
   /// that a scan uses; at most 1024. 0 is one per core that this process may use (CPU affinity and

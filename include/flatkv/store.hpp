@@ -61,7 +61,12 @@ struct StoreMetrics {
   std::uint64_t log_bytes = 0;
   std::uint64_t compaction_bytes = 0;
   std::uint64_t buffer_memory = 0;
-  std::uint64_t view_memory = 0;  ///< write buffers that only views keep alive
+  std::uint64_t view_memory = 0;      ///< write buffers that only views keep alive
+  std::uint64_t recent_memory = 0;    ///< write buffers that only recent versions keep alive
+  std::uint64_t recent_versions = 0;  ///< versions that `view(version)` can give now
+  /// Rows flushed since the oldest database that a view or a recent version reads: compaction
+  /// keeps what they replaced, at most about as many bytes, until that view is gone.
+  std::uint64_t superseded_bytes = 0;
   std::uint64_t cache_memory = 0;
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;
@@ -174,6 +179,12 @@ class CommitStore {
   /// The committed state, for reading. `no_space` while views keep more than
   /// Options::max_view_bytes alive.
   Result<ReadView> view() const;
+
+  /// The state of one of the last Options::recent_versions versions, for reading; takes constant
+  /// time and no disk access. Since an open only blocks that it replayed are there. Errors:
+  /// `version_mismatch`, naming the versions that can be read so (ReadOnlyStore reads older ones);
+  /// `no_space` as for `view()`; `store_failed` if the store is closed.
+  Result<ReadView> view(std::int64_t version) const;
 
   /// The highest version known to be durable. `wait_durable` returns once that is at least
   /// `version`; `invalid_argument` if `version` is not committed.

@@ -28,6 +28,11 @@ std::uint64_t since(Clock::time_point start) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
+/// Of the recent versions, all but the current one.
+std::uint64_t older_versions(const Options& options) {
+  return options.recent_versions == 0 ? 0 : options.recent_versions - 1;
+}
+
 std::unique_ptr<memtable::RowCache> make_cache(const Options& options) {
   std::uint64_t bytes = options.cache.row_cache_bytes;
   if (bytes == CacheOptions::kAutomatic)
@@ -50,6 +55,7 @@ Core::Core(CoreSetup setup)
       share_(
           std::make_shared<lthash::HashingShare>(setup_.options.executor, setup_.options.threads)),
       published_(setup_.state),
+      recent_(older_versions(setup_.options)),
       pending_(setup_.manifest.account_rows, row_lookup_, block::Hashing::early, share_,
                [this] { return holds_->hold(published_.load(), state::Holds::By::writer); }),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
@@ -240,8 +246,11 @@ void insert_rows(const state::State& state, const std::array<block::BlockRows, 4
 void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
                    const PerDataDatabase<DatabaseStats>& stats) {
   const PerDataDatabase<LtHash>& hashes = pending_.hashes();
+  RecentStates::Dropped dropped;  // destroyed at the end, under no lock
   const auto publish_state = [&] {
-    published_.update([&](state::State& state) {
+    published_.update([&](state::State& state, const std::shared_ptr<const state::State>& last) {
+      // Under the lock: whoever sees the new state finds the last one among the recent ones.
+      dropped = recent_.push(last, *holds_);
       state.version = version;
       state.chain = chain;
       state.roots = roots;
@@ -264,6 +273,7 @@ void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots
   }
   ignored_ += pending_.ignored();
   pending_.begin(*published_.load());
+  shed_recent();
 }
 
 Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) {
@@ -313,23 +323,6 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   return make_room();
 }
 
-Result<std::shared_ptr<const state::State>> Core::view_state() const {
-  const std::uint64_t pinned = holds_->kept(*published_.load()).by_views_alone;
-  if (pinned > setup_.options.max_view_bytes) {
-    return fail(ErrorCode::no_space, "views keep " + std::to_string(pinned) +
-                                         " bytes of old buffers alive, the limit is " +
-                                         std::to_string(setup_.options.max_view_bytes))
-        .path(setup_.store);
-  }
-  auto state = held_state();
-  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
-  return state;
-}
-
-std::shared_ptr<const state::State> Core::held_state() const {
-  return holds_->hold(published_.load(), state::Holds::By::views);
-}
-
 std::int64_t Core::durable_version() const noexcept {
   return log_ ? log_->synced() : published_.load()->version;
 }
@@ -366,6 +359,7 @@ StoreMetrics Core::metrics() const {
     if (current->lifetime) {
       for (const auto& database : current->lifetime->databases()) {
         metrics.compaction_bytes += database->compaction_bytes_written();
+        metrics.superseded_bytes += database->superseded_bytes();
       }
       for (const state::DbState& database : current->databases) {
         metrics.buffer_memory += database.active->memory();
@@ -375,6 +369,8 @@ StoreMetrics Core::metrics() const {
     const state::Holds::Kept kept = holds_->kept(*current);
     metrics.buffer_memory += kept.by_writer;
     metrics.view_memory = kept.by_views_alone;
+    metrics.recent_memory = kept.by_recent_alone;
+    metrics.recent_versions = setup_.options.recent_versions == 0 ? 0 : recent_.size() + 1;
   }
   metrics.buffer_memory += pages_->kept();
   if (cache_) {

@@ -15,6 +15,7 @@
 #include "changelog/writer.hpp"
 #include "commit/flusher.hpp"
 #include "commit/group_commit.hpp"
+#include "commit/recent_states.hpp"
 #include "flatkv/store.hpp"
 #include "scrub/scrubber.hpp"
 #include "state/holds.hpp"
@@ -79,8 +80,14 @@ class Core {
   std::shared_ptr<const state::State> held_state() const;
   /// As `held_state`, but refused with `no_space` above max_view_bytes. Any thread.
   Result<std::shared_ptr<const state::State>> view_state() const;
-  /// Continues the count of buffers that views of the previous core keep.
-  void count_views_of(const Core& last) { holds_ = last.holds_; }
+  /// As `view_state`, of the current version or a recent one; `version_mismatch` for any other.
+  Result<std::shared_ptr<const state::State>> view_state(std::int64_t version) const;
+  /// Continues the count of buffers that views of the previous core keep. Before any other thread
+  /// has this core.
+  void count_views_of(const Core& last) {
+    holds_ = last.holds_;
+    recent_.hold_by(*holds_);
+  }
 
   /// Freezes the active buffers, flushes and waits. `urgent`: does not wait for compaction.
   Status flush(bool urgent);
@@ -141,6 +148,10 @@ class Core {
   Status flush_all(bool urgent);
   bool all_frozen() const;
   Status let_go();
+  /// Drops recent versions as long as they and the views keep more than max_view_bytes.
+  void shed_recent() const;
+  Status check_view_bytes() const;
+  Failure no_such_view(std::int64_t version) const;
 
   CoreSetup setup_;
   Logger logger_;
@@ -151,6 +162,7 @@ class Core {
   std::shared_ptr<lthash::HashingShare> share_;
   state::Published published_;
   std::shared_ptr<state::Holds> holds_ = std::make_shared<state::Holds>();
+  mutable RecentStates recent_;
   block::PendingBlock pending_;
   std::unique_ptr<changelog::Writer> log_;
   std::unique_ptr<GroupCommit> group_commit_;

@@ -153,6 +153,7 @@ Status Core::quiesce() {
 }
 
 void Core::stop_background() {
+  static_cast<void>(recent_.end());
   if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
   absent_key_filter_.stop();         // so does its scan
   if (group_commit_) group_commit_->stop();
@@ -188,6 +189,7 @@ Status Core::let_go() {
 Status Core::close() {
   if (is_forked()) return check_readable();
   if (closed_.exchange(true)) return {};
+  static_cast<void>(recent_.end());
   if (scrubber_) scrubber_->stop();
   absent_key_filter_.stop();
   pending_.begin(*published_.load());

@@ -245,6 +245,7 @@ class Cloner {
     options.strict_exceptions = options_.strict_exceptions;
     options.log = options_.log;
     options.cache.row_cache_bytes = 0;
+    options.recent_versions = 0;
     options.snapshot.interval = 0;
     // A clone does not compact, so a limit would stall it for ever.
     options.flush.level0_limit = std::numeric_limits<std::uint32_t>::max();

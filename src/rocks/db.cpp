@@ -211,6 +211,12 @@ Status Db::ingest(const std::vector<std::string>& tables) {
   how.allow_global_seqno = true;
   how.allow_blocking_flush = false;  // memtables are empty: there is nothing to flush
   how.write_global_seqno = false;    // tables are never written to after they are synced
+  std::uint64_t bytes = 0;
+  for (const std::string& table : tables) {
+    std::uint64_t size = 0;  // if it cannot be told, ingesting the file fails, too
+    impl_->rocks->GetEnv()->GetFileSize(table, &size).PermitUncheckedError();
+    bytes += size;
+  }
   const rocksdb::Status status = impl_->rocks->IngestExternalFile(tables, how);
   if (!status.ok()) {
     impl_->ingest_failed.store(true);
@@ -218,6 +224,7 @@ Status Db::ingest(const std::vector<std::string>& tables) {
     impl_->listener->latch(error, false);
     return std::unexpected(std::move(error));
   }
+  impl_->pins.ingested(bytes);
   FLATKV_FAILPOINT("engine.ingest.after");
   return {};
 }
@@ -239,6 +246,8 @@ std::uint64_t Db::table_bytes() const {
 }
 
 std::uint64_t Db::compaction_bytes_written() const { return impl_->listener->written(); }
+
+std::uint64_t Db::superseded_bytes() const { return impl_->pins.since_oldest(); }
 
 void Db::stop_background() {
   // Waits for a running ingest or checkpoint: those must not meet a shutdown half way.

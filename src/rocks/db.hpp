@@ -59,6 +59,10 @@ class Db : public std::enable_shared_from_this<Db> {
   /// Bytes that compactions have written since the database was opened.
   std::uint64_t compaction_bytes_written() const;
 
+  /// Bytes of the tables ingested since the oldest pin that is still alive: compaction keeps the
+  /// rows that they replaced.
+  std::uint64_t superseded_bytes() const;
+
   /// Stops compactions for good; returns when none is running. Reads go on; a later ingest is
   /// refused.
   void stop_background();

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "rocks/open_tables.hpp"
 #include "rocks/rocks.hpp"
@@ -44,13 +45,41 @@ class Listener : public rocksdb::EventListener {
   std::optional<Error> error_;
 };
 
+/// Counts what was ingested, and which part of it before each pin that is alive. Thread-safe.
+class Pins {
+ public:
+  void ingested(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    ingested_ += bytes;
+  }
+  /// The count at this pin, for `unpin`.
+  std::uint64_t pin() {
+    const std::lock_guard lock(mutex_);
+    return *pins_.insert(ingested_);
+  }
+  void unpin(std::uint64_t at) noexcept {
+    const std::lock_guard lock(mutex_);
+    pins_.erase(pins_.find(at));
+  }
+  std::uint64_t since_oldest() const {
+    const std::lock_guard lock(mutex_);
+    return pins_.empty() ? 0 : ingested_ - *pins_.begin();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t ingested_ = 0;
+  std::multiset<std::uint64_t> pins_;
+};
+
 struct Db::Impl {
   DbOptions options;
   Mode mode = Mode::read_only;
   std::shared_ptr<Listener> listener;
   std::shared_ptr<OpenTables> open_tables;
   std::unique_ptr<rocksdb::DB> rocks;
-  int most_open = -1;   // RocksDB's max_open_files
+  int most_open = -1;  // RocksDB's max_open_files
+  Pins pins;
   std::mutex changing;  // held by ingest and checkpoint, which need the set of files
   std::atomic<bool> stopped = false;
   std::atomic<bool> ingest_failed = false;

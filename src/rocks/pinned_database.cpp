@@ -60,6 +60,7 @@ struct Batch {
 struct PinnedDatabase::Impl {
   std::shared_ptr<Db> db;
   const rocksdb::Snapshot* at = nullptr;
+  std::optional<std::uint64_t> pin;
 
   rocksdb::DB& rocks() const { return *db->impl_->rocks; }
   Error error(const rocksdb::Status& status) const {
@@ -78,18 +79,24 @@ struct PinnedDatabase::Impl {
 
 PinnedDatabase::PinnedDatabase(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-PinnedDatabase::~PinnedDatabase() { impl_->rocks().ReleaseSnapshot(impl_->at); }
+PinnedDatabase::~PinnedDatabase() {
+  if (impl_->at != nullptr) impl_->rocks().ReleaseSnapshot(impl_->at);
+  if (impl_->pin) impl_->db->impl_->pins.unpin(*impl_->pin);
+}
 
 const std::shared_ptr<Db>& PinnedDatabase::db() const noexcept { return impl_->db; }
 
 Result<std::shared_ptr<const PinnedDatabase>> Db::snapshot() {
-  auto impl = std::make_unique<PinnedDatabase::Impl>();
-  impl->db = shared_from_this();
-  impl->at = impl_->rocks->GetSnapshot();
-  if (impl->at == nullptr) {
+  auto made = std::make_unique<PinnedDatabase::Impl>();
+  made->db = shared_from_this();
+  // Made first: it releases what is taken below, also if memory is short.
+  const std::shared_ptr<PinnedDatabase> pinned(new PinnedDatabase(std::move(made)));
+  pinned->impl_->pin = impl_->pins.pin();
+  pinned->impl_->at = impl_->rocks->GetSnapshot();
+  if (pinned->impl_->at == nullptr) {
     return impl_->failure(ErrorCode::unsupported, "RocksDB gives no snapshot");
   }
-  return std::shared_ptr<const PinnedDatabase>(new PinnedDatabase(std::move(impl)));
+  return std::shared_ptr<const PinnedDatabase>(pinned);
 }
 
 Status PinnedDatabase::multi_get(std::span<const ByteView> keys, AtOnce at_once,

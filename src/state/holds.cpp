@@ -82,8 +82,11 @@ Holds::Kept Holds::kept(const State& current) const {
   const std::lock_guard lock(mutex_);
   for (const Count& count : counts_) {
     if (has(current, count.buffer)) continue;
-    const bool by_writer = count.holders[static_cast<std::size_t>(By::writer)] != 0;
-    (by_writer ? kept.by_writer : kept.by_views_alone) += count.buffer->memory();
+    const auto is_held = [&](By by) { return count.holders[static_cast<std::size_t>(by)] != 0; };
+    std::uint64_t& bytes = is_held(By::writer)  ? kept.by_writer
+                           : is_held(By::views) ? kept.by_views_alone
+                                                : kept.by_recent_alone;
+    bytes += count.buffer->memory();
   }
   return kept;
 }

@@ -19,12 +19,14 @@ class Holds : public std::enable_shared_from_this<Holds> {
   enum class By : std::uint8_t {
     writer,  ///< the pending block
     views,   ///< views and iterators of users
+    recent,  ///< the recent versions
   };
   std::shared_ptr<const State> hold(std::shared_ptr<const State> state, By by);
 
   struct Kept {
     std::uint64_t by_writer = 0;
-    std::uint64_t by_views_alone = 0;
+    std::uint64_t by_views_alone = 0;   ///< and not by the writer
+    std::uint64_t by_recent_alone = 0;  ///< by neither writer nor views
   };
   /// Bytes of held memtables that are not part of `current`.
   Kept kept(const State& current) const;
@@ -33,14 +35,14 @@ class Holds : public std::enable_shared_from_this<Holds> {
   struct Hold;
   struct Count {
     const memtable::Memtable* buffer;  ///< alive as long as its holder is counted
-    std::array<std::uint32_t, 2> holders;
+    std::array<std::uint32_t, 3> holders;
   };
   void add(const memtable::Memtable* buffer, By by);
   void remove(const memtable::Memtable* buffer, By by) noexcept;
 
   mutable std::mutex mutex_;
   std::vector<Count> counts_;
-  std::array<std::weak_ptr<Hold>, 2> latest_;  ///< one per holder, shared by all that hold the same
+  std::array<std::weak_ptr<Hold>, 3> latest_;  ///< one per holder, shared by all that hold the same
                                                ///< state
 };
 

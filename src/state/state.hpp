@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <vector>
 
 #include "flatkv/account.hpp"
@@ -51,13 +52,19 @@ class Published {
     return current_;
   }
 
+  /// `change` gets the next state, a copy of the current one, and if it takes two arguments the
+  /// current one too.
   template <class Change>
   void update(Change&& change) {
     std::shared_ptr<const State> previous;  // destroyed after the lock is released: it may close
                                             // databases
     const std::lock_guard lock(mutex_);
     auto next = std::make_shared<State>(*current_);
-    std::forward<Change>(change)(*next);
+    if constexpr (std::is_invocable_v<Change, State&>) {
+      std::forward<Change>(change)(*next);
+    } else {
+      std::forward<Change>(change)(*next, current_);
+    }
     previous = std::move(current_);
     current_ = std::move(next);
   }

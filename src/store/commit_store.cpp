@@ -219,6 +219,17 @@ Result<ReadView> CommitStore::view() const {
   });
 }
 
+Result<ReadView> CommitStore::view(std::int64_t version) const {
+  return guarded([&]() -> Result<ReadView> {
+    for (;;) {
+      const auto core = impl_->shared();
+      auto state = core->view_state(version);
+      if (state) return read::make_view(*std::move(state));
+      if (core == impl_->shared()) return std::unexpected(std::move(state).error());
+    }
+  });
+}
+
 std::int64_t CommitStore::durable_version() const noexcept {
   return impl_->shared()->durable_version();
 }

@@ -486,7 +486,9 @@ TEST_F(CommitStoreFaults, FailedFlushLeavesNoHalfCommit) {
 
 TEST_F(CommitStoreFaults, AFlushLetsGoOfABufferThatIsInItsDatabase) {
   const TempDir dir;
-  CommitStore store = open_new(dir / "s");
+  Options options;
+  options.recent_versions = 0;  // they would keep it
+  CommitStore store = open_new(dir / "s", options);
   must(Block().slot(1, 1, 1).commit(store));
   const std::weak_ptr<memtable::Memtable> rows =
       Internals::impl(store).core().state()->of(Database::storage).active;

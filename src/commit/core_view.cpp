@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Core that gives states to views, and bounds what they and the recent versions keep.
+#include "commit/core.hpp"
+
+namespace flatkv::commit {
+
+std::shared_ptr<const state::State> Core::held_state() const {
+  return holds_->hold(published_.load(), state::Holds::By::views);
+}
+
+void Core::shed_recent() const {
+  while (true) {
+    const state::Holds::Kept kept = holds_->kept(*published_.load());
+    if (kept.by_recent_alone == 0 ||
+        kept.by_recent_alone + kept.by_views_alone <= setup_.options.max_view_bytes ||
+        recent_.shed().empty()) {
+      return;
+    }
+  }
+}
+
+Status Core::check_view_bytes() const {
+  shed_recent();
+  const std::uint64_t pinned = holds_->kept(*published_.load()).by_views_alone;
+  if (pinned <= setup_.options.max_view_bytes) return {};
+  return fail(ErrorCode::no_space, "views keep " + std::to_string(pinned) +
+                                       " bytes of old buffers alive, the limit is " +
+                                       std::to_string(setup_.options.max_view_bytes))
+      .path(setup_.store);
+}
+
+Result<std::shared_ptr<const state::State>> Core::view_state() const {
+  FLATKV_TRY(check_view_bytes());
+  auto state = held_state();
+  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
+  return state;
+}
+
+Result<std::shared_ptr<const state::State>> Core::view_state(std::int64_t version) const {
+  FLATKV_TRY(check_view_bytes());
+  FLATKV_TRY(check_readable());
+  auto state = published_.load();
+  if (state->version != version) state = recent_.find(version);
+  if (!state) return no_such_view(version);
+  state = holds_->hold(std::move(state), state::Holds::By::views);
+  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
+  return state;
+}
+
+Failure Core::no_such_view(std::int64_t version) const {
+  const std::int64_t last = published_.load()->version;
+  const auto range = recent_.range();
+  const std::int64_t first = range ? range->first : last;
+  std::string message = "the versions in memory are " + std::to_string(first);
+  if (first != last) message += " to " + std::to_string(last);
+  if (version < first) message += "; ReadOnlyStore::open reads older ones from disk";
+  return fail(ErrorCode::version_mismatch, std::move(message)).path(setup_.store).version(version);
+}
+
+}  // namespace flatkv::commit
