@@ -6,7 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "flatkv/block_builder.hpp"
-#include "flatkv/inspect.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "support/checks.hpp"
 #include "support/files.hpp"
 #include "support/trace.hpp"

@@ -263,7 +263,7 @@ TEST_F(RecentVersions, OtherThreadsReadThemBesideCommitsAndFlushes) {
           continue;
         }
         PlainLtHash sum;
-        for (const Database database : kData) {
+        for (const Database database : kDataDatabases) {
           const auto rows = all_rows(*view, database);
           if (!rows) {
             ++wrong;
