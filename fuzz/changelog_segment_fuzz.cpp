@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes, damages and surveys a log as the input says. Whatever was done to it: the survey changes
+// Writes, damages and walks a log as the input says. Whatever was done to it: the walk changes
 // nothing; what it calls valid can be read; after a reseal the log is complete and ends where the
-// survey said; and it goes on from there.
+// walk said; and it goes on from there.
 #include <algorithm>
 
 #include "blake3/blake3.hpp"
