@@ -136,7 +136,7 @@ Outcome<void> Applier::finish_block() {
 Outcome<void> Applier::finish_held() {
   if (!record_) {
     ++tally_.skipped;
-    // An imported or long pruned store still knows the roots of its tip.
+    // A store whose log does not reach this block still knows the roots of its tip.
     if (version_ == store_.version()) return compare(store_.committed_roots());
     return {};
   }

@@ -138,7 +138,7 @@ Json memory_json(const bench::RunReport& report) {
           {"buffers", report.after.buffer_memory}};
 }
 
-/// The store's middle block against the floors'; the log is taken off, as docs/benchmarks.md does.
+/// The store's median block, without its log, against the floors'.
 Json floors_json(const bench::RunReport& report) {
   const double block = report.store.blocks.block().p50;
   const double log = report.store.blocks.phase(Phase::log).p50;

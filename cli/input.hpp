@@ -114,8 +114,8 @@ class PeekSource : public Source {
   std::size_t end_ = 0;
 };
 
-/// A file or "-". What is compressed by zstd or gzip is decompressed: it is known by its first
-/// bytes, whatever the name; a name that ends in ".zst" or ".gz" promises it.
+/// A file or "-", decompressed if its first bytes are those of zstd or gzip, whatever its name. A
+/// name that ends in ".zst" or ".gz" promises compression: other content is malformed.
 class Input : public Source {
  public:
   static Outcome<std::unique_ptr<Input>> open(const std::string& path,

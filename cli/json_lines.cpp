@@ -113,8 +113,8 @@ simdjson::error_code check_value(od::value value, int depth) {
   return simdjson::TAPE_ERROR;
 }
 
-/// Where decoded bytes go. Every one of them takes at least one character of the line, so a block
-/// as long as the line is enough and nothing ever moves.
+/// Where decoded bytes go. Each takes at least one character of the line, so a buffer as long as
+/// the line suffices and nothing ever moves.
 class Arena {
  public:
   explicit Arena(std::size_t capacity)
@@ -296,7 +296,7 @@ Parsed<void> JsonParser::start(std::string_view line) {
     parser_ = std::make_unique<od::parser>();  // one huge line must not keep its memory
   }
   if (parser_->capacity() < line.size()) {
-    // Doubled, or every line that is a little longer would allocate anew.
+    // Doubled, so that lines that grow a little do not each allocate.
     if (auto error = parser_->allocate(std::max<std::size_t>(line.size() * 2, 1U << 16U),
                                        static_cast<std::size_t>(kMaxDepth) * 2)) {
       return broken(error);

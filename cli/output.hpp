@@ -16,8 +16,8 @@ namespace flatkv::cli {
 Outcome<void> outside_of_stores(const std::string& path);
 
 /// A file or standard output ("-") written in order, compressed where the name ends in ".zst".
-/// Errors come from `write` or at the latest from `close`; that standard output's reader went away
-/// is one with the exit status broken_pipe. One thread.
+/// Errors come from `write` or at the latest from `close`; if standard output loses its reader, the
+/// error has the exit status broken_pipe. One thread.
 class Output {
  public:
   /// Creates or truncates the file.

@@ -27,8 +27,8 @@ class StreamInput : public ByteSource {
                                                     const Interrupts& interrupts);
   Result<std::size_t> read(std::span<std::uint8_t> into) override;
 
-  /// The error of a stream operation for people: the input's own trouble where there was one; what
-  /// names no path is of the stream.
+  /// Explains the error of a stream operation: the input's own trouble if there was one. An error
+  /// without a path is about the stream.
   Trouble explain(Error error) const;
 
  private:

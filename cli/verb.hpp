@@ -25,7 +25,7 @@ struct Context {
   Console& console;
   const Interrupts& interrupts;
   Output& out;  ///< standard output: results and nothing else
-  /// Standard output is a file that the user asked for, so not even a failure is told there.
+  /// Standard output is data that the user asked for, so not even a failure is reported there.
   bool output_is_data = false;
 
   /// The library's messages: warnings and errors always, the rest with --verbose.

@@ -21,7 +21,7 @@ struct ImportLogArguments {
   std::uint64_t cache = CacheOptions::kAutomatic;
 };
 
-/// The log is at fault where the error is of a file that is not the store's.
+/// Exit code and advice for an error of the node's log.
 Trouble of_log(const Error& error) {
   Trouble trouble(error);
   switch (error.code) {
@@ -49,7 +49,7 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   Options options;
   options.cache.row_cache_bytes = arguments.cache;
   options.log = context.log();
-  // The reference's log stays where it is: what a power cut loses is replayed again.
+  // The node's log is kept: blocks that a power cut loses are imported from it again.
   options.durability = Durability::process;
   Progress progress(context.console, "import-log");
   SeiLogOptions log;
@@ -60,7 +60,7 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
   log.progress = [&progress](std::string_view step, std::uint64_t version, std::uint64_t last) {
     progress.update(step, version, version, last);
   };
-  // A store is made only for a log that is proven to give one.
+  // Create the store only after the whole log has been checked.
   auto opened = CommitStore::open(arguments.store, options);
   options.create_if_missing =
       arguments.create && !opened && opened.error().code == ErrorCode::not_found;

@@ -61,7 +61,8 @@ std::string state_text(const StoreInfo& info) {
   return text;
 }
 
-/// What --at, export and rollback can have: the log may hold blocks that no snapshot leads to.
+/// The versions that --at, export and rollback can reach: the log may hold blocks that no snapshot
+/// leads to.
 std::string reach_text(const StoreInfo& info) {
   if (info.reachable.empty()) return "no version";
   std::string text = "versions ";
@@ -73,7 +74,7 @@ std::string reach_text(const StoreInfo& info) {
   return text + " (--at, export, rollback)";
 }
 
-/// Of the machine and not of the store: what the store would have here.
+/// What a store may use on this machine, whatever the store.
 std::string host_text(const HostLimits& host) {
   std::string text =
       fmt::format("memory           {} here ({}), of which {} for the row cache\n",

@@ -57,7 +57,7 @@ std::string change_line(const LogBlock& block) {
   return line;
 }
 
-/// The roots line with two members more.
+/// The roots line, with payload bytes and read time added.
 std::string record_line(const LogRecord& record, std::chrono::nanoseconds took) {
   std::string line = roots_line(record.version, record.roots);
   line.resize(line.size() - 2);
@@ -70,7 +70,7 @@ Outcome<void> check_range(const LogOptions& options, const LogReader::Range& ran
   const auto holds = [&](std::int64_t version, std::int64_t last) {
     return version > range.base && version <= last;
   };
-  // What is yet to come can be waited for: from the next block on, to any.
+  // --follow may start at the next block, which is yet to come, and may end at any version.
   constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
   const bool from = !options.from || holds(*options.from, range.last + (options.follow ? 1 : 0));
   const bool to = !options.to || holds(*options.to, options.follow ? kAny : range.last);
@@ -90,7 +90,7 @@ Outcome<void> check_range(const LogOptions& options, const LogReader::Range& ran
   return {};
 }
 
-/// Until there may be more, an interrupt comes, or nobody reads standard output any more.
+/// Waits until there may be more blocks, an interrupt comes, or standard output loses its reader.
 Outcome<void> wait_for_more(Context& context) {
   constexpr int kLookEveryMs = 100;
   std::array<pollfd, 2> wait = {
@@ -113,7 +113,7 @@ Outcome<ExitCode> run(const LogOptions& options, Context& context) {
     FLATKV_ASSIGN(whole, LogReader::open(options.store, options.from, options.changes));
   }
   LogReader& reader = whole;
-  // Beside a writer the log grows: without --follow it is as it was found.
+  // A writer may extend the log meanwhile. Without --follow, stop where it ended when opened.
   const std::int64_t last =
       options.to.value_or(options.follow ? std::numeric_limits<std::int64_t>::max() : found);
   std::int64_t version = options.from.value_or(reader.range().base + 1) - 1;

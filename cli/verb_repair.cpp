@@ -52,7 +52,7 @@ std::string versions(const std::vector<std::int64_t>& all) {
   return all.empty() ? "none" : fmt::format("{}", fmt::join(all, ", "));
 }
 
-/// One that went for sharing the damage may have been replaced by one of the repaired state.
+/// A snapshot dropped for sharing the damage may have been replaced by one of the repaired state.
 std::string snapshots_text(const RepairReport& report) {
   std::vector<std::int64_t> kept;
   std::string made_anew;
@@ -97,7 +97,7 @@ std::string for_people(const RepairReport& report, double seconds) {
       checksum, to_hex(report.checksum), snapshots_text(report), seconds);
 }
 
-/// One object for one database, as ever; for several an array of them under "databases".
+/// One object for one database; for several, an array of them under "databases".
 std::string json_text(const std::vector<RepairReport>& reports) {
   if (reports.size() == 1) return to_json(reports.front()).dump() + "\n";
   nlohmann::ordered_json all = nlohmann::ordered_json::array();

@@ -28,7 +28,7 @@ nlohmann::ordered_json to_json(const DatabaseVerdict& verdict) {
   return json;
 }
 
-/// Whether it says something of the root, which is the sum of all four.
+/// Whether the report covers the root: only a scan of all four databases does.
 bool is_whole(const VerifyReport& report) { return report.databases.size() == 4; }
 
 nlohmann::ordered_json to_json(const VerifyReport& report, const std::optional<Error>& problem) {
@@ -100,7 +100,7 @@ Trouble differs(const VerifyReport& report, const std::string& store) {
           fmt::format("keep a copy of the store, then {}", repairs)};
 }
 
-/// Snapshot and log are right, but what the store works on is not.
+/// Snapshot and log verify, but the working copy is unusable.
 Trouble unusable(const Error& problem) {
   return {ExitCode::no, "the working copy does not verify: " + problem.to_string(),
           "snapshot and log are right: keep a copy of the store, find out what damaged it, then "
