@@ -54,7 +54,7 @@ struct Summation::Impl {
   std::vector<std::unique_ptr<Part>> spare;
   std::size_t made = 0;     // parts in all; both lists have the capacity for them
   std::size_t running = 0;  // parts that are being hashed
-  std::size_t helpers = 0;  // tasks on the pool that have not ended
+  std::size_t helpers = 0;  // tasks on the executor that have not ended
   std::exception_ptr failure;
 
   std::unique_ptr<Part> new_part(LtHash& sum) {

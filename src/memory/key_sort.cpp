@@ -75,7 +75,7 @@ void sort_run(Iterator first, Iterator last, std::size_t depth) {
 }
 
 void sort_isolated(std::vector<SortItem>& items) {
-  // Isolated: while this thread waits for its parts it must not pick up other work of the pool,
+  // Isolated: while this thread waits for its parts it must not pick up other work of oneTBB,
   // which could ask for the very order that is being built here.
   tbb::this_task_arena::isolate([&] {
     sort_range(items.begin(), items.end(), less_prefix);

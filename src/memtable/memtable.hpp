@@ -66,7 +66,7 @@ class Memtable {
     bool absent_below = false;  ///< if set, a removed row needs no tombstone
   };
   /// All keys with their newest entries, in key order; only after the last insert. Built once (in
-  /// parallel on the pool) and shared by the flush and all iterators. Thread-safe.
+  /// parallel by oneTBB) and shared by the flush and all iterators. Thread-safe.
   const std::vector<Row>& sorted() const;
   /// Rows within the bounds as of `version`, in key order, collected for one iterator. May run
   /// beside the writer.
