@@ -236,7 +236,7 @@ class Bisect(Compare):
         rows = self.diff(self.store, self.other, "--at", 8)
         self.assertEqual(found["keys"], rows["keys"])
         self.assertGreater(found["differing_keys"], 3)
-        self.assertIn("older", self.run_exit(NO, "bisect", self.store, self.other).out)
+        self.assertIn("or earlier", self.run_exit(NO, "bisect", self.store, self.other).out)
 
     def test_an_import_that_is_equal_parts_later(self):
         self.make(self.store, blocks(1, 20))
