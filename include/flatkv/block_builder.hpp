@@ -91,10 +91,8 @@ class BlockBuilder {
 
   /// The writes, in order. Borrowed: valid until the builder changes or is moved.
   std::span<const NamedChangeSet> change_sets() const noexcept;
-  operator std::span<const NamedChangeSet>()
-      const noexcept {  // NOLINT(google-explicit-constructor)
-    return change_sets();
-  }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::span<const NamedChangeSet>() const noexcept { return change_sets(); }
 
  private:
   struct Impl;
