@@ -10,7 +10,8 @@
 
 namespace flatkv::transfer {
 
-/// Sums the elements of rows on the executor while the caller goes on using the same rows. One caller.
+/// Sums the elements of rows on the executor while the caller goes on using the same rows. One
+/// caller.
 class RowHasher {
  public:
   /// `rows`, and the bytes they point at, must live until the next `begin` or `hashes` returns.
