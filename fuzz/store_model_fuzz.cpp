@@ -270,7 +270,7 @@ class Run {
   void read_only() {
     ReadOnlyOptions options;
     options.at = some_version();
-    options.cache.block_cache_bytes = 1 << 20;
+    options.block_cache_bytes = 1 << 20;
     options.threads = 1;
     const auto clone = ReadOnlyStore::open(directory_.store(), options);
     if (!clone) return check(clone.error().code == ErrorCode::version_mismatch);
