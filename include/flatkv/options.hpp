@@ -130,6 +130,9 @@ struct Options {
 
   /// A changelog segment is closed at this size, ≥ 1; a larger record gets a segment of its own.
   std::uint64_t segment_bytes = 64ULL << 20;
+  /// The most of the log, in whole segments, that is kept only because named cursors need it
+  /// (flatkv/changes.hpp). 0 keeps nothing for them.
+  std::uint64_t log_keep_bytes = 1ULL << 30;
 
   /// While views alone keep more than this in write buffers alive, a new view is refused with
   /// `no_space`. Before that, recent versions are dropped.

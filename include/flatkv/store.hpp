@@ -12,9 +12,11 @@
 
 #include "flatkv/bytes.hpp"
 #include "flatkv/change_set.hpp"
+#include "flatkv/changes.hpp"
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
 #include "flatkv/keys.hpp"
+#include "flatkv/log_block.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
@@ -74,14 +76,6 @@ struct StoreMetrics {
   std::uint64_t ignored_change_sets = 0;  ///< of modules other than `evm`
 };
 
-/// The header of one changelog record.
-struct LogRecord {
-  std::int64_t version = 0;
-  Roots roots;
-  std::uint64_t payload_bytes = 0;
-  Digest payload_digest{};
-};
-
 /// A state commitment store, open for writing. A store has at most one such handle, in all
 /// processes.
 ///
@@ -100,8 +94,8 @@ struct LogRecord {
 ///   rollback, log_record, open_report, close, and moving or destroying the handle.
 /// - Any thread, also while the writer runs (`rollback` and `close` included): version,
 ///   initial_version, account_rows, committed_roots, view, durable_version, wait_durable, verify,
-///   scrub, scrub_status, metrics, last_timings. Every call must have returned before the handle is
-///   moved or destroyed.
+///   scrub, scrub_status, metrics, last_timings, changes, subscribe, named_cursors, drop_cursor.
+///   Every call must have returned before the handle is moved or destroyed.
 /// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
 ///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
 ///   `on_durable`, functions that write return `invalid_argument`. A callback must not destroy the
@@ -220,6 +214,24 @@ class CommitStore {
 
   /// The header of the log's record of a version; nothing if the log does not hold that record.
   Result<std::optional<LogRecord>> log_record(std::int64_t version) const;
+
+  /// The committed blocks from version `from` to `to`, both included, with their change sets, from
+  /// the log. `to` = `from` − 1 is an empty range. Errors: `invalid_argument` (no such range),
+  /// `version_mismatch` (`to` is above the last version; the message names that), `log_gap` (the
+  /// log begins above `from`; the message names where), `store_failed` (closed), `corruption`,
+  /// `io`.
+  Result<ChangeReader> changes(std::int64_t from, std::int64_t to) const;
+
+  /// Every commit and undo from where the options say, first from the log, then as they happen.
+  /// Errors: `invalid_argument` (options), `foreign_store` (the cursor is another store's),
+  /// `log_gap` (the log no longer holds what comes next, or no longer shows where the cursor's
+  /// blocks leave the chain), `version_mismatch` (`after` is above what can be delivered),
+  /// `no_space` (too many names), `store_failed` (closed), `corruption`, `io`.
+  Result<Subscription> subscribe(const SubscribeOptions& options = {});
+  /// The names for which the log is kept, in their order, whether or not anyone subscribes now.
+  Result<std::vector<NamedCursor>> named_cursors() const;
+  /// Keeps nothing for this name any more; `not_found` if there is none. Its subscription goes on.
+  Status drop_cursor(const std::string& name);
 
   /// Of the open or the last rollback; valid until the next rollback.
   const OpenReport& open_report() const noexcept;

@@ -77,6 +77,8 @@ Core::Core(CoreSetup setup)
       std::max<std::uint64_t>(setup_.options.flush.level0_limit, rocks::kCompactionFrom - 1);
   flusher.pending_compaction_limit = setup_.options.flush.pending_compaction_limit_bytes;
   flusher.before_ingest = [this](std::int64_t version) {
+    // The flush has synced the log.
+    if (const auto tap = followed_by().tap) tap->durable(version, tap->mark());
     if (scrubber_) scrubber_->before_ingest(version);
   };
   flusher.before_publish = [this](Database database, const memtable::Memtable& rows,
@@ -99,10 +101,28 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   });
   pending_.begin(*published_.load());
   if (setup_.options.durability == Durability::group) {
-    group_commit_ = std::make_unique<GroupCommit>(*log_, *setup_.fault, setup_.options.on_durable);
+    group_commit_ =
+        std::make_unique<GroupCommit>(*log_, *setup_.fault, [this](std::int64_t version) {
+          if (const auto tap = followed_by().tap) tap->durable(version, tap->mark());
+          if (setup_.options.on_durable) setup_.options.on_durable(version);
+        });
   }
   if (scrubber_) scrubber_->start();
   absent_key_filter_.reached(published_.load());
+}
+
+void Core::follow(Followed by) {
+  const auto tap = by.tap;
+  {
+    const std::lock_guard lock(followed_mutex_);
+    followed_ = std::move(by);
+  }
+  setup_.fault->tell([tap] { tap->failed(); });
+}
+
+Core::Followed Core::followed_by() const {
+  const std::lock_guard lock(followed_mutex_);
+  return followed_;
 }
 
 void Core::scrub_from(scrub::ScrubStart start) {
@@ -192,6 +212,7 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto publish_start = Clock::now();
   publish(version, chain, roots, stats);
   absent_key_filter_.reached(published_.load());
+  if (const auto tap = followed_by().tap) tap->committed({version, chain}, log_->synced());
   const std::uint64_t every = setup_.options.snapshot.interval;
   if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
   // Freeze now if that need not wait; otherwise the next commit waits.
@@ -338,8 +359,11 @@ Status Core::wait_durable(std::int64_t version) {
   }
   if (log_ == nullptr || log_->synced() >= version) return {};
   if (group_commit_) return group_commit_->wait(version);
+  const auto tap = followed_by().tap;
+  const std::uint64_t mark = tap ? tap->mark() : 0;
   Status done = log_->sync();
   if (!done) setup_.fault->set(done.error());
+  if (done && tap) tap->durable(log_->synced(), mark);
   return done;
 }
 

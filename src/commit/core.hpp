@@ -13,6 +13,8 @@
 #include "block/absent_key_filter.hpp"
 #include "block/pending_block.hpp"
 #include "changelog/writer.hpp"
+#include "changes/feed.hpp"
+#include "changes/named_cursors.hpp"
 #include "commit/flusher.hpp"
 #include "commit/group_commit.hpp"
 #include "commit/recent_states.hpp"
@@ -57,6 +59,14 @@ class Core {
 
   /// Attaches the log. Before that, the core replays (`replay_block`) or serves a clone.
   void start_logging(std::unique_ptr<changelog::Writer> log);
+
+  /// Who follows this core: told of every commit, of what becomes durable, and of failure.
+  struct Followed {
+    std::shared_ptr<changes::Tap> tap;
+    std::shared_ptr<changes::NamedCursors> names;
+  };
+  /// Call it before the first commit. Any thread.
+  void follow(Followed by);
 
   /// Starts the scrub of this store. Call it before replay, since every block must pass the scrub.
   void scrub_from(scrub::ScrubStart start);
@@ -137,6 +147,8 @@ class Core {
   Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
   void publish(std::int64_t version, const Digest& chain, const Roots& roots,
                const PerDataDatabase<DatabaseStats>& stats);
+  Followed followed_by() const;
+  Result<std::int64_t> keep_log(const std::string& changelog, std::int64_t wanted) const;
   bool flush_due() const;
   /// Freezes the buffers if a flush or a snapshot is due, and waits for the flusher if it must: the
   /// back-pressure of commit.
@@ -176,6 +188,8 @@ class Core {
   CommitTimings timings_;                  ///< of the commit under way
   mutable std::mutex timings_mutex_;
   CommitTimings last_timings_;
+  mutable std::mutex followed_mutex_;
+  Followed followed_;
   std::atomic<bool> closed_{false};
   /// Held shared while someone reads what `let_go` releases, exclusively by `let_go`.
   mutable std::shared_mutex ending_;

@@ -129,11 +129,22 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
     }
     if (written) written = state::check_there(*setup_.lifetime);
     if (written) {
-      written = prune_history(files, generation, request.state.version,
-                              setup_.options.snapshot.keep, logger_);
+      written = prune_history(
+          files, generation, request.state.version, setup_.options.snapshot.keep,
+          [this](const std::string& changelog, std::int64_t wanted) {
+            return keep_log(changelog, wanted);
+          },
+          logger_);
     }
     done(std::move(written));
   });
+}
+
+/// Called on the flusher's thread.
+Result<std::int64_t> Core::keep_log(const std::string& changelog, std::int64_t wanted) const {
+  const Followed followed = followed_by();
+  if (!followed.names) return wanted;
+  return followed.names->prune_to(changelog, wanted, setup_.options.log_keep_bytes);
 }
 
 Status Core::snapshot() {

@@ -60,14 +60,16 @@ Status remove_strays(fs::FileSystem& files, const std::string& generation, std::
 }  // namespace
 
 Status prune_history(fs::FileSystem& files, const std::string& generation, std::int64_t version,
-                     std::uint32_t keep, const Logger& logger) {
+                     std::uint32_t keep, const KeepLog& keep_log, const Logger& logger) {
   FLATKV_ASSIGN(auto snapshots, layout::list_chain_snapshots(files, generation, true));
   FLATKV_TRY(remove_strays(files, generation, version, snapshots, logger));
   FLATKV_ASSIGN(const auto oldest,
                 layout::prune_snapshots(files, generation, std::move(snapshots), keep));
   if (!oldest) return {};
   FLATKV_FAILPOINT("snapshot.pruned");
-  return changelog::prune(files, layout::changelog_path(generation), *oldest);
+  const std::string changelog = layout::changelog_path(generation);
+  FLATKV_ASSIGN(const std::int64_t to, keep_log(changelog, *oldest));
+  return changelog::prune(files, changelog, to);
 }
 
 }  // namespace flatkv::commit

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+
 #include "base/log.hpp"
 #include "layout/generation.hpp"
 #include "layout/snapshot_manifest.hpp"
@@ -26,11 +28,16 @@ Status write_snapshot(fs::FileSystem& files, const std::string& generation,
 /// What the file SNAPSHOT says, except for the list of files.
 layout::SnapshotManifest manifest_of(const SnapshotRequest& request);
 
+/// Up to which version a log (its directory) may be pruned of which the snapshots need nothing up
+/// to `wanted`.
+using KeepLog =
+    std::function<Result<std::int64_t>(const std::string& changelog, std::int64_t wanted)>;
+
 /// Removes all valid snapshots except the newest and `keep` older ones, then the log segments that
-/// no kept snapshot needs. Before that, it removes snapshots of another branch where an unbroken
-/// chain from their version to `version` proves it: without these segments they could no longer be
-/// told apart.
+/// neither a kept snapshot nor `keep_log` needs. Before that, it removes snapshots of another
+/// branch where an unbroken chain from their version to `version` proves it: without these segments
+/// they could no longer be told apart.
 Status prune_history(fs::FileSystem& files, const std::string& generation, std::int64_t version,
-                     std::uint32_t keep, const Logger& logger);
+                     std::uint32_t keep, const KeepLog& keep_log, const Logger& logger);
 
 }  // namespace flatkv::commit

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
-#include "base/internals.hpp"
 #include "changelog/log_follower.hpp"
-#include "codec/change_log_entry.hpp"
+#include "changes/log_block.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "recovery/live_generation.hpp"
 
 namespace flatkv {
-
-struct LogBlock::Impl {
-  Bytes payload;  ///< `entry` points into it
-  codec::ChangelogEntry entry;
-  std::vector<NamedChangeSet> sets;
-};
-
-std::span<const NamedChangeSet> LogBlock::change_sets() const noexcept {
-  if (!impl_) return {};
-  return impl_->sets;
-}
 
 struct LogReader::Impl {
   fs::FileSystem& files;
@@ -135,31 +123,6 @@ struct LogReader::Impl {
         .path(directory)
         .version(version);
   }
-
-  Result<LogBlock> block(changelog::Record record) const {
-    LogBlock block;
-    block.record = {.version = record.header.version,
-                    .roots = record.header.roots,
-                    .payload_bytes = record.header.payload_bytes,
-                    .payload_digest = record.header.payload_digest};
-    if (!with_changes) return block;
-    auto impl = std::make_shared<Internals::Impl<LogBlock>>();
-    impl->payload = std::move(record.payload);
-    auto entry = codec::decode_changelog_entry(impl->payload);
-    if (!entry || entry->version != record.header.version) {
-      return fail(ErrorCode::corruption,
-                  entry
-                      ? "the logged block says that it is version " + std::to_string(entry->version)
-                      : "the logged block does not decode: " + entry.error().message)
-          .path(directory + "/" + record.segment)
-          .version(record.header.version)
-          .offset(record.offset);
-    }
-    impl->entry = std::move(*entry);
-    for (const auto& set : impl->entry.changesets) impl->sets.push_back({set.name, set.pairs});
-    block.impl_ = std::move(impl);
-    return block;
-  }
 };
 
 Result<LogReader> LogReader::open(const std::string& store, std::optional<std::int64_t> from,
@@ -196,7 +159,8 @@ Result<std::optional<LogBlock>> LogReader::next() try {
     return std::unexpected(std::move(record).error());
   }
   if (!*record) return std::optional<LogBlock>{};
-  FLATKV_ASSIGN(auto block, impl_->block(**std::move(record)));
+  FLATKV_ASSIGN(auto block,
+                changes::to_log_block(**std::move(record), impl_->with_changes, impl_->directory));
   return std::optional(std::move(block));
 } catch (...) {
   return std::unexpected(error_of_exception());

@@ -165,8 +165,8 @@ Result<std::optional<std::string>> foreign_entry(fs::FileSystem& files, const st
   for (const fs::DirEntry& entry : *entries) {
     const std::string& name = entry.name;
     const bool ours = name.starts_with(kCurrentFile) || name == "LOCK" ||
-                      parse_generation_name(name) || parse_unfinished_name(name) ||
-                      name.starts_with("readonly-");
+                      name.starts_with(kCursorsFile) || parse_generation_name(name) ||
+                      parse_unfinished_name(name) || name.starts_with("readonly-");
     if (!ours && name != "lost+found") return name;  // a file system creates it in its root
   }
   return std::nullopt;

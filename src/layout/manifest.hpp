@@ -27,6 +27,7 @@ inline constexpr std::size_t kMaxSnapshotManifestBytes = 64U << 20;
 
 inline constexpr std::string_view kManifestFile = "MANIFEST.json";
 inline constexpr std::string_view kCurrentFile = "CURRENT";
+inline constexpr std::string_view kCursorsFile = "CURSORS";
 inline constexpr std::string_view kSnapshotFile = "SNAPSHOT";
 
 /// MANIFEST.json of a generation; written once, never changed.

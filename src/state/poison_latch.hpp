@@ -2,7 +2,7 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
+#include <functional>
 #include <mutex>
 
 #include "base/error.hpp"
@@ -18,6 +18,15 @@ class PoisonLatch {
     if (failed_.load(std::memory_order_relaxed)) return;
     first_ = std::move(error);
     failed_.store(true, std::memory_order_release);
+    if (listener_) listener_();
+  }
+
+  /// `listener` is called at the first failure, or now if there was one; under the latch's lock, so
+  /// it must be short, must not throw, and must not come back here.
+  void tell(std::function<void()> listener) {
+    const std::lock_guard lock(mutex_);
+    listener_ = std::move(listener);
+    if (listener_ && failed()) listener_();
   }
 
   bool failed() const noexcept { return failed_.load(std::memory_order_acquire); }
@@ -43,6 +52,7 @@ class PoisonLatch {
   std::atomic<bool> failed_{false};
   mutable std::mutex mutex_;
   Error first_;
+  std::function<void()> listener_;
 };
 
 }  // namespace flatkv::state

@@ -6,6 +6,7 @@
 #include "base/fork.hpp"
 #include "base/internals.hpp"
 #include "blake3/kernel.hpp"
+#include "changes/subscription.hpp"
 #include "layout/lock.hpp"
 #include "read/read_view.hpp"
 #include "recovery/create.hpp"
@@ -29,6 +30,21 @@ Result<CommitStore> open_commit_store(const state::Environment& environment,
 
 }  // namespace store
 
+namespace {
+
+std::shared_ptr<changes::NamedCursors> open_cursors(const commit::CoreSetup& setup) {
+  const auto check_there = [lock = std::weak_ptr(setup.lifetime->lock()),
+                            path = setup.store]() -> Status {
+    if (const auto held = lock.lock()) return held->check(path);
+    return fail(ErrorCode::store_failed, "the store is closed");
+  };
+  return std::make_shared<changes::NamedCursors>(*setup.environment.files, setup.store,
+                                                 setup.manifest.store, check_there,
+                                                 Logger(setup.options.log));
+}
+
+}  // namespace
+
 CommitStore::Impl::Impl(recovery::Opened opened) { exchange(std::move(opened)); }
 
 std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opened) {
@@ -38,9 +54,36 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
   if (core_) opened.core->count_views_of(*core_);
   report = std::move(opened.report);
   std::shared_ptr<commit::Core> core = std::move(opened.core);
-  const std::lock_guard lock(mutex_);
-  core_.swap(core);
+  const auto now = core->state();
+  const ChainPosition tip{now->version, now->chain};
+  auto place = std::make_shared<const changes::LogPlace>(
+      setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
+      setup.manifest.store);
+  const bool first = !feed;
+  if (first) {
+    feed = std::make_shared<changes::Feed>(place, tip);
+    cursors = open_cursors(setup);
+  }
+  const auto tap = std::make_shared<changes::Tap>(feed);
+  core->follow({tap, cursors});
+  const state::PoisonLatch& fault = core->fault();
+  {
+    const std::lock_guard lock(mutex_);
+    core_.swap(core);
+  }
+  // Nothing fails from here on: the followers go over with the handle.
+  if (first) {
+    feed->listen_to(*tap);
+  } else {
+    feed->undone(tip, std::move(place), *tap);
+  }
+  if (fault.failed()) tap->failed();  // before it was heard
   return core;
+}
+
+CommitStore::Impl::~Impl() {
+  if (feed && !is_forked()) feed->close();
+  state::leave_to_parent(core_);
 }
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {
@@ -193,7 +236,11 @@ const OpenReport& CommitStore::open_report() const noexcept { return impl_->repo
 
 Status CommitStore::close() {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] { return core.close(); });
+  return store::writer_step(core, [&] {
+    Status closed = core.close();
+    impl_->feed->close();
+    return closed;
+  });
 }
 
 // Any thread's functions. Each works on the core that is current when it begins.
@@ -275,6 +322,32 @@ Result<std::optional<ScrubStatus>> CommitStore::scrub_status() const {
     const scrub::Scrubber* scrubber = core->scrubber();
     if (scrubber == nullptr) return std::nullopt;
     return scrubber->status();
+  });
+}
+
+Result<ChangeReader> CommitStore::changes(std::int64_t from, std::int64_t to) const {
+  return guarded([&]() -> Result<ChangeReader> {
+    FLATKV_TRY(impl_->shared()->check_readable());
+    return changes::read_changes(impl_->feed, from, to);
+  });
+}
+
+Result<Subscription> CommitStore::subscribe(const SubscribeOptions& options) {
+  return guarded([&]() -> Result<Subscription> {
+    const auto core = impl_->shared();
+    FLATKV_TRY(core->check_readable());
+    return changes::subscribe(impl_->feed, impl_->cursors, core->setup().manifest.store, options);
+  });
+}
+
+Result<std::vector<NamedCursor>> CommitStore::named_cursors() const {
+  return guarded([&]() -> Result<std::vector<NamedCursor>> { return impl_->cursors->list(); });
+}
+
+Status CommitStore::drop_cursor(const std::string& name) {
+  return guarded([&]() -> Status {
+    FLATKV_TRY(impl_->shared()->check_readable());
+    return impl_->cursors->drop(name);
   });
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "base/guard.hpp"
+#include "changes/feed.hpp"
+#include "changes/named_cursors.hpp"
 #include "commit/core.hpp"
 #include "flatkv/store.hpp"
 #include "recovery/open_store.hpp"
@@ -21,7 +23,7 @@ namespace flatkv {
 /// Nothing else happens under the lock.
 struct CommitStore::Impl {
   explicit Impl(recovery::Opened opened);
-  ~Impl() { state::leave_to_parent(core_); }
+  ~Impl();
 
   /// For the writer's functions.
   commit::Core& core() noexcept { return *core_; }
@@ -35,6 +37,8 @@ struct CommitStore::Impl {
 
   OpenReport report;
   std::optional<store::LogLookup> log_lookup;
+  std::shared_ptr<changes::Feed> feed;
+  std::shared_ptr<changes::NamedCursors> cursors;
 
  private:
   mutable std::mutex mutex_;

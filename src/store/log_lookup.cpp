@@ -2,6 +2,7 @@
 #include "store/log_lookup.hpp"
 
 #include "base/version_arithmetic.hpp"
+#include "changes/log_block.hpp"
 
 namespace flatkv::store {
 
@@ -37,10 +38,7 @@ Result<std::optional<LogRecord>> LogLookup::look(std::int64_t version) {
   FLATKV_ASSIGN(const auto record, reader_->next());
   next_ = version_after(version).value_or(0);
   if (!record) return std::nullopt;
-  return LogRecord{.version = record->header.version,
-                   .roots = record->header.roots,
-                   .payload_bytes = record->header.payload_bytes,
-                   .payload_digest = record->header.payload_digest};
+  return changes::to_log_record(record->header);
 }
 
 }  // namespace flatkv::store

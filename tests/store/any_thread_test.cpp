@@ -54,6 +54,25 @@ std::vector<Reading> readings() {
       {"verify", [](CommitStore& store) { static_cast<void>(store.verify()); }},
       {"scrub", [](CommitStore& store) { static_cast<void>(store.scrub(100)); }},
       {"scrub_status", [](CommitStore& store) { EXPECT_OK(store.scrub_status()); }},
+      {"changes",
+       [](CommitStore& store) {
+         auto reader = store.changes(1, store.version());
+         while (reader) {
+           const auto block = reader->next();
+           if (!block || !*block) break;  // rolled back or closed meanwhile, or at the end
+         }
+       }},
+      {"subscribe",
+       [](CommitStore& store) {
+         SubscribeOptions options;
+         options.name = "reader";
+         auto subscription = store.subscribe(options);
+         if (subscription) {
+           static_cast<void>(subscription->next(std::chrono::milliseconds(0)));
+         }
+         EXPECT_OK(store.named_cursors());
+         static_cast<void>(store.drop_cursor("reader"));
+       }},
       {"metrics", [](CommitStore& store) { EXPECT_GE(store.metrics().buffer_memory, 0U); }},
       {"last_timings", [](CommitStore& store) { static_cast<void>(store.last_timings()); }},
   };

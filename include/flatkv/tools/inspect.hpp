@@ -13,6 +13,7 @@
 #include "flatkv/change_set.hpp"
 #include "flatkv/error.hpp"
 #include "flatkv/export.hpp"
+#include "flatkv/log_block.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/store.hpp"
@@ -26,20 +27,6 @@ namespace FLATKV_API flatkv {
 /// `change_sets` are those of all `apply` calls of the block, in order; sets of modules other than
 /// `evm` are left out. Fails only with `out_of_memory`.
 Result<Digest> block_digest(std::int64_t version, std::span<const NamedChangeSet> change_sets);
-
-/// A block of the log, with its change sets in the order of the `apply` calls.
-class LogBlock {
- public:
-  LogRecord record;
-  /// Empty unless the block was read with changes. Valid as long as this object or a copy of it.
-  std::span<const NamedChangeSet> change_sets() const noexcept;
-
- private:
-  friend class LogReader;
-  friend struct Internals;
-  struct Impl;
-  std::shared_ptr<const Impl> impl_;
-};
 
 /// Reads the changelog of a store, oldest block first, with or without the change sets. An
 /// unfinished last record counts as the end. A reader at the end follows the log: `next` returns

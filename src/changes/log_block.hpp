@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "changelog/reader.hpp"
+#include "flatkv/log_block.hpp"
+
+namespace flatkv::changes {
+
+/// The public form of a record's header.
+LogRecord to_log_record(const changelog::RecordHeader& header);
+
+/// The public form of a record. With `with_changes` its payload is decoded; `corruption` if that
+/// fails. `directory` is where the log lies, for the message.
+Result<LogBlock> to_log_block(changelog::Record record, bool with_changes,
+                              const std::string& directory);
+
+}  // namespace flatkv::changes

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changes/named_cursors.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/bytes.hpp"
+#include "changelog/segment_file.hpp"
+#include "fs/files.hpp"
+#include "layout/manifest.hpp"
+#include "layout/sealed_json.hpp"
+
+namespace flatkv::changes {
+namespace {
+
+constexpr std::size_t kMostNameBytes = 64;
+constexpr std::size_t kMaxFileBytes = 256U << 10;
+constexpr std::uint64_t kMaxVersion = std::numeric_limits<std::int64_t>::max();
+
+bool is_name_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+         c == '_' || c == '-';
+}
+
+/// The base of the first segment to keep, so that those before it that are above `keep_above` have
+/// at most `most_bytes`.
+Result<std::int64_t> within(fs::FileSystem& files, const std::string& directory,
+                            std::int64_t keep_above, std::int64_t wanted,
+                            std::uint64_t most_bytes) {
+  FLATKV_ASSIGN(const auto listing, changelog::list_segments(files, directory));
+  const auto& segments = listing.segments;
+  // From the newest segment that only names need, down to the oldest one that they need.
+  std::uint64_t bytes = 0;
+  for (std::size_t i = segments.size(); i-- > 0;) {
+    if (i + 1 == segments.size() || segments[i + 1].first_version - 1 > wanted) continue;
+    if (segments[i + 1].first_version - 1 <= keep_above) break;
+    FLATKV_ASSIGN(const auto info, files.stat(fs::join(directory, segments[i].name)));
+    bytes += info.size;
+    if (bytes > most_bytes) return segments[i + 1].first_version - 1;
+  }
+  return keep_above;
+}
+
+}  // namespace
+
+Bytes encode(const CursorNames& names) {
+  nlohmann::ordered_json object;
+  object["format"] = layout::kFormat;
+  object["store"] = to_hex(names.store);
+  object["cursors"] = nlohmann::ordered_json::object();
+  for (const auto& [name, version] : names.needed_above) object["cursors"][name] = version;
+  return layout::seal(object);
+}
+
+Result<CursorNames> decode_cursor_names(ByteView bytes) {
+  FLATKV_ASSIGN(const nlohmann::json object, layout::unseal(bytes, kMaxFileBytes));
+  const layout::Members members(object);
+  FLATKV_TRY(layout::check_format(members));
+  CursorNames names;
+  FLATKV_TRY(members.hex("store", names.store));
+  FLATKV_ASSIGN(const nlohmann::json* cursors, members.object("cursors"));
+  if (cursors->size() > kMostNames) return fail(ErrorCode::corruption, "too many names");
+  const layout::Members by_name(*cursors);
+  for (const auto& item : cursors->items()) {
+    if (!check_name(item.key())) {
+      return fail(ErrorCode::corruption, "a member of \"cursors\" is no name");
+    }
+    FLATKV_ASSIGN(const std::uint64_t version, by_name.number(item.key(), 0, kMaxVersion));
+    names.needed_above.emplace(item.key(), static_cast<std::int64_t>(version));
+  }
+  return names;
+}
+
+Status check_name(std::string_view name) {
+  if (!name.empty() && name.size() <= kMostNameBytes &&
+      std::ranges::all_of(name, is_name_character)) {
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument, "the name of a cursor has 1 to " +
+                                               std::to_string(kMostNameBytes) +
+                                               " characters a-z, A-Z, 0-9, '.', '_' and '-'");
+}
+
+NamedCursors::NamedCursors(fs::FileSystem& files, std::string store, const changelog::StoreId& id,
+                           std::function<Status()> check_there, Logger logger)
+    : files_(files),
+      store_(std::move(store)),
+      check_there_(std::move(check_there)),
+      logger_(std::move(logger)) {
+  names_.store = id;
+  const std::string path = fs::join(store_, layout::kCursorsFile);
+  const auto there = files_.stat(path);
+  if (!there && there.error().code == ErrorCode::not_found) return;
+  auto read = layout::read_decoded(files_, path, kMaxFileBytes, decode_cursor_names);
+  if (!read) {
+    logger_.warn_of("the log is not kept for named cursors until they subscribe again",
+                    read.error());
+  } else if (read->store == id) {
+    names_ = *std::move(read);
+  }
+}
+
+Status NamedCursors::save_locked() {
+  if (saved_) return {};
+  FLATKV_TRY(check_there_());
+  FLATKV_TRY(fs::replace_file(files_, fs::join(store_, layout::kCursorsFile), encode(names_)));
+  saved_ = true;
+  return {};
+}
+
+Status NamedCursors::keep(const std::string& name, std::int64_t version) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.needed_above.find(name);
+  if (found != names_.needed_above.end()) {
+    saved_ = saved_ && found->second == version;
+    found->second = version;
+    return {};
+  }
+  if (names_.needed_above.size() == kMostNames) {
+    return fail(ErrorCode::no_space,
+                "there are " + std::to_string(kMostNames) + " named cursors already")
+        .path(store_);
+  }
+  names_.needed_above.emplace(name, version);
+  saved_ = false;
+  Status done = save_locked();
+  if (!done) names_.needed_above.erase(name);
+  return done;
+}
+
+void NamedCursors::acknowledge(const std::string& name, std::int64_t version) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.needed_above.find(name);
+  if (found == names_.needed_above.end() || found->second == version) return;
+  found->second = version;
+  saved_ = false;
+}
+
+Status NamedCursors::drop(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.needed_above.find(name);
+  if (found == names_.needed_above.end()) {
+    return fail(ErrorCode::not_found, "there is no cursor named " + name).path(store_);
+  }
+  auto dropped = names_.needed_above.extract(found);
+  saved_ = false;
+  Status done = save_locked();
+  if (!done) names_.needed_above.insert(std::move(dropped));
+  return done;
+}
+
+std::vector<NamedCursor> NamedCursors::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<NamedCursor> all;
+  for (const auto& [name, version] : names_.needed_above) all.push_back({name, version});
+  return all;
+}
+
+Result<std::int64_t> NamedCursors::prune_to(const std::string& changelog, std::int64_t wanted,
+                                            std::uint64_t most_bytes) {
+  std::vector<std::string> lost;
+  std::int64_t to = wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, version] : names_.needed_above) to = std::min(to, version);
+    FLATKV_ASSIGN(to, within(files_, changelog, to, wanted, most_bytes));
+    for (auto& [name, version] : names_.needed_above) {
+      if (version >= to) continue;
+      lost.push_back(name);
+      version = to;
+      saved_ = false;
+    }
+    FLATKV_TRY(save_locked());
+  }
+  for (const std::string& name : lost) {
+    logger_.warning("the cursor " + name + " needs more of the log than may be kept for it: " +
+                    "blocks up to version " + std::to_string(to) + " are pruned");
+  }
+  return to;
+}
+
+}  // namespace flatkv::changes

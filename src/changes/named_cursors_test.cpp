@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changes/named_cursors.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/bytes.hpp"
+#include "layout/sealed_json.hpp"
+
+namespace flatkv::changes {
+namespace {
+
+ErrorCode code_of(const std::string& object) {
+  const auto decoded = decode_cursor_names(layout::seal_text(object + ",\n"));
+  EXPECT_FALSE(decoded) << object;
+  return decoded ? ErrorCode::io : decoded.error().code;
+}
+
+TEST(CursorNames, AreReadAsTheyWereWritten) {
+  CursorNames names;
+  names.store.fill(3);
+  using Needed = decltype(names.needed_above);
+  for (const Needed& needed :
+       {Needed{}, Needed{{"a", 0}, {"Z.9_-", 7}, {std::string(64, 'x'), INT64_MAX}}}) {
+    names.needed_above = needed;
+    const auto again = decode_cursor_names(encode(names));
+    ASSERT_TRUE(again) << again.error().to_string();
+    EXPECT_EQ(again->store, names.store);
+    EXPECT_EQ(again->needed_above, needed);
+  }
+}
+
+TEST(CursorNames, WhatIsNotWrittenIsDamage) {
+  const std::string begin = R"({"format": 1, "store": "00000000000000000000000000000000", )";
+  EXPECT_TRUE(decode_cursor_names(layout::seal_text(begin + R"("cursors": {"a": 1})" + ",\n")));
+  EXPECT_EQ(code_of(begin + R"("cursors": {"a": -1})"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(begin + R"("cursors": {"a": 9223372036854775808})"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(begin + R"("cursors": {"a": "1"})"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(begin + R"("cursors": {"": 1})"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(begin + R"("cursors": {"a/b": 1})"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(begin + R"("cursors": [1])"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(begin + R"("other": 1)"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(R"({"format": 1, "store": "00", "cursors": {})"), ErrorCode::corruption);
+  EXPECT_EQ(code_of(R"({"format": 2)"), ErrorCode::format_too_new);
+  std::string many = begin + R"("cursors": {)";
+  for (std::size_t i = 0; i <= kMostNames; ++i) {
+    many += (i == 0 ? "\"n" : ", \"n") + std::to_string(i) + "\": 1";
+  }
+  EXPECT_EQ(code_of(many + "}"), ErrorCode::corruption);
+}
+
+TEST(CursorNames, ANameIsShortAndPlain) {
+  for (const char* good : {"a", "indexer-1", "A.b_c"}) EXPECT_TRUE(check_name(good)) << good;
+  for (const std::string& bad :
+       {std::string(), std::string(65, 'a'), std::string("a b"), std::string("a/b"),
+        std::string("\xc3\xa4"), std::string(1, '\0')}) {
+    EXPECT_EQ(check_name(bad).error().code, ErrorCode::invalid_argument);
+  }
+}
+
+}  // namespace
+}  // namespace flatkv::changes
