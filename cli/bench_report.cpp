@@ -262,7 +262,7 @@ std::string run_for_people(const Json& report) {
   return text + fmt::format("root {}\n", report["roots"]["root"].get<std::string>());
 }
 
-std::string state_for_people(const Json& report) {
+std::string steps_for_people(const Json& report) {
   std::string text = heading(report);
   for (const auto& [name, step] : report["steps"].items()) {
     text += fmt::format("{:<24} {:>9.3f} s  {:>10} peak", name, step["seconds"].get<double>(),

@@ -27,6 +27,6 @@ nlohmann::ordered_json to_json(const BenchPlan& plan, const std::vector<bench::S
 
 /// Tables for people, made of the same JSON.
 std::string run_for_people(const nlohmann::ordered_json& report);
-std::string state_for_people(const nlohmann::ordered_json& report);
+std::string steps_for_people(const nlohmann::ordered_json& report);
 
 }  // namespace flatkv::cli

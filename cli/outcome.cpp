@@ -25,6 +25,7 @@ ExitCode exit_code(ErrorCode code) noexcept {
     case ErrorCode::no_space:
     case ErrorCode::out_of_memory:
     case ErrorCode::permission:
+    case ErrorCode::stale:
       break;
   }
   return ExitCode::failed;
@@ -66,6 +67,7 @@ std::string advice(ErrorCode code) {
     case ErrorCode::cancelled:
       return kBeginsAnew;
     case ErrorCode::unsupported:
+    case ErrorCode::stale:
       break;
   }
   return {};

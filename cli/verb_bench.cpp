@@ -10,12 +10,14 @@
 #include "progress.hpp"
 #include "read_ahead.hpp"
 #include "verbs.hpp"
+#include "workloads/forks.hpp"
 
 namespace flatkv::cli {
 namespace {
 
 constexpr const char* kMainnet = "mainnet";
 constexpr const char* kState = "state";
+constexpr const char* kForks = "forks";
 
 struct BenchArguments {
   std::string workload;
@@ -101,14 +103,32 @@ auto progress_of(Progress& progress) {
   };
 }
 
-Outcome<void> show(const nlohmann::ordered_json& report, bool of_state, Context& context) {
+Outcome<void> show(const nlohmann::ordered_json& report, bool of_steps, Context& context) {
   if (context.json) return context.out.write(report.dump() + "\n");
-  return context.out.write(of_state ? state_for_people(report) : run_for_people(report));
+  return context.out.write(of_steps ? steps_for_people(report) : run_for_people(report));
+}
+
+Outcome<ExitCode> measure_forks(const BenchArguments& arguments, const BenchPlan& plan,
+                                const BenchDirectory& directory, Progress& progress,
+                                Context& context) {
+  const bench::ForksOptions options{.directory = directory.path(),
+                                    .shape = arguments.shape,
+                                    .store = store_options(arguments, context),
+                                    .blocks = arguments.blocks,
+                                    .seconds = arguments.seconds,
+                                    .warm_up = arguments.warm_up,
+                                    .stop = context.interrupts.token(),
+                                    .progress = progress_of(progress)};
+  FLATKV_ASSIGN(const auto steps, bench::run_forks(options));
+  context.console.end_progress();
+  FLATKV_TRY(show(to_json(plan, steps), true, context));
+  return ExitCode::done;
 }
 
 Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
-  arguments.shape =
-      bench::complete(arguments.workload == kState ? "slots" : arguments.workload, arguments.shape);
+  arguments.shape = bench::complete(
+      arguments.workload == kState || arguments.workload == kForks ? "slots" : arguments.workload,
+      arguments.shape);
   FLATKV_ASSIGN(const BenchDirectory directory,
                 BenchDirectory::make(arguments.directory, arguments.keep));
   Progress progress(context.console, "bench");
@@ -120,6 +140,9 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                               ? std::nullopt
                               : std::optional(arguments.cache),
                  .write_buffer = arguments.write_buffer};
+  if (arguments.workload == kForks) {
+    return measure_forks(arguments, plan, directory, progress, context);
+  }
   if (arguments.workload == kState) {
     bench::StateOptions options{.directory = directory.path(),
                                 .shape = arguments.shape,
@@ -155,11 +178,13 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
 }
 
 void define(CLI::App& verb, BenchArguments& arguments) {
-  verb.add_option("WORKLOAD", arguments.workload,
-                  "mainnet, erc20, slots, constantinople, transfer: blocks; state: opening, "
-                  "snapshots, moving, checking")
+  verb.add_option(
+          "WORKLOAD", arguments.workload,
+          "mainnet, erc20, slots, constantinople, transfer: blocks; forks: siblings and "
+          "chains of blocks that are not final; state: opening, snapshots, moving, checking")
       ->required()
-      ->check(CLI::IsMember({kMainnet, "erc20", "slots", "constantinople", "transfer", kState}));
+      ->check(CLI::IsMember(
+          {kMainnet, "erc20", "slots", "constantinople", "transfer", kForks, kState}));
   const auto number = [&](const char* name, auto& into, const char* what, const char* unit,
                           std::uint64_t least) {
     return verb.add_option(name, into, what)->type_name(unit)->check(whole_number(least));

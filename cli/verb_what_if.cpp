@@ -17,20 +17,21 @@ struct WhatIfArguments {
   std::string file;
   std::string format = "jsonl";
   StrictArguments strict;
+  bool on = false;
 };
 
 std::string place(const ChangeInput& input, const ChangeLine& line) {
   return fmt::format("{}, version {}", input.place(line.number), line.version);
 }
 
-Outcome<void> apply_line(ReadOnlyStore& store, const ChangeInput& input, const ChangeLine& line,
+Outcome<void> apply_line(Overlay& block, const ChangeInput& input, const ChangeLine& line,
                          Output& out) {
-  if (const Status applied = store.apply(line.sets); !applied) {
+  if (const Status applied = block.apply(line.sets); !applied) {
     Trouble why(applied.error());
     if (applied.error().code == ErrorCode::invalid_argument) why.exit = ExitCode::refused;
     return std::unexpected(std::move(why.at(place(input, line), line.version)));
   }
-  FLATKV_ASSIGN(const Roots working, store.working_roots());
+  FLATKV_ASSIGN(const Roots working, block.working_roots());
   FLATKV_TRY(out.write(roots_line(line.version, working)));
   return out.flush();
 }
@@ -40,6 +41,7 @@ Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
                                                context.interrupts));
   FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context, arguments.strict));
   context.console.note(fmt::format("on top of version {}; nothing is committed", store.version()));
+  FLATKV_ASSIGN(Overlay block, store.overlay());
   std::uint64_t applied = 0;
   std::uint64_t held = 0;
   while (true) {
@@ -52,13 +54,17 @@ Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
       ++held;
       continue;
     }
-    if (line->version != version_after(store.version())) {
-      if (applied > 0) break;
-      return trouble(ExitCode::refused,
-                     fmt::format("{}: the next version of the store is {}", place(*input, *line),
-                                 next_version_text(store.version())));
+    if (line->version != block.version()) {
+      if (applied > 0 && !arguments.on) break;
+      if (applied == 0 || line->version != version_after(block.version())) {
+        const std::int64_t last = applied == 0 ? store.version() : block.version();
+        return trouble(ExitCode::refused,
+                       fmt::format("{}: the next version is {}", place(*input, *line),
+                                   next_version_text(last)));
+      }
+      FLATKV_ASSIGN(block, block.child());
     }
-    FLATKV_TRY(apply_line(store, *input, *line, context.out));
+    FLATKV_TRY(apply_line(block, *input, *line, context.out));
     ++applied;
   }
   if (applied == 0 && held > 0) {
@@ -75,13 +81,16 @@ void add_what_if(Registry& verbs) {
   verbs.add<WhatIfArguments>(
       "what-if",
       "Applies the lines of the next version to a private copy, prints a roots line after each, "
-      "and commits nothing. Lines of other versions are skipped",
+      "and commits nothing. Lines of other versions are skipped; with --on, each version builds on "
+      "the one before",
       "flatkv what-if ./state proposal.jsonl",
       [](CLI::App& verb, WhatIfArguments& arguments) {
         read_arguments(verb, arguments.from, false);
         verb.add_option("FILE", arguments.file,
                         "Change sets (see `flatkv help apply`); - is standard input")
             ->required();
+        verb.add_flag("--on", arguments.on,
+                      "Go on with the lines of the versions that follow, each on top of the last");
         format_option(verb, arguments.format);
         strict_options(verb, arguments.strict);
       },

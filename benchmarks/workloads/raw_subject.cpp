@@ -55,10 +55,11 @@ struct RawSubject::Impl {
                   ? nullptr
                   : std::make_unique<memtable::RowCache>(given.cache.row_cache_bytes)),
         absent_key_filter(given.cache.key_filter_bytes, logger),
-        row_lookup(cache.get(), &absent_key_filter),
+        reads(cache.get(), &absent_key_filter),
         published(std::move(state)),
-        pending(AccountRows::keep, row_lookup, block::Hashing::when_asked,
-                lthash::HashingShare::of_process(), [this] { return published.load(); }) {
+        pending(AccountRows::keep, {cache.get(), &absent_key_filter}, block::Hashing::when_asked,
+                lthash::HashingShare::of_process(), block::OldValues::pinned,
+                [this] { return block::PendingBlock::Base{published.load()}; }) {
     commit::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
@@ -96,7 +97,7 @@ struct RawSubject::Impl {
       std::make_shared<memory::PagePool>(options.flush.write_buffer_bytes / 4 * 5);
   std::unique_ptr<memtable::RowCache> cache;
   block::AbsentKeyFilter absent_key_filter;
-  block::RowLookup row_lookup;
+  block::RowLookup reads;
   state::Published published;
   block::PendingBlock pending;
   PerDataDatabase<std::vector<lthash::RowChange>> changes;
@@ -159,7 +160,10 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   times.of(Phase::publish) = since(start);
 
   start = Clock::now();
-  FLATKV_TRY(read::read_many(*raw.published.load(), &raw.pending, block.reads, raw.row_lookup));
+  {
+    const auto state = raw.published.load();
+    FLATKV_TRY(read::read_many({{*state}, &raw.pending, raw.reads}, block.reads));
+  }
   times.of(Phase::lookup) = since(start);
 
   const NamedChangeSet set{kEvmModule, block.writes};

@@ -31,6 +31,7 @@ enum class ErrorCode : std::uint8_t {
   cancelled,      ///< the caller asked to stop, or the store is being closed
   unsupported,    ///< not possible on this machine or in this mode
   out_of_memory,  ///< an allocation failed
+  stale,          ///< stands on a block that is not the last committed one any more
 };
 
 /// "invalid_argument", "not_found", ...

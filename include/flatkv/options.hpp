@@ -141,6 +141,9 @@ struct Options {
   /// keep only that. They keep write buffers alive after their flush, which is counted with the
   /// views against `max_view_bytes`: beyond it the oldest versions are dropped.
   std::uint32_t recent_versions = 128;
+  /// While overlays keep more than this, more writes and new overlays are refused with `no_space`.
+  /// One `apply` may exceed it by the old values that it reads.
+  std::uint64_t overlay_memory_bytes = 1ULL << 30;
 
   /// This store's share: the most threads that hash a block, the calling one included, and the most
   /// that a scan uses; at most 1024. 0 is one per core that this process may use (CPU affinity and

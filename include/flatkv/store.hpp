@@ -19,6 +19,7 @@
 #include "flatkv/log_block.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/options.hpp"
+#include "flatkv/overlay.hpp"
 #include "flatkv/roots.hpp"
 #include "flatkv/scrub.hpp"
 #include "flatkv/verify.hpp"
@@ -68,6 +69,7 @@ struct StoreMetrics {
   /// Rows flushed since the oldest database that a view or a recent version reads: compaction
   /// keeps what they replaced, at most about as many bytes, until that view is gone.
   std::uint64_t superseded_bytes = 0;
+  std::uint64_t overlay_memory = 0;   ///< all overlays, and committed ones that others still keep
   std::uint64_t cache_memory = 0;
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;
@@ -93,21 +95,21 @@ struct StoreMetrics {
 ///   commit, discard, get, get_many, account, storage, code, row, iterate, flush, snapshot,
 ///   rollback, log_record, open_report, close, and moving or destroying the handle.
 /// - Any thread, also while the writer runs (`rollback` and `close` included): version,
-///   initial_version, account_rows, committed_roots, view, durable_version, wait_durable, verify,
-///   scrub, scrub_status, metrics, last_timings, changes, subscribe, named_cursors, drop_cursor.
-///   Every call must have returned before the handle is moved or destroyed.
+///   initial_version, account_rows, committed_roots, view, overlay, durable_version, wait_durable,
+///   verify, scrub, scrub_status, metrics, last_timings, changes, subscribe, named_cursors,
+///   drop_cursor. Every call must have returned before the handle is moved or destroyed.
 /// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
 ///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
 ///   `on_durable`, functions that write return `invalid_argument`. A callback must not destroy the
 ///   handle.
-/// Any thread may use a ReadView and what is read from it; a RowIterator is for one thread at a
-/// time.
+/// Any thread may use a ReadView and what is read from it; a RowIterator and an Overlay are for one
+/// thread at a time. Overlays may be used beside everything, see there.
 ///
 /// Fork. Threads do not survive a fork. Once a process has opened a store, a child that it forks
 /// cannot open one unless it execs first: every such call is `unsupported`, and so is, on an
 /// inherited handle, every call that can fail. The child may destroy that handle, which closes
-/// nothing and releases no lock; it must not touch inherited views and iterators. A child forked
-/// before the first use of the library is not restricted. Keep descriptors 0 to 2 open (on
+/// nothing and releases no lock; it must not touch inherited views, iterators and overlays. A child
+/// forked before the first use of the library is not restricted. Keep descriptors 0 to 2 open (on
 /// /dev/null if need be); otherwise RocksDB's files may get them.
 class CommitStore {
  public:
@@ -154,6 +156,19 @@ class CommitStore {
   /// otherwise `version_mismatch`, and nothing has changed. Returns when the block is as durable as
   /// `Options::durability` says. An error after the log record was begun fails the store.
   Result<Roots> commit(std::int64_t version);
+
+  /// An empty overlay on the committed state: a block of its own, beside the pending one and any
+  /// number of others. `no_space` while overlays take more than Options::overlay_memory_bytes.
+  Result<Overlay> overlay() const;
+  /// Commits an overlay and, before it, the uncommitted ones below it, in order and each as a block
+  /// with a version and a log record of its own. `version` is the overlay's own. Returns its roots.
+  /// Other overlays on blocks that were committed go on from there; those on other branches are
+  /// stale. Errors, after which nothing has changed: `stale`, `version_mismatch` (another version
+  /// than Overlay::version), `invalid_argument` (a block is pending on the handle, the overlay is
+  /// committed already or of another store). An error after some of the blocks were committed names
+  /// the last one's version. An error after a log record was begun fails the store.
+  Result<Roots> commit(Overlay& overlay);
+  Result<Roots> commit(Overlay& overlay, std::int64_t version);
 
   /// Drops the pending block.
   void discard();

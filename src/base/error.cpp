@@ -8,12 +8,13 @@
 namespace flatkv {
 
 std::string_view to_string(ErrorCode code) noexcept {
-  static constexpr std::array<std::string_view, 17> kNames = {
-      "invalid_argument", "not_found",         "locked",           "corruption",
-      "log_gap",          "log_behind",        "version_mismatch", "format_too_new",
-      "foreign_store",    "import_incomplete", "store_failed",     "io",
-      "no_space",         "permission",        "cancelled",        "unsupported",
-      "out_of_memory"};
+  static constexpr std::array<std::string_view, 18> kNames = {
+      "invalid_argument",  "not_found",      "locked",
+      "corruption",        "log_gap",        "log_behind",
+      "version_mismatch",  "format_too_new", "foreign_store",
+      "import_incomplete", "store_failed",   "io",
+      "no_space",          "permission",     "cancelled",
+      "unsupported",       "out_of_memory",  "stale"};
   return kNames[static_cast<std::size_t>(code)];
 }
 

@@ -38,39 +38,34 @@ AbsentKeyFilter::AbsentKeyFilter(std::uint64_t most_bytes, const Logger& logger)
 
 AbsentKeyFilter::~AbsentKeyFilter() { stop(); }
 
-bool AbsentKeyFilter::answers(Database database) const noexcept {
+std::shared_ptr<const AbsentKeyFilter::Filters> AbsentKeyFilter::answers(
+    Database database, std::int64_t version) const {
   const Keys& keys = of(database);
-  return keys.phase == Phase::collecting && keys.ready.load(std::memory_order_acquire) != nullptr;
-}
-
-void AbsentKeyFilter::prefetch(Database database, std::uint64_t hash) const noexcept {
-  const Keys& keys = of(database);
-  keys.ready.load(std::memory_order_acquire)->prefetch(hash);
-  for (const auto& filter : keys.since) filter->prefetch(hash);
-}
-
-bool AbsentKeyFilter::surely_absent(Database database, std::uint64_t hash) const noexcept {
-  const Keys& keys = of(database);
-  if (keys.ready.load(std::memory_order_acquire)->may_hold(hash)) return false;
-  for (const auto& filter : keys.since) {
-    if (filter->may_hold(hash)) return false;
-  }
-  return true;
+  const std::lock_guard lock(keys.mutex);
+  if (!keys.ready || keys.filters->from_ > version) return nullptr;
+  return keys.filters;
 }
 
 void AbsentKeyFilter::asked_in_vain(Database database, std::uint64_t count) noexcept {
   of(database).in_vain += count;
 }
 
-std::unique_ptr<memory::BloomFilter> AbsentKeyFilter::allocate(Keys& keys, std::uint64_t count) {
+std::shared_ptr<memory::BloomFilter> AbsentKeyFilter::append(Keys& keys, std::uint64_t count) {
   const std::uint64_t bytes = memory::BloomFilter::memory_for(count);
   if (memory_ + bytes > most_bytes_) {
     end(keys);
     return nullptr;
   }
   try {
-    auto filter = std::make_unique<memory::BloomFilter>(count);
+    auto filter = std::make_shared<memory::BloomFilter>(count);
+    auto next =
+        keys.filters ? std::make_shared<Filters>(*keys.filters) : std::make_shared<Filters>();
+    next->from_ = keys.from;
+    next->all_.push_back(filter);
     memory_ += bytes;
+    keys.bytes += bytes;
+    const std::lock_guard lock(keys.mutex);
+    keys.filters = std::move(next);
     return filter;
   } catch (const std::bad_alloc&) {  // the store works without it
     end(keys);
@@ -78,10 +73,13 @@ std::unique_ptr<memory::BloomFilter> AbsentKeyFilter::allocate(Keys& keys, std::
   }
 }
 
-/// Keeps the base: the scan may be filling it.
+/// A scan or a lookup under way may keep filters for a moment.
 void AbsentKeyFilter::end(Keys& keys) {
   keys.phase = Phase::off;
-  keys.since.clear();
+  memory_ -= std::exchange(keys.bytes, 0);
+  const std::lock_guard lock(keys.mutex);
+  keys.ready = false;
+  keys.filters.reset();
 }
 
 void AbsentKeyFilter::add(const std::array<BlockRows, 4>& tables) {
@@ -92,16 +90,17 @@ void AbsentKeyFilter::add(const std::array<BlockRows, 4>& tables) {
       end(keys);
       continue;
     }
+    // Only this thread replaces the list, so it reads it without the lock.
+    memory::BloomFilter* last = keys.filters->all_.back().get();
     for (const BlockRow& row : tables[i].rows) {
       if (row.had_old || !row.has_value) continue;
       if (keys.room == 0) {
         const std::uint64_t more = std::max(kFirstKeys, keys.keys);
-        auto filter = allocate(keys, more);
-        if (!filter) break;
-        keys.since.push_back(std::move(filter));
+        last = append(keys, more).get();
+        if (last == nullptr) break;
         keys.room = more;
       }
-      keys.since.back()->add(row.hash);
+      last->add(row.hash);
       --keys.room;
       ++keys.keys;
     }
@@ -124,18 +123,19 @@ void AbsentKeyFilter::begin(Database database, const std::shared_ptr<const state
   Keys& keys = of(database);
   keys.phase = Phase::collecting;
   keys.keys = state->of(database).stats.rows;
-  auto base = allocate(keys, keys.keys);
+  keys.from = state->version;
+  auto base = append(keys, keys.keys);
   if (!base) return;
-  keys.base = std::move(base);
   if (holds_nothing(state->of(database))) {
-    keys.ready.store(keys.base.get(), std::memory_order_release);
+    const std::lock_guard lock(keys.mutex);
+    keys.ready = true;
     return;
   }
   {
     const std::lock_guard lock(mutex_);
     if (stop_) return;
     const state::DbState& own = state->of(database);
-    Scan scan{database, {own.active}, own.snapshot};
+    Scan scan{database, std::move(base), {own.active}, own.snapshot};
     scan.buffers.insert(scan.buffers.end(), own.frozen.begin(), own.frozen.end());
     queue_.push_back(std::move(scan));
   }
@@ -165,7 +165,8 @@ void AbsentKeyFilter::run() {
       lock.unlock();
       Keys& keys = of(scan.database);
       if (const Status done = this->scan(scan)) {
-        keys.ready.store(keys.base.get(), std::memory_order_release);
+        const std::lock_guard ready(keys.mutex);
+        keys.ready = keys.filters != nullptr;  // it may have ended meanwhile
       } else {
         keys.failed = true;
         if (!stop_) {
@@ -186,11 +187,11 @@ void AbsentKeyFilter::take_buffers(std::unique_lock<std::mutex>& lock) {
   const auto has_some = [](const Scan& scan) { return !scan.buffers.empty(); };
   for (auto next = std::ranges::find_if(queue_, has_some); next != queue_.end();
        next = std::ranges::find_if(queue_, has_some)) {
-    memory::BloomFilter& filter = *of(next->database).base;
+    const auto filter = next->filter;
     auto buffers = std::exchange(next->buffers, {});
     lock.unlock();
     for (const auto& buffer : buffers) {
-      buffer->each_hash([&](std::uint64_t hash) { filter.add(hash); });
+      buffer->each_hash([&](std::uint64_t hash) { filter->add(hash); });
     }
     buffers.clear();
     lock.lock();
@@ -199,7 +200,7 @@ void AbsentKeyFilter::take_buffers(std::unique_lock<std::mutex>& lock) {
 
 Status AbsentKeyFilter::scan(const Scan& scan) {
   using Clock = std::chrono::steady_clock;
-  memory::BloomFilter& filter = *of(scan.database).base;
+  memory::BloomFilter& filter = *scan.filter;
   return guarded([&]() -> Status {
     const auto cursor = scan.snapshot->cursor({});
     auto slice = Clock::now();

@@ -30,24 +30,48 @@ namespace flatkv::block {
 ///
 /// Nothing is kept on disk. A database that is empty at the open has its filter from the start; for
 /// another one, the scan starts after enough lookups found nothing in the tables.
+///
+/// Threads. Any thread may ask, also beside additions. An answer is right for states that are not
+/// older than S: a key that S deleted is in no filter. Whoever reads through a published state
+/// finds the keys of its blocks, since they were added before.
 class AbsentKeyFilter {
  public:
+  /// What is known of one database: a fixed list of filters, to which keys are still added.
+  class Filters {
+   public:
+    void prefetch(std::uint64_t hash) const noexcept {
+      for (const auto& filter : all_) filter->prefetch(hash);
+    }
+    bool surely_absent(std::uint64_t hash) const noexcept {
+      for (const auto& filter : all_) {
+        if (filter->may_hold(hash)) return false;
+      }
+      return true;
+    }
+
+   private:
+    friend class AbsentKeyFilter;
+    std::vector<std::shared_ptr<memory::BloomFilter>> all_;  ///< base first
+    std::int64_t from_ = 0;                                  ///< version of S
+  };
+
   /// `most_bytes` limits the filters of the four databases together; 0 disables them.
   AbsentKeyFilter(std::uint64_t most_bytes, const Logger& logger);
   ~AbsentKeyFilter();
   AbsentKeyFilter(const AbsentKeyFilter&) = delete;
   AbsentKeyFilter& operator=(const AbsentKeyFilter&) = delete;
 
-  // The writer's thread only:
+  // Any thread:
 
-  /// Whether `surely_absent` may be asked about this database.
-  bool answers(Database database) const noexcept;
-  void prefetch(Database database, std::uint64_t hash) const noexcept;
-  bool surely_absent(Database database, std::uint64_t hash) const noexcept;
+  /// For a read through a state of `version` that was published before; null if nothing is known.
+  std::shared_ptr<const Filters> answers(Database database, std::int64_t version) const;
   /// Counts keys that were found to be surely absent.
   void count_answers(std::uint64_t keys) noexcept { answered_ += keys; }
   /// Counts keys that were looked up in the tables and are not there.
   void asked_in_vain(Database database, std::uint64_t keys) noexcept;
+
+  // The writer's thread only:
+
   /// Takes the rows of a block. Call it before the block's state is published.
   void add(const std::array<BlockRows, 4>& tables);
   /// Starts the filters that are due. `state` must be the published one, and every block up to it
@@ -67,18 +91,22 @@ class AbsentKeyFilter {
   enum class Phase : std::uint8_t { idle, collecting, off };
   struct Keys {
     Phase phase = Phase::idle;
-    std::uint64_t in_vain = 0;
-    std::unique_ptr<memory::BloomFilter> base;  ///< owned by the scan until `ready` is set
-    std::atomic<const memory::BloomFilter*> ready = nullptr;
+    std::atomic<std::uint64_t> in_vain = 0;
     std::atomic<bool> failed = false;
-    /// Each has room for as many keys as `base` and those before it together, and for `kFirstKeys`
-    /// at least.
-    std::vector<std::unique_ptr<memory::BloomFilter>> since;
-    std::uint64_t room = 0;  ///< keys that the last of `since` has room for
+    std::uint64_t bytes = 0;  ///< of its filters
+    std::uint64_t room = 0;   ///< keys that the last filter has room for
     std::uint64_t keys = 0;
+    std::int64_t from = 0;  ///< version of S
+
+    mutable std::mutex mutex;  ///< guards these two
+    /// Base, then those for keys that were set since. Of these each has room for as many keys as
+    /// all before it together, and for `kFirstKeys` at least.
+    std::shared_ptr<const Filters> filters;
+    bool ready = false;  ///< the base is complete
   };
   struct Scan {
     Database database;
+    std::shared_ptr<memory::BloomFilter> filter;  ///< the base
     /// Empty once their keys are in the filter.
     std::vector<std::shared_ptr<const memtable::Memtable>> buffers;
     std::shared_ptr<const rocks::PinnedDatabase> snapshot;
@@ -89,9 +117,9 @@ class AbsentKeyFilter {
     return keys_[static_cast<std::size_t>(database)];
   }
   void begin(Database database, const std::shared_ptr<const state::State>& state);
-  /// A filter for `count` keys. Null if it would exceed the limit or memory is short; then the
-  /// database's filter ends.
-  std::unique_ptr<memory::BloomFilter> allocate(Keys& keys, std::uint64_t count);
+  /// Appends a filter for `count` keys. Null if it would exceed the limit or memory is short; then
+  /// the database's filter ends.
+  std::shared_ptr<memory::BloomFilter> append(Keys& keys, std::uint64_t count);
   void end(Keys& keys);
   void run();
   void take_buffers(std::unique_lock<std::mutex>& lock);

@@ -11,7 +11,7 @@
 namespace flatkv::block {
 
 /// The net change of one key in the pending block. All ByteViews point into the block's arena or
-/// chunks, or (`old_value`) into the buffers of the block's base state.
+/// chunks, or (`old_value`) into the buffers of the state that the block pins.
 struct BlockRow {
   ByteView key;
   std::uint64_t hash = 0;
@@ -45,6 +45,9 @@ class BlockRows {
   std::uint32_t intern(ByteView key, std::uint64_t hash);
   void truncate(std::size_t rows);  ///< forgets the rows interned last
   void clear();
+  std::size_t memory() const noexcept {
+    return rows.capacity() * sizeof(BlockRow) + index_.capacity() * sizeof(std::uint32_t);
+  }
 
   std::vector<BlockRow> rows;
 

@@ -50,6 +50,20 @@ constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account
 }  // namespace
 
 void PendingBlock::begin(const state::State& state) {
+  clear();
+  for (const Database database : kDataDatabases) working_[database] = *state.of(database).hash;
+  roots_ = state.roots;
+  base_version_ = state.version;
+}
+
+void PendingBlock::begin(const PendingBlock& below) {
+  clear();
+  working_ = below.working_;
+  roots_ = below.roots_;
+  base_version_ = below.version();
+}
+
+void PendingBlock::clear() {
   drop_unsettled();  // of a block that was discarded
   for (auto& table : tables_) table.clear();
   for (auto& dirty : dirty_) clear_for_reuse(dirty);
@@ -60,15 +74,12 @@ void PendingBlock::begin(const state::State& state) {
   arena_.clear();
   window_.clear();
   fold_.begin();
-  for (const Database database : kDataDatabases) working_[database] = *state.of(database).hash;
-  roots_ = state.roots;
-  base_version_ = state.version;
   state_.reset();
   read_nanoseconds = route_nanoseconds = hash_nanoseconds = 0;
 }
 
 Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
-  const std::int64_t version = version_after(base_version_).value_or(base_version_);
+  const std::int64_t version = this->version();
   std::vector<Write> writes;
   std::vector<NamedChangeSet> kept;
   std::vector<codec::PairPlace> places;
@@ -151,8 +162,11 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
   for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
   chunks_.push_back(std::move(chunk));  // moves the vector: the bytes stay where they are
   try {
-    if (!state_) state_ = base_();
-    FLATKV_ASSERT(state_->version == base_version_);
+    const Base base = state_ ? Base{state_} : base_();
+    if (old_values_ == OldValues::pinned) {
+      FLATKV_ASSERT(base.state->version == base_version_);
+      state_ = base.state;
+    }
     {
       const Stopwatch watch(route_nanoseconds);
       for (Write& write : writes) {
@@ -163,7 +177,7 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
         if (write.database != Database::account && write.row >= known[table]) set_row(write);
       }
     }
-    if (Status read = read_old_values(known, early); !read) {
+    if (Status read = read_old_values(base, known, early); !read) {
       abandon(known);
       return read;
     }
@@ -186,8 +200,14 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
 
 /// Reads the old values of the rows from `known` on. Accounts come last: their new values are known
 /// only after all of them were read, and the pool hashes the other rows meanwhile.
-Status PendingBlock::read_old_values(const std::array<std::size_t, 4>& known, bool hash) {
+Status PendingBlock::read_old_values(const Base& base, const std::array<std::size_t, 4>& known,
+                                     bool hash) {
   const Stopwatch watch(read_nanoseconds);
+  const Ground ground{*base.state, base.ancestors.get(), base.first};
+  // Other blocks beside this one may read the same rows.
+  const bool alone = old_values_ == OldValues::pinned;
+  const Keep keep = alone ? Keep::nothing : Keep::in_cache;
+  const Values values = alone ? Values::in_place : Values::copied;
   for (const Database database :
        {Database::storage, Database::code, Database::legacy, Database::account}) {
     const auto table = static_cast<std::size_t>(database);
@@ -209,7 +229,7 @@ Status PendingBlock::read_old_values(const std::array<std::size_t, 4>& known, bo
         into = &window_;
       }
     };
-    FLATKV_TRY(row_lookup_.read(*state_, database, fresh, into, Keep::nothing, take));
+    FLATKV_TRY(rows_.read(ground, database, fresh, into, keep, values, take));
     if (!is_account) continue;
     for (BlockRow& row : fresh) {
       row.value = row.old_value;
@@ -340,7 +360,7 @@ const PerDataDatabase<LtHash>& PendingBlock::hashes() {
 const Roots& PendingBlock::roots() {
   if (std::ranges::all_of(dirty_, [](const auto& rows) { return rows.empty(); })) return roots_;
   const Stopwatch watch(hash_nanoseconds);
-  if (scrub_ != nullptr) fold_.follow(scrub_->front(), tables_);
+  if (old_values_ == OldValues::pinned) prepare_scrub();
   hashing_now_ = true;
   for (std::size_t i = 0; i < 4; ++i) {
     const bool scrubbed = fold_.concerns(i);
@@ -358,6 +378,22 @@ const Roots& PendingBlock::roots() {
   return roots_;
 }
 
+std::int64_t PendingBlock::version() const noexcept {
+  return version_after(base_version_).value_or(base_version_);
+}
+
+std::uint64_t PendingBlock::memory() const noexcept {
+  std::uint64_t bytes =
+      arena_.memory() + window_.memory() + payload_bytes_ + accounts_.capacity() * sizeof(Account);
+  for (const BlockRows& table : tables_) bytes += table.memory();
+  for (const auto& dirty : dirty_) bytes += dirty.capacity() * sizeof(std::uint32_t);
+  return bytes;
+}
+
+void PendingBlock::prepare_scrub() {
+  if (scrub_ != nullptr) fold_.follow(scrub_->front(), tables_);
+}
+
 ScrubChange PendingBlock::behind(const std::shared_ptr<const ScrubFront>& front) {
   fold_.follow(front, tables_);
   return fold_.change(tables_);
@@ -367,16 +403,12 @@ const BlockRow* PendingBlock::find(Database database, ByteView key) const {
   return tables_[static_cast<std::size_t>(database)].find(key, memory::key_hash(key));
 }
 
-std::vector<memtable::Memtable::Row> PendingBlock::overlay(Database database,
-                                                           const rocks::Bounds& bounds) const {
-  std::vector<memtable::Memtable::Row> rows;
+void PendingBlock::collect(Database database, const rocks::Bounds& bounds,
+                           std::vector<memtable::Memtable::Row>& into) const {
   for (const BlockRow& row : tables_[static_cast<std::size_t>(database)].rows) {
     if (!row.changed() || !bounds.contains(row.key)) continue;
-    rows.push_back({row.key, row.value, !row.has_value, !row.had_old});
+    into.push_back({row.key, row.value, !row.has_value, !row.had_old});
   }
-  std::ranges::sort(rows,
-                    [](const auto& a, const auto& b) { return compare_bytes(a.key, b.key) < 0; });
-  return rows;
 }
 
 }  // namespace flatkv::block

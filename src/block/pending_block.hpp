@@ -28,23 +28,39 @@ namespace flatkv::block {
 /// the working hashes are asked for.
 enum class Hashing : std::uint8_t { early, when_asked };
 
+/// Where the old values of a block lie until it ends.
+enum class OldValues : std::uint8_t {
+  pinned,  ///< in the buffers of the state that it begins on, which it keeps alive
+  copied,  ///< in the block: it keeps nothing else alive
+};
+
 /// The block under construction: staged writes, their log payload and the working hashes. One
-/// thread. `apply` is all or nothing.
+/// thread at a time; once it is not written to any more, any number of threads may look at its rows
+/// and roots. `apply` is all or nothing.
 class PendingBlock {
  public:
-  /// `base` returns the current state. It is called at a block's first write, when the version must
-  /// still be the one that the block began on. Until then the block keeps no state alive.
-  using Base = std::function<std::shared_ptr<const state::State>()>;
-  PendingBlock(AccountRows account_rows, RowLookup& row_lookup, Hashing hashing,
-               std::shared_ptr<lthash::HashingShare> share, Base base)
+  /// What the block stands on. All of it shows the same rows, at the version that the block began
+  /// on.
+  struct Base {
+    std::shared_ptr<const state::State> state;
+    std::shared_ptr<const Ancestors> ancestors{};  ///< null: none
+    std::size_t first = 0;                         ///< of the ancestors above `state`
+  };
+  /// Called when old values are read; with pinned ones, at the first write only. Until then the
+  /// block keeps no state alive.
+  using FindBase = std::function<Base()>;
+  PendingBlock(AccountRows account_rows, RowLookup rows, Hashing hashing,
+               std::shared_ptr<lthash::HashingShare> share, OldValues old_values, FindBase base)
       : account_rows_(account_rows),
-        row_lookup_(row_lookup),
+        rows_(std::move(rows)),
         hashing_(hashing),
+        old_values_(old_values),
         base_(std::move(base)),
         summation_(std::move(share)) {}
 
-  /// Starts an empty block on top of `state`.
+  /// Starts an empty block on top of `state`, or of a block whose `roots` were asked for.
   void begin(const state::State& state);
+  void begin(const PendingBlock& below);
 
   /// Validates everything, reads the old values, then stages. On any error the block is unchanged.
   Status apply(std::span<const NamedChangeSet> change_sets);
@@ -64,17 +80,25 @@ class PendingBlock {
   std::uint64_t ignored() const noexcept { return ignored_; }
   std::span<const Bytes> chunks() const noexcept { return chunks_; }
   const std::array<BlockRows, 4>& tables() const noexcept { return tables_; }
+  /// The version that it would be committed as.
+  std::int64_t version() const noexcept;
+  /// Bytes in use.
+  std::uint64_t memory() const noexcept;
 
-  /// From now on sums the changes behind the front of a scrub separately. Call it between blocks.
+  /// Tells that this store is scrubbed. A block with pinned old values, which will be the next one,
+  /// then sums its changes behind the front as it hashes them. Call it between blocks.
   void watch(const ScrubPart* scrub) { scrub_ = scrub; }
+  /// Sums the changes behind the front as it is now, so that `behind` has little left to do. Call
+  /// it after `roots`.
+  void prepare_scrub();
   /// The block's change to the rows behind `front`. Call it after `roots`.
   ScrubChange behind(const std::shared_ptr<const ScrubFront>& front);
 
   /// The block's row of a key; null if the block does not touch it.
   const BlockRow* find(Database database, ByteView key) const;
-  /// The changed rows of a database within `bounds`, in key order.
-  std::vector<memtable::Memtable::Row> overlay(Database database,
-                                               const rocks::Bounds& bounds) const;
+  /// Appends the changed rows of a database within `bounds`, in no particular order.
+  void collect(Database database, const rocks::Bounds& bounds,
+               std::vector<memtable::Memtable::Row>& into) const;
 
   std::uint64_t read_nanoseconds = 0;
   std::uint64_t route_nanoseconds = 0;
@@ -89,9 +113,10 @@ class PendingBlock {
     ByteView key;
     ByteView value;
   };
+  void clear();
   /// `chunk` holds the bytes that the writes point to, and is kept with them.
   Status stage(Bytes chunk, std::vector<Write>& writes);
-  Status read_old_values(const std::array<std::size_t, 4>& known, bool hash);
+  Status read_old_values(const Base& base, const std::array<std::size_t, 4>& known, bool hash);
   void let_go(std::size_t table, BlockRow& row, bool hashed);
   void settle_let_go(const std::array<std::size_t, 4>& known);
   void abandon(const std::array<std::size_t, 4>& known) noexcept;
@@ -102,11 +127,12 @@ class PendingBlock {
   void mark_dirty(std::size_t table, std::uint32_t row);
 
   AccountRows account_rows_;
-  RowLookup& row_lookup_;
+  RowLookup rows_;
   Hashing hashing_;
-  Base base_;
+  OldValues old_values_;
+  FindBase base_;
   std::int64_t base_version_ = 0;
-  std::shared_ptr<const state::State> state_;  ///< null while nothing is staged
+  std::shared_ptr<const state::State> state_;  ///< pinned; null while nothing is staged
   memory::Arena arena_;
   memory::Arena window_;  ///< old values that are released once they are hashed
   std::vector<Bytes>

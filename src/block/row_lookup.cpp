@@ -37,10 +37,10 @@ rocks::PinnedDatabase::AtOnce at_once(Database database, const DatabaseStats& st
 
 /// Makes three passes over a group. Each uses memory that the pass before it prefetched: index
 /// places, then rows, then the lookup itself.
-void RowLookup::look_in_memory(const state::State& state, Database database,
-                               std::span<BlockRow> rows, memory::Arena* const& arena,
-                               const Sink& sink) {
-  const state::DbState& db = state.of(database);
+void RowLookup::look_in_memory(const Ground& ground, Database database, std::span<BlockRow> rows,
+                               memory::Arena* const& arena, Values values, const Sink& sink) {
+  const state::DbState& db = ground.state.of(database);
+  const std::int64_t version = ground.state.version;
   for (std::size_t begin = 0; begin < rows.size(); begin += kGroup) {
     const auto group = rows.subspan(begin, std::min(kGroup, rows.size() - begin));
     for (const BlockRow& row : group) {
@@ -55,32 +55,45 @@ void RowLookup::look_in_memory(const state::State& state, Database database,
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
       BlockRow& row = group[i];
-      memtable::Lookup look = state::find_in_buffers(db, row.key, row.hash, state.version);
-      const bool copied = look.presence == memtable::Presence::unknown;
+      memtable::Lookup look;
+      if (ground.ancestors != nullptr) {
+        look = ground.ancestors->find(database, row.key, row.hash, ground.first);
+      }
+      if (look.presence == memtable::Presence::unknown) {
+        look = state::find_in_buffers(db, row.key, row.hash, version);
+      }
+      bool copied = look.presence == memtable::Presence::unknown;
       if (copied && cache_ != nullptr) {
-        look = cache_->find(database, row.key, row.hash, state.version, *arena);
+        look = cache_->find(database, row.key, row.hash, version, *arena);
       }
       if (look.presence == memtable::Presence::unknown) {
         missing_.push_back({memory::key_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
-      } else {
-        found(row, look.presence == memtable::Presence::present, look.value, copied, sink);
+        continue;
       }
+      if (!copied && values == Values::copied) {
+        look.value = arena->copy(look.value);
+        copied = true;
+      }
+      found(row, look.presence == memtable::Presence::present, look.value, copied, sink);
     }
   }
 }
 
 /// Drops from `missing_` the keys that no table can have.
-void RowLookup::drop_absent(Database database, std::span<BlockRow> rows, const Sink& sink) {
-  if (absent_ == nullptr || !absent_->answers(database)) return;
+void RowLookup::drop_absent(const state::State& state, Database database, std::span<BlockRow> rows,
+                            const Sink& sink) {
+  if (absent_ == nullptr || missing_.empty()) return;
+  const auto filters = absent_->answers(database, state.version);
+  if (filters == nullptr) return;
   std::size_t kept = 0;
   for (std::size_t begin = 0; begin < missing_.size(); begin += kGroup) {
     const std::size_t end = std::min(begin + kGroup, missing_.size());
     for (std::size_t i = begin; i < end; ++i) {
-      absent_->prefetch(database, rows[missing_[i].row].hash);
+      filters->prefetch(rows[missing_[i].row].hash);
     }
     for (std::size_t i = begin; i < end; ++i) {
       BlockRow& row = rows[missing_[i].row];
-      if (absent_->surely_absent(database, row.hash)) {
+      if (filters->surely_absent(row.hash)) {
         found(row, false, {}, false, sink);
       } else {
         missing_[kept++] = missing_[i];
@@ -115,17 +128,27 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
   return {};
 }
 
-Status RowLookup::read(const state::State& state, Database database, std::span<BlockRow> rows,
-                       memory::Arena* const& arena, Keep keep, const Sink& sink) {
+Status RowLookup::read(const Ground& ground, Database database, std::span<BlockRow> rows,
+                       memory::Arena* const& arena, Keep keep, Values values, const Sink& sink) {
   clear_for_reuse(missing_);
   clear_for_reuse(keys_);
-  look_in_memory(state, database, rows, arena, sink);
-  drop_absent(database, rows, sink);
+  look_in_memory(ground, database, rows, arena, values, sink);
+  drop_absent(ground.state, database, rows, sink);
   Status done;
-  if (!missing_.empty()) done = look_in_tables(state, database, rows, arena, keep, sink);
+  if (!missing_.empty()) done = look_in_tables(ground.state, database, rows, arena, keep, sink);
   clear_for_reuse(missing_);
   clear_for_reuse(keys_);
   return done;
+}
+
+Result<std::optional<Bytes>> RowLookup::get(const Ground& ground, Database database, ByteView key) {
+  BlockRow row;
+  row.key = key;
+  row.hash = memory::key_hash(key);
+  memory::Arena arena;
+  FLATKV_TRY(read(ground, database, {&row, 1}, &arena, Keep::in_cache, Values::in_place));
+  if (!row.had_old) return std::nullopt;
+  return to_bytes(row.old_value);
 }
 
 }  // namespace flatkv::block

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "block/absent_key_filter.hpp"
+#include "block/ancestors.hpp"
 #include "memory/arena.hpp"
 #include "memtable/row_cache.hpp"
 #include "state/state.hpp"
@@ -21,31 +23,52 @@ enum class Keep : std::uint8_t {
   in_cache,  ///< the row may be read again
 };
 
-/// Looks up the values of many rows at the last commit: first in the buffers, then in the row
-/// cache, then in the filter of absent keys, then with one sorted multi-get for the rest. A failed
-/// read is an error, never "absent" (docs/hazards.md#error-as-not-found).
+/// What rows are looked up through. Borrowed for the lookup.
+struct Ground {
+  const state::State& state;
+  /// Uncommitted blocks above it, from `first` on; null: none.
+  const Ancestors* ancestors = nullptr;
+  std::size_t first = 0;
+};
+
+/// Where a value that was found lies.
+enum class Values : std::uint8_t {
+  in_place,  ///< in a buffer of the state, in an ancestor, or in the arena
+  copied,    ///< always in the arena
+};
+
+/// Looks up rows: first in uncommitted blocks, then in the state's buffers, in the row cache, in
+/// the filter of absent keys, and in the tables, with one sorted multi-get for all that are left.
+/// Every read of rows by key goes through here, whether of one row or of many. A failed read is an
+/// error, never "absent" (docs/hazards.md#error-as-not-found).
+///
+/// One thread at a time: each user has a lookup of its own, since it keeps memory for the next
+/// call. Any number of them may share a cache and a filter.
 class RowLookup {
  public:
-  /// Called once for each row, in no particular order. `copied`: the old value lies in the arena,
-  /// not in the state's buffers.
+  /// Called once for each row, in no particular order. `copied`: the old value lies in the arena.
   using Sink = std::function<void(BlockRow&, bool copied)>;
 
-  /// Either may be null. Both belong to the current state: with them, only that state may be read.
+  /// Either may be null. Both belong to a running store; what they know is used for its published
+  /// states as far back as it holds.
   RowLookup(memtable::RowCache* cache, AbsentKeyFilter* absent) : cache_(cache), absent_(absent) {}
 
-  /// Fills had_old and old_value of `rows` by their key and hash. Values stay in the state's
-  /// buffers or are copied to `*arena` one by one: between two rows the sink may clear the arena or
-  /// change the pointer to another one. On error the rows are unspecified and nothing else has
-  /// changed.
-  Status read(const state::State& state, Database database, std::span<BlockRow> rows,
-              memory::Arena* const& arena, Keep keep, const Sink& sink = {});
+  /// Fills had_old and old_value of `rows` by their key and hash. Values that do not stay in place
+  /// are copied to `*arena` one by one: between two rows the sink may clear the arena or change the
+  /// pointer to another one. On error the rows are unspecified and nothing else has changed.
+  Status read(const Ground& ground, Database database, std::span<BlockRow> rows,
+              memory::Arena* const& arena, Keep keep, Values values, const Sink& sink = {});
+
+  /// One row; nullopt if absent.
+  Result<std::optional<Bytes>> get(const Ground& ground, Database database, ByteView key);
 
  private:
-  void look_in_memory(const state::State& state, Database database, std::span<BlockRow> rows,
-                      memory::Arena* const& arena, const Sink& sink);
+  void look_in_memory(const Ground& ground, Database database, std::span<BlockRow> rows,
+                      memory::Arena* const& arena, Values values, const Sink& sink);
   Status look_in_tables(const state::State& state, Database database, std::span<BlockRow> rows,
                         memory::Arena* const& arena, Keep keep, const Sink& sink);
-  void drop_absent(Database database, std::span<BlockRow> rows, const Sink& sink);
+  void drop_absent(const state::State& state, Database database, std::span<BlockRow> rows,
+                   const Sink& sink);
 
   struct Missing {
     std::uint64_t prefix;

@@ -51,13 +51,18 @@ Core::Core(CoreSetup setup)
           std::min(setup_.options.flush.write_buffer_bytes, kMostPages) / 4 * 5)),
       cache_(make_cache(setup_.options)),
       absent_key_filter_(setup_.options.cache.key_filter_bytes, logger_),
-      row_lookup_(cache_.get(), &absent_key_filter_),
+      reads_(cache_.get(), &absent_key_filter_),
       share_(
           std::make_shared<lthash::HashingShare>(setup_.options.executor, setup_.options.threads)),
       published_(setup_.state),
       recent_(older_versions(setup_.options)),
-      pending_(setup_.manifest.account_rows, row_lookup_, block::Hashing::early, share_,
-               [this] { return holds_->hold(published_.load(), state::Holds::By::writer); }),
+      pending_(setup_.manifest.account_rows, {cache_.get(), &absent_key_filter_},
+               block::Hashing::early, share_, block::OldValues::pinned,
+               [this] {
+                 return block::PendingBlock::Base{
+                     holds_->hold(published_.load(), state::Holds::By::writer)};
+               }),
+      overlays_(std::make_shared<Overlays>(setup_.store, setup_.options.overlay_memory_bytes)),
       metadata_version_(setup_.metadata_version.value_or(-1)) {
   for (const Database database : kDataDatabases) {
     frozen_versions_[database] = setup_.state->databases[database].version;
@@ -150,22 +155,24 @@ Status Core::check_usable() const {
   return setup_.fault->check();
 }
 
-Status Core::apply(std::span<const NamedChangeSet> change_sets) {
+Status Core::check_change_sets(std::span<const NamedChangeSet> change_sets,
+                               std::int64_t version) const {
   FLATKV_TRY(check_usable());
-  if (setup_.options.strict) {
-    const std::int64_t last = published_.load()->version;
-    FLATKV_TRY(codec::check_strict(change_sets, setup_.options.strict_exceptions,
-                                   version_after(last).value_or(last)));
-  }
+  if (!setup_.options.strict) return {};
+  return codec::check_strict(change_sets, setup_.options.strict_exceptions, version);
+}
+
+Status Core::apply(std::span<const NamedChangeSet> change_sets) {
+  FLATKV_TRY(check_change_sets(change_sets, pending_.version()));
   return pending_.apply(change_sets);
 }
 
 void Core::discard() { pending_.begin(*published_.load()); }
 
-Result<Roots> Core::commit(std::int64_t version) {
+/// Does not keep the state: its buffers may be flushed while a commit waits for room.
+Status Core::check_next(std::int64_t version, std::int64_t blocks) const {
   FLATKV_TRY(check_usable());
-  // Do not keep the state: its buffers may be flushed while this waits for room.
-  const auto next = version_after(published_.load()->version);
+  const auto next = version_plus(published_.load()->version, blocks);
   if (version != next) {
     return fail(ErrorCode::version_mismatch, next ? "the next version is " + std::to_string(*next)
                                                   : "the store is at the last version there can be")
@@ -175,6 +182,16 @@ Result<Roots> Core::commit(std::int64_t version) {
   if (log_ == nullptr) {
     return fail(ErrorCode::unsupported, "this handle does not commit").path(setup_.store);
   }
+  return {};
+}
+
+Result<Roots> Core::commit(std::int64_t version) {
+  FLATKV_TRY(check_next(version, 1));
+  return commit_block(pending_, version, nullptr);
+}
+
+Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t version,
+                                 block::OverlayBlock* overlay) {
   timings_ = {};
   const auto wait_start = Clock::now();
   // Wait for buffer space before logging: if a flush fails while we wait, nothing of this block may
@@ -186,14 +203,15 @@ Result<Roots> Core::commit(std::int64_t version) {
   }
   timings_.wait = since(wait_start);
 
-  const Roots roots = pending_.roots();
-  timings_.route = pending_.route_nanoseconds;
-  timings_.read = pending_.read_nanoseconds;
-  timings_.hash = pending_.hash_nanoseconds;
+  const Roots roots = block.roots();
+  if (overlay != nullptr) block.prepare_scrub();
+  timings_.route = block.route_nanoseconds;
+  timings_.read = block.read_nanoseconds;
+  timings_.hash = block.hash_nanoseconds;
 
   const auto log_start = Clock::now();
   Digest chain;
-  if (Status logged = write_record(version, roots, chain); !logged) {
+  if (Status logged = write_record(block, version, roots, chain); !logged) {
     // The record may or may not be on disk; only recovery can tell.
     setup_.fault->set(logged.error());
     return std::unexpected(std::move(logged).error());
@@ -205,12 +223,16 @@ Result<Roots> Core::commit(std::int64_t version) {
   const auto ready = published_.load();
   PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases) stats[database] = ready->databases[database].stats;
-  absent_key_filter_.add(pending_.tables());
-  insert_rows(*ready, pending_.tables(), version, stats);
+  absent_key_filter_.add(block.tables());
+  insert_rows(*ready, block.tables(), version, stats);
   timings_.buffer = since(buffer_start);
 
   const auto publish_start = Clock::now();
-  publish(version, chain, roots, stats);
+  // Whoever reads through this block above the state without it is right until the state with it
+  // is published, and finds it there from then on.
+  if (overlay != nullptr) overlay->set_place({version, chain});
+  publish(block, version, chain, roots, stats);
+  if (overlay != nullptr) overlay->set_published();
   absent_key_filter_.reached(published_.load());
   if (const auto tap = followed_by().tap) tap->committed({version, chain}, log_->synced());
   const std::uint64_t every = setup_.options.snapshot.interval;
@@ -225,13 +247,14 @@ Result<Roots> Core::commit(std::int64_t version) {
   return roots;
 }
 
-Status Core::write_record(std::int64_t version, const Roots& roots, Digest& chain) {
+Status Core::write_record(const block::PendingBlock& block, std::int64_t version,
+                          const Roots& roots, Digest& chain) {
   Bytes prefix;
   codec::append_version(prefix, version);
   std::vector<ByteView> parts{prefix};
   blake3::Hasher hasher;
   hasher.update(prefix);
-  for (const Bytes& chunk : pending_.chunks()) {
+  for (const Bytes& chunk : block.chunks()) {
     parts.emplace_back(chunk);
     hasher.update(chunk);
   }
@@ -264,9 +287,9 @@ void insert_rows(const state::State& state, const std::array<block::BlockRows, 4
   }
 }
 
-void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots,
-                   const PerDataDatabase<DatabaseStats>& stats) {
-  const PerDataDatabase<LtHash>& hashes = pending_.hashes();
+void Core::publish(block::PendingBlock& block, std::int64_t version, const Digest& chain,
+                   const Roots& roots, const PerDataDatabase<DatabaseStats>& stats) {
+  const PerDataDatabase<LtHash>& hashes = block.hashes();
   RecentStates::Dropped dropped;  // destroyed at the end, under no lock
   const auto publish_state = [&] {
     published_.update([&](state::State& state, const std::shared_ptr<const state::State>& last) {
@@ -288,11 +311,12 @@ void Core::publish(std::int64_t version, const Digest& chain, const Roots& roots
   };
   if (scrubber_) {
     scrubber_->part().commit(
-        version, [&](const auto& front) { return pending_.behind(front); }, publish_state);
+        version, [&](const auto& front) { return block.behind(front); }, publish_state);
   } else {
     publish_state();
   }
-  ignored_ += pending_.ignored();
+  ignored_ += block.ignored();
+  if (&block != &pending_) ignored_ += pending_.ignored();
   pending_.begin(*published_.load());
   shed_recent();
 }
@@ -339,7 +363,7 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   for (const Database database : kDataDatabases)
     stats[database] = current->databases[database].stats;
   insert_rows(*current, pending_.tables(), version, stats);
-  publish(version, header.digest, Roots(roots), stats);
+  publish(pending_, version, header.digest, Roots(roots), stats);
   current.reset();  // its buffers may be flushed while this waits
   return make_room();
 }
@@ -396,6 +420,7 @@ StoreMetrics Core::metrics() const {
     metrics.recent_memory = kept.by_recent_alone;
     metrics.recent_versions = setup_.options.recent_versions == 0 ? 0 : recent_.size() + 1;
   }
+  metrics.overlay_memory = overlays_->memory();
   metrics.buffer_memory += pages_->kept();
   if (cache_) {
     const memtable::RowCache::Counters counters = cache_->counters();

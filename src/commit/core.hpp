@@ -17,6 +17,7 @@
 #include "changes/named_cursors.hpp"
 #include "commit/flusher.hpp"
 #include "commit/group_commit.hpp"
+#include "commit/overlays.hpp"
 #include "commit/recent_states.hpp"
 #include "flatkv/store.hpp"
 #include "scrub/scrubber.hpp"
@@ -47,8 +48,8 @@ void insert_rows(const state::State& state, const std::array<block::BlockRows, 4
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
 /// write. Any thread may call state, held_state, view_state, check_readable, durable_version,
-/// wait_durable, in_callback, poison, metrics, timings and the accessors `setup`, `fault` and
-/// `scrubber`, also during `close` and `retire`.
+/// wait_durable, in_callback, poison, metrics, timings, what is for overlays, and the accessors
+/// `setup`, `fault` and `scrubber`, also during `close` and `retire`.
 ///
 /// A commit takes these steps in this order (docs/recovery.md):
 ///   room for a buffer → log record (durable in `sync`) → rows into the buffer → state published.
@@ -75,8 +76,26 @@ class Core {
 
   Status apply(std::span<const NamedChangeSet> change_sets);
   Result<Roots> commit(std::int64_t version);
+  /// Commits the blocks of overlays one by one, the last as `version`. The first must stand on the
+  /// published state, each other one on the one before. An error after one of them was committed
+  /// names the last that was.
+  Result<Roots> commit(std::span<const std::shared_ptr<block::OverlayBlock>> blocks,
+                       std::int64_t version);
   void discard();
   block::PendingBlock& pending() noexcept { return pending_; }
+
+  // For overlays, on any thread:
+
+  const std::shared_ptr<Overlays>& overlays() const noexcept { return overlays_; }
+  /// An empty block; `begin` it.
+  std::shared_ptr<block::OverlayBlock> new_overlay_block();
+  /// A lookup of the caller's own.
+  block::RowLookup lookup() noexcept { return {cache_.get(), &absent_key_filter_}; }
+  /// What `apply` refuses before it looks at any pair: a store that is not usable, and what strict
+  /// mode forbids.
+  Status check_change_sets(std::span<const NamedChangeSet> change_sets, std::int64_t version) const;
+  /// Counts the state's buffers as kept by views.
+  std::shared_ptr<const state::State> hold(std::shared_ptr<const state::State> state) const;
 
   /// Applies one logged block to the databases that are behind it. Compares every checksum with the
   /// record and, if all databases are level, the root too (docs/specification.md#replay).
@@ -126,10 +145,8 @@ class Core {
   const CoreSetup& setup() const noexcept { return setup_; }
   const state::PoisonLatch& fault() const noexcept { return *setup_.fault; }
   changelog::Writer* log() const noexcept { return log_.get(); }
-  /// Null if disabled. For reads of the current state only.
-  memtable::RowCache* cache() const noexcept { return cache_.get(); }
-  /// For reads of the current state only.
-  block::RowLookup& row_lookup() noexcept { return row_lookup_; }
+  /// For the writer's reads, with the store's cache and filter.
+  block::RowLookup& reads() noexcept { return reads_; }
   block::AbsentKeyFilter& absent_key_filter() noexcept { return absent_key_filter_; }
   /// Whether a flush is queued or running.
   bool flushing() const { return flusher_ && flusher_->busy(); }
@@ -144,9 +161,15 @@ class Core {
  private:
   /// `store_failed` if the store has failed or is closed; `unsupported` in a forked child.
   Status check_usable() const;
-  Status write_record(std::int64_t version, const Roots& roots, Digest& chain);
-  void publish(std::int64_t version, const Digest& chain, const Roots& roots,
-               const PerDataDatabase<DatabaseStats>& stats);
+  /// Whether `version` is the one that another `blocks` blocks lead to.
+  Status check_next(std::int64_t version, std::int64_t blocks) const;
+  /// `overlay`: whose block it is; null for the pending one.
+  Result<Roots> commit_block(block::PendingBlock& block, std::int64_t version,
+                             block::OverlayBlock* overlay);
+  Status write_record(const block::PendingBlock& block, std::int64_t version, const Roots& roots,
+                      Digest& chain);
+  void publish(block::PendingBlock& block, std::int64_t version, const Digest& chain,
+               const Roots& roots, const PerDataDatabase<DatabaseStats>& stats);
   Followed followed_by() const;
   Result<std::int64_t> keep_log(const std::string& changelog, std::int64_t wanted) const;
   bool flush_due() const;
@@ -170,12 +193,13 @@ class Core {
   std::shared_ptr<memory::PagePool> pages_;    ///< pages of flushed buffers, for the next ones
   std::unique_ptr<memtable::RowCache> cache_;  ///< null: disabled
   block::AbsentKeyFilter absent_key_filter_;
-  block::RowLookup row_lookup_;
+  block::RowLookup reads_;
   std::shared_ptr<lthash::HashingShare> share_;
   state::Published published_;
   std::shared_ptr<state::Holds> holds_ = std::make_shared<state::Holds>();
   mutable RecentStates recent_;
   block::PendingBlock pending_;
+  const std::shared_ptr<Overlays> overlays_;
   std::unique_ptr<changelog::Writer> log_;
   std::unique_ptr<GroupCommit> group_commit_;
   PerDataDatabase<std::int64_t>

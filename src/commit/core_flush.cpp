@@ -173,6 +173,7 @@ void Core::stop_background() {
 }
 
 void Core::retire() {
+  overlays_->end(Overlays::End::rolled_back);
   if (closed_.exchange(true)) return;
   setup_.lifetime->remove_at_end();
   static_cast<void>(let_go());
@@ -199,6 +200,7 @@ Status Core::let_go() {
 
 Status Core::close() {
   if (is_forked()) return check_readable();
+  overlays_->end(Overlays::End::closed);
   if (closed_.exchange(true)) return {};
   static_cast<void>(recent_.end());
   if (scrubber_) scrubber_->stop();

@@ -17,6 +17,7 @@
 #include "layout/cleanup.hpp"
 #include "layout/lock.hpp"
 #include "layout/snapshot_chain.hpp"
+#include "overlay/overlay.hpp"
 #include "read/read_view.hpp"
 #include "recovery/live_generation.hpp"
 #include "recovery/open_store.hpp"
@@ -31,7 +32,16 @@ namespace flatkv {
 struct ReadOnlyStore::Impl {
   ~Impl() { state::leave_to_parent(core); }
 
-  std::unique_ptr<commit::Core> core;
+  /// Runs one of the read functions, with pending writes on top.
+  template <class Read>
+  auto read(Read&& read) const -> std::invoke_result_t<Read, const read::Source&> {
+    return guarded([&] {
+      const auto state = core->state();
+      return std::forward<Read>(read)(read::Source{{*state}, &core->pending(), core->reads()});
+    });
+  }
+
+  std::shared_ptr<commit::Core> core;  ///< shared with calls of overlays
   Roots roots;
   std::optional<Error> working_copy_problem;
   std::optional<ReadView> view;  ///< made at open, so that handing it out needs no memory
@@ -250,6 +260,7 @@ class Cloner {
     // A clone does not compact, so a limit would stall it for ever.
     options.flush.level0_limit = std::numeric_limits<std::uint32_t>::max();
     options.flush.pending_compaction_limit_bytes = std::numeric_limits<std::uint64_t>::max();
+    options.overlay_memory_bytes = std::numeric_limits<std::uint64_t>::max();
     auto impl = std::make_unique<Internals::Impl<ReadOnlyStore>>();
     FLATKV_ASSIGN(impl->core,
                   recovery::start_core(environment_, options, place_.store, clone.path(), manifest,
@@ -356,22 +367,17 @@ Result<Roots> ReadOnlyStore::working_roots() const try {
 void ReadOnlyStore::discard() noexcept { impl_->core->discard(); }
 
 Result<std::optional<Bytes>> ReadOnlyStore::get(ByteView external_key) const {
-  commit::Core& core = *impl_->core;
-  return guarded([&] {
-    return read::read_external(*core.state(), &core.pending(), external_key, core.cache());
-  });
+  return impl_->read(
+      [&](const read::Source& source) { return read::read_external(source, external_key); });
 }
 Result<std::vector<std::optional<Bytes>>> ReadOnlyStore::get_many(
     std::span<const ByteView> external_keys) const {
-  commit::Core& core = *impl_->core;
-  return guarded([&] {
-    return read::read_many(*core.state(), &core.pending(), external_keys, core.row_lookup());
-  });
+  return impl_->read(
+      [&](const read::Source& source) { return read::read_many(source, external_keys); });
 }
 Result<std::optional<Account>> ReadOnlyStore::account(const Address& address) const {
-  commit::Core& core = *impl_->core;
-  return guarded(
-      [&] { return read::read_account(*core.state(), &core.pending(), address, core.cache()); });
+  return impl_->read(
+      [&](const read::Source& source) { return read::read_account(source, address); });
 }
 Result<std::optional<Bytes>> ReadOnlyStore::storage(const Address& address,
                                                     const Slot& slot) const {
@@ -382,15 +388,20 @@ Result<std::optional<Bytes>> ReadOnlyStore::code(const Address& address) const {
   return row(Database::code, address);
 }
 Result<std::optional<Bytes>> ReadOnlyStore::row(Database database, ByteView internal_key) const {
-  commit::Core& core = *impl_->core;
-  return guarded([&] {
-    return read::read_through(*core.state(), &core.pending(), database, internal_key, core.cache());
+  return impl_->read([&](const read::Source& source) {
+    return read::read_through(source, database, internal_key);
   });
 }
 Result<RowIterator> ReadOnlyStore::iterate(Database database, const RowRange& range) const {
   commit::Core& core = *impl_->core;
-  return guarded(
-      [&] { return read::iterate(core.held_state(), &core.pending(), database, range); });
+  return guarded([&] {
+    const std::array<const block::PendingBlock*, 1> pending{&core.pending()};
+    return read::iterate(core.held_state(), pending, database, range);
+  });
+}
+
+Result<Overlay> ReadOnlyStore::overlay() const {
+  return guarded([&] { return overlay::start(impl_->core); });
 }
 
 }  // namespace flatkv

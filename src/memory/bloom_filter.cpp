@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 namespace flatkv::memory {
 namespace {
@@ -40,13 +41,19 @@ std::uint32_t* BloomFilter::block(std::uint64_t hash) const noexcept {
 
 void BloomFilter::add(std::uint64_t hash) noexcept {
   std::uint32_t* words = block(hash);
-  for (std::size_t i = 0; i < kWords; ++i) words[i] |= bit_of(hash, i);
+  for (std::size_t i = 0; i < kWords; ++i) {
+    // Not one atomic step: nobody else writes.
+    const std::atomic_ref word(words[i]);
+    word.store(word.load(std::memory_order_relaxed) | bit_of(hash, i), std::memory_order_relaxed);
+  }
 }
 
 bool BloomFilter::may_hold(std::uint64_t hash) const noexcept {
-  const std::uint32_t* words = block(hash);
+  std::uint32_t* words = block(hash);
   std::uint32_t lacking = 0;
-  for (std::size_t i = 0; i < kWords; ++i) lacking |= bit_of(hash, i) & ~words[i];
+  for (std::size_t i = 0; i < kWords; ++i) {
+    lacking |= bit_of(hash, i) & ~std::atomic_ref(words[i]).load(std::memory_order_relaxed);
+  }
   return lacking == 0;
 }
 

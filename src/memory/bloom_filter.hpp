@@ -9,7 +9,8 @@ namespace flatkv::memory {
 
 /// A set of keys that may report a key it does not hold, but never misses one that it holds: a
 /// split block Bloom filter (Putze, Sanders, Singler 2007; the form that Parquet uses), with one
-/// cache line per lookup. Identifies keys by key_hash. One thread at a time.
+/// cache line per lookup. Identifies keys by key_hash. One thread adds; others may ask meanwhile,
+/// and find every key whose `add` happened before.
 class BloomFilter {
  public:
   /// Sized for `keys` keys at a false positive rate of 0.5 %; more keys raise the rate. Memory is

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "read/read_view.hpp"
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
@@ -61,40 +63,33 @@ rocks::Bounds bounds_of(const RowRange& range) {
   return bounds;
 }
 
-Result<std::optional<Bytes>> read_through(const state::State& state,
-                                          const block::PendingBlock* pending, Database database,
-                                          ByteView internal_key, memtable::RowCache* cache) {
+Result<std::optional<Bytes>> read_through(const Source& source, Database database,
+                                          ByteView internal_key) {
   FLATKV_TRY(check_data_database(database));
-  if (pending != nullptr) {
-    if (const block::BlockRow* row = pending->find(database, internal_key)) {
+  if (source.pending != nullptr) {
+    if (const block::BlockRow* row = source.pending->find(database, internal_key)) {
       if (!row->has_value) return std::nullopt;
       return to_bytes(row->value);
     }
   }
-  return state::read_row(state, database, internal_key, cache);
+  return source.rows.get(source.ground, database, internal_key);
 }
 
-Result<std::optional<Account>> read_account(const state::State& state,
-                                            const block::PendingBlock* pending,
-                                            const Address& address, memtable::RowCache* cache) {
-  FLATKV_ASSIGN(const auto row, read_through(state, pending, Database::account, address, cache));
+Result<std::optional<Account>> read_account(const Source& source, const Address& address) {
+  FLATKV_ASSIGN(const auto row, read_through(source, Database::account, address));
   if (!row) return std::nullopt;
   return codec::decode_account(*row);
 }
 
-Result<std::optional<Bytes>> read_external(const state::State& state,
-                                           const block::PendingBlock* pending,
-                                           ByteView external_key, memtable::RowCache* cache) {
+Result<std::optional<Bytes>> read_external(const Source& source, ByteView external_key) {
   FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
-  FLATKV_ASSIGN(auto row, read_through(state, pending, route.database, route.key, cache));
+  FLATKV_ASSIGN(auto row, read_through(source, route.database, route.key));
   if (route.database != Database::account || !row) return row;
   return account_part(route.kind, *row);
 }
 
-Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
-                                                    const block::PendingBlock* pending,
-                                                    std::span<const ByteView> external_keys,
-                                                    block::RowLookup& values) {
+Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
+                                                    std::span<const ByteView> external_keys) {
   struct Place {
     codec::Kind kind;
     Database database;
@@ -109,7 +104,9 @@ Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
     const auto table = static_cast<std::size_t>(route.database);
     const std::uint64_t hash = memory::key_hash(route.key);
     Place place{route.kind, route.database, nullptr, 0};
-    if (pending != nullptr) place.pending = pending->tables()[table].find(route.key, hash);
+    if (source.pending != nullptr) {
+      place.pending = source.pending->tables()[table].find(route.key, hash);
+    }
     if (place.pending == nullptr) place.row = tables[table].intern(route.key, hash);
     places.push_back(place);
   }
@@ -120,7 +117,8 @@ Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
   };
   for (const Database database : kDataDatabases) {
     const std::span rows = tables[static_cast<std::size_t>(database)].rows;
-    FLATKV_TRY(values.read(state, database, rows, &arena, block::Keep::in_cache, unchanged));
+    FLATKV_TRY(source.rows.read(source.ground, database, rows, &arena, block::Keep::in_cache,
+                                block::Values::in_place, unchanged));
   }
   std::vector<std::optional<Bytes>> result(external_keys.size());
   for (std::size_t i = 0; i < places.size(); ++i) {
@@ -144,7 +142,7 @@ namespace flatkv {
 
 struct RowIterator::Impl {
   std::shared_ptr<const state::State> state;  // first: destroyed after the cursor, which reads it
-  std::vector<std::shared_ptr<const Bytes>> overlay_bytes;
+  memory::Arena bytes;  ///< copies of uncommitted rows, whose blocks may end before this
   std::unique_ptr<rocks::Cursor> cursor;
   std::optional<Error> thrown;  ///< ends the iteration: the cursor's position is unknown
 
@@ -161,26 +159,38 @@ struct RowIterator::Impl {
 
 namespace read {
 
+namespace {
+
+/// The uncommitted rows within the bounds as they are now, in key order, with copied bytes.
+std::vector<memtable::Memtable::Row> newest_rows(std::span<const block::PendingBlock* const> blocks,
+                                                 Database database, const rocks::Bounds& bounds,
+                                                 memory::Arena& bytes) {
+  std::vector<memtable::Memtable::Row> rows;
+  for (const block::PendingBlock* block : blocks) block->collect(database, bounds, rows);
+  // Stable: of equal keys the newest comes first, and stays.
+  std::ranges::stable_sort(
+      rows, [](const auto& a, const auto& b) { return compare_bytes(a.key, b.key) < 0; });
+  const auto older =
+      std::ranges::unique(rows, [](const auto& a, const auto& b) { return equal(a.key, b.key); });
+  rows.erase(older.begin(), older.end());
+  for (auto& row : rows) {
+    row.key = bytes.copy(row.key);
+    row.value = bytes.copy(row.value);
+  }
+  return rows;
+}
+
+}  // namespace
+
 Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
-                            const block::PendingBlock* pending, Database database,
+                            std::span<const block::PendingBlock* const> blocks, Database database,
                             const RowRange& range) {
   FLATKV_TRY(check_data_database(database));
   const rocks::Bounds bounds = bounds_of(range);
   auto impl = std::make_unique<Internals::Impl<RowIterator>>();
   impl->state = state;
-  std::vector<memtable::Memtable::Row> overlay;
-  if (pending != nullptr) {
-    overlay = pending->overlay(database, bounds);
-    for (auto& row : overlay) {  // the pending block may end before the iterator
-      auto key = std::make_shared<const Bytes>(to_bytes(row.key));
-      auto value = std::make_shared<const Bytes>(to_bytes(row.value));
-      row.key = *key;
-      row.value = *value;
-      impl->overlay_bytes.push_back(std::move(key));
-      impl->overlay_bytes.push_back(std::move(value));
-    }
-  }
-  impl->cursor = state::rows_of(state, database, bounds, std::move(overlay));
+  impl->cursor =
+      state::rows_of(state, database, bounds, newest_rows(blocks, database, bounds, impl->bytes));
   impl->cursor->seek_to_first();
   return Internals::make<RowIterator>(std::move(impl));
 }
@@ -239,42 +249,52 @@ DatabaseStats ReadView::stats(Database database) const {
   return impl_->state->of(database).stats;
 }
 
+namespace {
+/// A view outlives the store, whose cache and filter it must not use.
+block::RowLookup lookup_of_views() { return {nullptr, nullptr}; }
+}  // namespace
+
 Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const try {
-  return read::read_external(*impl_->state, nullptr, external_key);
+  block::RowLookup rows = lookup_of_views();
+  return read::read_external({{*impl_->state}, nullptr, rows}, external_key);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
 Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
     std::span<const ByteView> external_keys) const try {
-  // No cache and no filter: they belong to the writer's state, which may be a later one.
-  block::RowLookup values(nullptr, nullptr);
-  return read::read_many(*impl_->state, nullptr, external_keys, values);
+  block::RowLookup rows = lookup_of_views();
+  return read::read_many({{*impl_->state}, nullptr, rows}, external_keys);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
 Result<std::optional<Account>> ReadView::account(const Address& address) const try {
-  return read::read_account(*impl_->state, nullptr, address);
+  block::RowLookup rows = lookup_of_views();
+  return read::read_account({{*impl_->state}, nullptr, rows}, address);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
 Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const try {
   const StorageKey key = storage_key(address, slot);
-  return read::read_through(*impl_->state, nullptr, Database::storage, ByteView(key).subspan(1));
+  block::RowLookup rows = lookup_of_views();
+  return read::read_through({{*impl_->state}, nullptr, rows}, Database::storage,
+                            ByteView(key).subspan(1));
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
 Result<std::optional<Bytes>> ReadView::code(const Address& address) const try {
-  return read::read_through(*impl_->state, nullptr, Database::code, address);
+  block::RowLookup rows = lookup_of_views();
+  return read::read_through({{*impl_->state}, nullptr, rows}, Database::code, address);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
 Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const try {
-  return read::read_through(*impl_->state, nullptr, database, internal_key);
+  block::RowLookup rows = lookup_of_views();
+  return read::read_through({{*impl_->state}, nullptr, rows}, database, internal_key);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }
 Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const try {
-  return read::iterate(impl_->state, nullptr, database, range);
+  return read::iterate(impl_->state, {}, database, range);
 } catch (...) {
   return std::unexpected(error_of_exception());
 }

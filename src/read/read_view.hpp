@@ -15,33 +15,27 @@
 // this.
 namespace flatkv::read {
 
-/// `pending` may be null: then only the committed state is read. `cache` may be null, too; it
-/// belongs to the current state.
-Result<std::optional<Bytes>> read_external(const state::State& state,
-                                           const block::PendingBlock* pending,
-                                           ByteView external_key,
-                                           memtable::RowCache* cache = nullptr);
-/// Reads many keys at once with `values`, which must belong to this state or have neither cache nor
-/// filter.
-Result<std::vector<std::optional<Bytes>>> read_many(const state::State& state,
-                                                    const block::PendingBlock* pending,
-                                                    std::span<const ByteView> external_keys,
-                                                    block::RowLookup& values);
-Result<std::optional<Account>> read_account(const state::State& state,
-                                            const block::PendingBlock* pending,
-                                            const Address& address,
-                                            memtable::RowCache* cache = nullptr);
-Result<std::optional<Bytes>> read_through(const state::State& state,
-                                          const block::PendingBlock* pending, Database database,
-                                          ByteView internal_key,
-                                          memtable::RowCache* cache = nullptr);
+/// What a read goes through. Borrowed for the read.
+struct Source {
+  block::Ground ground;
+  const block::PendingBlock* pending;  ///< on top; null: none
+  block::RowLookup& rows;
+};
+
+Result<std::optional<Bytes>> read_external(const Source& source, ByteView external_key);
+Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
+                                                    std::span<const ByteView> external_keys);
+Result<std::optional<Account>> read_account(const Source& source, const Address& address);
+Result<std::optional<Bytes>> read_through(const Source& source, Database database,
+                                          ByteView internal_key);
 
 /// The keys within all three limits of a range.
 rocks::Bounds bounds_of(const RowRange& range);
 
-/// Iterates over the rows in `range`; `invalid_argument` for the metadata database.
+/// Iterates over the rows in `range`, with those of `blocks` (newest first) on top of the state;
+/// `invalid_argument` for the metadata database. Keeps the state, and copies of the blocks' rows.
 Result<RowIterator> iterate(const std::shared_ptr<const state::State>& state,
-                            const block::PendingBlock* pending, Database database,
+                            std::span<const block::PendingBlock* const> blocks, Database database,
                             const RowRange& range);
 
 /// Scans a state and compares it with its hashes and counts.

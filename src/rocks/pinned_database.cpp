@@ -104,7 +104,7 @@ Status PinnedDatabase::multi_get(std::span<const ByteView> keys, AtOnce at_once,
   FLATKV_ASSERT(
       std::ranges::is_sorted(keys, [](auto a, auto b) { return compare_bytes(a, b) < 0; }));
   if (keys.empty()) return {};
-  if (at_once == AtOnce::one) return impl_->get_each(keys, 0, visit);
+  if (at_once == AtOnce::one || keys.size() == 1) return impl_->get_each(keys, 0, visit);
   rocksdb::ReadOptions read = read_options(impl_->at);
   read.value_size_soft_limit = kBatchValueBytes;
   rocksdb::DB& rocks = impl_->rocks();

@@ -17,25 +17,6 @@ memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uin
   return found;
 }
 
-Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
-                                      memtable::RowCache* cache) {
-  const DbState& db = state.of(database);
-  const std::uint64_t hash = memory::key_hash(key);
-  memory::Arena arena;
-  memtable::Lookup found = find_in_buffers(db, key, hash, state.version);
-  if (found.presence == memtable::Presence::unknown && cache != nullptr) {
-    found = cache->find(database, key, hash, state.version, arena);
-  }
-  if (found.presence == memtable::Presence::present) return to_bytes(found.value);
-  if (found.presence == memtable::Presence::absent) return std::nullopt;
-  FLATKV_ASSIGN(auto value, db.snapshot->get(key));
-  if (cache != nullptr) {
-    cache->insert(database, key, hash, state.version,
-                  value ? std::optional<ByteView>(*value) : std::nullopt);
-  }
-  return value;
-}
-
 std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,
                                        const rocks::Bounds& bounds,
                                        std::vector<memtable::Memtable::Row> overlay) {

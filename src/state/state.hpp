@@ -11,7 +11,6 @@
 #include "flatkv/lthash.hpp"
 #include "flatkv/roots.hpp"
 #include "memtable/memtable.hpp"
-#include "memtable/row_cache.hpp"
 #include "state/open_generation.hpp"
 
 namespace flatkv::state {
@@ -77,11 +76,6 @@ class Published {
 /// Looks a key up in the memtables at `version`, newest first. `hash` is the key's key_hash.
 memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
                                  std::int64_t version);
-
-/// A committed row as of `state`; nullopt if absent. `cache` (may be null) is consulted after the
-/// memtables and filled, so that a row that is read before it is written is fetched only once.
-Result<std::optional<Bytes>> read_row(const State& state, Database database, ByteView key,
-                                      memtable::RowCache* cache = nullptr);
 
 /// Rows in key order as of `state`. `overlay` holds pending writes, sorted; they take precedence.
 std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,

@@ -8,6 +8,7 @@
 #include "blake3/kernel.hpp"
 #include "changes/subscription.hpp"
 #include "layout/lock.hpp"
+#include "overlay/overlay.hpp"
 #include "read/read_view.hpp"
 #include "recovery/create.hpp"
 #include "recovery/rollback.hpp"
@@ -130,6 +131,26 @@ Result<Roots> CommitStore::commit(std::int64_t version) {
   return store::writer_step(core, [&] { return core.commit(version); });
 }
 
+Result<Overlay> CommitStore::overlay() const {
+  return guarded([&]() -> Result<Overlay> {
+    for (;;) {
+      const auto core = impl_->shared();
+      auto started = flatkv::overlay::start(core);
+      // A rollback may have retired this core between the two lines: try its successor.
+      if (started || core == impl_->shared()) return started;
+    }
+  });
+}
+Result<Roots> CommitStore::commit(Overlay& overlay) {
+  commit::Core& core = impl_->core();
+  return store::writer_step(core,
+                            [&] { return flatkv::overlay::commit(core, overlay, std::nullopt); });
+}
+Result<Roots> CommitStore::commit(Overlay& overlay, std::int64_t version) {
+  commit::Core& core = impl_->core();
+  return store::writer_step(core, [&] { return flatkv::overlay::commit(core, overlay, version); });
+}
+
 void CommitStore::discard() {
   commit::Core& core = impl_->core();
   static_cast<void>(store::writer_step(core, [&]() -> Status {
@@ -142,7 +163,8 @@ Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
   commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::optional<Bytes>> {
     FLATKV_TRY(core.check_readable());
-    return read::read_external(*core.state(), &core.pending(), external_key, core.cache());
+    const auto state = core.state();
+    return read::read_external({{*state}, &core.pending(), core.reads()}, external_key);
   });
 }
 Result<std::vector<std::optional<Bytes>>> CommitStore::get_many(
@@ -150,14 +172,16 @@ Result<std::vector<std::optional<Bytes>>> CommitStore::get_many(
   commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::vector<std::optional<Bytes>>> {
     FLATKV_TRY(core.check_readable());
-    return read::read_many(*core.state(), &core.pending(), external_keys, core.row_lookup());
+    const auto state = core.state();
+    return read::read_many({{*state}, &core.pending(), core.reads()}, external_keys);
   });
 }
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
   commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::optional<Account>> {
     FLATKV_TRY(core.check_readable());
-    return read::read_account(*core.state(), &core.pending(), address, core.cache());
+    const auto state = core.state();
+    return read::read_account({{*state}, &core.pending(), core.reads()}, address);
   });
 }
 Result<std::optional<Bytes>> CommitStore::storage(const Address& address, const Slot& slot) const {
@@ -171,14 +195,16 @@ Result<std::optional<Bytes>> CommitStore::row(Database database, ByteView intern
   commit::Core& core = impl_->core();
   return guarded([&]() -> Result<std::optional<Bytes>> {
     FLATKV_TRY(core.check_readable());
-    return read::read_through(*core.state(), &core.pending(), database, internal_key, core.cache());
+    const auto state = core.state();
+    return read::read_through({{*state}, &core.pending(), core.reads()}, database, internal_key);
   });
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
   commit::Core& core = impl_->core();
   return guarded([&]() -> Result<RowIterator> {
     FLATKV_TRY(core.check_readable());
-    return read::iterate(core.held_state(), &core.pending(), database, range);
+    const std::array<const block::PendingBlock*, 1> pending{&core.pending()};
+    return read::iterate(core.held_state(), pending, database, range);
   });
 }
 

@@ -75,6 +75,16 @@ class Bench(Case):
         self.assertEqual(steps["check"]["rows"], steps["import"]["rows"])
         self.assertEqual(steps["catch_up"]["blocks"], 20)
 
+    def test_forks(self):
+        report = self.bench("forks", "--rows", 2000, "--writes", 50, "--blocks", 6, "--warm-up", 3)
+        steps = report["steps"]
+        for name in ("by_handle", "by_overlay", "two_siblings"):
+            self.assertGreaterEqual(steps[name]["blocks"], 6, name)
+            self.assertGreater(steps[name]["p50_us"], 0, name)
+        for name in ("lookups_through_1", "lookups_through_64"):
+            self.assertGreater(steps[name]["get_ns"], 0, name)
+            self.assertGreater(steps[name]["get_many_ns"], 0, name)
+
     def test_nothing_but_its_own_is_touched(self):
         mine = self.folder / "dir"
         mine.mkdir()

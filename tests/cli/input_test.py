@@ -250,6 +250,18 @@ class Input(Case):
         self.apply(two)
         self.assertEqual(self.root_line(), got[1])
 
+    def test_what_if_lines_that_build_on_one_another(self):
+        self.apply(blocks(1, 4))
+        more = blocks(5, 5) + line(6, (slot_key(1), "01")) + line(6, (slot_key(2), "02")) + blocks(7, 70)
+        result = self.run_ok("what-if", self.store, "-", "--on", stdin=blocks(1, 4) + more)
+        got = json_lines(result.out)
+        self.assertEqual([root["version"] for root in got], [5, 6, 6, *range(7, 71)])
+        self.assertEqual(self.version(), 4)
+        for wrong in (blocks(6, 7), blocks(5, 5) + blocks(7, 7), blocks(5, 6) + blocks(5, 5)):
+            self.run_exit(REFUSED, "what-if", self.store, "-", "--on", stdin=wrong, says="the next version is")
+        self.apply(more)
+        self.assertEqual(self.root_line(), got[-1])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "block/absent_key_filter.hpp"
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 #include "base/failpoint.hpp"
 #include "base/internals.hpp"
+#include "memory/key_hash.hpp"
 #include "store/commit_store.hpp"
 #include "store/test_store.hpp"
 
@@ -88,7 +91,46 @@ TEST_F(TwoStores, WhatDoesNotFitIsLookedForInTables) {
   commit(new_slots(2));
   absent_key_filter(*with_).wait();
   EXPECT_EQ(commit(new_slots(3)), 0U);
+  EXPECT_LT(with_->metrics().key_filter_memory, kTooFewBytes / 8) << "it is released";
   store::expect_verified(*with_);
+}
+
+/// A key that was deleted before the scan is in no filter, and older states have it.
+TEST_F(TwoStores, StatesBeforeTheScanGetNoAnswers) {
+  open(Options{}.cache.key_filter_bytes);
+  commit(new_slots(2));  // so many lookups in vain that the scan of this state starts
+  absent_key_filter(*with_).wait();
+  const std::int64_t scanned = with_->version();
+  commit(new_slots(3));
+  EXPECT_EQ(absent_key_filter(*with_).answers(Database::storage, scanned - 1), nullptr);
+  EXPECT_NE(absent_key_filter(*with_).answers(Database::storage, scanned), nullptr);
+  EXPECT_NE(absent_key_filter(*with_).answers(Database::storage, scanned + 1), nullptr);
+}
+
+/// Other threads ask while the writer adds keys and begins new filters: a key that was committed
+/// before they asked is never called absent.
+TEST_F(TwoStores, AnswersBesideAdditions) {
+  open(Options{}.cache.key_filter_bytes);
+  commit(new_slots(2));
+  absent_key_filter(*with_).wait();
+  std::atomic<unsigned> committed = 2;
+  std::atomic<bool> stop = false;
+  std::jthread reader([&] {
+    while (!stop) {
+      const unsigned account = committed;
+      const auto filters = absent_key_filter(*with_).answers(Database::storage, with_->version());
+      ASSERT_NE(filters, nullptr);
+      for (unsigned i = 0; i < kRows; i += 37) {
+        const Bytes key = store::Block::slot_key(account, i);
+        ASSERT_FALSE(filters->surely_absent(memory::key_hash(ByteView(key).subspan(1))));
+      }
+    }
+  });
+  for (unsigned account = 3; account < 40; ++account) {
+    store::must(new_slots(account).commit(*with_));
+    committed = account;
+  }
+  stop = true;
 }
 
 TEST_F(TwoStores, AScanThatFailsEndsIt) {

@@ -195,6 +195,9 @@ class ReadOnlyStore {
   Status apply(std::span<const NamedChangeSet> change_sets);
   Result<Roots> working_roots() const;
   void discard() noexcept;
+  /// The same for blocks that build on one another: an empty overlay on this state. It cannot be
+  /// committed, and its memory is not bounded.
+  Result<Overlay> overlay() const;
 
   /// The reads of ReadView, with pending writes on top.
   Result<std::optional<Bytes>> get(ByteView external_key) const;
