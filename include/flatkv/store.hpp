@@ -69,7 +69,7 @@ struct StoreMetrics {
   /// Rows flushed since the oldest database that a view or a recent version reads: compaction
   /// keeps what they replaced, at most about as many bytes, until that view is gone.
   std::uint64_t superseded_bytes = 0;
-  std::uint64_t overlay_memory = 0;   ///< all overlays, and committed ones that others still keep
+  std::uint64_t overlay_memory = 0;  ///< all overlays, and committed ones that others still keep
   std::uint64_t cache_memory = 0;
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;

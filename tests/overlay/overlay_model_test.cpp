@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "flatkv/overlay.hpp"
 #include "support/store_fixture.hpp"
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "support/store_fixture.hpp"
 

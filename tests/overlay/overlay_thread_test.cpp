@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/bytes.hpp"
 #include "flatkv/overlay.hpp"
 #include "support/store_fixture.hpp"
 
@@ -139,7 +140,8 @@ TEST_F(OverlayThreads, OnAChainThatIsCommittedUnderThem) {
           ASSERT_TRUE(*value == Bytes(wanted.begin(), wanted.end())) << index;
         }
         const Address own = address(5000 + static_cast<std::uint64_t>(i));
-        ASSERT_OK(top.apply(Changes().storage(own, slot(written % 100), word(++written))));
+        ++written;
+        ASSERT_OK(top.apply(Changes().storage(own, slot(written % 100), word(written))));
         ASSERT_OK(top.working_roots());
         RowRange range;
         range.prefix = Bytes(own.begin(), own.end());
