@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/error.hpp"
 #include "clone.hpp"
 #include "next_version.hpp"
@@ -41,8 +43,7 @@ Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
                                                context.interrupts));
   FLATKV_ASSIGN(ReadOnlyStore store, open_clone(arguments.from, context, arguments.strict));
   context.console.note(fmt::format("on top of version {}; nothing is committed", store.version()));
-  FLATKV_ASSIGN(Overlay block, store.overlay());
-  std::uint64_t applied = 0;
+  std::optional<Overlay> block;
   std::uint64_t held = 0;
   while (true) {
     if (context.interrupts.requested()) {
@@ -54,20 +55,20 @@ Outcome<ExitCode> run(const WhatIfArguments& arguments, Context& context) {
       ++held;
       continue;
     }
-    if (line->version != block.version()) {
-      if (applied > 0 && !arguments.on) break;
-      if (applied == 0 || line->version != version_after(block.version())) {
-        const std::int64_t last = applied == 0 ? store.version() : block.version();
+    if (!block || line->version != block->version()) {
+      if (block && !arguments.on) break;
+      const std::int64_t last = block ? block->version() : store.version();
+      if (line->version != version_after(last)) {
         return trouble(ExitCode::refused,
                        fmt::format("{}: the next version is {}", place(*input, *line),
                                    next_version_text(last)));
       }
-      FLATKV_ASSIGN(block, block.child());
+      FLATKV_ASSIGN(Overlay next, block ? block->child() : store.overlay());
+      block = std::move(next);
     }
-    FLATKV_TRY(apply_line(block, *input, *line, context.out));
-    ++applied;
+    FLATKV_TRY(apply_line(*block, *input, *line, context.out));
   }
-  if (applied == 0 && held > 0) {
+  if (!block && held > 0) {
     return trouble(ExitCode::refused,
                    fmt::format("the file has no line of version {}, the next of the store",
                                next_version_text(store.version())));

@@ -81,7 +81,7 @@ class FileSystem {
   /// lstat; `not_found` if there is nothing.
   virtual Result<FileInfo> stat(const std::string& path) = 0;
 
-  /// `unsupported` for EXDEV: an overlay does not rename directories that a layer below it holds.
+  /// `unsupported` for EXDEV: overlayfs does not rename directories that a lower layer holds.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   /// Gives a file a second name; `unsupported` where that is impossible (EXDEV, EMLINK, EPERM).
   virtual Status link(const std::string& from, const std::string& to) = 0;

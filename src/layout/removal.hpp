@@ -7,7 +7,7 @@
 #include "fs/file_system.hpp"
 
 // A generation or snapshot is renamed before it is removed, so that what a crash leaves is seen to
-// be remains. A directory that cannot be renamed (on an overlay, one of a lower layer) is removed
+// be remains. A directory that cannot be renamed (one in a lower layer of overlayfs) is removed
 // under its own name; a file REMOVED in it says that it does not count.
 namespace flatkv::layout {
 

@@ -156,7 +156,7 @@ class WatchedFiles final : public fs::FileSystem {
   Result<bool> is_network(const std::string&) override { return network; }
 
   bool no_links = false;
-  bool no_directory_renames = false;  ///< as an overlay
+  bool no_directory_renames = false;  ///< as on overlayfs
   bool network = false;
 
   /// Whether every rename is followed by a sync of its directory before the next rename

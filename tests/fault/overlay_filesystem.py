@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A store in the lower layer of an overlay, as in a container image (S22): its directories cannot be renamed.
+"""A store in the lower layer of an overlay file system, as in a container image (S22): its directories cannot be renamed.
 Mounting needs root; is skipped, with a message, without it."""
 
 import contextlib
