@@ -38,10 +38,6 @@ std::string human_time(double seconds) {
 Progress::Progress(Console& console, std::string what)
     : console_(console), what_(std::move(what)) {}
 
-double Progress::seconds() const {
-  return std::chrono::duration<double>(Clock::now() - start_).count();
-}
-
 void Progress::update(std::string_view state, std::uint64_t rows, std::uint64_t done,
                       std::optional<std::uint64_t> total, std::string_view unit) {
   if (!console_.shows_progress()) return;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/stopwatch.hpp"
 #include "console.hpp"
 
 namespace flatkv::cli {
@@ -29,14 +30,14 @@ class Progress {
   /// without a total shows its name alone. Cheap: call it often.
   void update(std::string_view state, std::uint64_t rows, std::uint64_t done,
               std::optional<std::uint64_t> total, std::string_view unit = "rows");
-  double seconds() const;
+  double seconds() const { return watch_.seconds(); }
 
  private:
   using Clock = std::chrono::steady_clock;
   Console& console_;
   std::string what_;
-  Clock::time_point start_ = Clock::now();
-  Clock::time_point shown_ = start_;
+  const Stopwatch watch_;
+  Clock::time_point shown_ = Clock::now();
   std::string state_;  // as shown last: a new one is shown at once
 };
 

@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/stopwatch.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "hex.hpp"
 #include "lost_log.hpp"
@@ -58,11 +58,11 @@ std::string change_line(const LogBlock& block) {
 }
 
 /// The roots line, with payload bytes and read time added.
-std::string record_line(const LogRecord& record, std::chrono::nanoseconds took) {
+std::string record_line(const LogRecord& record, std::uint64_t nanoseconds) {
   std::string line = roots_line(record.version, record.roots);
   line.resize(line.size() - 2);
   line += fmt::format(",\"bytes\":{},\"read_us\":{:.1f}}}\n", record.payload_bytes,
-                      static_cast<double>(took.count()) / 1000);
+                      static_cast<double>(nanoseconds) / 1000);
   return line;
 }
 
@@ -123,9 +123,9 @@ Outcome<ExitCode> run(const LogOptions& options, Context& context) {
                                          fmt::format("after version {}", version),
                                          "--from goes on at a version"));
     }
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     FLATKV_ASSIGN(const auto block, reader.next());
-    const auto took = std::chrono::steady_clock::now() - start;
+    const std::uint64_t nanoseconds = watch.nanoseconds();
     if (!block) {
       if (!options.follow) break;
       FLATKV_TRY(wait_for_more(context));
@@ -134,7 +134,7 @@ Outcome<ExitCode> run(const LogOptions& options, Context& context) {
     if (block->record.version > last) break;
     version = block->record.version;
     FLATKV_TRY(context.out.write(options.changes ? change_line(*block)
-                                                 : record_line(block->record, took)));
+                                                 : record_line(block->record, nanoseconds)));
   }
   return ExitCode::done;
 }

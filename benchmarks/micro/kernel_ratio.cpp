@@ -3,7 +3,6 @@
 // speed for minutes at a time, so only ratios of neighbouring measurements mean something.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/stopwatch.hpp"
 #include "blake3/blake3.hpp"
 #include "blake3/kernel.hpp"
 #include "lthash/hashing_share.hpp"
@@ -39,10 +39,9 @@ struct Contender {
 };
 
 double nanoseconds(const std::function<void()>& run, int times) {
-  const auto start = std::chrono::steady_clock::now();
+  const flatkv::Stopwatch watch;
   for (int i = 0; i < times; ++i) run();
-  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-  return took.count() / times;
+  return static_cast<double>(watch.nanoseconds()) / times;
 }
 
 double tenth_percentile(std::vector<double> samples) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "base/stopwatch.hpp"
 #include "workloads/machine.hpp"
 #include "workloads/series.hpp"
 #include "workloads/subject.hpp"
@@ -46,7 +47,7 @@ class ForksRun {
 
   Status load() {
     Step step{.name = "load"};
-    const auto start = Clock::now();
+    const Stopwatch watch;
     Block block;
     std::uint64_t rows = 0;
     while (workload_->load(block)) {
@@ -56,7 +57,7 @@ class ForksRun {
       tell("loading rows", rows, workload_->rows());
     }
     FLATKV_TRY(store_->flush());
-    step.seconds = static_cast<double>(since(start)) * 1e-9;
+    step.seconds = watch.seconds();
     step.peak_memory = usage().peak_memory;
     steps_.push_back(std::move(step));
     return {};
@@ -92,7 +93,7 @@ class ForksRun {
     workload_->next(one);
     Block other;
     if (kind == kTwoSiblings) workload_->next(other);
-    const auto start = Clock::now();
+    const Stopwatch watch;
     if (kind == kByHandle) {
       const NamedChangeSet set{kEvmModule, one.writes};
       FLATKV_TRY(store().apply({&set, 1}));
@@ -104,7 +105,7 @@ class ForksRun {
       }
       FLATKV_TRY(store().commit(winner));
     }
-    if (measured) times_[kind].push_back(since(start));
+    if (measured) times_[kind].push_back(watch.nanoseconds());
     return {};
   }
   /// An overlay with the block's writes and its root.
@@ -172,13 +173,13 @@ class ForksRun {
       std::vector<ByteView> keys;
       for (const KVPair& pair : block.writes) keys.push_back(pair.key);
       FLATKV_TRY(top.get_many(keys));  // so that all are in the row cache
-      auto start = Clock::now();
+      Stopwatch watch;
       FLATKV_TRY(top.get_many(keys));
-      together += since(start);
-      start = Clock::now();
+      together += watch.nanoseconds();
+      watch = {};
       for (const ByteView key : keys) FLATKV_TRY(top.get(key));
-      single.push_back(since(start) / keys.size());
-      step.seconds += static_cast<double>(since(start)) * 1e-9;
+      single.push_back(watch.nanoseconds() / keys.size());
+      step.seconds += watch.seconds();
     }
     const Summary times = summarize(std::move(single));
     step.figures = {{"get_ns", times.p50},

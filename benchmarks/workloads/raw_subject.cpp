@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "base/stopwatch.hpp"
 #include "commit/core.hpp"
 #include "fs/file_system.hpp"
 #include "layout/generation.hpp"
@@ -154,50 +155,50 @@ Result<std::unique_ptr<RawSubject>> RawSubject::create(const std::string& path,
 Result<PhaseTimes> RawSubject::run(const Block& block) {
   Impl& raw = *impl_;
   PhaseTimes times{};
-  auto start = Clock::now();
+  Stopwatch watch;
   // The pending block of the last run is kept until now for the hash floor.
   raw.pending.begin(*raw.published.load());
-  times.of(Phase::publish) = since(start);
+  times.of(Phase::publish) = watch.nanoseconds();
 
-  start = Clock::now();
+  watch = {};
   {
     const auto state = raw.published.load();
     FLATKV_TRY(read::read_many({{*state}, &raw.pending, raw.reads}, block.reads));
   }
-  times.of(Phase::lookup) = since(start);
+  times.of(Phase::lookup) = watch.nanoseconds();
 
   const NamedChangeSet set{kEvmModule, block.writes};
   FLATKV_TRY(raw.pending.apply({&set, 1}));
   times.of(Phase::read) = raw.pending.read_nanoseconds;
 
-  start = Clock::now();
+  watch = {};
   if (raw.full()) {
     FLATKV_TRY(raw.flusher->wait_for_room());
     raw.freeze();
   }
-  times.of(Phase::wait) = since(start);
-  start = Clock::now();
+  times.of(Phase::wait) = watch.nanoseconds();
+  watch = {};
   const auto current = raw.published.load();
   raw.absent_key_filter.add(raw.pending.tables());
   commit::insert_rows(*current, raw.pending.tables(), current->version + 1, raw.stats);
-  times.of(Phase::buffer) = since(start);
-  start = Clock::now();
+  times.of(Phase::buffer) = watch.nanoseconds();
+  watch = {};
   raw.publish();
   raw.absent_key_filter.reached(raw.published.load());
-  times.of(Phase::publish) += since(start);
+  times.of(Phase::publish) += watch.nanoseconds();
   return times;
 }
 
 std::uint64_t RawSubject::hash_last() {
   impl_->keep_changes();
   PerDataDatabase<LtHash> sums;
-  const auto start = Clock::now();
+  const Stopwatch watch;
   for (const Database database : kDataDatabases) {
     for (const auto& change : impl_->changes[database])
       impl_->summation.add(sums[database], change);
   }
   impl_->summation.wait();
-  return since(start);
+  return watch.nanoseconds();
 }
 
 Status RawSubject::flush() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/stopwatch.hpp"
 #include "workloads/subject.hpp"
 
 namespace flatkv::bench {
@@ -26,18 +27,18 @@ class RocksdbSubject : public Subject {
 
   Result<PhaseTimes> run(const Block& block) override {
     PhaseTimes times{};
-    auto start = Clock::now();
+    Stopwatch watch;
     rocksdb::PinnableSlice value;
     for (const ByteView key : block.reads) {
       const rocksdb::Status read = db_->Get({}, db_->DefaultColumnFamily(), slice(key), &value);
       if (!read.IsNotFound()) FLATKV_TRY(check(read));
       value.Reset();
     }
-    times.of(Phase::lookup) = since(start);
-    start = Clock::now();
+    times.of(Phase::lookup) = watch.nanoseconds();
+    watch = {};
     FLATKV_TRY(read_old(block));
-    times.of(Phase::read) = since(start);
-    start = Clock::now();
+    times.of(Phase::read) = watch.nanoseconds();
+    watch = {};
     rocksdb::WriteBatch batch;
     for (const KVPair& pair : block.writes) {
       FLATKV_TRY(check(pair.remove ? batch.Delete(slice(pair.key))
@@ -46,7 +47,7 @@ class RocksdbSubject : public Subject {
     rocksdb::WriteOptions write;
     write.disableWAL = true;
     FLATKV_TRY(check(db_->Write(write, &batch)));
-    times.of(Phase::buffer) = since(start);
+    times.of(Phase::buffer) = watch.nanoseconds();
     return times;
   }
 

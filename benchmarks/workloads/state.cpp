@@ -7,6 +7,7 @@
 
 #include "base/internals.hpp"
 #include "base/machine.hpp"
+#include "base/stopwatch.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/transfer.hpp"
 #include "layout/generation.hpp"
@@ -24,7 +25,6 @@ constexpr double kLongestSnapshot = 300;  // seconds
 /// Streams of the steps' blocks, so that none repeats those of another.
 enum : std::uint64_t { kLogStream = 1, kSnapshotStream, kOneStream, kSameStream, kKillStream };
 
-double seconds_of(Clock::time_point start) { return static_cast<double>(since(start)) * 1e-9; }
 double per_second(std::uint64_t count, double seconds) {
   return static_cast<double>(count) / std::max(seconds, 1e-9);
 }
@@ -101,9 +101,9 @@ class StateRun {
       rows += block.writes.size();
       if (options_.progress) options_.progress("load", rows, workload->rows());
     }
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_TRY(subject->close());
-    const double close = seconds_of(start);
+    const double close = watch.seconds();
     const auto all = static_cast<double>(rows);
     return Step{
         .seconds = spent + close,
@@ -125,16 +125,16 @@ class StateRun {
   }
 
   Result<Step> open_clean() {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_ASSIGN(CommitStore store, CommitStore::open(store_, plain()));
-    const double open = seconds_of(start);
+    const double open = watch.seconds();
     if (!store.open_report().clean) {
       return fail(ErrorCode::io, "a store that was closed did not open as clean").path(store_);
     }
-    const auto closing = Clock::now();
+    const Stopwatch closing;
     FLATKV_TRY(store.close());
     return Step{.seconds = open,
-                .figures = {{"open_ms", open * 1e3}, {"close_ms", seconds_of(closing) * 1e3}}};
+                .figures = {{"open_ms", open * 1e3}, {"close_ms", closing.seconds() * 1e3}}};
   }
 
   /// Commits first without, then beside an automatic snapshot.
@@ -150,16 +150,16 @@ class StateRun {
     FLATKV_ASSIGN(const Series alone, commit(*subject, *workload, before - 1));
     const std::string there = layout::snapshot_path(
         Internals::impl(subject->store()).core().setup().lifetime->generation(), due);
-    const auto start = Clock::now();
+    const Stopwatch watch;
     Series beside;
     while (::access(there.c_str(), F_OK) != 0) {
-      if (seconds_of(start) > kLongestSnapshot) {
+      if (watch.seconds() > kLongestSnapshot) {
         return fail(ErrorCode::io, "the automatic snapshot never came").path(there);
       }
       FLATKV_ASSIGN(const Series one, commit(*subject, *workload, 1));
       beside.add(one.entries().front().times);
     }
-    const double took = seconds_of(start);
+    const double took = watch.seconds();
     FLATKV_TRY(subject->close());
     const Summary without = alone.block();
     const Summary with = beside.block();
@@ -186,21 +186,21 @@ class StateRun {
     FLATKV_ASSIGN(auto subject, StoreSubject::open(store_, plain()));
     const auto workload = blocks(kOneStream);
     FLATKV_TRY(commit(*subject, *workload, 1));
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_TRY(subject->store().snapshot());
-    const double took = seconds_of(start);
+    const double took = watch.seconds();
     FLATKV_TRY(subject->close());
     return Step{.seconds = took, .figures = {{"snapshot_ms", took * 1e3}}};
   }
 
   Result<Step> export_it() {
-    const auto opening = Clock::now();
+    const Stopwatch opening;
     FLATKV_ASSIGN(const ReadOnlyStore store, ReadOnlyStore::open(store_));
-    const double open = seconds_of(opening);
+    const double open = opening.seconds();
     const ReadView view = store.view();
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_TRY(export_to_file(view, stream_, transfer("export")));
-    const double took = seconds_of(start);
+    const double took = watch.seconds();
     const std::uint64_t rows = view.stats(Database::storage).rows;
     return Step{.seconds = took,
                 .figures = {{"rows", static_cast<double>(rows)},
@@ -209,16 +209,16 @@ class StateRun {
   }
 
   Result<Step> check() {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_ASSIGN(const StreamSummary found, check_file(stream_, {}, transfer("check")));
-    return moved(found, seconds_of(start));
+    return moved(found, watch.seconds());
   }
 
   Result<Step> import_it() {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_ASSIGN(const StreamSummary found,
                   import_file(stream_, copy_, {}, {}, transfer("import")));
-    return moved(found, seconds_of(start));
+    return moved(found, watch.seconds());
   }
   static Step moved(const StreamSummary& found, double took) {
     return {.seconds = took,
@@ -231,9 +231,9 @@ class StateRun {
     FLATKV_ASSIGN(const ReadOnlyStore store, ReadOnlyStore::open(copy_));
     VerifyOptions options;
     options.progress = transfer("verify").progress;
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_ASSIGN(const VerifyReport report, store.verify(options));
-    const double took = seconds_of(start);
+    const double took = watch.seconds();
     if (!report.good()) return fail(ErrorCode::corruption, "the import does not verify");
     std::uint64_t rows = 0;
     for (const DatabaseVerdict& verdict : report.databases) rows += verdict.found_stats.rows;
@@ -257,10 +257,10 @@ class StateRun {
     lthash::Summation summation;
     std::vector<std::uint64_t> times;
     for (int i = 0; i < 50; ++i) {
-      const auto start = Clock::now();
+      const Stopwatch watch;
       for (const auto& row : rows) summation.add(sum, row);
       summation.wait();
-      times.push_back(since(start));
+      times.push_back(watch.nanoseconds());
     }
     return static_cast<double>(rows.size()) / (summarize(times).p50 * 1e-9);
   }
@@ -270,7 +270,7 @@ class StateRun {
     FLATKV_ASSIGN(auto mine, StoreSubject::open(store_, plain()));
     FLATKV_ASSIGN(auto theirs, StoreSubject::open(copy_, plain()));
     const auto workload = blocks(kSameStream);
-    const auto start = Clock::now();
+    const Stopwatch watch;
     Block block;
     for (std::uint64_t i = 0; i < kSameBlocks; ++i) {
       workload->next(block);
@@ -280,7 +280,7 @@ class StateRun {
         return fail(ErrorCode::corruption, "the imported store came to other roots").path(copy_);
       }
     }
-    const double took = seconds_of(start);
+    const double took = watch.seconds();
     FLATKV_TRY(mine->close());
     FLATKV_TRY(theirs->close());
     return Step{.seconds = took, .figures = {{"blocks", static_cast<double>(kSameBlocks)}}};
@@ -297,9 +297,9 @@ class StateRun {
   }
 
   Result<Step> catch_up() {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     FLATKV_ASSIGN(CommitStore store, CommitStore::open(store_, large_lag()));
-    const double took = seconds_of(start);
+    const double took = watch.seconds();
     const auto replayed = static_cast<std::uint64_t>(store.open_report().replayed_blocks);
     if (replayed != options_.catch_up_blocks) {
       return fail(ErrorCode::io,

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "base/internals.hpp"
+#include "base/stopwatch.hpp"
 #include "store/commit_store.hpp"
 #include "workloads/subject.hpp"
 
@@ -18,13 +19,13 @@ Result<std::unique_ptr<StoreSubject>> StoreSubject::open(const std::string& path
 
 Result<PhaseTimes> StoreSubject::run(const Block& block) {
   PhaseTimes times{};
-  const auto start = Clock::now();
+  const Stopwatch watch;
   FLATKV_TRY(store_.get_many(block.reads));
-  times.of(Phase::lookup) = since(start);
+  times.of(Phase::lookup) = watch.nanoseconds();
   const NamedChangeSet set{kEvmModule, block.writes};
   FLATKV_TRY(store_.apply({&set, 1}));
   FLATKV_TRY(store_.commit(store_.version() + 1));
-  const std::uint64_t whole = since(start);
+  const std::uint64_t whole = watch.nanoseconds();
   const CommitTimings own = store_.last_timings();
   times.of(Phase::route) = own.route;
   times.of(Phase::read) = own.read;

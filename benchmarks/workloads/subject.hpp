@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,13 +13,6 @@
 #include "workloads/workload.hpp"
 
 namespace flatkv::bench {
-
-using Clock = std::chrono::steady_clock;
-
-inline std::uint64_t since(Clock::time_point start) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
-}
 
 /// Where a block's time goes; `lookup`: the workload's own reads; `other`: the rest.
 enum class Phase : std::uint8_t {

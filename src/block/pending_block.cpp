@@ -2,13 +2,13 @@
 #include "block/pending_block.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <new>
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "base/reuse.hpp"
+#include "base/stopwatch.hpp"
 #include "base/version_arithmetic.hpp"
 #include "codec/strict.hpp"
 #include "layout/manifest.hpp"
@@ -17,22 +17,6 @@
 
 namespace flatkv::block {
 namespace {
-
-class Stopwatch {
- public:
-  explicit Stopwatch(std::uint64_t& total) : total_(total), start_(Clock::now()) {}
-  ~Stopwatch() {
-    total_ += static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count());
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  using Clock = std::chrono::steady_clock;
-  std::uint64_t& total_;
-  Clock::time_point start_;
-};
 
 /// From this many writes on, hashing on the pool pays off.
 constexpr std::size_t kEarlyFrom = 128;
@@ -86,7 +70,7 @@ Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
   std::uint64_t ignored = 0;
   Bytes chunk;
   {
-    const Stopwatch watch(route_nanoseconds);
+    const TimedScope watch(route_nanoseconds);
     for (std::size_t i = 0; i < change_sets.size(); ++i) {
       const NamedChangeSet& set = change_sets[i];
       if (set.name.empty()) {
@@ -168,7 +152,7 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
       state_ = base.state;
     }
     {
-      const Stopwatch watch(route_nanoseconds);
+      const TimedScope watch(route_nanoseconds);
       for (Write& write : writes) {
         const auto table = static_cast<std::size_t>(write.database);
         write.row = tables_[table].intern(write.key, memory::key_hash(write.key));
@@ -181,7 +165,7 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
       abandon(known);
       return read;
     }
-    const Stopwatch watch(route_nanoseconds);
+    const TimedScope watch(route_nanoseconds);
     for (const Write& write : writes) {
       if (write.database == Database::account) {
         write_account(write);
@@ -202,7 +186,7 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
 /// only after all of them were read, and the pool hashes the other rows meanwhile.
 Status PendingBlock::read_old_values(const Base& base, const std::array<std::size_t, 4>& known,
                                      bool hash) {
-  const Stopwatch watch(read_nanoseconds);
+  const TimedScope watch(read_nanoseconds);
   const Ground ground{*base.state, base.ancestors.get(), base.first};
   // Other blocks beside this one may read the same rows.
   const bool alone = old_values_ == OldValues::pinned;
@@ -359,7 +343,7 @@ const PerDataDatabase<LtHash>& PendingBlock::hashes() {
 
 const Roots& PendingBlock::roots() {
   if (std::ranges::all_of(dirty_, [](const auto& rows) { return rows.empty(); })) return roots_;
-  const Stopwatch watch(hash_nanoseconds);
+  const TimedScope watch(hash_nanoseconds);
   if (old_values_ == OldValues::pinned) prepare_scrub();
   hashing_now_ = true;
   for (std::size_t i = 0; i < 4; ++i) {

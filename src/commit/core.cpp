@@ -2,12 +2,12 @@
 #include "commit/core.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "base/fork.hpp"
 #include "base/machine.hpp"
+#include "base/stopwatch.hpp"
 #include "base/version_arithmetic.hpp"
 #include "blake3/blake3.hpp"
 #include "codec/change_log_entry.hpp"
@@ -19,14 +19,7 @@
 namespace flatkv::commit {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::uint64_t kMostPages = 1ULL << 40;
-
-std::uint64_t since(Clock::time_point start) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
-}
 
 /// Of the recent versions, all but the current one.
 std::uint64_t older_versions(const Options& options) {
@@ -193,7 +186,7 @@ Result<Roots> Core::commit(std::int64_t version) {
 Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t version,
                                  block::OverlayBlock* overlay) {
   timings_ = {};
-  const auto wait_start = Clock::now();
+  const Stopwatch wait_watch;
   // Wait for buffer space before logging: if a flush fails while we wait, nothing of this block may
   // be on disk (docs/hazards.md#half-a-commit).
   FLATKV_TRY(make_room());
@@ -201,7 +194,7 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
     setup_.fault->set(there.error());
     return std::unexpected(std::move(there).error());
   }
-  timings_.wait = since(wait_start);
+  timings_.wait = wait_watch.nanoseconds();
 
   const Roots roots = block.roots();
   if (overlay != nullptr) block.prepare_scrub();
@@ -209,25 +202,25 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
   timings_.read = block.read_nanoseconds;
   timings_.hash = block.hash_nanoseconds;
 
-  const auto log_start = Clock::now();
+  const Stopwatch log_watch;
   Digest chain;
   if (Status logged = write_record(block, version, roots, chain); !logged) {
     // The record may or may not be on disk; only recovery can tell.
     setup_.fault->set(logged.error());
     return std::unexpected(std::move(logged).error());
   }
-  timings_.log = since(log_start);
+  timings_.log = log_watch.nanoseconds();
 
-  const auto buffer_start = Clock::now();
+  const Stopwatch buffer_watch;
   // Load the state only now: make_room() may have frozen the active buffers.
   const auto ready = published_.load();
   PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases) stats[database] = ready->databases[database].stats;
   absent_key_filter_.add(block.tables());
   insert_rows(*ready, block.tables(), version, stats);
-  timings_.buffer = since(buffer_start);
+  timings_.buffer = buffer_watch.nanoseconds();
 
-  const auto publish_start = Clock::now();
+  const Stopwatch publish_watch;
   // Whoever reads through this block above the state without it is right until the state with it
   // is published, and finds it there from then on.
   if (overlay != nullptr) overlay->set_place({version, chain});
@@ -239,7 +232,7 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
   if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
   // Freeze now if that need not wait; otherwise the next commit waits.
   if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());
-  timings_.publish = since(publish_start);
+  timings_.publish = publish_watch.nanoseconds();
   {
     const std::lock_guard lock(timings_mutex_);
     last_timings_ = timings_;

@@ -19,13 +19,6 @@
 namespace flatkv::commit {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-std::uint64_t since(Clock::time_point start) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
-}
-
 constexpr std::size_t kAhead = 16;
 
 /// Lowers this thread's priority: a block being committed on the same cores is more urgent. When a
@@ -100,9 +93,9 @@ void Flusher::run() {
     queue_.pop_front();
     busy_ = true;
     lock.unlock();
-    const auto start = Clock::now();
+    const Stopwatch watch;
     run_batch(batch);
-    nanoseconds_ += since(start);
+    nanoseconds_ += watch.nanoseconds();
     ++flushes_;
     batch = {};  // release the buffers before anyone is told that there is room
     lock.lock();
@@ -148,11 +141,11 @@ Status Flusher::ingest(Database database, const std::string& table) {
   return setup_.lifetime->database(database)->ingest({table});
 }
 
-void Flusher::count(Database database, std::uint64_t bytes, Clock::time_point start) noexcept {
+void Flusher::count(Database database, std::uint64_t bytes, const Stopwatch& watch) noexcept {
   Counters& own = counters_[database];
   ++own.tables;
   own.bytes += bytes;
-  own.nanoseconds += since(start);
+  own.nanoseconds += watch.nanoseconds();
 }
 
 FlushMetrics Flusher::flushed(Database database) const {
@@ -195,7 +188,7 @@ std::uint64_t bytes_of(const memtable::Memtable& rows) {
 
 Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
   const lthash::CoreTaken taken(*setup_.hashing);
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const auto& db = setup_.lifetime->database(database);
   const std::string path =
       layout::flush_table_path(setup_.lifetime->generation(), database, version);
@@ -217,13 +210,13 @@ Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Databa
     own.snapshot = std::move(snapshot);
   });
   part.rows.reset();  // release it now: the other databases may take long
-  count(database, written, start);
+  count(database, written, watch);
   FLATKV_FAILPOINT("flush.published");
   return {};
 }
 
 Status Flusher::flush_metadata(const FrozenBatch& batch) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const auto& db = setup_.lifetime->database(Database::metadata);
   const std::string path =
       layout::flush_table_path(setup_.lifetime->generation(), Database::metadata, batch.version);
@@ -234,7 +227,7 @@ Status Flusher::flush_metadata(const FrozenBatch& batch) {
   FLATKV_ASSIGN(const std::uint64_t written, table.finish());
   FLATKV_FAILPOINT("flush.metadata_written");
   FLATKV_TRY(ingest(Database::metadata, path));
-  count(Database::metadata, written, start);
+  count(Database::metadata, written, watch);
   FLATKV_FAILPOINT("flush.done");
   return {};
 }

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "base/log.hpp"
+#include "base/stopwatch.hpp"
 #include "changelog/writer.hpp"
 #include "flatkv/store.hpp"
 #include "lthash/hashing_share.hpp"
@@ -93,8 +93,7 @@ class Flusher {
   Status flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database);
   Status flush_metadata(const FrozenBatch& batch);
   Status ingest(Database database, const std::string& table);
-  void count(Database database, std::uint64_t bytes,
-             std::chrono::steady_clock::time_point start) noexcept;
+  void count(Database database, std::uint64_t bytes, const Stopwatch& watch) noexcept;
   void wait_for_compaction();
 
   Setup setup_;

@@ -124,7 +124,7 @@ Result<std::uint64_t> Scrubber::try_step(std::uint64_t max_rows) {
   const std::uint64_t rows = slice ? slice->read.sum.stats.rows : 0;
   {
     const std::lock_guard lock(status_mutex_);
-    if (!first_step_) first_step_ = Clock::now();
+    if (!since_first_step_) since_first_step_.emplace();
     status_.rows += rows;
   }
   const bool last = slice && !slice->read.next;
@@ -324,9 +324,9 @@ ScrubStatus Scrubber::status() const {
   if (total != 0) {
     status.fraction = std::min(1.0, static_cast<double>(behind) / static_cast<double>(total));
   }
-  if (first_step_) {
-    const std::chrono::duration<double> seconds = Clock::now() - *first_step_;
-    status.rows_per_second = static_cast<double>(status.rows) / std::max(1e-3, seconds.count());
+  if (since_first_step_) {
+    status.rows_per_second =
+        static_cast<double>(status.rows) / std::max(1e-3, since_first_step_->seconds());
   }
   return status;
 }

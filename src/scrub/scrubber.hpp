@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/log.hpp"
+#include "base/stopwatch.hpp"
 #include "block/scrub_part.hpp"
 #include "flatkv/scrub.hpp"
 #include "layout/scrub_mark.hpp"
@@ -99,7 +100,7 @@ class Scrubber {
   mutable std::mutex status_mutex_;
   /// `status` fills in progress.rows, progress.version, fraction and rows_per_second.
   ScrubStatus status_;
-  std::optional<Clock::time_point> first_step_;
+  std::optional<Stopwatch> since_first_step_;
 
   std::stop_source stop_;
   std::mutex wait_mutex_;
