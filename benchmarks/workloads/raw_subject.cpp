@@ -82,7 +82,7 @@ struct RawSubject::Impl {
   void keep_changes() {
     for (const Database database : kDataDatabases) {
       changes[database].clear();
-      for (const block::BlockRow& row : pending.tables()[static_cast<std::size_t>(database)].rows) {
+      for (const block::BlockRow& row : pending.tables()[database].rows) {
         changes[database].push_back({row.key, row.old_value, row.value});
       }
     }

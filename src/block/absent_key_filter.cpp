@@ -40,14 +40,14 @@ AbsentKeyFilter::~AbsentKeyFilter() { stop(); }
 
 std::shared_ptr<const AbsentKeyFilter::Filters> AbsentKeyFilter::answers(
     Database database, std::int64_t version) const {
-  const Keys& keys = of(database);
+  const Keys& keys = keys_[database];
   const std::lock_guard lock(keys.mutex);
   if (!keys.ready || keys.filters->from_ > version) return nullptr;
   return keys.filters;
 }
 
 void AbsentKeyFilter::asked_in_vain(Database database, std::uint64_t count) noexcept {
-  of(database).in_vain += count;
+  keys_[database].in_vain += count;
 }
 
 std::shared_ptr<memory::BloomFilter> AbsentKeyFilter::append(Keys& keys, std::uint64_t count) {
@@ -82,9 +82,9 @@ void AbsentKeyFilter::end(Keys& keys) {
   keys.filters.reset();
 }
 
-void AbsentKeyFilter::add(const std::array<BlockRows, 4>& tables) {
-  for (std::size_t i = 0; i < 4; ++i) {
-    Keys& keys = keys_[i];
+void AbsentKeyFilter::add(const PerDataDatabase<BlockRows>& tables) {
+  for (const Database database : kDataDatabases) {
+    Keys& keys = keys_[database];
     if (keys.phase != Phase::collecting) continue;
     if (keys.failed) {
       end(keys);
@@ -92,7 +92,7 @@ void AbsentKeyFilter::add(const std::array<BlockRows, 4>& tables) {
     }
     // Only this thread replaces the list, so it reads it without the lock.
     memory::BloomFilter* last = keys.filters->all_.back().get();
-    for (const BlockRow& row : tables[i].rows) {
+    for (const BlockRow& row : tables[database].rows) {
       if (row.had_old || !row.has_value) continue;
       if (keys.room == 0) {
         const std::uint64_t more = std::max(kFirstKeys, keys.keys);
@@ -108,10 +108,9 @@ void AbsentKeyFilter::add(const std::array<BlockRows, 4>& tables) {
 }
 
 void AbsentKeyFilter::reached(const std::shared_ptr<const state::State>& state) {
-  for (std::size_t i = 0; i < 4; ++i) {
-    const Keys& keys = keys_[i];
+  for (const Database database : kDataDatabases) {
+    const Keys& keys = keys_[database];
     if (keys.phase != Phase::idle) continue;
-    const auto database = static_cast<Database>(i);
     const std::uint64_t rows = state->of(database).stats.rows;
     const bool due = holds_nothing(state->of(database)) ||
                      keys.in_vain >= std::max(kFewestMisses, rows / kRowsPerMiss);
@@ -120,7 +119,7 @@ void AbsentKeyFilter::reached(const std::shared_ptr<const state::State>& state) 
 }
 
 void AbsentKeyFilter::begin(Database database, const std::shared_ptr<const state::State>& state) {
-  Keys& keys = of(database);
+  Keys& keys = keys_[database];
   keys.phase = Phase::collecting;
   keys.keys = state->of(database).stats.rows;
   keys.from = state->version;
@@ -163,7 +162,7 @@ void AbsentKeyFilter::run() {
       queue_.pop_front();
       busy_ = true;
       lock.unlock();
-      Keys& keys = of(scan.database);
+      Keys& keys = keys_[scan.database];
       if (const Status done = this->scan(scan)) {
         const std::lock_guard ready(keys.mutex);
         keys.ready = keys.filters != nullptr;  // it may have ended meanwhile

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -73,7 +72,7 @@ class AbsentKeyFilter {
   // The writer's thread only:
 
   /// Takes the rows of a block. Call it before the block's state is published.
-  void add(const std::array<BlockRows, 4>& tables);
+  void add(const PerDataDatabase<BlockRows>& tables);
   /// Starts the filters that are due. `state` must be the published one, and every block up to it
   /// must have been given to `add`.
   void reached(const std::shared_ptr<const state::State>& state);
@@ -112,10 +111,6 @@ class AbsentKeyFilter {
     std::shared_ptr<const rocks::PinnedDatabase> snapshot;
   };
 
-  Keys& of(Database database) noexcept { return keys_[static_cast<std::size_t>(database)]; }
-  const Keys& of(Database database) const noexcept {
-    return keys_[static_cast<std::size_t>(database)];
-  }
   void begin(Database database, const std::shared_ptr<const state::State>& state);
   /// Appends a filter for `count` keys. Null if it would exceed the limit or memory is short; then
   /// the database's filter ends.
@@ -127,7 +122,7 @@ class AbsentKeyFilter {
 
   const std::uint64_t most_bytes_;
   const Logger& logger_;
-  std::array<Keys, 4> keys_;
+  PerDataDatabase<Keys> keys_;
   std::atomic<std::uint64_t> memory_ = 0;
   std::atomic<std::uint64_t> answered_ = 0;
 

@@ -25,14 +25,14 @@ std::uint64_t places_of(Database database, std::uint64_t hash) noexcept {
 }  // namespace
 
 AncestorIndex::AncestorIndex(const AncestorIndex* before, std::int64_t version,
-                             const std::array<BlockRows, 4>& rows, std::uint64_t mean_rows)
+                             const PerDataDatabase<BlockRows>& rows, std::uint64_t mean_rows)
     : words_(std::bit_ceil(std::clamp(mean_rows * kWordsPerRow, kFewestWords, kMostWords))),
       last_(static_cast<unsigned>(static_cast<std::uint64_t>(version) % kBlocks)) {
   const std::uint64_t own = std::uint64_t{1} << last_;
   if (before != nullptr) take_over(*before, own);
   const std::uint64_t mask = words_.size() - 1;
   for (const Database database : kDataDatabases) {
-    for (const BlockRow& row : rows[static_cast<std::size_t>(database)].rows) {
+    for (const BlockRow& row : rows[database].rows) {
       const std::uint64_t places = places_of(database, row.hash);
       words_[places & mask] |= own;
       words_[(places >> kPlaceBits) & mask] |= own;

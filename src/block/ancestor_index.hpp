@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -21,7 +20,7 @@ class AncestorIndex {
   /// the block below; null if that is committed. `mean_rows`: of the blocks of the chain, which
   /// decides the size.
   AncestorIndex(const AncestorIndex* before, std::int64_t version,
-                const std::array<BlockRows, 4>& rows, std::uint64_t mean_rows);
+                const PerDataDatabase<BlockRows>& rows, std::uint64_t mean_rows);
 
   /// The highest bit stands for the last block, the one below it for the block before, and so on.
   /// Bits of committed blocks mean nothing.

@@ -43,9 +43,7 @@ memtable::Lookup Ancestors::find(Database database, ByteView key, std::uint64_t 
     while (left != 0) {
       const auto back = static_cast<std::size_t>(std::countl_zero(left));
       if (back >= end - begin) break;
-      const BlockRow* row =
-          blocks_[end - 1 - back]->block().tables()[static_cast<std::size_t>(database)].find(key,
-                                                                                             hash);
+      const BlockRow* row = blocks_[end - 1 - back]->block().tables()[database].find(key, hash);
       if (row != nullptr) {
         return {row->has_value ? memtable::Presence::present : memtable::Presence::absent,
                 row->value};

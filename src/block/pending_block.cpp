@@ -26,11 +26,6 @@ constexpr std::size_t kEarlyFrom = 128;
 constexpr std::size_t kMostOldBytes = std::size_t{64} << 20;
 constexpr std::size_t kWindowBytes = std::size_t{16} << 20;
 
-/// Index in `unsettled_`, after the four databases, of the sum for rows behind the front of a
-/// scrub.
-constexpr std::size_t kBehind = 4;
-constexpr std::size_t kAccountTable = static_cast<std::size_t>(Database::account);
-
 }  // namespace
 
 void PendingBlock::begin(const state::State& state) {
@@ -142,8 +137,8 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
   // A scrub needs the rows behind its front summed separately, and which these are is known only
   // when they are hashed.
   const bool early = hashing_ == Hashing::early && scrub_ == nullptr && writes.size() >= kEarlyFrom;
-  std::array<std::size_t, 4> known{};
-  for (std::size_t i = 0; i < 4; ++i) known[i] = tables_[i].rows.size();
+  PerDataDatabase<std::size_t> known;
+  for (const Database database : kDataDatabases) known[database] = tables_[database].rows.size();
   chunks_.push_back(std::move(chunk));  // moves the vector: the bytes stay where they are
   try {
     const Base base = state_ ? Base{state_} : base_();
@@ -154,11 +149,12 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
     {
       const TimedScope watch(route_nanoseconds);
       for (Write& write : writes) {
-        const auto table = static_cast<std::size_t>(write.database);
-        write.row = tables_[table].intern(write.key, memory::key_hash(write.key));
+        write.row = tables_[write.database].intern(write.key, memory::key_hash(write.key));
         // Lets a new row be hashed as soon as its old value is known. Rows of earlier calls wait,
         // since reading may still fail.
-        if (write.database != Database::account && write.row >= known[table]) set_row(write);
+        if (write.database != Database::account && write.row >= known[write.database]) {
+          set_row(write);
+        }
       }
     }
     if (Status read = read_old_values(base, known, early); !read) {
@@ -172,7 +168,7 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
       } else {
         set_row(write);
       }
-      mark_dirty(static_cast<std::size_t>(write.database), write.row);
+      mark_dirty(write.database, write.row);
     }
     if (scrub_ != nullptr) settle_let_go(known);
     return {};
@@ -184,7 +180,7 @@ Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
 
 /// Reads the old values of the rows from `known` on. Accounts come last: their new values are known
 /// only after all of them were read, and the pool hashes the other rows meanwhile.
-Status PendingBlock::read_old_values(const Base& base, const std::array<std::size_t, 4>& known,
+Status PendingBlock::read_old_values(const Base& base, const PerDataDatabase<std::size_t>& known,
                                      bool hash) {
   const TimedScope watch(read_nanoseconds);
   const Ground ground{*base.state, base.ancestors.get(), base.first};
@@ -194,8 +190,7 @@ Status PendingBlock::read_old_values(const Base& base, const std::array<std::siz
   const Values values = alone ? Values::in_place : Values::copied;
   for (const Database database :
        {Database::storage, Database::code, Database::legacy, Database::account}) {
-    const auto table = static_cast<std::size_t>(database);
-    const auto fresh = std::span(tables_[table].rows).subspan(known[table]);
+    const auto fresh = std::span(tables_[database].rows).subspan(known[database]);
     if (fresh.empty()) continue;
     const bool is_account = database == Database::account;
     memory::Arena* into = arena_.memory() > kMostOldBytes && !is_account ? &window_ : &arena_;
@@ -203,12 +198,12 @@ Status PendingBlock::read_old_values(const Base& base, const std::array<std::siz
       row.mixed = row.old_value;
       if (hash_it) {
         hashing_now_ = true;
-        summation_.add(unsettled_[table], {row.key, row.old_value, row.value});
+        summation_.add(unsettled_[database], {row.key, row.old_value, row.value});
         row.mixed = row.value;
       }
       if (is_account) return;  // small, and the new value builds on the old one
       if (into == &window_) [[unlikely]] {
-        if (copied && !row.old_value.empty()) let_go(table, row, hash_it);
+        if (copied && !row.old_value.empty()) let_go(database, row, hash_it);
       } else if (arena_.memory() > kMostOldBytes) {
         into = &window_;
       }
@@ -230,18 +225,18 @@ Status PendingBlock::read_old_values(const Base& base, const std::array<std::siz
 
 /// Keeps what must outlive the window of a row whose old value is in it. `hashed`: the pool already
 /// has the row. Beside a scrub the element is kept, since the front may still pass the row.
-void PendingBlock::let_go(std::size_t table, BlockRow& row, bool hashed) {
+void PendingBlock::let_go(Database database, BlockRow& row, bool hashed) {
   hashing_now_ = true;
   if (scrub_ == nullptr) {
     if (!hashed) {
-      summation_.add(unsettled_[table], {row.key, row.old_value, {}});
+      summation_.add(unsettled_[database], {row.key, row.old_value, {}});
       row.mixed = {};
     }
     row.let_go = static_cast<std::uint32_t>(row.old_value.size());
     row.old_value = {};
   } else if (row.old_value.size() > sizeof(LtHash)) {
     auto* to = arena_.allocate(sizeof(LtHash), alignof(LtHash));
-    unsettled_[table] -= *new (to) LtHash(lthash::element(row.key, row.old_value));
+    unsettled_[database] -= *new (to) LtHash(lthash::element(row.key, row.old_value));
     row.let_go = static_cast<std::uint32_t>(row.old_value.size());
     row.old_value = {to, sizeof(LtHash)};
     row.mixed = {};
@@ -255,24 +250,24 @@ void PendingBlock::let_go(std::size_t table, BlockRow& row, bool hashed) {
 
 /// After a successful apply: takes the old values that were released behind the front of a scrub
 /// out of the scrub's sum, too.
-void PendingBlock::settle_let_go(const std::array<std::size_t, 4>& known) {
+void PendingBlock::settle_let_go(const PerDataDatabase<std::size_t>& known) {
   settle();
-  for (std::size_t i = 0; i < 4; ++i) {
-    if (!fold_.concerns(i)) continue;
-    for (const BlockRow& row : std::span(tables_[i].rows).subspan(known[i])) {
-      if (row.let_go != 0) fold_.let_go(i, row);
+  for (const Database database : kDataDatabases) {
+    if (!fold_.concerns(database)) continue;
+    for (const BlockRow& row : std::span(tables_[database].rows).subspan(known[database])) {
+      if (row.let_go != 0) fold_.let_go(database, row);
     }
   }
 }
 
 /// Drops the rows from `known` on and the chunk they came in.
-void PendingBlock::abandon(const std::array<std::size_t, 4>& known) noexcept {
+void PendingBlock::abandon(const PerDataDatabase<std::size_t>& known) noexcept {
   drop_unsettled();
-  for (std::size_t i = 0; i < 4; ++i) {
-    tables_[i].truncate(known[i]);
-    std::erase_if(dirty_[i], [&](std::uint32_t row) { return row >= known[i]; });
+  for (const Database database : kDataDatabases) {
+    tables_[database].truncate(known[database]);
+    std::erase_if(dirty_[database], [&](std::uint32_t row) { return row >= known[database]; });
   }
-  accounts_.resize(known[kAccountTable]);
+  accounts_.resize(known[Database::account]);
   chunks_.pop_back();
   if (chunks_.empty()) state_.reset();
 }
@@ -282,6 +277,7 @@ void PendingBlock::drop_unsettled() noexcept {
   summation_.drain();
   window_.clear();
   unsettled_ = {};
+  unsettled_behind_ = {};
   hashing_now_ = false;
 }
 
@@ -290,12 +286,13 @@ void PendingBlock::settle() {
   if (!hashing_now_) return;
   summation_.wait();
   window_.clear();
-  for (std::size_t i = 0; i < 4; ++i) working_.values[i] += unsettled_[i];
+  for (const Database database : kDataDatabases) working_[database] += unsettled_[database];
   if (fold_.active()) {
-    working_[fold_.database()] += unsettled_[kBehind];
-    fold_.add(unsettled_[kBehind]);
+    working_[fold_.database()] += unsettled_behind_;
+    fold_.add(unsettled_behind_);
   }
   unsettled_ = {};
+  unsettled_behind_ = {};
   hashing_now_ = false;
 }
 
@@ -314,22 +311,22 @@ void PendingBlock::write_account(const Write& write) {
       if (!write.remove) std::ranges::copy(write.value, account.balance.begin());
       break;
   }
-  BlockRow& row = tables_[kAccountTable].rows[write.row];
+  BlockRow& row = tables_[Database::account].rows[write.row];
   row.has_value = account_rows_ == AccountRows::keep || !codec::is_empty(account);
   row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};
 }
 
 void PendingBlock::set_row(const Write& write) {
-  BlockRow& row = tables_[static_cast<std::size_t>(write.database)].rows[write.row];
+  BlockRow& row = tables_[write.database].rows[write.row];
   row.has_value = !write.remove;
   row.value = write.value;
 }
 
-void PendingBlock::mark_dirty(std::size_t table, std::uint32_t row) {
-  BlockRow& changed = tables_[table].rows[row];
+void PendingBlock::mark_dirty(Database database, std::uint32_t row) {
+  BlockRow& changed = tables_[database].rows[row];
   if (changed.dirty) return;
   changed.dirty = true;
-  dirty_[table].push_back(row);
+  dirty_[database].push_back(row);
 }
 
 bool PendingBlock::empty() const noexcept {
@@ -346,16 +343,16 @@ const Roots& PendingBlock::roots() {
   const TimedScope watch(hash_nanoseconds);
   if (old_values_ == OldValues::pinned) prepare_scrub();
   hashing_now_ = true;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const bool scrubbed = fold_.concerns(i);
-    for (const std::uint32_t index : dirty_[i]) {
-      BlockRow& row = tables_[i].rows[index];
-      const std::size_t sum = scrubbed && fold_.covers(row.key) ? kBehind : i;
-      summation_.add(unsettled_[sum], {row.key, row.mixed, row.value});
+  for (const Database database : kDataDatabases) {
+    const bool scrubbed = fold_.concerns(database);
+    for (const std::uint32_t index : dirty_[database]) {
+      BlockRow& row = tables_[database].rows[index];
+      LtHash& sum = scrubbed && fold_.covers(row.key) ? unsettled_behind_ : unsettled_[database];
+      summation_.add(sum, {row.key, row.mixed, row.value});
       row.mixed = row.value;
       row.dirty = false;
     }
-    dirty_[i].clear();
+    dirty_[database].clear();
   }
   settle();
   roots_ = layout::roots_of(working_);
@@ -384,12 +381,12 @@ ScrubChange PendingBlock::behind(const std::shared_ptr<const ScrubFront>& front)
 }
 
 const BlockRow* PendingBlock::find(Database database, ByteView key) const {
-  return tables_[static_cast<std::size_t>(database)].find(key, memory::key_hash(key));
+  return tables_[database].find(key, memory::key_hash(key));
 }
 
 void PendingBlock::collect(Database database, const rocks::Bounds& bounds,
                            std::vector<memtable::Memtable::Row>& into) const {
-  for (const BlockRow& row : tables_[static_cast<std::size_t>(database)].rows) {
+  for (const BlockRow& row : tables_[database].rows) {
     if (!row.changed() || !bounds.contains(row.key)) continue;
     into.push_back({row.key, row.value, !row.has_value, !row.had_old});
   }

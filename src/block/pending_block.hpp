@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -79,7 +78,7 @@ class PendingBlock {
   /// Any thread.
   std::uint64_t ignored() const noexcept { return ignored_; }
   std::span<const Bytes> chunks() const noexcept { return chunks_; }
-  const std::array<BlockRows, 4>& tables() const noexcept { return tables_; }
+  const PerDataDatabase<BlockRows>& tables() const noexcept { return tables_; }
   /// The version that it would be committed as.
   std::int64_t version() const noexcept;
   /// Bytes in use.
@@ -116,15 +115,15 @@ class PendingBlock {
   void clear();
   /// `chunk` holds the bytes that the writes point to, and is kept with them.
   Status stage(Bytes chunk, std::vector<Write>& writes);
-  Status read_old_values(const Base& base, const std::array<std::size_t, 4>& known, bool hash);
-  void let_go(std::size_t table, BlockRow& row, bool hashed);
-  void settle_let_go(const std::array<std::size_t, 4>& known);
-  void abandon(const std::array<std::size_t, 4>& known) noexcept;
+  Status read_old_values(const Base& base, const PerDataDatabase<std::size_t>& known, bool hash);
+  void let_go(Database database, BlockRow& row, bool hashed);
+  void settle_let_go(const PerDataDatabase<std::size_t>& known);
+  void abandon(const PerDataDatabase<std::size_t>& known) noexcept;
   void settle();
   void drop_unsettled() noexcept;
   void write_account(const Write& write);
   void set_row(const Write& write);
-  void mark_dirty(std::size_t table, std::uint32_t row);
+  void mark_dirty(Database database, std::uint32_t row);
 
   AccountRows account_rows_;
   RowLookup rows_;
@@ -139,8 +138,8 @@ class PendingBlock {
       chunks_;  ///< the encoded change sets of each apply; keys and values point here
   std::uint64_t payload_bytes_ = 0;
   std::atomic<std::uint64_t> ignored_{0};
-  std::array<BlockRows, 4> tables_;
-  std::array<std::vector<std::uint32_t>, 4> dirty_;
+  PerDataDatabase<BlockRows> tables_;
+  PerDataDatabase<std::vector<std::uint32_t>> dirty_;
   std::vector<Account> accounts_;  ///< decoded; parallel to the rows of the account table
   PerDataDatabase<LtHash> working_;
   const ScrubPart* scrub_ = nullptr;
@@ -148,7 +147,8 @@ class PendingBlock {
   Roots roots_;
   /// Sums that `mixed` of the rows includes and `working_` does not yet; the pool may be adding to
   /// them.
-  std::array<LtHash, 5> unsettled_;
+  PerDataDatabase<LtHash> unsettled_;
+  LtHash unsettled_behind_;  ///< of the rows behind the front of a scrub
   bool hashing_now_ = false;
   lthash::Summation summation_;  // last: its tasks use the members above
 };

@@ -2,7 +2,6 @@
 #include "block/row_lookup.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
@@ -26,9 +25,9 @@ void found(BlockRow& row, bool present, ByteView value, bool copied, const RowLo
 /// Reads values one at a time where a database may hold huge ones: where its values take much more
 /// than the same number of ordinary ones would.
 rocks::PinnedDatabase::AtOnce at_once(Database database, const DatabaseStats& stats) {
-  constexpr std::array<std::uint64_t, 4> kOrdinaryBytes = {72, 0, 32, 128};
+  constexpr PerDataDatabase<std::uint64_t> kOrdinaryBytes{{72, 0, 32, 128}};
   constexpr std::uint64_t kMuch = std::uint64_t{64} << 20;
-  const std::uint64_t ordinary = stats.rows * kOrdinaryBytes[static_cast<std::size_t>(database)];
+  const std::uint64_t ordinary = stats.rows * kOrdinaryBytes[database];
   return stats.value_bytes > ordinary + kMuch ? rocks::PinnedDatabase::AtOnce::one
                                               : rocks::PinnedDatabase::AtOnce::many;
 }

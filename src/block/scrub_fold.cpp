@@ -12,7 +12,7 @@ void ScrubFold::begin() {
 }
 
 void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
-                       const std::array<BlockRows, 4>& tables) {
+                       const PerDataDatabase<BlockRows>& tables) {
   if (front == front_) return;
   // Within a database and a round, a front only moves up. Otherwise the sum begins anew.
   const bool higher = front_ && front && front->database == front_->database && front_->before &&
@@ -22,7 +22,7 @@ void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
   front_ = std::move(front);
   if (!front_) return;
   std::vector<lthash::RowChange> between;
-  for (const BlockRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
+  for (const BlockRow& row : tables[front_->database].rows) {
     if ((row.let_go == 0 && equal(row.mixed, row.old_value)) || !covers(row.key)) continue;
     if (had && had->covers(row.key)) continue;
     if (row.let_go != 0) hash_ -= row.old_element();
@@ -31,10 +31,10 @@ void ScrubFold::follow(std::shared_ptr<const ScrubFront> front,
   lthash::accumulate(between, hash_);
 }
 
-ScrubChange ScrubFold::change(const std::array<BlockRows, 4>& tables) const {
+ScrubChange ScrubFold::change(const PerDataDatabase<BlockRows>& tables) const {
   ScrubChange change{hash_, {}};
   if (!front_) return change;
-  for (const BlockRow& row : tables[static_cast<std::size_t>(front_->database)].rows) {
+  for (const BlockRow& row : tables[front_->database].rows) {
     if (row.changed() && covers(row.key)) count_change(row, change.stats);
   }
   return change;

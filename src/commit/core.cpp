@@ -263,11 +263,11 @@ Status Core::write_record(const block::PendingBlock& block, std::int64_t version
   return {};
 }
 
-void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
+void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRows>& tables,
                  std::int64_t version, PerDataDatabase<DatabaseStats>& stats) {
   for (const Database database : kDataDatabases) {
     memtable::Memtable& buffer = *state.databases[database].active;
-    for (const block::BlockRow& row : tables[static_cast<std::size_t>(database)].rows) {
+    for (const block::BlockRow& row : tables[database].rows) {
       if (!row.changed()) continue;
       buffer.insert({.key = row.key,
                      .hash = row.hash,

@@ -43,7 +43,7 @@ struct CoreSetup {
 
 /// Copies the changed rows of a block into the active buffers of `state` at `version`, and counts
 /// them in `stats`.
-void insert_rows(const state::State& state, const std::array<block::BlockRows, 4>& tables,
+void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRows>& tables,
                  std::int64_t version, PerDataDatabase<DatabaseStats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may

@@ -98,16 +98,15 @@ Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
   };
   std::vector<Place> places;
   places.reserve(external_keys.size());
-  std::array<block::BlockRows, 4> tables;
+  PerDataDatabase<block::BlockRows> tables;
   for (const ByteView external_key : external_keys) {
     FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
-    const auto table = static_cast<std::size_t>(route.database);
     const std::uint64_t hash = memory::key_hash(route.key);
     Place place{route.kind, route.database, nullptr, 0};
     if (source.pending != nullptr) {
-      place.pending = source.pending->tables()[table].find(route.key, hash);
+      place.pending = source.pending->tables()[route.database].find(route.key, hash);
     }
-    if (place.pending == nullptr) place.row = tables[table].intern(route.key, hash);
+    if (place.pending == nullptr) place.row = tables[route.database].intern(route.key, hash);
     places.push_back(place);
   }
   memory::Arena arena;
@@ -116,7 +115,7 @@ Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
     row.value = row.old_value;
   };
   for (const Database database : kDataDatabases) {
-    const std::span rows = tables[static_cast<std::size_t>(database)].rows;
+    const std::span rows = tables[database].rows;
     FLATKV_TRY(source.rows.read(source.ground, database, rows, &arena, block::Keep::in_cache,
                                 block::Values::in_place, unchanged));
   }
@@ -124,8 +123,7 @@ Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
   for (std::size_t i = 0; i < places.size(); ++i) {
     const Place& place = places[i];
     const block::BlockRow& row =
-        place.pending != nullptr ? *place.pending
-                                 : tables[static_cast<std::size_t>(place.database)].rows[place.row];
+        place.pending != nullptr ? *place.pending : tables[place.database].rows[place.row];
     if (!row.has_value) continue;
     if (place.database == Database::account) {
       FLATKV_ASSIGN(result[i], account_part(place.kind, row.value));
