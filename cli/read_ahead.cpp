@@ -36,27 +36,22 @@ ChangeInput::ChangeInput(std::unique_ptr<Input> input, Format format, Reading re
   } else {
     reader_ = std::make_unique<JsonChangeReader>(*input_, reading);
   }
-  thread_ = std::thread([this] { read_all(); });
+  worker_.start("flatkv-input", [this](const std::stop_token& stop) { read_all(stop); });
 }
 
 ChangeInput::~ChangeInput() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  drained_.notify_all();
+  worker_.request_stop();
   input_->file().stop();
-  thread_.join();
 }
 
-void ChangeInput::read_all() {
+void ChangeInput::read_all(const std::stop_token& stop) {
   while (true) {
     Item item = next_line(*reader_);
     const bool last = !item || !*item;
     const std::uint64_t weight = last ? 0 : (*item)->weight();
     std::unique_lock lock(mutex_);
-    drained_.wait(lock, [&] { return stop_ || queue_.empty() || queued_ + weight <= kMaxQueued; });
-    if (stop_) return;
+    drained_.wait(lock, stop, [&] { return queue_.empty() || queued_ + weight <= kMaxQueued; });
+    if (stop.stop_requested()) return;
     queue_.push_back(std::move(item));
     queued_ += weight;
     filled_.notify_one();

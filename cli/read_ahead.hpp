@@ -5,8 +5,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
 
+#include "base/worker.hpp"
 #include "change_line.hpp"
 #include "input.hpp"
 
@@ -38,7 +38,7 @@ class ChangeInput {
   using Item = Outcome<std::optional<ChangeLine>>;
 
   ChangeInput(std::unique_ptr<Input> input, Format format, Reading reading);
-  void read_all();
+  void read_all(const std::stop_token& stop);
   const Item& front(std::unique_lock<std::mutex>& lock);
 
   static constexpr std::uint64_t kMaxQueued = std::uint64_t{64} << 20;
@@ -47,11 +47,10 @@ class ChangeInput {
   std::unique_ptr<ChangeReader> reader_;
   std::mutex mutex_;
   std::condition_variable filled_;
-  std::condition_variable drained_;
+  std::condition_variable_any drained_;
   std::deque<Item> queue_;  // ends with one that is not a line
   std::uint64_t queued_ = 0;
-  bool stop_ = false;
-  std::thread thread_;
+  Worker worker_;  // last: it uses all other members
 };
 
 }  // namespace flatkv::cli

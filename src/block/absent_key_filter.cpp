@@ -9,7 +9,6 @@
 
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
-#include "base/thread_name.hpp"
 
 namespace flatkv::block {
 namespace {
@@ -132,16 +131,16 @@ void AbsentKeyFilter::begin(Database database, const std::shared_ptr<const state
   }
   {
     const std::lock_guard lock(mutex_);
-    if (stop_) return;
+    if (worker_.stopping()) return;
     const state::DbState& own = state->of(database);
     Scan scan{database, std::move(base), {own.active}, own.snapshot};
     scan.buffers.insert(scan.buffers.end(), own.frozen.begin(), own.frozen.end());
     queue_.push_back(std::move(scan));
   }
   changed_.notify_all();
-  if (thread_.joinable()) return;
+  if (worker_.started()) return;
   try {
-    thread_ = std::thread([this] { run(); });
+    worker_.start("flatkv-keys", [this](const std::stop_token& stop) { run(stop); });
   } catch (const std::system_error&) {
     const std::lock_guard lock(mutex_);
     queue_.clear();
@@ -149,26 +148,25 @@ void AbsentKeyFilter::begin(Database database, const std::shared_ptr<const state
   }
 }
 
-void AbsentKeyFilter::run() {
-  name_thread("flatkv-keys");
+void AbsentKeyFilter::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
-    if (stop_) return;
+    changed_.wait(lock, stop, [&] { return !queue_.empty(); });
+    if (stop.stop_requested()) return;
     take_buffers(lock);
-    if (stop_) return;
+    if (stop.stop_requested()) return;
     {
       const Scan scan = std::move(queue_.front());
       queue_.pop_front();
       busy_ = true;
       lock.unlock();
       Keys& keys = keys_[scan.database];
-      if (const Status done = this->scan(scan)) {
+      if (const Status done = this->scan(scan, stop)) {
         const std::lock_guard ready(keys.mutex);
         keys.ready = keys.filters != nullptr;  // it may have ended meanwhile
       } else {
         keys.failed = true;
-        if (!stop_) {
+        if (!stop.stop_requested()) {
           logger_.warn_of("a filter of absent keys is off, and lookups read the tables",
                           done.error());
         }
@@ -197,7 +195,7 @@ void AbsentKeyFilter::take_buffers(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-Status AbsentKeyFilter::scan(const Scan& scan) {
+Status AbsentKeyFilter::scan(const Scan& scan, const std::stop_token& stop) {
   using Clock = std::chrono::steady_clock;
   memory::BloomFilter& filter = *scan.filter;
   return guarded([&]() -> Status {
@@ -208,9 +206,9 @@ Status AbsentKeyFilter::scan(const Scan& scan) {
       filter.add(memory::key_hash(cursor->key()));
       if (++rows % kSliceRows != 0) continue;
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, Clock::now() - slice, [&] { return stop_.load(); });
+      changed_.wait_for(lock, stop, Clock::now() - slice, [] { return false; });
       take_buffers(lock);
-      if (stop_) return fail(ErrorCode::cancelled, "the store is closed");
+      if (stop.stop_requested()) return fail(ErrorCode::cancelled, "the store is closed");
       slice = Clock::now();
     }
     FLATKV_FAILPOINT("absent_key_filter.scan");
@@ -219,18 +217,17 @@ Status AbsentKeyFilter::scan(const Scan& scan) {
 }
 
 void AbsentKeyFilter::stop() {
+  worker_.request_stop();
   {
     const std::lock_guard lock(mutex_);
-    stop_ = true;
     queue_.clear();
   }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  worker_.stop();
 }
 
 void AbsentKeyFilter::wait() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stop_ || (queue_.empty() && !busy_); });
+  changed_.wait(lock, worker_.token(), [&] { return queue_.empty() && !busy_; });
 }
 
 }  // namespace flatkv::block

@@ -6,10 +6,11 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
+#include <stop_token>
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/worker.hpp"
 #include "block/block_rows.hpp"
 #include "memory/bloom_filter.hpp"
 #include "state/state.hpp"
@@ -116,9 +117,9 @@ class AbsentKeyFilter {
   /// the database's filter ends.
   std::shared_ptr<memory::BloomFilter> append(Keys& keys, std::uint64_t count);
   void end(Keys& keys);
-  void run();
+  void run(const std::stop_token& stop);
   void take_buffers(std::unique_lock<std::mutex>& lock);
-  Status scan(const Scan& scan);
+  Status scan(const Scan& scan, const std::stop_token& stop);
 
   const std::uint64_t most_bytes_;
   const Logger& logger_;
@@ -127,11 +128,10 @@ class AbsentKeyFilter {
   std::atomic<std::uint64_t> answered_ = 0;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
   std::deque<Scan> queue_;
   bool busy_ = false;
-  std::atomic<bool> stop_ = false;
-  std::thread thread_;  ///< started by the first scan
+  Worker worker_;  ///< started by the first scan; last: it uses all other members
 };
 
 }  // namespace flatkv::block

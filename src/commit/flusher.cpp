@@ -10,7 +10,6 @@
 #include "base/assert.hpp"
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
-#include "base/thread_name.hpp"
 #include "fs/space.hpp"
 #include "lthash/hashing_share.hpp"
 #include "state/host.hpp"
@@ -32,17 +31,9 @@ void give_way() noexcept {
 
 }  // namespace
 
-Flusher::Flusher(Setup setup) : setup_(std::move(setup)), thread_([this] { run(); }) {}
-
-void Flusher::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
+Flusher::Flusher(Setup setup)
+    : setup_(std::move(setup)),
+      worker_("flatkv-flush", [this](const std::stop_token& stop) { run(stop); }) {}
 
 bool Flusher::has_room() const {
   const std::lock_guard lock(mutex_);
@@ -75,20 +66,19 @@ Status Flusher::wait_idle() {
   return setup_.fault->first();
 }
 
-void Flusher::run() {
-  name_thread("flatkv-flush");
+void Flusher::run(const std::stop_token& stop) {
   give_way();
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] {
-      if (stop_ || queue_.empty()) return stop_;
+    changed_.wait(lock, stop, [&] {
+      if (queue_.empty()) return false;
       if (!setup_.fault->failed()) return true;
       // Whoever set the fault (the group's sync, RocksDB) woke nobody here, and the queue no longer
       // drains: wake those who wait for it.
       changed_.notify_all();
       return false;
     });
-    if (stop_) return;
+    if (stop.stop_requested()) return;
     FrozenBatch batch = std::move(queue_.front());
     queue_.pop_front();
     busy_ = true;
@@ -242,9 +232,11 @@ void Flusher::wait_for_compaction() {
   };
   // RocksDB's write stalls do not apply to ingestion, so this is the only brake.
   std::unique_lock lock(mutex_);
-  while (!stop_ && !setup_.fault->failed() && pressed()) {
-    changed_.wait_for(lock, std::chrono::milliseconds(5));
-    if (std::ranges::any_of(queue_, [](const FrozenBatch& batch) { return batch.urgent; })) return;
+  const auto urgent = [&] {
+    return std::ranges::any_of(queue_, [](const FrozenBatch& batch) { return batch.urgent; });
+  };
+  while (!worker_.stopping() && !setup_.fault->failed() && pressed()) {
+    if (changed_.wait_for(lock, worker_.token(), std::chrono::milliseconds(5), urgent)) return;
   }
 }
 

@@ -9,10 +9,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/log.hpp"
 #include "base/stopwatch.hpp"
+#include "base/worker.hpp"
 #include "changelog/writer.hpp"
 #include "flatkv/store.hpp"
 #include "lthash/hashing_share.hpp"
@@ -64,7 +64,7 @@ class Flusher {
 
   /// Ends the thread after the batch under way; drops the queued ones. The counters can still be
   /// read.
-  void stop();
+  void stop() { worker_.stop(); }
 
   /// Set it before the first logged batch. Without a log (a clone) nothing is synced.
   void set_log(changelog::Writer* log) { log_.store(log); }
@@ -87,7 +87,7 @@ class Flusher {
   FlushMetrics flushed(Database database) const;
 
  private:
-  void run();
+  void run(const std::stop_token& stop);
   void run_batch(FrozenBatch& batch) noexcept;
   Status flush(FrozenBatch& batch);
   Status flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database);
@@ -99,10 +99,9 @@ class Flusher {
   Setup setup_;
   std::atomic<changelog::Writer*> log_{nullptr};
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
   std::deque<FrozenBatch> queue_;
   bool busy_ = false;
-  bool stop_ = false;
   std::atomic<std::uint64_t> flushes_{0};
   std::atomic<std::uint64_t> nanoseconds_{0};
   struct Counters {
@@ -111,7 +110,7 @@ class Flusher {
     std::atomic<std::uint64_t> nanoseconds{0};
   };
   PerDatabase<Counters> counters_;
-  std::thread thread_;
+  Worker worker_;  // last: it uses all other members
 };
 
 }  // namespace flatkv::commit

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "base/guard.hpp"
-#include "base/thread_name.hpp"
 
 namespace flatkv::commit {
 
@@ -15,18 +14,8 @@ GroupCommit::GroupCommit(changelog::Writer& log, state::PoisonLatch& fault,
       on_durable_(std::move(on_durable)),
       appended_(log.synced()),
       told_(appended_),
-      thread_([this] { run(); }),
-      thread_id_(thread_.get_id()) {}
-
-void GroupCommit::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
-}
+      worker_("flatkv-sync", [this](const std::stop_token& stop) { run(stop); }),
+      thread_id_(worker_.id()) {}
 
 Status GroupCommit::appended(std::int64_t version, std::uint32_t most) {
   std::unique_lock lock(mutex_);
@@ -42,13 +31,12 @@ Status GroupCommit::wait(std::int64_t version) {
   return log_.synced() >= version ? Status{} : fault_.check();
 }
 
-void GroupCommit::run() {
-  name_thread("flatkv-sync");
+void GroupCommit::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (true) {
     // Compare with what was told, not with what is durable: a flush or a new segment syncs the log
     // too, and those who wait here must still be told.
-    wake_.wait(lock, [&] { return stop_ || appended_ > told_; });
+    wake_.wait(lock, stop, [&] { return appended_ > told_; });
     if (appended_ <= told_) return;
     lock.unlock();
     std::int64_t durable = 0;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/worker.hpp"
 #include "changelog/writer.hpp"
 #include "state/poison_latch.hpp"
 
@@ -23,7 +24,7 @@ class GroupCommit {
 
   /// Syncs what is left, tells of it and ends the thread. Never call it under a lock that the
   /// callback could want, nor from the callback.
-  void stop();
+  void stop() { worker_.stop(); }
   /// Whether the caller runs inside the callback.
   bool in_callback() const noexcept { return std::this_thread::get_id() == thread_id_; }
 
@@ -34,20 +35,19 @@ class GroupCommit {
   Status wait(std::int64_t version);
 
  private:
-  void run();
+  void run(const std::stop_token& stop);
   Status sync_and_tell(std::int64_t& durable) noexcept;
 
   changelog::Writer& log_;
   state::PoisonLatch& fault_;
   std::function<void(std::int64_t)> on_durable_;
   std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable_any wake_;
   std::condition_variable synced_;
   std::int64_t appended_;
   /// Highest durable version that the callback and waiting threads were told of.
   std::int64_t told_;
-  bool stop_ = false;
-  std::thread thread_;
+  Worker worker_;                    // uses all members above
   const std::thread::id thread_id_;  ///< still valid after the thread has ended
 };
 

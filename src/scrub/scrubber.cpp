@@ -77,16 +77,12 @@ void Scrubber::start() {
     const std::lock_guard lock(step_mutex_);
     saved_at_ = Clock::now();
   }
-  if (setup_.options->scrub.mode == Scrub::in_background) thread_ = std::thread([this] { run(); });
+  if (setup_.options->scrub.mode != Scrub::in_background) return;
+  worker_.start("flatkv-scrub", [this](const std::stop_token& stop) { run(stop); });
 }
 
 void Scrubber::stop() {
-  stop_.request_stop();
-  {
-    const std::lock_guard lock(wait_mutex_);
-    wake_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
+  worker_.stop();
   const std::lock_guard lock(step_mutex_);  // waits for a step by hand
 }
 
@@ -115,7 +111,7 @@ void Scrubber::forget_front() noexcept {
 
 Result<std::uint64_t> Scrubber::try_step(std::uint64_t max_rows) {
   FLATKV_TRY(setup_.fault->check());
-  if (stop_.stop_requested()) return fail(ErrorCode::store_failed, "the store is closed");
+  if (worker_.stopping()) return fail(ErrorCode::store_failed, "the store is closed");
   const auto state = setup_.published->load();
   auto slice = read_slice(state, std::min(max_rows, kMaxSliceRows));
   if (!slice && slice.error().code == ErrorCode::cancelled) {
@@ -150,7 +146,7 @@ Result<Scrubber::Slice> Scrubber::read_slice(const std::shared_ptr<const state::
                                 [&](const rocks::Bounds& bounds) {
                                   return state::rows_of(state, database, bounds);
                                 },
-                                slice.bounds, {max_rows, kMaxSliceBytes}, stop_.get_token()));
+                                slice.bounds, {max_rows, kMaxSliceBytes}, worker_.token()));
   if (slice.read.next) {
     slice.bounds.upper = slice.read.next;
   } else {

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <thread>
 
 #include "base/log.hpp"
 #include "base/stopwatch.hpp"
+#include "base/worker.hpp"
 #include "block/scrub_part.hpp"
 #include "flatkv/scrub.hpp"
 #include "layout/scrub_mark.hpp"
@@ -69,7 +68,7 @@ class Scrubber {
     scan::SliceResult read;
   };
 
-  void run();
+  void run(const std::stop_token& stop);
   /// Reads one slice and returns its rows. Requires step_mutex_. After `out_of_memory` the database
   /// is scrubbed from its beginning again.
   Result<std::uint64_t> step(std::uint64_t max_rows);
@@ -102,10 +101,7 @@ class Scrubber {
   ScrubStatus status_;
   std::optional<Stopwatch> since_first_step_;
 
-  std::stop_source stop_;
-  std::mutex wait_mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;
+  Worker worker_;  // last: it uses all other members
 };
 
 }  // namespace flatkv::scrub

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/guard.hpp"
-#include "base/thread_name.hpp"
+#include "base/worker.hpp"
 #include "scrub/scrubber.hpp"
 
 namespace flatkv::scrub {
@@ -24,12 +24,11 @@ constexpr Clock::duration kMemoryPause = std::chrono::seconds(1);
 // This thread keeps its normal priority. It holds locks that commits and reads need (the front,
 // shards of the block cache), and a thread that is not scheduled would hold them for long. Instead,
 // small slices with waits between them keep it out of the way.
-void Scrubber::run() {
-  name_thread("flatkv-scrub");
+void Scrubber::run(const std::stop_token& stop) {
   const std::uint64_t rate = std::max<std::uint64_t>(1, setup_.options->scrub.rows_per_second);
   const std::uint64_t rows_of_slice =
       std::clamp<std::uint64_t>(rate / kSlicesPerSecond, 1, kMostRows);
-  while (!stop_.stop_requested()) {
+  while (!stop.stop_requested()) {
     auto next = Clock::now();
     {
       const std::lock_guard lock(step_mutex_);
@@ -54,8 +53,7 @@ void Scrubber::run() {
         }));
       }
     }
-    std::unique_lock lock(wait_mutex_);
-    wake_.wait_until(lock, next, [&] { return stop_.stop_requested(); });
+    sleep_until(stop, next);
   }
 }
 
