@@ -117,7 +117,7 @@ Status Flusher::flush(FrozenBatch& batch) {
   FLATKV_FAILPOINT("flush.log_synced");
   // From here on files are written by path: make sure that nothing else has taken the store's
   // place.
-  if (setup_.lifetime != nullptr) FLATKV_TRY(state::check_there(*setup_.lifetime));
+  FLATKV_TRY(state::check_there(*setup_.lifetime));
   for (const Database database : kDataDatabases) {
     FrozenBatch::Part& part = batch.parts[database];
     if (part.take) FLATKV_TRY(flush_rows(batch.version, part, database));

@@ -19,10 +19,12 @@ FrozenBatch empty_batch() {
 // A sync of the group or a compaction fails on its own thread and wakes nobody. Whoever waits for
 // the flusher must learn of it at whatever moment it happens.
 TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
+  state::OpenGeneration clone({}, "", {}, nullptr);  // it has no lock to check
   for (unsigned round = 0; round < 4'000; ++round) {
     state::PoisonLatch fault;
     state::Published published(nullptr);
     Flusher::Setup setup;
+    setup.lifetime = &clone;
     setup.fault = &fault;
     setup.published = &published;
     Flusher flusher(std::move(setup));
