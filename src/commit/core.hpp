@@ -47,9 +47,9 @@ void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRo
                  std::int64_t version, PerDataDatabase<DatabaseStats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
-/// write. Any thread may call state, held_state, view_state, check_readable, durable_version,
-/// wait_durable, in_callback, poison, metrics, timings, what is for overlays, and the accessors
-/// `setup`, `fault` and `scrubber`, also during `close` and `retire`.
+/// write. Any thread may call state, held_state, readable_state, view_state, check_readable,
+/// durable_version, wait_durable, in_callback, poison, metrics, timings, what is for overlays, and
+/// the accessors `setup`, `fault` and `scrubber`, also during `close` and `retire`.
 ///
 /// A commit takes these steps in this order (docs/recovery.md):
 ///   room for a buffer → log record (durable in `sync`) → rows into the buffer → state published.
@@ -107,7 +107,9 @@ class Core {
   Status check_readable() const;
   /// As `state`, for a user who keeps it: its buffers are counted as kept by views.
   std::shared_ptr<const state::State> held_state() const;
-  /// As `held_state`, but refused with `no_space` above max_view_bytes. Any thread.
+  /// The same, or the error of `check_readable` once the state has let go of its databases.
+  Result<std::shared_ptr<const state::State>> readable_state() const;
+  /// As `readable_state`, but refused with `no_space` above max_view_bytes.
   Result<std::shared_ptr<const state::State>> view_state() const;
   /// As `view_state`, of the current version or a recent one; `version_mismatch` for any other.
   Result<std::shared_ptr<const state::State>> view_state(std::int64_t version) const;
@@ -183,8 +185,12 @@ class Core {
   Status flush_all(bool urgent);
   bool all_frozen() const;
   Status let_go();
-  /// Drops recent versions as long as they and the views keep more than max_view_bytes.
-  void shed_recent() const;
+  /// As `readable_state`, of any state.
+  Result<std::shared_ptr<const state::State>> hold_readable(
+      std::shared_ptr<const state::State> state) const;
+  /// Drops recent versions as long as they and the views keep more than max_view_bytes. Returns
+  /// what is kept afterwards.
+  state::Holds::Kept shed_recent() const;
   Status check_view_bytes() const;
   Failure no_such_view(std::int64_t version) const;
 

@@ -10,20 +10,30 @@ std::shared_ptr<const state::State> Core::hold(std::shared_ptr<const state::Stat
   return holds_->hold(std::move(state), state::Holds::By::views);
 }
 
-void Core::shed_recent() const {
+Result<std::shared_ptr<const state::State>> Core::hold_readable(
+    std::shared_ptr<const state::State> state) const {
+  state = hold(std::move(state));
+  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
+  return state;
+}
+
+Result<std::shared_ptr<const state::State>> Core::readable_state() const {
+  return hold_readable(published_.load());
+}
+
+state::Holds::Kept Core::shed_recent() const {
   while (true) {
     const state::Holds::Kept kept = holds_->kept(*published_.load());
     if (kept.by_recent_alone == 0 ||
         kept.by_recent_alone + kept.by_views_alone <= setup_.options.max_view_bytes ||
         recent_.shed().empty()) {
-      return;
+      return kept;
     }
   }
 }
 
 Status Core::check_view_bytes() const {
-  shed_recent();
-  const std::uint64_t pinned = holds_->kept(*published_.load()).by_views_alone;
+  const std::uint64_t pinned = shed_recent().by_views_alone;
   if (pinned <= setup_.options.max_view_bytes) return {};
   return fail(ErrorCode::no_space, "views keep " + std::to_string(pinned) +
                                        " bytes of old buffers alive, the limit is " +
@@ -33,9 +43,7 @@ Status Core::check_view_bytes() const {
 
 Result<std::shared_ptr<const state::State>> Core::view_state() const {
   FLATKV_TRY(check_view_bytes());
-  auto state = held_state();
-  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
-  return state;
+  return readable_state();
 }
 
 Result<std::shared_ptr<const state::State>> Core::view_state(std::int64_t version) const {
@@ -44,9 +52,7 @@ Result<std::shared_ptr<const state::State>> Core::view_state(std::int64_t versio
   auto state = published_.load();
   if (state->version != version) state = recent_.find(version);
   if (!state) return no_such_view(version);
-  state = holds_->hold(std::move(state), state::Holds::By::views);
-  if (!state->lifetime) FLATKV_TRY(check_readable());  // another thread closed the store meanwhile
-  return state;
+  return hold_readable(std::move(state));
 }
 
 Failure Core::no_such_view(std::int64_t version) const {

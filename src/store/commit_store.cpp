@@ -320,8 +320,7 @@ Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
   return guarded([&]() -> Result<VerifyReport> {
     const auto core = impl_->shared();
     FLATKV_TRY(core->fault().check());
-    const auto state = core->held_state();
-    if (!state->lifetime) return fail(ErrorCode::store_failed, "the store is closed");
+    FLATKV_ASSIGN(const auto state, core->readable_state());
     return read::verify_state(state, options, core->setup().options.threads);
   });
 }
