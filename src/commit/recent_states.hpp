@@ -46,6 +46,8 @@ class RecentStates {
 
  private:
   struct Entry {
+    /// What `find` hands out. `held` would not do: whoever kept a copy of it would keep the
+    /// buffers charged to the recent versions after they were dropped here.
     std::shared_ptr<const state::State> state;
     std::shared_ptr<const state::State> held;  ///< the same, as `Holds` counts it
   };
