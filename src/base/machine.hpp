@@ -6,6 +6,9 @@
 
 namespace flatkv {
 
+/// More threads than this are a mistake, whatever the machine.
+inline constexpr std::uint32_t kMostThreads = 1024;
+
 /// What this process may use: what the machine has, or less where its control groups say so.
 /// Everything that asks for memory or threads in proportion to the machine asks here: in a
 /// container the machine's own figures are the host's, and who believes them is killed or

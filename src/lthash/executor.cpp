@@ -13,8 +13,6 @@
 namespace flatkv {
 namespace {
 
-constexpr std::uint32_t kMostThreads = 1024;
-
 /// All but the calling thread's.
 std::uint32_t kept_cores() { return std::max(machine().cores, 2U) - 1; }
 

@@ -12,7 +12,6 @@
 namespace flatkv::state {
 namespace {
 
-constexpr std::uint64_t kMostThreads = 1024;
 /// Limit of the address space. A cache this large is never filled, so the value does no harm.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 47;
 constexpr auto kMostVersion = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
