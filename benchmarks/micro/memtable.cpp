@@ -8,7 +8,7 @@
 
 #include "memtable/row_cache.hpp"
 
-namespace flatkv::engine {
+namespace flatkv::bench {
 namespace {
 
 constexpr std::size_t kKeyBytes = 53;
@@ -202,6 +202,6 @@ void flush_into_cache(benchmark::State& state) {
 BENCHMARK(flush_into_cache)->Arg(700'000)->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace flatkv::engine
+}  // namespace flatkv::bench
 
 BENCHMARK_MAIN();
