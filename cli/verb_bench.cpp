@@ -6,7 +6,6 @@
 #include "base/error.hpp"
 #include "bench_directory.hpp"
 #include "bench_report.hpp"
-#include "lthash/hashing_share.hpp"
 #include "progress.hpp"
 #include "read_ahead.hpp"
 #include "verbs.hpp"
@@ -158,7 +157,6 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
     return ExitCode::done;
   }
   FLATKV_ASSIGN(const auto workload, workload_of(arguments, context));
-  if (arguments.threads != 0) lthash::HashingShare::of_process()->set_threads(arguments.threads);
   const bench::RunOptions options{.directory = directory.path(),
                                   .store = store_options(arguments, context),
                                   .blocks = arguments.blocks,

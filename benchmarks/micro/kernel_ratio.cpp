@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -187,18 +188,18 @@ void digest(const char* title, std::size_t size, int rounds) {
 void threads(const char* title, std::size_t rows, int rounds) {
   const Input input(rows, 52, 32);
   LtHash sum;
-  lthash::Summation summation;
-  const auto parallel = [&] {
-    for (const auto& row : input.rows) summation.add(sum, row);
-    summation.wait();
+  const auto on_threads = [&](std::size_t count) {
+    const auto share = std::make_shared<lthash::HashingShare>(nullptr, count);
+    return [&, summation = std::make_shared<lthash::Summation>(share)] {
+      for (const auto& row : input.rows) summation->add(sum, row);
+      summation->wait();
+    };
   };
   std::vector<Contender> contenders;
   contenders.push_back({"one thread", [] { (void)blake3::select(blake3::detect()); },
                         [&] { lthash::accumulate(input.rows, sum); }});
-  contenders.push_back(
-      {"one thread, pool", [] { lthash::HashingShare::of_process()->set_threads(1); }, parallel});
-  contenders.push_back(
-      {"two threads", [] { lthash::HashingShare::of_process()->set_threads(2); }, parallel});
+  contenders.push_back({"one thread, pool", [] {}, on_threads(1)});
+  contenders.push_back({"two threads", [] {}, on_threads(2)});
   compare(title, 2.0 * static_cast<double>(rows), std::move(contenders), rounds);
 }
 

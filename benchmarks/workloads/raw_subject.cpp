@@ -59,13 +59,13 @@ struct RawSubject::Impl {
         reads(cache.get(), &absent_key_filter),
         published(std::move(state)),
         pending(AccountRows::keep, {cache.get(), &absent_key_filter}, block::Hashing::when_asked,
-                lthash::HashingShare::of_process(), block::OldValues::pinned,
+                share, block::OldValues::pinned,
                 [this] { return block::PendingBlock::Base{published.load()}; }) {
     commit::Flusher::Setup setup;
     setup.lifetime = published.load()->lifetime.get();
     setup.published = &published;
     setup.fault = &fault;
-    setup.hashing = lthash::HashingShare::of_process().get();
+    setup.hashing = share.get();
     setup.level0_limit = options.flush.level0_limit;
     setup.pending_compaction_limit = options.flush.pending_compaction_limit_bytes;
     setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
@@ -99,10 +99,12 @@ struct RawSubject::Impl {
   std::unique_ptr<memtable::RowCache> cache;
   block::AbsentKeyFilter absent_key_filter;
   block::RowLookup reads;
+  std::shared_ptr<lthash::HashingShare> share =
+      std::make_shared<lthash::HashingShare>(options.executor, options.threads);
   state::Published published;
   block::PendingBlock pending;
   PerDataDatabase<std::vector<lthash::RowChange>> changes;
-  lthash::Summation summation;
+  lthash::Summation summation{share};
   PerDataDatabase<DatabaseStats> stats;
   std::int64_t frozen_at = 0;
   std::unique_ptr<commit::Flusher> flusher;

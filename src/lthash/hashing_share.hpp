@@ -21,10 +21,9 @@ class HashingShare {
   /// The share of work that belongs to no store: all of the shared executor.
   static const std::shared_ptr<HashingShare>& of_process();
 
-  /// The threads that a sum may use now: those set, minus the cores that are taken, at least one.
+  /// The threads that a sum may use now: its share, minus the cores that are taken, at least one.
   /// One in a forked child, where no thread of the executor lives on.
   std::size_t threads() const;
-  void set_threads(std::size_t threads) noexcept { threads_ = threads; }
 
   /// Runs `task`, which must not throw, on a thread of the executor, soon; does not wait for it.
   /// May throw without having taken the task.
@@ -33,8 +32,7 @@ class HashingShare {
  private:
   friend class CoreTaken;
   std::shared_ptr<Executor> executor_;
-  const std::size_t all_;
-  std::atomic<std::size_t> threads_;
+  const std::size_t threads_;  ///< the most that a sum may use
   std::atomic<std::size_t> cores_taken_{0};
 };
 

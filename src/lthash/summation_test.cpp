@@ -94,7 +94,7 @@ TEST_P(Threads, AfterDrainNothingTouchesTheSumsAndTheNextOneIsRight) {
   }
 }
 
-TEST_P(Threads, ManyAtOnceAndThreadsSetMeanwhile) {
+TEST_P(Threads, ManyAtOnceAndCoresTakenMeanwhile) {
   const auto data = rows(700, 8);
   const LtHash expected = serial(data);
   std::array<LtHash, 4> sums;
@@ -104,10 +104,9 @@ TEST_P(Threads, ManyAtOnceAndThreadsSetMeanwhile) {
       threads.emplace_back([&] {
         for (int round = 0; round < 10; ++round) {
           sum = {};
-          const auto share = std::make_shared<HashingShare>();
-          Summation summation(share);
+          Summation summation(share_);
           for (const Row& row : data) summation.add(sum, row.change());
-          share->set_threads(1 + static_cast<std::size_t>(round) % 3);
+          const CoreTaken taken(*share_);
           summation.wait();
           ASSERT_EQ(sum, expected);
         }
