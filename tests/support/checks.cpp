@@ -55,6 +55,15 @@ Result<Rows> all_rows(const CommitStore& store, Database database) {
   return collect(store.iterate(database));
 }
 
+Result<PlainLtHash> sum_of_rows(const ReadView& view) {
+  PlainLtHash sum;
+  for (const Database database : kDataDatabases) {
+    FLATKV_ASSIGN(const Rows rows, all_rows(view, database));
+    for (const auto& [key, value] : rows) sum.add(key, value);
+  }
+  return sum;
+}
+
 AssertionResult view_is(const ReadView& view, const State& state) {
   if (view.version() != state.version) {
     return AssertionFailure() << "version " << view.version() << ", not " << state.version;

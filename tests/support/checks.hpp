@@ -30,6 +30,9 @@ template <class T>
 Result<Rows> all_rows(const ReadView& view, Database database);
 Result<Rows> all_rows(const CommitStore& store, Database database);
 
+/// The hash of all rows of a view, summed anew.
+Result<PlainLtHash> sum_of_rows(const ReadView& view);
+
 /// The view equals the model's state: version, roots, hashes, stats and every row.
 ::testing::AssertionResult view_is(const ReadView& view, const State& state);
 /// The store's committed state equals the model's, and a full scan agrees.
