@@ -34,14 +34,20 @@ inline Error error_of_exception() noexcept {
 }
 
 /// Runs `step`, which returns a Result, and turns whatever it throws into an error. Every public
-/// function goes through here or through the store's own guard: no exception leaves the library.
-template <class Step>
-auto guarded(Step&& step) noexcept -> decltype(step()) {
+/// function goes through here: no exception leaves the library. If the step throws, `thrown` is
+/// called while the exception is being handled.
+template <class Step, class Thrown>
+auto guarded(Step&& step, Thrown&& thrown) noexcept -> decltype(step()) {
   try {
     return std::forward<Step>(step)();
   } catch (...) {
+    std::forward<Thrown>(thrown)();
     return std::unexpected(error_of_exception());
   }
+}
+template <class Step>
+auto guarded(Step&& step) noexcept -> decltype(step()) {
+  return guarded(std::forward<Step>(step), [] {});
 }
 
 }  // namespace flatkv

@@ -193,19 +193,19 @@ std::vector<Database> Divergence::databases() const {
 }
 
 Result<Divergence> find_divergence(const std::string& a, const std::string& b,
-                                   const BisectOptions& options) try {
-  for (int look = 1;; ++look) {
-    FLATKV_ASSIGN(Log log_a, Log::open(a));
-    FLATKV_ASSIGN(Log log_b, Log::open(b));
-    auto found = Search(log_a, log_b, options).run();
-    // A writer may have pruned or rolled back since the log was first opened.
-    const bool again = !found && (found.error().code == ErrorCode::log_gap ||
-                                  found.error().code == ErrorCode::log_behind ||
-                                  found.error().code == ErrorCode::version_mismatch);
-    if (!again || look == recovery::kLooks) return found;
-  }
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                   const BisectOptions& options) {
+  return guarded([&]() -> Result<Divergence> {
+    for (int look = 1;; ++look) {
+      FLATKV_ASSIGN(Log log_a, Log::open(a));
+      FLATKV_ASSIGN(Log log_b, Log::open(b));
+      auto found = Search(log_a, log_b, options).run();
+      // A writer may have pruned or rolled back since the log was first opened.
+      const bool again = !found && (found.error().code == ErrorCode::log_gap ||
+                                    found.error().code == ErrorCode::log_behind ||
+                                    found.error().code == ErrorCode::version_mismatch);
+      if (!again || look == recovery::kLooks) return found;
+    }
+  });
 }
 
 }  // namespace flatkv

@@ -119,19 +119,19 @@ class KeySearch {
 Status diverging_rows(const ReadOnlyStore& a, const std::string& store_a, const ReadOnlyStore& b,
                       const std::string& store_b, const std::vector<Database>& databases,
                       const std::function<Status(const RowDifference&)>& visit,
-                      const BisectOptions& options) try {
-  PerDataDatabase<Keys> written;
-  FLATKV_TRY(add_written(store_a, a.version(), written));
-  FLATKV_TRY(add_written(store_b, b.version(), written));
-  const ReadView view_a = a.view();
-  const ReadView view_b = b.view();
-  KeySearch search(view_a, view_b, visit, options);
-  for (const Database database : databases) {
-    FLATKV_TRY(search.run(database, written[database]));
-  }
-  return {};
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                      const BisectOptions& options) {
+  return guarded([&]() -> Status {
+    PerDataDatabase<Keys> written;
+    FLATKV_TRY(add_written(store_a, a.version(), written));
+    FLATKV_TRY(add_written(store_b, b.version(), written));
+    const ReadView view_a = a.view();
+    const ReadView view_b = b.view();
+    KeySearch search(view_a, view_b, visit, options);
+    for (const Database database : databases) {
+      FLATKV_TRY(search.run(database, written[database]));
+    }
+    return {};
+  });
 }
 
 }  // namespace flatkv

@@ -115,58 +115,58 @@ Status check(const DigestOptions& options) {
 
 }  // namespace
 
-Result<StateDigest> digest_state(const ReadView& view, const DigestOptions& options) try {
-  FLATKV_TRY(check(options));
-  StateDigest digest{.version = view.version(),
-                     .account_rows = view.account_rows(),
-                     .roots = view.roots(),
-                     .start = {},
-                     .end = {},
-                     .parts = {}};
-  scan::ScanOptions scan_options;
-  scan_options.bounds = read::bounds_of(options.range);
-  digest.start = scan_options.bounds.lower.value_or(Bytes{});
-  digest.end = scan_options.bounds.upper.value_or(Bytes{});
-  scan_options.threads = options.threads;
-  scan_options.rows_per_second = options.rows_per_second;
-  scan_options.stop = options.stop;
-  std::uint64_t total = 0;
-  std::uint64_t before = 0;
-  for (const Database database : kDataDatabases) {
-    if (!options.database || *options.database == database) total += view.stats(database).rows;
-  }
-  for (const Database database : kDataDatabases) {
-    if (options.database && *options.database != database) continue;
-    if (options.progress) {
-      scan_options.progress = [&](std::uint64_t rows) {
-        options.progress("digest", before + rows, total);
-      };
+Result<StateDigest> digest_state(const ReadView& view, const DigestOptions& options) {
+  return guarded([&]() -> Result<StateDigest> {
+    FLATKV_TRY(check(options));
+    StateDigest digest{.version = view.version(),
+                       .account_rows = view.account_rows(),
+                       .roots = view.roots(),
+                       .start = {},
+                       .end = {},
+                       .parts = {}};
+    scan::ScanOptions scan_options;
+    scan_options.bounds = read::bounds_of(options.range);
+    digest.start = scan_options.bounds.lower.value_or(Bytes{});
+    digest.end = scan_options.bounds.upper.value_or(Bytes{});
+    scan_options.threads = options.threads;
+    scan_options.rows_per_second = options.rows_per_second;
+    scan_options.stop = options.stop;
+    std::uint64_t total = 0;
+    std::uint64_t before = 0;
+    for (const Database database : kDataDatabases) {
+      if (!options.database || *options.database == database) total += view.stats(database).rows;
     }
-    DatabaseDigest building(scan::thread_count(scan_options), options.leaf_rows);
-    scan_options.range_begins = [&](unsigned thread) { building.range_begins(thread); };
-    StateDigest::Part part;
-    part.database = database;
-    if (digest.is_whole()) part.claimed = view.stats(database);
-    Status scanned = scan::scan_batches(
-        [&](const rocks::Bounds& bounds) {
-          return state::rows_of(Internals::impl(view).state, database, bounds);
-        },
-        scan_options,
-        [&](unsigned thread, std::span<const lthash::RowChange> rows) {
-          return building.add(thread, rows);
-        });
-    if (scanned) scanned = building.finish(part);
-    if (!scanned) {
-      Error error = std::move(scanned).error();
-      error.database = database;
-      return std::unexpected(std::move(error));
+    for (const Database database : kDataDatabases) {
+      if (options.database && *options.database != database) continue;
+      if (options.progress) {
+        scan_options.progress = [&](std::uint64_t rows) {
+          options.progress("digest", before + rows, total);
+        };
+      }
+      DatabaseDigest building(scan::thread_count(scan_options), options.leaf_rows);
+      scan_options.range_begins = [&](unsigned thread) { building.range_begins(thread); };
+      StateDigest::Part part;
+      part.database = database;
+      if (digest.is_whole()) part.claimed = view.stats(database);
+      Status scanned = scan::scan_batches(
+          [&](const rocks::Bounds& bounds) {
+            return state::rows_of(Internals::impl(view).state, database, bounds);
+          },
+          scan_options,
+          [&](unsigned thread, std::span<const lthash::RowChange> rows) {
+            return building.add(thread, rows);
+          });
+      if (scanned) scanned = building.finish(part);
+      if (!scanned) {
+        Error error = std::move(scanned).error();
+        error.database = database;
+        return std::unexpected(std::move(error));
+      }
+      before += part.found.rows;
+      digest.parts.push_back(std::move(part));
     }
-    before += part.found.rows;
-    digest.parts.push_back(std::move(part));
-  }
-  return digest;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    return digest;
+  });
 }
 
 bool StateDigest::proven(const Part& part) const {

@@ -170,43 +170,41 @@ bool same(const std::optional<ByteView>& a, const std::optional<ByteView>& b) {
 
 }  // namespace
 
-Result<std::vector<RangeDifference>> differing_ranges(const StateDigest& a,
-                                                      const StateDigest& b) try {
-  const auto databases = [](const StateDigest& digest) {
-    std::vector<Database> names;
-    for (const auto& part : digest.parts) names.push_back(part.database);
-    return names;
-  };
-  if (a.start != b.start || a.end != b.end || databases(a) != databases(b)) {
-    return fail(ErrorCode::invalid_argument, "the digests are of different parts of a state");
-  }
-  std::vector<RangeDifference> found;
-  for (std::size_t i = 0; i < a.parts.size(); ++i) {
-    Comparison(a, a.parts[i].database, found).run(root_of(a.parts[i]), root_of(b.parts[i]));
-  }
-  return found;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::vector<RangeDifference>> differing_ranges(const StateDigest& a, const StateDigest& b) {
+  return guarded([&]() -> Result<std::vector<RangeDifference>> {
+    const auto databases = [](const StateDigest& digest) {
+      std::vector<Database> names;
+      for (const auto& part : digest.parts) names.push_back(part.database);
+      return names;
+    };
+    if (a.start != b.start || a.end != b.end || databases(a) != databases(b)) {
+      return fail(ErrorCode::invalid_argument, "the digests are of different parts of a state");
+    }
+    std::vector<RangeDifference> found;
+    for (std::size_t i = 0; i < a.parts.size(); ++i) {
+      Comparison(a, a.parts[i].database, found).run(root_of(a.parts[i]), root_of(b.parts[i]));
+    }
+    return found;
+  });
 }
 
 Status diff_rows(const ReadView& a, const ReadView& b, const RangeDifference& range,
-                 const std::function<Status(const RowDifference&)>& visit,
-                 std::stop_token stop) try {
-  const RowRange rows{{}, range.start, range.end};
-  FLATKV_ASSIGN(auto rows_a, a.iterate(range.database, rows));
-  FLATKV_ASSIGN(auto rows_b, b.iterate(range.database, rows));
-  SideBySide walk(std::move(rows_a), std::move(rows_b), range.database);
-  RowDifference row;
-  for (std::uint64_t seen = 0;; ++seen) {
-    if (seen % kRowsBetweenLooks == 0 && stop.stop_requested()) {
-      return fail(ErrorCode::cancelled, "the comparison was stopped");
+                 const std::function<Status(const RowDifference&)>& visit, std::stop_token stop) {
+  return guarded([&]() -> Status {
+    const RowRange rows{{}, range.start, range.end};
+    FLATKV_ASSIGN(auto rows_a, a.iterate(range.database, rows));
+    FLATKV_ASSIGN(auto rows_b, b.iterate(range.database, rows));
+    SideBySide walk(std::move(rows_a), std::move(rows_b), range.database);
+    RowDifference row;
+    for (std::uint64_t seen = 0;; ++seen) {
+      if (seen % kRowsBetweenLooks == 0 && stop.stop_requested()) {
+        return fail(ErrorCode::cancelled, "the comparison was stopped");
+      }
+      FLATKV_ASSIGN(const bool more, walk.step(row));
+      if (!more) return {};
+      if (!same(row.a, row.b)) FLATKV_TRY(visit(row));
     }
-    FLATKV_ASSIGN(const bool more, walk.step(row));
-    if (!more) return {};
-    if (!same(row.a, row.b)) FLATKV_TRY(visit(row));
-  }
-} catch (...) {
-  return std::unexpected(error_of_exception());
+  });
 }
 
 }  // namespace flatkv

@@ -282,41 +282,39 @@ class Parser {
 
 }  // namespace
 
-Result<Bytes> StateDigest::encode() const try {
-  Writer to;
-  to.raw(as_bytes(kMagic)).put(kFormat).put(static_cast<std::uint32_t>(account_rows));
-  to.put(static_cast<std::uint64_t>(version));
-  for (const Digest* own : digests_of(roots)) to.raw(*own);
-  to.sized(start).sized(end).put(static_cast<std::uint32_t>(parts.size()));
-  for (const Part& part : parts) put_part(to, part);
-  to.raw(blake3::hash(to.bytes()));
-  return std::move(to.bytes());
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<Bytes> StateDigest::encode() const {
+  return guarded([&]() -> Result<Bytes> {
+    Writer to;
+    to.raw(as_bytes(kMagic)).put(kFormat).put(static_cast<std::uint32_t>(account_rows));
+    to.put(static_cast<std::uint64_t>(version));
+    for (const Digest* own : digests_of(roots)) to.raw(*own);
+    to.sized(start).sized(end).put(static_cast<std::uint32_t>(parts.size()));
+    for (const Part& part : parts) put_part(to, part);
+    to.raw(blake3::hash(to.bytes()));
+    return std::move(to.bytes());
+  });
 }
 
-Result<StateDigest> StateDigest::decode(ByteView bytes) try {
-  return Parser(bytes).run();
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<StateDigest> StateDigest::decode(ByteView bytes) {
+  return guarded([&]() -> Result<StateDigest> { return Parser(bytes).run(); });
 }
 
-Result<StateDigest> read_digest(ByteSource& source) try {
-  static constexpr std::size_t kMostBytes = 64U << 20;
-  static constexpr std::size_t kStep = 64U << 10;
-  Bytes bytes;
-  for (;;) {
-    const std::size_t at = bytes.size();
-    if (at > kMostBytes) {
-      return fail(ErrorCode::corruption, "this is larger than any digest").offset(at);
+Result<StateDigest> read_digest(ByteSource& source) {
+  return guarded([&]() -> Result<StateDigest> {
+    static constexpr std::size_t kMostBytes = 64U << 20;
+    static constexpr std::size_t kStep = 64U << 10;
+    Bytes bytes;
+    for (;;) {
+      const std::size_t at = bytes.size();
+      if (at > kMostBytes) {
+        return fail(ErrorCode::corruption, "this is larger than any digest").offset(at);
+      }
+      bytes.resize(at + kStep);
+      FLATKV_ASSIGN(const std::size_t got, source.read(std::span(bytes).subspan(at)));
+      bytes.resize(at + got);
+      if (got == 0) return StateDigest::decode(bytes);
     }
-    bytes.resize(at + kStep);
-    FLATKV_ASSIGN(const std::size_t got, source.read(std::span(bytes).subspan(at)));
-    bytes.resize(at + got);
-    if (got == 0) return StateDigest::decode(bytes);
-  }
-} catch (...) {
-  return std::unexpected(error_of_exception());
+  });
 }
 
 }  // namespace flatkv

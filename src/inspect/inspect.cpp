@@ -322,38 +322,38 @@ Result<StoreInfo> look(fs::FileSystem& files, const std::string& path) {
 
 }  // namespace
 
-Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) try {
-  fs::FileSystem& files = fs::posix();
-  return recovery::look_at_store(
-      files, store, [&](const LiveGeneration& place) -> Result<std::vector<SnapshotInfo>> {
-        FLATKV_ASSIGN(const auto entries,
-                      layout::list_chain_snapshots(files, place.generation, true));
-        std::vector<SnapshotInfo> snapshots;
-        for (const SnapshotEntry& entry : entries) snapshots.push_back(describe(entry));
-        return snapshots;
-      });
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::vector<SnapshotInfo>> list_snapshots(const std::string& store) {
+  return guarded([&]() -> Result<std::vector<SnapshotInfo>> {
+    fs::FileSystem& files = fs::posix();
+    return recovery::look_at_store(
+        files, store, [&](const LiveGeneration& place) -> Result<std::vector<SnapshotInfo>> {
+          FLATKV_ASSIGN(const auto entries,
+                        layout::list_chain_snapshots(files, place.generation, true));
+          std::vector<SnapshotInfo> snapshots;
+          for (const SnapshotEntry& entry : entries) snapshots.push_back(describe(entry));
+          return snapshots;
+        });
+  });
 }
 
-Result<StoreInfo> inspect_store(const std::string& store) try {
-  fs::FileSystem& files = fs::posix();
-  FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
-  const auto survey = layout::survey_store(files, path);  // analyze_store reports what is wrong
-  if (!survey && survey.error().code == ErrorCode::not_found) {
-    return std::unexpected(survey.error());
-  }
-  if (survey) {
-    const auto choice = layout::choose_generation(path, *survey);
-    if (!choice && choice.error().code == ErrorCode::not_found) {
-      return std::unexpected(choice.error());
+Result<StoreInfo> inspect_store(const std::string& store) {
+  return guarded([&]() -> Result<StoreInfo> {
+    fs::FileSystem& files = fs::posix();
+    FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
+    const auto survey = layout::survey_store(files, path);  // analyze_store reports what is wrong
+    if (!survey && survey.error().code == ErrorCode::not_found) {
+      return std::unexpected(survey.error());
     }
-  }
-  auto info = look(files, path);
-  if (info) info->bytes = FileBytes(files).below(path);
-  return info;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    if (survey) {
+      const auto choice = layout::choose_generation(path, *survey);
+      if (!choice && choice.error().code == ErrorCode::not_found) {
+        return std::unexpected(choice.error());
+      }
+    }
+    auto info = look(files, path);
+    if (info) info->bytes = FileBytes(files).below(path);
+    return info;
+  });
 }
 
 HostLimits host_limits() {

@@ -126,18 +126,18 @@ struct LogReader::Impl {
 };
 
 Result<LogReader> LogReader::open(const std::string& store, std::optional<std::int64_t> from,
-                                  bool with_changes) try {
-  fs::FileSystem& files = fs::posix();
-  const auto look = [&](const recovery::LiveGeneration& place) -> Result<std::unique_ptr<Impl>> {
-    auto impl = std::make_unique<Impl>(files, store, with_changes);
-    FLATKV_ASSIGN(const auto log, impl->survey(place));
-    FLATKV_TRY(impl->read_from(log, from.value_or(log.base.version + 1)));
-    return impl;
-  };
-  FLATKV_ASSIGN(auto impl, recovery::look_at_store(files, store, look));
-  return LogReader(std::move(impl));
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                  bool with_changes) {
+  return guarded([&]() -> Result<LogReader> {
+    fs::FileSystem& files = fs::posix();
+    const auto look = [&](const recovery::LiveGeneration& place) -> Result<std::unique_ptr<Impl>> {
+      auto impl = std::make_unique<Impl>(files, store, with_changes);
+      FLATKV_ASSIGN(const auto log, impl->survey(place));
+      FLATKV_TRY(impl->read_from(log, from.value_or(log.base.version + 1)));
+      return impl;
+    };
+    FLATKV_ASSIGN(auto impl, recovery::look_at_store(files, store, look));
+    return LogReader(std::move(impl));
+  });
 }
 
 LogReader::LogReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -147,23 +147,23 @@ LogReader::~LogReader() = default;
 
 const LogReader::Range& LogReader::range() const noexcept { return impl_->range; }
 
-Result<std::optional<LogBlock>> LogReader::next() try {
-  if (impl_->over) return std::unexpected(*impl_->over);
-  auto record = impl_->next_record();
-  if (!record) {
-    const ErrorCode code = record.error().code;
-    if (code == ErrorCode::version_mismatch || code == ErrorCode::log_gap ||
-        code == ErrorCode::foreign_store) {
-      impl_->over = record.error();
+Result<std::optional<LogBlock>> LogReader::next() {
+  return guarded([&]() -> Result<std::optional<LogBlock>> {
+    if (impl_->over) return std::unexpected(*impl_->over);
+    auto record = impl_->next_record();
+    if (!record) {
+      const ErrorCode code = record.error().code;
+      if (code == ErrorCode::version_mismatch || code == ErrorCode::log_gap ||
+          code == ErrorCode::foreign_store) {
+        impl_->over = record.error();
+      }
+      return std::unexpected(std::move(record).error());
     }
-    return std::unexpected(std::move(record).error());
-  }
-  if (!*record) return std::optional<LogBlock>{};
-  FLATKV_ASSIGN(auto block,
-                changes::to_log_block(**std::move(record), impl_->with_changes, impl_->directory));
-  return std::optional(std::move(block));
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    if (!*record) return std::optional<LogBlock>{};
+    FLATKV_ASSIGN(auto block, changes::to_log_block(**std::move(record), impl_->with_changes,
+                                                    impl_->directory));
+    return std::optional(std::move(block));
+  });
 }
 
 }  // namespace flatkv

@@ -115,13 +115,13 @@ class RootsFinder {
 
 }  // namespace
 
-Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at) try {
-  fs::FileSystem& files = fs::posix();
-  return recovery::look_at_store(files, store, [&](const LiveGeneration& place) {
-    return RootsFinder(files, place).find(at);
+Result<RootsAt> roots_at(const std::string& store, std::optional<std::int64_t> at) {
+  return guarded([&]() -> Result<RootsAt> {
+    fs::FileSystem& files = fs::posix();
+    return recovery::look_at_store(files, store, [&](const LiveGeneration& place) {
+      return RootsFinder(files, place).find(at);
+    });
   });
-} catch (...) {
-  return std::unexpected(error_of_exception());
 }
 
 }  // namespace flatkv

@@ -332,10 +332,8 @@ ReadOnlyStore& ReadOnlyStore::operator=(ReadOnlyStore&&) noexcept = default;
 ReadOnlyStore::~ReadOnlyStore() = default;
 
 Result<ReadOnlyStore> ReadOnlyStore::open(const std::string& store,
-                                          const ReadOnlyOptions& options) try {
-  return inspect::open_read_only({}, store, options);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                          const ReadOnlyOptions& options) {
+  return guarded([&] { return inspect::open_read_only({}, store, options); });
 }
 
 std::int64_t ReadOnlyStore::version() const noexcept { return impl_->core->state()->version; }
@@ -348,21 +346,17 @@ const std::optional<Error>& ReadOnlyStore::working_copy_problem() const noexcept
 }
 ReadView ReadOnlyStore::view() const noexcept { return *impl_->view; }
 
-Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const try {
-  return read::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const {
+  return guarded([&] {
+    return read::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
+  });
 }
 
-Status ReadOnlyStore::apply(std::span<const NamedChangeSet> change_sets) try {
-  return impl_->core->apply(change_sets);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Status ReadOnlyStore::apply(std::span<const NamedChangeSet> change_sets) {
+  return guarded([&] { return impl_->core->apply(change_sets); });
 }
-Result<Roots> ReadOnlyStore::working_roots() const try {
-  return impl_->core->pending().roots();
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<Roots> ReadOnlyStore::working_roots() const {
+  return guarded([&]() -> Result<Roots> { return impl_->core->pending().roots(); });
 }
 void ReadOnlyStore::discard() noexcept { impl_->core->discard(); }
 

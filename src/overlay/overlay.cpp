@@ -43,13 +43,9 @@ struct Overlay::Impl {
   /// As `call`, for what changes the block.
   template <class Step>
   auto change(Step&& step) -> std::invoke_result_t<Step, const Standing&> {
-    return call([&](const Standing& standing) -> std::invoke_result_t<Step, const Standing&> {
-      try {
-        return std::forward<Step>(step)(standing);
-      } catch (...) {
-        broken = error_of_exception();
-        return std::unexpected(*broken);
-      }
+    return call([&](const Standing& standing) {
+      return guarded([&] { return std::forward<Step>(step)(standing); },
+                     [&] { broken = error_of_exception(); });
     });
   }
   /// As `call`, with what the read functions read through.

@@ -147,11 +147,12 @@ struct RowIterator::Impl {
   template <class Step>
   void move(Step step) noexcept {
     if (thrown) return;
-    try {
-      step(*cursor);
-    } catch (...) {
-      thrown = error_of_exception();
-    }
+    static_cast<void>(guarded(
+        [&]() -> Status {
+          step(*cursor);
+          return {};
+        },
+        [&] { thrown = error_of_exception(); }));
   }
 };
 
@@ -252,49 +253,47 @@ namespace {
 block::RowLookup lookup_of_views() { return {nullptr, nullptr}; }
 }  // namespace
 
-Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const try {
-  block::RowLookup rows = lookup_of_views();
-  return read::read_external({{*impl_->state}, nullptr, rows}, external_key);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const {
+  return guarded([&]() -> Result<std::optional<Bytes>> {
+    block::RowLookup rows = lookup_of_views();
+    return read::read_external({{*impl_->state}, nullptr, rows}, external_key);
+  });
 }
 Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
-    std::span<const ByteView> external_keys) const try {
-  block::RowLookup rows = lookup_of_views();
-  return read::read_many({{*impl_->state}, nullptr, rows}, external_keys);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    std::span<const ByteView> external_keys) const {
+  return guarded([&]() -> Result<std::vector<std::optional<Bytes>>> {
+    block::RowLookup rows = lookup_of_views();
+    return read::read_many({{*impl_->state}, nullptr, rows}, external_keys);
+  });
 }
-Result<std::optional<Account>> ReadView::account(const Address& address) const try {
-  block::RowLookup rows = lookup_of_views();
-  return read::read_account({{*impl_->state}, nullptr, rows}, address);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::optional<Account>> ReadView::account(const Address& address) const {
+  return guarded([&]() -> Result<std::optional<Account>> {
+    block::RowLookup rows = lookup_of_views();
+    return read::read_account({{*impl_->state}, nullptr, rows}, address);
+  });
 }
-Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const try {
-  const StorageKey key = storage_key(address, slot);
-  block::RowLookup rows = lookup_of_views();
-  return read::read_through({{*impl_->state}, nullptr, rows}, Database::storage,
-                            ByteView(key).subspan(1));
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const {
+  return guarded([&]() -> Result<std::optional<Bytes>> {
+    const StorageKey key = storage_key(address, slot);
+    block::RowLookup rows = lookup_of_views();
+    return read::read_through({{*impl_->state}, nullptr, rows}, Database::storage,
+                              ByteView(key).subspan(1));
+  });
 }
-Result<std::optional<Bytes>> ReadView::code(const Address& address) const try {
-  block::RowLookup rows = lookup_of_views();
-  return read::read_through({{*impl_->state}, nullptr, rows}, Database::code, address);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::optional<Bytes>> ReadView::code(const Address& address) const {
+  return guarded([&]() -> Result<std::optional<Bytes>> {
+    block::RowLookup rows = lookup_of_views();
+    return read::read_through({{*impl_->state}, nullptr, rows}, Database::code, address);
+  });
 }
-Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const try {
-  block::RowLookup rows = lookup_of_views();
-  return read::read_through({{*impl_->state}, nullptr, rows}, database, internal_key);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const {
+  return guarded([&]() -> Result<std::optional<Bytes>> {
+    block::RowLookup rows = lookup_of_views();
+    return read::read_through({{*impl_->state}, nullptr, rows}, database, internal_key);
+  });
 }
-Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const try {
-  return read::iterate(impl_->state, {}, database, range);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const {
+  return guarded([&] { return read::iterate(impl_->state, {}, database, range); });
 }
 
 }  // namespace flatkv

@@ -73,10 +73,8 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& sta
 
 }  // namespace read
 
-Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options) try {
-  return read::verify_state(Internals::impl(view).state, options, 0);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<VerifyReport> verify(const ReadView& view, const VerifyOptions& options) {
+  return guarded([&] { return read::verify_state(Internals::impl(view).state, options, 0); });
 }
 
 }  // namespace flatkv

@@ -56,17 +56,18 @@ Result<CommitStore> open_commit_store(const state::Environment& environment,
 /// the pending block is dropped.
 template <class Step>
 auto writer_step(commit::Core& core, Step&& step) noexcept -> decltype(step()) {
-  try {
-    if (core.in_callback()) {
-      return fail(ErrorCode::invalid_argument,
-                  "a callback of the store must not call what only the writer may");
-    }
-    return std::forward<Step>(step)();
-  } catch (...) {
-    core.poison(error_of_exception());
-    core.discard();
-    return std::unexpected(error_of_exception());
-  }
+  return guarded(
+      [&]() -> decltype(step()) {
+        if (core.in_callback()) {
+          return fail(ErrorCode::invalid_argument,
+                      "a callback of the store must not call what only the writer may");
+        }
+        return std::forward<Step>(step)();
+      },
+      [&] {
+        core.poison(error_of_exception());
+        core.discard();
+      });
 }
 
 }  // namespace store

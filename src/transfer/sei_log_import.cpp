@@ -38,69 +38,70 @@ Status compare_held(const CommitStore& store, const ReferenceEntry& entry) {
 
 }  // namespace
 
-Result<SeiLogReport> check_sei_log(const std::string& directory, const SeiLogOptions& options) try {
-  SeiLogReport report;
-  FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
-  while (true) {
-    FLATKV_TRY(cancelled(options));
-    FLATKV_ASSIGN(const auto entry, log.next());
-    if (!entry) break;
-    if (entry->has_balances && !options.balances) {
-      return fail(ErrorCode::unsupported,
-                  "the log holds 21-byte keys with 0x21: they are balances here but were not where "
-                  "it was written, so its roots would differ (--balances accepts them)")
-          .path(directory)
-          .version(entry->version);
+Result<SeiLogReport> check_sei_log(const std::string& directory, const SeiLogOptions& options) {
+  return guarded([&]() -> Result<SeiLogReport> {
+    SeiLogReport report;
+    FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+    while (true) {
+      FLATKV_TRY(cancelled(options));
+      FLATKV_ASSIGN(const auto entry, log.next());
+      if (!entry) break;
+      if (entry->has_balances && !options.balances) {
+        return fail(ErrorCode::unsupported,
+                    "the log holds 21-byte keys with 0x21: they are balances here but were not "
+                    "where "
+                    "it was written, so its roots would differ (--balances accepts them)")
+            .path(directory)
+            .version(entry->version);
+      }
+      FLATKV_TRY(check_strict(*entry, directory, options));
+      report.last = entry->version;
+      report.skipped_sets += entry->skipped_sets;
+      report.skipped_pairs += entry->skipped_pairs;
     }
-    FLATKV_TRY(check_strict(*entry, directory, options));
-    report.last = entry->version;
-    report.skipped_sets += entry->skipped_sets;
-    report.skipped_pairs += entry->skipped_pairs;
-  }
-  report.torn = log.torn();
-  return report;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    report.torn = log.torn();
+    return report;
+  });
 }
 
 Result<SeiLogReport> import_sei_log(const std::string& directory, const SeiLogReport& checked,
-                                    CommitStore& store, const SeiLogOptions& options) try {
-  SeiLogReport report = checked;
-  if (store.initial_version() != 1) {
-    return fail(ErrorCode::version_mismatch, "the log begins at version 1, the store at " +
-                                                 std::to_string(store.initial_version()))
-        .path(directory);
-  }
-  FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
-  while (true) {
-    FLATKV_TRY(cancelled(options));
-    FLATKV_ASSIGN(const auto entry, log.next());
-    if (!entry || entry->version > report.last) break;
-    if (options.progress) {
-      options.progress("blocks", static_cast<std::uint64_t>(entry->version),
-                       static_cast<std::uint64_t>(report.last));
-    };
-    if (entry->version <= store.version()) {
-      FLATKV_TRY(compare_held(store, *entry));
-      ++report.held;
-      continue;
+                                    CommitStore& store, const SeiLogOptions& options) {
+  return guarded([&]() -> Result<SeiLogReport> {
+    SeiLogReport report = checked;
+    if (store.initial_version() != 1) {
+      return fail(ErrorCode::version_mismatch, "the log begins at version 1, the store at " +
+                                                   std::to_string(store.initial_version()))
+          .path(directory);
     }
-    FLATKV_TRY(check_strict(*entry, directory, options));  // the log may have changed meanwhile
-    FLATKV_TRY(store.apply(entry->change_sets));
-    FLATKV_TRY(store.commit(entry->version));
-    ++report.committed;
-  }
-  return report;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+    while (true) {
+      FLATKV_TRY(cancelled(options));
+      FLATKV_ASSIGN(const auto entry, log.next());
+      if (!entry || entry->version > report.last) break;
+      if (options.progress) {
+        options.progress("blocks", static_cast<std::uint64_t>(entry->version),
+                         static_cast<std::uint64_t>(report.last));
+      };
+      if (entry->version <= store.version()) {
+        FLATKV_TRY(compare_held(store, *entry));
+        ++report.held;
+        continue;
+      }
+      FLATKV_TRY(check_strict(*entry, directory, options));  // the log may have changed meanwhile
+      FLATKV_TRY(store.apply(entry->change_sets));
+      FLATKV_TRY(store.commit(entry->version));
+      ++report.committed;
+    }
+    return report;
+  });
 }
 
 Result<SeiLogReport> import_sei_log(const std::string& directory, CommitStore& store,
-                                    const SeiLogOptions& options) try {
-  FLATKV_ASSIGN(const SeiLogReport checked, check_sei_log(directory, options));
-  return import_sei_log(directory, checked, store, options);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                    const SeiLogOptions& options) {
+  return guarded([&]() -> Result<SeiLogReport> {
+    FLATKV_ASSIGN(const SeiLogReport checked, check_sei_log(directory, options));
+    return import_sei_log(directory, checked, store, options);
+  });
 }
 
 }  // namespace flatkv

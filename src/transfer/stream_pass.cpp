@@ -61,19 +61,19 @@ Result<StreamHeader> pass_stream(ByteSource& source, const TrustedRoots& trusted
 }  // namespace transfer
 
 Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trusted,
-                                   const TransferOptions& options) try {
-  FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, options, {}, {}));
-  return header.summary;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                   const TransferOptions& options) {
+  return guarded([&]() -> Result<StreamSummary> {
+    FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, options, {}, {}));
+    return header.summary;
+  });
 }
 
 Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted,
-                                 const TransferOptions& options) try {
-  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), path));
-  return transfer::in_file(check_stream(*source, trusted, options), path);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                 const TransferOptions& options) {
+  return guarded([&]() -> Result<StreamSummary> {
+    FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), path));
+    return transfer::in_file(check_stream(*source, trusted, options), path);
+  });
 }
 
 }  // namespace flatkv

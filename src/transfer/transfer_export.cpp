@@ -98,10 +98,8 @@ std::uint64_t StreamSummary::rows() const noexcept {
   return total;
 }
 
-Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions& options) try {
-  return Exporter(view, sink, options).run();
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions& options) {
+  return guarded([&]() -> Status { return Exporter(view, sink, options).run(); });
 }
 
 namespace {
@@ -120,21 +118,21 @@ Status may_be_replaced(fs::FileSystem& files, const std::string& path) {
 }  // namespace
 
 Status export_to_file(const ReadView& view, const std::string& given,
-                      const TransferOptions& options) try {
-  fs::FileSystem& files = fs::posix();
-  FLATKV_ASSIGN(const std::string path, fs::absolute(given));
-  const std::string unfinished = path + "-tmp";
-  for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
-  FLATKV_TRY(fs::remove_tree(files, unfinished));
-  Status written = write_file(files, view, unfinished, options);
-  if (written) written = files.rename(unfinished, path);
-  if (!written) {
-    static_cast<void>(fs::remove_tree(files, unfinished));
-    return written;
-  }
-  return files.sync_directory(fs::parent(path));
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                      const TransferOptions& options) {
+  return guarded([&]() -> Status {
+    fs::FileSystem& files = fs::posix();
+    FLATKV_ASSIGN(const std::string path, fs::absolute(given));
+    const std::string unfinished = path + "-tmp";
+    for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
+    FLATKV_TRY(fs::remove_tree(files, unfinished));
+    Status written = write_file(files, view, unfinished, options);
+    if (written) written = files.rename(unfinished, path);
+    if (!written) {
+      static_cast<void>(fs::remove_tree(files, unfinished));
+      return written;
+    }
+    return files.sync_directory(fs::parent(path));
+  });
 }
 
 }  // namespace flatkv

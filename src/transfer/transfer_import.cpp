@@ -21,11 +21,11 @@ struct Importer::Impl {
   transfer::RowHasher hasher;
 };
 
-Result<Importer> Importer::begin(const std::string& path, const ImportOptions& options) try {
-  FLATKV_ASSIGN(auto import, transfer::RowImport::begin({}, path, options));
-  return Importer(std::make_unique<Impl>(std::move(import)));
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<Importer> Importer::begin(const std::string& path, const ImportOptions& options) {
+  return guarded([&]() -> Result<Importer> {
+    FLATKV_ASSIGN(auto import, transfer::RowImport::begin({}, path, options));
+    return Importer(std::make_unique<Impl>(std::move(import)));
+  });
 }
 
 Importer::Importer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -33,82 +33,82 @@ Importer::Importer(Importer&&) noexcept = default;
 Importer& Importer::operator=(Importer&&) noexcept = default;
 Importer::~Importer() = default;
 
-Status Importer::add(std::span<const ImportRow> rows) try {
-  if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
-  Status added;
-  for (const ImportRow& row : rows) {
-    if (added = impl_->rules.check(row); !added) break;
-  }
-  if (added) {
-    impl_->hasher.begin(rows);
-    added = impl_->import->write(rows);
-    impl_->hasher.hashes();  // waits: the hasher reads the caller's bytes
-  }
+Status Importer::add(std::span<const ImportRow> rows) {
+  Status added = guarded(
+      [&]() -> Status {
+        if (!impl_ || !impl_->import) {
+          return fail(ErrorCode::invalid_argument, "the import is over");
+        }
+        for (const ImportRow& row : rows) FLATKV_TRY(impl_->rules.check(row));
+        impl_->hasher.begin(rows);
+        Status written = impl_->import->write(rows);
+        impl_->hasher.hashes();  // waits: the hasher reads the caller's bytes
+        return written;
+      },
+      [&] {
+        if (impl_) impl_->hasher.drain();
+      });
   // Some of the rows may have been written: the import cannot go on.
   if (!added) abort();
   return added;
-} catch (...) {
-  impl_->hasher.drain();
-  abort();
-  return std::unexpected(error_of_exception());
 }
 
-Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) try {
-  if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
-  const auto import = std::move(impl_->import);
-  if (version < 0 || version == std::numeric_limits<std::int64_t>::max()) {
-    return fail(ErrorCode::invalid_argument, "a version is at least 0 and below int64 max")
-        .version(version);
-  }
-  const PerDataDatabase<LtHash>& hashes = impl_->hasher.hashes();
-  const Roots roots = layout::roots_of(hashes);
-  FLATKV_TRY(transfer::compare_trusted(version, roots, trusted));
-  FLATKV_TRY(import->finish(version, hashes, impl_->rules.counted()));
-  return roots;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) {
+  return guarded([&]() -> Result<Roots> {
+    if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
+    const auto import = std::move(impl_->import);
+    if (version < 0 || version == std::numeric_limits<std::int64_t>::max()) {
+      return fail(ErrorCode::invalid_argument, "a version is at least 0 and below int64 max")
+          .version(version);
+    }
+    const PerDataDatabase<LtHash>& hashes = impl_->hasher.hashes();
+    const Roots roots = layout::roots_of(hashes);
+    FLATKV_TRY(transfer::compare_trusted(version, roots, trusted));
+    FLATKV_TRY(import->finish(version, hashes, impl_->rules.counted()));
+    return roots;
+  });
 }
 
 void Importer::abort() noexcept {
   if (impl_) impl_->import.reset();
 }
 
-Status Importer::close() try {
+Status Importer::close() {
   abort();
   return {};
-} catch (...) {
-  return std::unexpected(error_of_exception());
 }
 
 Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
                                     const ImportOptions& options, const TrustedRoots& trusted,
-                                    const TransferOptions& transfer) try {
-  std::unique_ptr<transfer::RowImport> import;
-  std::uint64_t bytes = 0;  // of the rows, before the tables' compression
-  const auto started = [&](const transfer::StreamHeader& header) -> Status {
-    ImportOptions own = options;
-    own.account_rows = header.summary.account_rows;
-    for (const DatabaseStats& one : header.summary.stats) bytes += one.key_bytes + one.value_bytes;
-    FLATKV_ASSIGN(import, transfer::RowImport::begin({}, path, own));
-    return {};
-  };
-  const auto use = [&](std::span<const ImportRow> rows) {
-    return fs::needing(bytes, import->write(rows));
-  };
-  FLATKV_ASSIGN(const auto header, transfer::pass_stream(source, trusted, transfer, started, use));
-  FLATKV_TRY(import->finish(header.summary.version, header.hashes, header.summary.stats));
-  return header.summary;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                    const TransferOptions& transfer) {
+  return guarded([&]() -> Result<StreamSummary> {
+    std::unique_ptr<transfer::RowImport> import;
+    std::uint64_t bytes = 0;  // of the rows, before the tables' compression
+    const auto started = [&](const transfer::StreamHeader& header) -> Status {
+      ImportOptions own = options;
+      own.account_rows = header.summary.account_rows;
+      for (const DatabaseStats& one : header.summary.stats)
+        bytes += one.key_bytes + one.value_bytes;
+      FLATKV_ASSIGN(import, transfer::RowImport::begin({}, path, own));
+      return {};
+    };
+    const auto use = [&](std::span<const ImportRow> rows) {
+      return fs::needing(bytes, import->write(rows));
+    };
+    FLATKV_ASSIGN(const auto header,
+                  transfer::pass_stream(source, trusted, transfer, started, use));
+    FLATKV_TRY(import->finish(header.summary.version, header.hashes, header.summary.stats));
+    return header.summary;
+  });
 }
 
 Result<StreamSummary> import_file(const std::string& file, const std::string& path,
                                   const ImportOptions& options, const TrustedRoots& trusted,
-                                  const TransferOptions& transfer) try {
-  FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
-  return transfer::in_file(import_stream(*source, path, options, trusted, transfer), file);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+                                  const TransferOptions& transfer) {
+  return guarded([&]() -> Result<StreamSummary> {
+    FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
+    return transfer::in_file(import_stream(*source, path, options, trusted, transfer), file);
+  });
 }
 
 }  // namespace flatkv

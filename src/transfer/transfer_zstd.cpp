@@ -57,17 +57,17 @@ struct ZstdSink::Impl {
 
 ZstdSink::ZstdSink(ByteSink& inner, int level) noexcept : impl_(or_null<Impl>(inner, level)) {}
 ZstdSink::~ZstdSink() = default;
-Status ZstdSink::write(ByteView bytes) try {
-  if (!impl_) return no_memory();
-  return impl_->run(bytes, ZSTD_e_continue);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Status ZstdSink::write(ByteView bytes) {
+  return guarded([&]() -> Status {
+    if (!impl_) return no_memory();
+    return impl_->run(bytes, ZSTD_e_continue);
+  });
 }
-Status ZstdSink::finish() try {
-  if (!impl_) return no_memory();
-  return impl_->run({}, ZSTD_e_end);
-} catch (...) {
-  return std::unexpected(error_of_exception());
+Status ZstdSink::finish() {
+  return guarded([&]() -> Status {
+    if (!impl_) return no_memory();
+    return impl_->run({}, ZSTD_e_end);
+  });
 }
 
 struct ZstdSource::Impl {
@@ -88,28 +88,28 @@ struct ZstdSource::Impl {
 ZstdSource::ZstdSource(ByteSource& inner) noexcept : impl_(or_null<Impl>(inner)) {}
 ZstdSource::~ZstdSource() = default;
 
-Result<std::size_t> ZstdSource::read(std::span<std::uint8_t> into) try {
-  if (!impl_) return no_memory();
-  Impl& own = *impl_;
-  ZSTD_outBuffer to{into.data(), into.size(), 0};
-  while (to.pos == 0 && !into.empty()) {
-    if (own.at == own.filled) {
-      FLATKV_ASSIGN(own.filled, own.inner.read(own.in));
-      own.at = 0;
-      if (own.filled == 0) {
-        if (!own.inside_frame) return 0;
-        return fail(ErrorCode::corruption, "the compressed stream is cut off");
+Result<std::size_t> ZstdSource::read(std::span<std::uint8_t> into) {
+  return guarded([&]() -> Result<std::size_t> {
+    if (!impl_) return no_memory();
+    Impl& own = *impl_;
+    ZSTD_outBuffer to{into.data(), into.size(), 0};
+    while (to.pos == 0 && !into.empty()) {
+      if (own.at == own.filled) {
+        FLATKV_ASSIGN(own.filled, own.inner.read(own.in));
+        own.at = 0;
+        if (own.filled == 0) {
+          if (!own.inside_frame) return 0;
+          return fail(ErrorCode::corruption, "the compressed stream is cut off");
+        }
       }
+      ZSTD_inBuffer in{own.in.data(), own.filled, own.at};
+      const std::size_t left = ZSTD_decompressStream(own.context.get(), &to, &in);
+      if (ZSTD_isError(left) != 0) return zstd_failure(ErrorCode::corruption, left);
+      own.at = in.pos;
+      own.inside_frame = left != 0;
     }
-    ZSTD_inBuffer in{own.in.data(), own.filled, own.at};
-    const std::size_t left = ZSTD_decompressStream(own.context.get(), &to, &in);
-    if (ZSTD_isError(left) != 0) return zstd_failure(ErrorCode::corruption, left);
-    own.at = in.pos;
-    own.inside_frame = left != 0;
-  }
-  return to.pos;
-} catch (...) {
-  return std::unexpected(error_of_exception());
+    return to.pos;
+  });
 }
 
 }  // namespace flatkv
