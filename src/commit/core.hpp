@@ -2,13 +2,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "base/guard.hpp"
 #include "base/log.hpp"
 #include "block/absent_key_filter.hpp"
 #include "block/pending_block.hpp"
@@ -20,6 +21,7 @@
 #include "commit/overlays.hpp"
 #include "commit/recent_states.hpp"
 #include "flatkv/store.hpp"
+#include "read/read_view.hpp"
 #include "scrub/scrubber.hpp"
 #include "state/holds.hpp"
 #include "state/poison_latch.hpp"
@@ -101,13 +103,25 @@ class Core {
   /// record and, if all databases are level, the root too (docs/specification.md#replay).
   Status replay_block(const changelog::RecordHeader& header, Bytes payload);
 
+  /// Runs one of the read functions (read/read_view.hpp) with the pending writes on top. The writer
+  /// only, and of a clone its one user.
+  template <class Read>
+  auto read(Read&& read) -> std::invoke_result_t<Read, const read::Source&> {
+    return guarded([&]() -> std::invoke_result_t<Read, const read::Source&> {
+      FLATKV_TRY(check_readable());
+      const auto state = published_.load();
+      return std::forward<Read>(read)(read::Source{{*state}, &pending_, reads_});
+    });
+  }
+  Result<RowIterator> iterate(Database database, const RowRange& range) const;
+
   std::shared_ptr<const state::State> state() const { return published_.load(); }
   /// `store_failed` if the store is closed, since nothing is left to read; `unsupported` in a
   /// forked child.
   Status check_readable() const;
   /// As `state`, for a user who keeps it: its buffers are counted as kept by views.
   std::shared_ptr<const state::State> held_state() const;
-  /// The same, or the error of `check_readable` once the state has let go of its databases.
+  /// The same, or the error of `check_readable`.
   Result<std::shared_ptr<const state::State>> readable_state() const;
   /// As `readable_state`, but refused with `no_space` above max_view_bytes.
   Result<std::shared_ptr<const state::State>> view_state() const;
@@ -147,8 +161,6 @@ class Core {
   const CoreSetup& setup() const noexcept { return setup_; }
   const state::PoisonLatch& fault() const noexcept { return *setup_.fault; }
   changelog::Writer* log() const noexcept { return log_.get(); }
-  /// For the writer's reads, with the store's cache and filter.
-  block::RowLookup& reads() noexcept { return reads_; }
   block::AbsentKeyFilter& absent_key_filter() noexcept { return absent_key_filter_; }
   /// Whether a flush is queued or running.
   bool flushing() const { return flusher_ && flusher_->busy(); }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Core that gives states to views, and bounds what they and the recent versions keep.
+#include <array>
+
 #include "commit/core.hpp"
 
 namespace flatkv::commit {
@@ -18,7 +20,16 @@ Result<std::shared_ptr<const state::State>> Core::hold_readable(
 }
 
 Result<std::shared_ptr<const state::State>> Core::readable_state() const {
+  FLATKV_TRY(check_readable());
   return hold_readable(published_.load());
+}
+
+Result<RowIterator> Core::iterate(Database database, const RowRange& range) const {
+  return guarded([&]() -> Result<RowIterator> {
+    FLATKV_ASSIGN(auto state, readable_state());
+    const std::array<const block::PendingBlock*, 1> pending{&pending_};
+    return read::iterate(state, pending, database, range);
+  });
 }
 
 state::Holds::Kept Core::shed_recent() const {

@@ -11,6 +11,7 @@
 #include "base/internals.hpp"
 #include "blake3/kernel.hpp"
 #include "changelog/reader.hpp"
+#include "commit/core.hpp"
 #include "fs/absolute.hpp"
 #include "fs/files.hpp"
 #include "inspect/clone_directory.hpp"
@@ -31,15 +32,6 @@ namespace flatkv {
 
 struct ReadOnlyStore::Impl {
   ~Impl() { state::leave_to_parent(core); }
-
-  /// Runs one of the read functions, with pending writes on top.
-  template <class Read>
-  auto read(Read&& read) const -> std::invoke_result_t<Read, const read::Source&> {
-    return guarded([&] {
-      const auto state = core->state();
-      return std::forward<Read>(read)(read::Source{{*state}, &core->pending(), core->reads()});
-    });
-  }
 
   std::shared_ptr<commit::Core> core;  ///< shared with calls of overlays
   Roots roots;
@@ -347,8 +339,9 @@ const std::optional<Error>& ReadOnlyStore::working_copy_problem() const noexcept
 ReadView ReadOnlyStore::view() const noexcept { return *impl_->view; }
 
 Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const {
-  return guarded([&] {
-    return read::verify_state(impl_->core->state(), options, impl_->core->setup().options.threads);
+  return guarded([&]() -> Result<VerifyReport> {
+    FLATKV_ASSIGN(const auto state, impl_->core->readable_state());
+    return read::verify_state(state, options, impl_->core->setup().options.threads);
   });
 }
 
@@ -361,37 +354,27 @@ Result<Roots> ReadOnlyStore::working_roots() const {
 void ReadOnlyStore::discard() noexcept { impl_->core->discard(); }
 
 Result<std::optional<Bytes>> ReadOnlyStore::get(ByteView external_key) const {
-  return impl_->read(
-      [&](const read::Source& source) { return read::read_external(source, external_key); });
+  return read::get(*impl_->core, external_key);
 }
 Result<std::vector<std::optional<Bytes>>> ReadOnlyStore::get_many(
     std::span<const ByteView> external_keys) const {
-  return impl_->read(
-      [&](const read::Source& source) { return read::read_many(source, external_keys); });
+  return read::get_many(*impl_->core, external_keys);
 }
 Result<std::optional<Account>> ReadOnlyStore::account(const Address& address) const {
-  return impl_->read(
-      [&](const read::Source& source) { return read::read_account(source, address); });
+  return read::account(*impl_->core, address);
 }
 Result<std::optional<Bytes>> ReadOnlyStore::storage(const Address& address,
                                                     const Slot& slot) const {
-  const StorageKey key = storage_key(address, slot);
-  return row(Database::storage, ByteView(key).subspan(1));
+  return read::storage(*impl_->core, address, slot);
 }
 Result<std::optional<Bytes>> ReadOnlyStore::code(const Address& address) const {
-  return row(Database::code, address);
+  return read::code(*impl_->core, address);
 }
 Result<std::optional<Bytes>> ReadOnlyStore::row(Database database, ByteView internal_key) const {
-  return impl_->read([&](const read::Source& source) {
-    return read::read_through(source, database, internal_key);
-  });
+  return read::row(*impl_->core, database, internal_key);
 }
 Result<RowIterator> ReadOnlyStore::iterate(Database database, const RowRange& range) const {
-  commit::Core& core = *impl_->core;
-  return guarded([&] {
-    const std::array<const block::PendingBlock*, 1> pending{&core.pending()};
-    return read::iterate(core.held_state(), pending, database, range);
-  });
+  return impl_->core->iterate(database, range);
 }
 
 Result<Overlay> ReadOnlyStore::overlay() const {

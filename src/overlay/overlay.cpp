@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "overlay/overlay.hpp"
 
-#include <array>
 #include <ranges>
 #include <utility>
 
 #include "base/guard.hpp"
 #include "base/internals.hpp"
 #include "base/version_arithmetic.hpp"
-#include "flatkv/keys.hpp"
 #include "overlay/standing.hpp"
 #include "read/read_view.hpp"
 
@@ -199,29 +197,23 @@ Result<LtHash> Overlay::working_hash(Database database) const {
 }
 
 Result<std::optional<Bytes>> Overlay::get(ByteView external_key) const {
-  return impl_->read(
-      [&](const read::Source& source) { return read::read_external(source, external_key); });
+  return read::get(*impl_, external_key);
 }
 Result<std::vector<std::optional<Bytes>>> Overlay::get_many(
     std::span<const ByteView> external_keys) const {
-  return impl_->read(
-      [&](const read::Source& source) { return read::read_many(source, external_keys); });
+  return read::get_many(*impl_, external_keys);
 }
 Result<std::optional<Account>> Overlay::account(const Address& address) const {
-  return impl_->read(
-      [&](const read::Source& source) { return read::read_account(source, address); });
+  return read::account(*impl_, address);
 }
 Result<std::optional<Bytes>> Overlay::storage(const Address& address, const Slot& slot) const {
-  const StorageKey key = storage_key(address, slot);
-  return row(Database::storage, ByteView(key).subspan(1));
+  return read::storage(*impl_, address, slot);
 }
 Result<std::optional<Bytes>> Overlay::code(const Address& address) const {
-  return row(Database::code, address);
+  return read::code(*impl_, address);
 }
 Result<std::optional<Bytes>> Overlay::row(Database database, ByteView internal_key) const {
-  return impl_->read([&](const read::Source& source) {
-    return read::read_through(source, database, internal_key);
-  });
+  return read::row(*impl_, database, internal_key);
 }
 Result<RowIterator> Overlay::iterate(Database database, const RowRange& range) const {
   return impl_->call([&](const Standing& standing) {

@@ -248,49 +248,24 @@ DatabaseStats ReadView::stats(Database database) const {
   return impl_->state->of(database).stats;
 }
 
-namespace {
-/// A view outlives the store, whose cache and filter it must not use.
-block::RowLookup lookup_of_views() { return {nullptr, nullptr}; }
-}  // namespace
-
 Result<std::optional<Bytes>> ReadView::get(ByteView external_key) const {
-  return guarded([&]() -> Result<std::optional<Bytes>> {
-    block::RowLookup rows = lookup_of_views();
-    return read::read_external({{*impl_->state}, nullptr, rows}, external_key);
-  });
+  return read::get(*impl_, external_key);
 }
 Result<std::vector<std::optional<Bytes>>> ReadView::get_many(
     std::span<const ByteView> external_keys) const {
-  return guarded([&]() -> Result<std::vector<std::optional<Bytes>>> {
-    block::RowLookup rows = lookup_of_views();
-    return read::read_many({{*impl_->state}, nullptr, rows}, external_keys);
-  });
+  return read::get_many(*impl_, external_keys);
 }
 Result<std::optional<Account>> ReadView::account(const Address& address) const {
-  return guarded([&]() -> Result<std::optional<Account>> {
-    block::RowLookup rows = lookup_of_views();
-    return read::read_account({{*impl_->state}, nullptr, rows}, address);
-  });
+  return read::account(*impl_, address);
 }
 Result<std::optional<Bytes>> ReadView::storage(const Address& address, const Slot& slot) const {
-  return guarded([&]() -> Result<std::optional<Bytes>> {
-    const StorageKey key = storage_key(address, slot);
-    block::RowLookup rows = lookup_of_views();
-    return read::read_through({{*impl_->state}, nullptr, rows}, Database::storage,
-                              ByteView(key).subspan(1));
-  });
+  return read::storage(*impl_, address, slot);
 }
 Result<std::optional<Bytes>> ReadView::code(const Address& address) const {
-  return guarded([&]() -> Result<std::optional<Bytes>> {
-    block::RowLookup rows = lookup_of_views();
-    return read::read_through({{*impl_->state}, nullptr, rows}, Database::code, address);
-  });
+  return read::code(*impl_, address);
 }
 Result<std::optional<Bytes>> ReadView::row(Database database, ByteView internal_key) const {
-  return guarded([&]() -> Result<std::optional<Bytes>> {
-    block::RowLookup rows = lookup_of_views();
-    return read::read_through({{*impl_->state}, nullptr, rows}, database, internal_key);
-  });
+  return read::row(*impl_, database, internal_key);
 }
 Result<RowIterator> ReadView::iterate(Database database, const RowRange& range) const {
   return guarded([&] { return read::iterate(impl_->state, {}, database, range); });

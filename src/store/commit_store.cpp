@@ -160,52 +160,26 @@ void CommitStore::discard() {
 }
 
 Result<std::optional<Bytes>> CommitStore::get(ByteView external_key) const {
-  commit::Core& core = impl_->core();
-  return guarded([&]() -> Result<std::optional<Bytes>> {
-    FLATKV_TRY(core.check_readable());
-    const auto state = core.state();
-    return read::read_external({{*state}, &core.pending(), core.reads()}, external_key);
-  });
+  return read::get(impl_->core(), external_key);
 }
 Result<std::vector<std::optional<Bytes>>> CommitStore::get_many(
     std::span<const ByteView> external_keys) const {
-  commit::Core& core = impl_->core();
-  return guarded([&]() -> Result<std::vector<std::optional<Bytes>>> {
-    FLATKV_TRY(core.check_readable());
-    const auto state = core.state();
-    return read::read_many({{*state}, &core.pending(), core.reads()}, external_keys);
-  });
+  return read::get_many(impl_->core(), external_keys);
 }
 Result<std::optional<Account>> CommitStore::account(const Address& address) const {
-  commit::Core& core = impl_->core();
-  return guarded([&]() -> Result<std::optional<Account>> {
-    FLATKV_TRY(core.check_readable());
-    const auto state = core.state();
-    return read::read_account({{*state}, &core.pending(), core.reads()}, address);
-  });
+  return read::account(impl_->core(), address);
 }
 Result<std::optional<Bytes>> CommitStore::storage(const Address& address, const Slot& slot) const {
-  const StorageKey key = storage_key(address, slot);
-  return row(Database::storage, ByteView(key).subspan(1));
+  return read::storage(impl_->core(), address, slot);
 }
 Result<std::optional<Bytes>> CommitStore::code(const Address& address) const {
-  return row(Database::code, address);
+  return read::code(impl_->core(), address);
 }
 Result<std::optional<Bytes>> CommitStore::row(Database database, ByteView internal_key) const {
-  commit::Core& core = impl_->core();
-  return guarded([&]() -> Result<std::optional<Bytes>> {
-    FLATKV_TRY(core.check_readable());
-    const auto state = core.state();
-    return read::read_through({{*state}, &core.pending(), core.reads()}, database, internal_key);
-  });
+  return read::row(impl_->core(), database, internal_key);
 }
 Result<RowIterator> CommitStore::iterate(Database database, const RowRange& range) const {
-  commit::Core& core = impl_->core();
-  return guarded([&]() -> Result<RowIterator> {
-    FLATKV_TRY(core.check_readable());
-    const std::array<const block::PendingBlock*, 1> pending{&core.pending()};
-    return read::iterate(core.held_state(), pending, database, range);
-  });
+  return impl_->core().iterate(database, range);
 }
 
 Status CommitStore::flush() {

@@ -69,9 +69,9 @@ bool is_refused(const Result<T>& result) {
   return !result && result.error().code == ErrorCode::unsupported;
 }
 
-/// What a child may do with a handle opened before the fork, and with stores of its own; returns
+/// What a child may do with handles opened before the fork, and with stores of its own; returns
 /// the step that went wrong, otherwise 0.
-int inherits(CommitStore& store, const std::string& directory) {
+int inherits(CommitStore& store, ReadOnlyStore& reader, const std::string& directory) {
   Changes changes;
   changes.nonce(address(1), 2);
   if (!is_refused(store.apply(changes))) return 1;
@@ -86,8 +86,12 @@ int inherits(CommitStore& store, const std::string& directory) {
   if (!is_refused(ReadOnlyStore::open(directory + "/parent"))) return 10;
   if (!is_refused(rollback(directory + "/parent", 0))) return 11;
   if (stdfs::exists(directory + "/child")) return 12;
+  if (!is_refused(store.view()) || !is_refused(store.verify())) return 13;
+  if (!is_refused(reader.get(nonce_key(address(1))))) return 14;
+  if (!is_refused(reader.iterate(Database::account)) || !is_refused(reader.verify())) return 15;
   {
     const CommitStore dropped = std::move(store);
+    const ReadOnlyStore dropped_too = std::move(reader);
   }
   return 0;
 }
@@ -99,10 +103,12 @@ int forks_later(const std::vector<std::string>& arguments, const Reporter& repor
   reporter.say('p', use_store(path));
   auto store = CommitStore::open(path, own_options());
   if (!store) return 1;
+  auto reader = ReadOnlyStore::open(path);
+  if (!reader) return 3;
   int release[2];
   if (::pipe(release) != 0) return 2;
   const pid_t child = forked([&] {
-    const int wrong = inherits(*store, directory);
+    const int wrong = inherits(*store, *reader, directory);
     ::close(release[1]);
     char nothing = 0;
     static_cast<void>(!::read(release[0], &nothing, 1));  // until the parent has finished
