@@ -15,18 +15,12 @@
 #include "base/error.hpp"
 #include "base/reuse.hpp"
 #include "descriptors.hpp"
+#include "transfer/zstd_magic.hpp"
 
 namespace flatkv::cli {
 namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 18;
-
-/// A frame, or a skippable one before it (RFC 8878).
-bool is_zstd(std::string_view head) {
-  return head == "\x28\xb5\x2f\xfd" ||
-         (head.size() == 4 && (static_cast<unsigned char>(head[0]) & 0xf0U) == 0x50U &&
-          head.substr(1) == "\x2a\x4d\x18");
-}
 
 /// A member that is deflated, the only method there is (RFC 1952).
 bool is_gzip(std::string_view head) { return head.starts_with("\x1f\x8b\x08"); }
@@ -211,7 +205,7 @@ Outcome<std::unique_ptr<Input>> Input::open(const std::string& path, const Inter
 
 Outcome<void> Input::choose() {
   FLATKV_ASSIGN(const std::string_view head, start_.peek());
-  const bool zstd = is_zstd(head);
+  const bool zstd = transfer::begins_as_zstd(as_bytes(head));
   const bool gzip = is_gzip(head);
   if (zstd || (name_.ends_with(".zst") && !gzip)) {
     decompressed_ = std::make_unique<ZstdSource>(start_);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/file_io.hpp"
 
+#include <array>
+
+#include "transfer/zstd_magic.hpp"
+
 namespace flatkv::transfer {
 namespace {
 
@@ -31,12 +35,12 @@ class CompressedFileSource : public ByteSource {
 
 }  // namespace
 
-bool is_compressed(const std::string& path) { return path.ends_with(".zst"); }
-
 Result<std::unique_ptr<ByteSource>> open_source(fs::FileSystem& files, const std::string& path) {
   FLATKV_ASSIGN(auto file, files.open_read(path));
+  std::array<std::uint8_t, kZstdMagicBytes> head{};
+  FLATKV_ASSIGN(const std::size_t got, file->read_at(0, head));
   std::unique_ptr<ByteSource> source;
-  if (is_compressed(path)) {
+  if (begins_as_zstd(ByteView(head).first(got)) || path.ends_with(".zst")) {
     source = std::make_unique<CompressedFileSource>(std::move(file));
   } else {
     source = std::make_unique<FileSource>(std::move(file));

@@ -9,10 +9,8 @@
 
 namespace flatkv::transfer {
 
-/// Whether the name of a file asks for compression: it ends in `.zst`.
-bool is_compressed(const std::string& path);
-
-/// The bytes of a file; decompressed if its name ends in `.zst`.
+/// The bytes of a file, decompressed if its first bytes are those of zstd, whatever its name. A
+/// name that ends in `.zst` promises compression: other content is `corruption` when it is read.
 Result<std::unique_ptr<ByteSource>> open_source(fs::FileSystem& files, const std::string& path);
 
 /// Adds the file's path to a failure that names none.

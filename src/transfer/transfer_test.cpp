@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "base/failpoint.hpp"
 #include "transfer/test_support.hpp"
 
@@ -200,6 +203,34 @@ TEST(Importer, AFailureAtAnyStepLeavesTheOldStore) {
   }
 }
 #endif
+
+TEST(TransferFiles, TheFirstBytesTellWhetherAFileIsCompressed) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  fill(store);
+  const ReadView view = must(store.view());
+  must(export_to_file(view, dir / "small.zst"));
+  std::filesystem::rename(dir / "small.zst", dir / "small");
+  EXPECT_EQ(must(check_file(dir / "small")).roots, view.roots());
+  must(import_file(dir / "small", dir / "t"));
+  expect_verified(must(CommitStore::open(dir / "t")));
+
+  MemorySink packed;
+  packed.bytes = {0x5c, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 'n', 'o'};  // a frame that zstd skips
+  ZstdSink zstd(packed);
+  must(zstd.write(export_bytes(store)));
+  must(zstd.finish());
+  std::ofstream(dir / "skippable", std::ios::binary) << as_chars(packed.bytes);
+  EXPECT_EQ(must(check_file(dir / "skippable")).roots, view.roots());
+
+  must(export_to_file(view, dir / "plain"));
+  std::filesystem::rename(dir / "plain", dir / "plain.zst");
+  for (const auto& refused :
+       {check_file(dir / "plain.zst"), import_file(dir / "plain.zst", dir / "u")}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::corruption);
+  }
+}
 
 TEST(TransferFiles, CompressedAndInterrupted) {
   const TempDir dir;

@@ -22,7 +22,7 @@ struct RepairOptions {
   /// An exported state to take the rows from instead of a snapshot: a state of this store's chain,
   /// at a version from which the log leads on. Borrowed; read to its end. Not for `metadata`.
   ByteSource* stream = nullptr;
-  /// The same in a file, decompressed if its name ends in `.zst`. Not together with `stream`.
+  /// The same in a file, compressed or not as in check_file. Not together with `stream`.
   std::string stream_file{};
   std::uint64_t block_cache_bytes = 256ULL << 20;   ///< bytes, for replay; at most 2^47
   std::uint64_t write_buffer_bytes = 128ULL << 20;  ///< bytes, for replay

@@ -103,7 +103,8 @@ Status export_to_file(const ReadView& view, const std::string& path,
 /// `format_too_new`, `version_mismatch`, `cancelled`, those of the source.
 Result<StreamSummary> check_stream(ByteSource& source, const TrustedRoots& trusted = {},
                                    const TransferOptions& options = {});
-/// The same of a file, decompressed if its name ends in `.zst`.
+/// The same of a file, decompressed if its first bytes are those of zstd, whatever its name. A name
+/// that ends in `.zst` promises compression: other content is `corruption`.
 Result<StreamSummary> check_file(const std::string& path, const TrustedRoots& trusted = {},
                                  const TransferOptions& options = {});
 
@@ -155,7 +156,7 @@ Result<StreamSummary> import_stream(ByteSource& source, const std::string& path,
                                     const ImportOptions& options = {},
                                     const TrustedRoots& trusted = {},
                                     const TransferOptions& transfer = {});
-/// The same of a file, decompressed if its name ends in `.zst`.
+/// The same of a file, compressed or not as in check_file.
 Result<StreamSummary> import_file(const std::string& file, const std::string& path,
                                   const ImportOptions& options = {},
                                   const TrustedRoots& trusted = {},
