@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -206,6 +207,75 @@ std::vector<Act> writer_acts() {
   };
 }
 
+Status apply_all(Overlay& overlay, std::int64_t version) {
+  for (const auto sets : block_of(version).sets) FLATKV_TRY(overlay.apply(sets));
+  return {};
+}
+
+std::vector<Act> overlay_acts() {
+  return {
+      on_store("overlay",
+               [](CommitStore& store) -> Status {
+                 FLATKV_ASSIGN(Overlay parent, store.overlay());
+                 FLATKV_TRY(apply_all(parent, kBase + 1));
+                 FLATKV_ASSIGN(Overlay overlay, parent.child());
+                 FLATKV_TRY(apply_all(overlay, kBase + 2));
+                 FLATKV_TRY(overlay.working_roots());
+                 FLATKV_TRY(overlay.working_hash(Database::account));
+                 const auto key = nonce_key(address(1));
+                 const ByteView keys[] = {key, key};
+                 FLATKV_TRY(overlay.get(key));
+                 FLATKV_TRY(overlay.get_many(keys));
+                 FLATKV_TRY(overlay.account(address(1)));
+                 FLATKV_TRY(overlay.storage(address(1), Slot{}));
+                 FLATKV_TRY(overlay.code(address(1)));
+                 return walk(overlay.iterate(Database::account));
+               }),
+      on_store("commit of overlays",
+               [](CommitStore& store) -> Status {
+                 FLATKV_ASSIGN(Overlay parent, store.overlay());
+                 FLATKV_TRY(apply_all(parent, kBase + 1));
+                 FLATKV_ASSIGN(Overlay overlay, parent.child());
+                 FLATKV_TRY(apply_all(overlay, kBase + 2));
+                 return status_of(store.commit(overlay));
+               }),
+      on_store("a recent version",
+               [](CommitStore& store) -> Status {
+                 FLATKV_TRY(next_block(store));
+                 FLATKV_ASSIGN(const ReadView view, store.view(kBase));
+                 FLATKV_TRY(view.account(address(1)));
+                 return walk(view.iterate(Database::storage));
+               }),
+  };
+}
+
+std::vector<Act> change_acts() {
+  return {
+      on_store("changes",
+               [](CommitStore& store) -> Status {
+                 FLATKV_ASSIGN(auto reader, store.changes(1, kBase));
+                 while (true) {
+                   FLATKV_ASSIGN(const auto block, reader.next());
+                   if (!block) return {};
+                 }
+               }),
+      on_store("subscribe",
+               [](CommitStore& store) -> Status {
+                 FLATKV_ASSIGN(auto subscription, store.subscribe({.after = 1, .name = "index"}));
+                 FLATKV_TRY(next_block(store));
+                 FLATKV_TRY(store.wait_durable(store.version()));
+                 for (std::int64_t version = 2; version <= store.version(); ++version) {
+                   FLATKV_TRY(subscription.next(std::chrono::seconds(10)));
+                 }
+                 FLATKV_ASSIGN(const Cursor cursor, subscription.cursor());
+                 FLATKV_TRY(Cursor::decode(cursor.encode()));
+                 FLATKV_TRY(subscription.acknowledge(cursor));
+                 FLATKV_TRY(store.named_cursors());
+                 return store.drop_cursor("index");
+               }),
+  };
+}
+
 std::vector<Act> reading_acts() {
   return {
       on_path("open",
@@ -284,7 +354,7 @@ std::vector<Act> mending_acts() {
 const std::vector<Act>& acts() {
   static const std::vector<Act> kAll = [] {
     std::vector<Act> all = writer_acts();
-    for (auto more : {reading_acts(), mending_acts()})
+    for (auto more : {overlay_acts(), change_acts(), reading_acts(), mending_acts()})
       std::ranges::move(more, std::back_inserter(all));
     return all;
   }();
@@ -327,7 +397,7 @@ class AllocationTable : public ::testing::TestWithParam<std::size_t> {
     ASSERT_OK(store);
     Model model;
     states_.push_back(model.committed());
-    for (std::int64_t version = 1; version <= kBase + 2; ++version) {
+    for (std::int64_t version = 1; version <= kBase + 3; ++version) {
       for (const Changes& changes : block_of(version).changes) {
         model.apply(changes);
         if (version <= kBase) {
