@@ -78,9 +78,10 @@ class ForksRun {
     }
     for (std::uint64_t round = 0; !enough(); ++round) {
       for (std::uint64_t turn = 0; turn < kKinds; ++turn) {
-        for (std::uint64_t i = 0; i < kSlice; ++i) {
-          FLATKV_TRY(block(static_cast<Kind>((round + turn) % kKinds), true));
-        }
+        const auto kind = static_cast<Kind>((round + turn) % kKinds);
+        const std::uint64_t measured = times_[kind].size();
+        const std::uint64_t left = options_.blocks == 0 ? kSlice : options_.blocks - measured;
+        for (std::uint64_t i = 0; i < std::min(kSlice, left); ++i) FLATKV_TRY(block(kind, true));
       }
       tell("measuring blocks", times_[kByHandle].size(), options_.blocks);
     }
@@ -141,7 +142,7 @@ class ForksRun {
   Status lookups() {
     std::vector<Overlay> chain;
     std::vector<Block> written(kDeep);
-    double one = 0;
+    Lookups one;
     for (std::size_t depth = 1; depth <= kDeep; ++depth) {
       tell("lookups through blocks", depth, kDeep);
       FLATKV_TRY(check_cancelled());
@@ -157,7 +158,12 @@ class ForksRun {
     return {};
   }
 
-  Status look(const Overlay& top, std::size_t depth, double& one) {
+  struct Lookups {
+    double get = 0;
+    double get_many = 0;
+  };
+  /// `one`: of the step before; replaced by those of this one.
+  Status look(const Overlay& top, std::size_t depth, Lookups& one) {
     Shape shape = options_.shape;
     shape.writes = kLookupsAtOnce;
     shape.update_percent = 100;
@@ -182,11 +188,14 @@ class ForksRun {
       step.seconds += watch.seconds();
     }
     const Summary times = summarize(std::move(single));
-    step.figures = {{"get_ns", times.p50},
-                    {"get_many_ns", static_cast<double>(together) / kLookups},
-                    {"blocks", static_cast<double>(depth)}};
-    if (one != 0) step.figures.emplace_back("over_one", times.p50 / one);
-    one = times.p50;
+    const double many = static_cast<double>(together) / kLookups;
+    step.figures = {
+        {"get_ns", times.p50}, {"get_many_ns", many}, {"blocks", static_cast<double>(depth)}};
+    if (one.get != 0) {
+      step.figures.emplace_back("get_over_one", times.p50 / one.get);
+      step.figures.emplace_back("get_many_over_one", many / one.get_many);
+    }
+    one = {times.p50, many};
     steps_.push_back(std::move(step));
     return {};
   }

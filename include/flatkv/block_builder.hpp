@@ -71,10 +71,10 @@ class BlockBuilder {
   BlockBuilder& remove_account(const Address& address);
 
   /// As above, and removes the account's storage slots: those that `state` shows and those that
-  /// this builder has set. `state` is a ReadView, or the handle, which also shows the blocks that
-  /// were applied and not committed. There is no delete of a range, so this walks over all slots of
-  /// the account and writes one removal for each: it costs a read, a hash and a log entry a slot.
-  /// On an error (of the reads, or `out_of_memory` while walking) nothing was written.
+  /// this builder has set. `state` is a ReadView, an Overlay, or the handle, which also shows
+  /// what was applied and not committed. There is no delete of a range, so this walks over all
+  /// slots of the account and writes one removal for each: it costs a read, a hash and a log entry
+  /// a slot. On an error (of the reads, or `out_of_memory` while walking) nothing was written.
   template <class State>
   Status remove_account_and_storage(const Address& address, const State& state) {
     RowRange range;

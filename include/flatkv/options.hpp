@@ -141,8 +141,8 @@ struct Options {
   /// keep only that. They keep write buffers alive after their flush, which is counted with the
   /// views against `max_view_bytes`: beyond it the oldest versions are dropped.
   std::uint32_t recent_versions = 128;
-  /// While overlays keep more than this, more writes and new overlays are refused with `no_space`.
-  /// One `apply` may exceed it by the old values that it reads.
+  /// Writes to overlays and new overlays that could take more than this in all are refused with
+  /// `no_space`. Only the old values that one `apply` reads may exceed it.
   std::uint64_t overlay_memory_bytes = 1ULL << 30;
 
   /// This store's share: the most threads that hash a block, the calling one included, and the most

@@ -28,10 +28,10 @@ namespace FLATKV_API flatkv {
 /// call but the destructor is `stale`. An overlay that was committed shows the committed state, and
 /// is stale once the next block is committed. After the store was closed, calls are `store_failed`.
 ///
-/// Memory. Each keeps its writes, the old values of the rows that they change, and an index of what
-/// it stands on. All overlays of a store together keep about `Options::overlay_memory_bytes`;
-/// beyond that `apply`, `child` and `CommitStore::overlay` are `no_space`. Destroy what has lost:
-/// a stale overlay keeps its memory until then.
+/// Memory. Each takes some 20 KiB, its writes, the old values of the rows that they change, and,
+/// once it has children, an index of what they stand on. All overlays of a store together take at
+/// most `Options::overlay_memory_bytes`; what might go beyond is `no_space` and changes nothing.
+/// Destroy what has lost: a stale overlay keeps its memory until then.
 ///
 /// Threads. Different overlays may be used in different threads, also parent and child, beside the
 /// store's writer and its commits. Each single one is for one thread at a time, and the one that
@@ -41,6 +41,8 @@ namespace FLATKV_API flatkv {
 /// Exceptions. No function throws. If an allocation fails in `apply`, in a call that computes
 /// roots, or in `child`, the overlay can only be destroyed: every later call is `out_of_memory`.
 /// The store does not fail.
+///
+/// A moved-from overlay may only be destroyed or assigned to.
 class Overlay {
  public:
   Overlay(Overlay&&) noexcept;
@@ -52,7 +54,8 @@ class Overlay {
 
   /// As CommitStore::apply: adds writes, all of them or, on any error, none. `invalid_argument` for
   /// an overlay that has or had children or was committed: it no longer changes. `no_space` (see
-  /// above); `store_failed` if the store has failed.
+  /// above: 400 bytes a write are allowed for, until it is known which of them are new rows);
+  /// `store_failed` if the store has failed.
   Status apply(std::span<const NamedChangeSet> change_sets);
 
   /// The root with the writes of this overlay and of those below it. Costs what this overlay's
@@ -74,7 +77,8 @@ class Overlay {
   /// moment, whatever becomes of the overlays.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
-  /// An empty overlay on top of this one, which computes its roots and no longer changes.
+  /// An empty overlay on top of this one, which computes its roots and no longer changes. After an
+  /// error other than `out_of_memory` it is as before.
   Result<Overlay> child();
 
  private:

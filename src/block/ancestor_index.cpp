@@ -22,11 +22,19 @@ std::uint64_t places_of(Database database, std::uint64_t hash) noexcept {
   return mixed ^ (mixed >> 32);
 }
 
+std::uint64_t words_for(std::uint64_t mean_rows) noexcept {
+  return std::bit_ceil(std::clamp(mean_rows * kWordsPerRow, kFewestWords, kMostWords));
+}
+
 }  // namespace
+
+std::uint64_t AncestorIndex::bytes_for(std::uint64_t mean_rows) noexcept {
+  return words_for(mean_rows) * sizeof(std::uint64_t);
+}
 
 AncestorIndex::AncestorIndex(const AncestorIndex* before, std::int64_t version,
                              const PerDataDatabase<BlockRows>& rows, std::uint64_t mean_rows)
-    : words_(std::bit_ceil(std::clamp(mean_rows * kWordsPerRow, kFewestWords, kMostWords))),
+    : words_(words_for(mean_rows)),
       last_(static_cast<unsigned>(static_cast<std::uint64_t>(version) % kBlocks)) {
   const std::uint64_t own = std::uint64_t{1} << last_;
   if (before != nullptr) take_over(*before, own);

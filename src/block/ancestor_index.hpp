@@ -22,6 +22,9 @@ class AncestorIndex {
   AncestorIndex(const AncestorIndex* before, std::int64_t version,
                 const PerDataDatabase<BlockRows>& rows, std::uint64_t mean_rows);
 
+  /// What an index takes.
+  static std::uint64_t bytes_for(std::uint64_t mean_rows) noexcept;
+
   /// The highest bit stands for the last block, the one below it for the block before, and so on.
   /// Bits of committed blocks mean nothing.
   std::uint64_t may_write(Database database, std::uint64_t hash) const noexcept;

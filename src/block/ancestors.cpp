@@ -55,6 +55,10 @@ memtable::Lookup Ancestors::find(Database database, ByteView key, std::uint64_t 
   return {};
 }
 
+std::shared_ptr<const Ancestors> Ancestors::without(std::size_t first) const {
+  return std::make_shared<const Ancestors>(place_below(first), from(first), memory_);
+}
+
 std::vector<std::shared_ptr<OverlayBlock>> Ancestors::from(std::size_t first) const {
   return {blocks_.begin() + static_cast<std::ptrdiff_t>(first), blocks_.end()};
 }
@@ -64,8 +68,7 @@ void Lineage::prune() {
   const std::lock_guard lock(mutex_);
   const std::size_t published = ancestors_->published();
   if (published == 0 || (published < kPruneFrom && published < ancestors_->blocks().size())) return;
-  next = std::make_shared<const Ancestors>(ancestors_->place_below(published),
-                                           ancestors_->from(published));
+  next = ancestors_->without(published);
   ancestors_.swap(next);
 }
 

@@ -10,6 +10,15 @@ std::uint64_t rows_of(const PendingBlock& block) {
   return rows;
 }
 
+/// Of a block and those of its ancestors that an index tells of.
+std::uint64_t mean_rows(const PendingBlock& block,
+                        std::span<const std::shared_ptr<OverlayBlock>> below) {
+  std::uint64_t rows = rows_of(block);
+  const auto seen = below.last(std::min(below.size(), AncestorIndex::kBlocks - 1));
+  for (const auto& ancestor : seen) rows += rows_of(ancestor->block());
+  return rows / (seen.size() + 1);
+}
+
 }  // namespace
 
 OverlayBlock::OverlayBlock(Setup setup)
@@ -17,6 +26,7 @@ OverlayBlock::OverlayBlock(Setup setup)
       block_(setup.account_rows, std::move(setup.rows), Hashing::early, std::move(setup.share),
              OldValues::copied, [this] { return base_; }) {
   block_.watch(setup.scrub);
+  recount();
 }
 
 Status OverlayBlock::apply(std::span<const NamedChangeSet> change_sets,
@@ -33,13 +43,14 @@ Status OverlayBlock::apply(std::span<const NamedChangeSet> change_sets,
   return block_.apply(change_sets);
 }
 
+std::uint64_t OverlayBlock::seal_bytes(std::span<const std::shared_ptr<OverlayBlock>> below) const {
+  return AncestorIndex::bytes_for(mean_rows(block_, below)) + (below.size() + 1) * sizeof(below[0]);
+}
+
 void OverlayBlock::seal(std::span<const std::shared_ptr<OverlayBlock>> below) {
   static_cast<void>(block_.roots());
-  std::uint64_t rows = rows_of(block_);
-  const auto seen = below.last(std::min(below.size(), AncestorIndex::kBlocks - 1));
-  for (const auto& ancestor : seen) rows += rows_of(ancestor->block());
   index_.emplace(below.empty() ? nullptr : &below.back()->index(), block_.version(),
-                 block_.tables(), rows / (seen.size() + 1));
+                 block_.tables(), mean_rows(block_, below));
   recount();
 }
 

@@ -12,9 +12,6 @@
 
 namespace flatkv::block {
 
-/// Bytes that all overlays of a store take. Outlives the store, as overlays may.
-using OverlayMemory = std::atomic<std::uint64_t>;
-
 /// The block of one overlay. Its owner writes to it until it is sealed; from then on it is read by
 /// any thread through the overlays above it. The thread that commits it then writes only what no
 /// reader looks at, and its place.
@@ -38,6 +35,8 @@ class OverlayBlock {
 
   /// As PendingBlock::apply, with old values as `base` shows them.
   Status apply(std::span<const NamedChangeSet> change_sets, const PendingBlock::Base& base);
+  /// What `seal` is about to take, at most.
+  std::uint64_t seal_bytes(std::span<const std::shared_ptr<OverlayBlock>> below) const;
   /// Hashes what is left and makes the block one that others can stand on. `below` are the blocks
   /// that it stands on. On an exception it is as it was.
   void seal(std::span<const std::shared_ptr<OverlayBlock>> below);

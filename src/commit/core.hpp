@@ -127,9 +127,10 @@ class Core {
   Result<std::shared_ptr<const state::State>> view_state() const;
   /// As `view_state`, of the current version or a recent one; `version_mismatch` for any other.
   Result<std::shared_ptr<const state::State>> view_state(std::int64_t version) const;
-  /// Continues the count of buffers that views of the previous core keep. Before any other thread
-  /// has this core.
-  void count_views_of(const Core& last) {
+  /// Continues the counts of what users of the previous core still keep: buffers by views, memory
+  /// by overlays. Before any other thread has this core.
+  void continue_counts(const Core& last) {
+    overlays_->count_with(*last.overlays_);
     holds_ = last.holds_;
     recent_.hold_by(*holds_);
   }

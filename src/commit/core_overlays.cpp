@@ -30,7 +30,9 @@ Result<Roots> Core::commit(std::span<const std::shared_ptr<block::OverlayBlock>>
     if (block != blocks.front()) {
       last.error().version = next - 1;
       last.error().message += "; the blocks up to version " + std::to_string(next - 1) +
-                              " are committed, those above it are not";
+                              " are committed, " +
+                              (setup_.fault->failed() ? "and only a reopen can tell of the next one"
+                                                      : "those above it are not");
     }
     break;
   }

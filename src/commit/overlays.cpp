@@ -41,7 +41,9 @@ Status Overlays::check_room(std::uint64_t bytes) const {
   if (used <= most_bytes_ && bytes <= most_bytes_ - used) return {};
   return fail(ErrorCode::no_space,
               "overlays take " + std::to_string(used) + " bytes, " + std::to_string(bytes) +
-                  " more were asked for, the limit is " + std::to_string(most_bytes_));
+                  " more may be needed, the limit (overlay_memory_bytes) is " +
+                  std::to_string(most_bytes_) + "; stale ones count until they are destroyed")
+      .path(store_);
 }
 
 void Overlays::end(End how) noexcept {

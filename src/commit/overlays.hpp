@@ -30,6 +30,9 @@ class Overlays {
   void prune() noexcept;
 
   const std::shared_ptr<block::OverlayMemory>& counter() const noexcept { return memory_; }
+  /// Continues the count of `last`, whose overlays may still be there. Before any other thread has
+  /// this.
+  void count_with(const Overlays& last) { memory_ = last.memory_; }
   std::uint64_t memory() const noexcept { return memory_->load(); }
   /// `no_space` if another `bytes` would exceed the limit.
   Status check_room(std::uint64_t bytes) const;
@@ -42,7 +45,7 @@ class Overlays {
  private:
   const std::string store_;
   const std::uint64_t most_bytes_;
-  const std::shared_ptr<block::OverlayMemory> memory_ =
+  std::shared_ptr<block::OverlayMemory> memory_ =
       std::make_shared<block::OverlayMemory>(std::uint64_t{0});
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<block::Lineage>> lineages_;

@@ -61,32 +61,39 @@ struct Overlay::Impl {
     if (own) return &own->block();
     return standing.none_above() ? nullptr : &standing.ancestors->blocks().back()->block();
   }
-  /// Appends the overlay's own block to what it stands on.
-  void seal(const Standing& standing) {
+  /// Appends the overlay's own block to what it stands on. On an error nothing has changed.
+  Status seal(const Standing& standing) {
     auto blocks = standing.above();
+    FLATKV_TRY(family->check_room(sizeof(block::OverlayBlock) + own->seal_bytes(blocks)));
     own->seal(blocks);
     blocks.push_back(own);
-    lineage->store(std::make_shared<const block::Ancestors>(standing.place(), std::move(blocks)));
+    lineage->store(std::make_shared<const block::Ancestors>(standing.place(), std::move(blocks),
+                                                            family->counter()));
     own.reset();
+    return {};
   }
 };
 
 namespace overlay {
 namespace {
 
+/// A row and an account in vectors that have just grown, and the account's encoding: what a write
+/// takes at most besides its bytes.
+constexpr std::uint64_t kRowBytes = 2 * (sizeof(block::BlockRow) + sizeof(Account)) + 96;
+
+Status check_next(const Standing& standing, std::int64_t version) {
+  if (version != kLastVersion) return {};
+  return fail(ErrorCode::version_mismatch, "there is no version after it")
+      .path(standing.core->setup().store)
+      .version(version);
+}
+
 /// An overlay on top of `below`, or of the state where that is null.
-Result<Overlay> begin(const Standing& standing, const block::PendingBlock* below,
-                      std::shared_ptr<const block::Ancestors> ancestors, std::int64_t version) {
-  const std::string& store = standing.core->setup().store;
-  if (version == kLastVersion) {
-    return fail(ErrorCode::version_mismatch, "there is no version after it")
-        .path(store)
-        .version(version);
-  }
+Overlay begin(const Standing& standing, const block::PendingBlock* below,
+              std::shared_ptr<const block::Ancestors> ancestors, std::int64_t version) {
   auto impl = std::make_unique<Internals::Impl<Overlay>>();
   impl->core = standing.core;
   impl->family = standing.core->overlays();
-  FLATKV_TRY(impl->family->check_room(0));
   impl->own = standing.core->new_overlay_block();
   if (below != nullptr) {
     impl->own->block().begin(*below);
@@ -102,7 +109,7 @@ std::uint64_t bytes_of(std::span<const NamedChangeSet> change_sets) {
   std::uint64_t bytes = 0;
   for (const NamedChangeSet& set : change_sets) {
     if (set.name != kEvmModule) continue;
-    for (const KVPair& pair : set.pairs) bytes += pair.key.size() + pair.value.size();
+    for (const KVPair& pair : set.pairs) bytes += pair.key.size() + pair.value.size() + kRowBytes;
   }
   return bytes;
 }
@@ -116,7 +123,12 @@ Result<Overlay> start(const std::shared_ptr<commit::Core>& core) {
   standing.core = core;
   standing.state = core->state();
   const block::Place place{standing.state->version, standing.state->chain};
-  return begin(standing, nullptr, std::make_shared<const block::Ancestors>(place), place.version);
+  FLATKV_TRY(check_next(standing, place.version));
+  const commit::Overlays& family = *core->overlays();
+  FLATKV_TRY(family.check_room(sizeof(block::OverlayBlock)));
+  using Blocks = std::vector<std::shared_ptr<block::OverlayBlock>>;
+  auto none = std::make_shared<const block::Ancestors>(place, Blocks{}, family.counter());
+  return begin(standing, nullptr, std::move(none), place.version);
 }
 
 Result<Roots> commit(commit::Core& core, Overlay& overlay, std::optional<std::int64_t> version) {
@@ -131,7 +143,8 @@ Result<Roots> commit(commit::Core& core, Overlay& overlay, std::optional<std::in
     blocks = standing.above();
     if (impl.own) {
       blocks.push_back(impl.own);
-      after = std::make_shared<const block::Ancestors>(standing.place(), blocks);
+      after = std::make_shared<const block::Ancestors>(standing.place(), blocks,
+                                                       impl.family->counter());
     }
   }  // keeps no buffer alive that the commit may have to wait for
   if (blocks.empty()) {
@@ -227,9 +240,10 @@ Result<RowIterator> Overlay::iterate(Database database, const RowRange& range) c
 
 Result<Overlay> Overlay::child() {
   return impl_->change([&](const Standing& standing) -> Result<Overlay> {
-    FLATKV_TRY(impl_->family->check_room(0));
+    FLATKV_TRY(overlay::check_next(standing, impl_->version));
+    FLATKV_TRY(impl_->family->check_room(sizeof(block::OverlayBlock)));
     const block::PendingBlock* below = impl_->top(standing);  // the lineage keeps it
-    if (impl_->own) impl_->seal(standing);
+    if (impl_->own) FLATKV_TRY(impl_->seal(standing));
     return overlay::begin(standing, below, impl_->lineage->load(), impl_->version);
   });
 }

@@ -52,7 +52,7 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
   const commit::CoreSetup& setup = opened.core->setup();
   log_lookup.emplace(*setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
                      setup.manifest.store);
-  if (core_) opened.core->count_views_of(*core_);
+  if (core_) opened.core->continue_counts(*core_);
   report = std::move(opened.report);
   std::shared_ptr<commit::Core> core = std::move(opened.core);
   const auto now = core->state();

@@ -49,6 +49,8 @@ TEST_F(OverlayFailure, ThePrefixStaysWhenTheLogFails) {
     const auto committed = store_->commit(overlays.back());
     ASSERT_TRUE(fails(committed, ErrorCode::io));
     EXPECT_EQ(committed.error().version, before + 2);
+    EXPECT_NE(committed.error().message.find("only a reopen can tell"), std::string::npos)
+        << committed.error().to_string();
     EXPECT_EQ(store_->version(), before + 2);
     model_takes(2);
     // Reads of overlays on what is left go on, as those of the handle do; writes do not.

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "support/store_fixture.hpp"
@@ -319,6 +321,84 @@ TEST_F(Overlays, MemoryIsCountedAndBounded) {
   }
   EXPECT_EQ(store_->metrics().overlay_memory, 0U);
   EXPECT_TRUE(store_->overlay());
+}
+
+TEST_F(Overlays, OneWithoutWritesIsCountedAndBoundedToo) {
+  options_.overlay_memory_bytes = 100'000;
+  open();
+  std::vector<Overlay> overlays;
+  Result<Overlay> next = store_->overlay();
+  for (; next && overlays.size() < 100; next = store_->overlay()) {
+    overlays.push_back(*std::move(next));
+  }
+  EXPECT_TRUE(fails(next, ErrorCode::no_space));
+  EXPECT_LE(store_->metrics().overlay_memory, options_.overlay_memory_bytes);
+  EXPECT_GT(store_->metrics().overlay_memory, 50'000U);
+  close();
+  options_.overlay_memory_bytes = 0;
+  open();
+  EXPECT_TRUE(fails(store_->overlay(), ErrorCode::no_space));
+}
+
+TEST_F(Overlays, NewRowsStayBelowTheLimit) {
+  options_.overlay_memory_bytes = 1 << 20;
+  open();
+  Overlay overlay = start();
+  Changes accounts;
+  for (std::uint64_t i = 0; i < 9'000; ++i) accounts.nonce(address(i), i);
+  EXPECT_TRUE(fails(overlay.apply(accounts), ErrorCode::no_space));
+  std::uint64_t applied = 0;
+  while (applied < 9'000 && overlay.apply(Changes().nonce(address(applied), 1))) ++applied;
+  EXPECT_GT(applied, 1'000U);
+  EXPECT_LT(applied, 9'000U);
+  EXPECT_LE(store_->metrics().overlay_memory, options_.overlay_memory_bytes * 11 / 10);
+}
+
+TEST_F(Overlays, AChildThatIsRefusedLeavesItsParentAsItWas) {
+  options_.overlay_memory_bytes = 1 << 20;
+  open();
+  Overlay parent = start();
+  std::uint64_t index = 0;
+  while (parent.apply(slot_of(1, index, 1))) ++index;
+  ASSERT_TRUE(fails(parent.child(), ErrorCode::no_space)) << "its index takes more than is left";
+  EXPECT_TRUE(fails(parent.apply(slot_of(1, index, 1)), ErrorCode::no_space)) << "not sealed";
+  ASSERT_OK(parent.apply(Changes()));
+}
+
+TEST_F(Overlays, OnesOnTheLastVersionHaveNoChildAndAreNotSealed) {
+  constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
+  options_.create.initial_version = kLast - 1;
+  auto store = CommitStore::open(path(), options_);
+  ASSERT_OK(store);
+  ASSERT_OK(store->commit(kLast - 1));
+  Overlay overlay = must(store->overlay());
+  ASSERT_OK(overlay.apply(slot_of(1, 1, 1)));
+  EXPECT_TRUE(fails(overlay.child(), ErrorCode::version_mismatch));
+  EXPECT_OK(overlay.apply(slot_of(1, 1, 2)));
+}
+
+TEST_F(Overlays, ListsOfAncestorsAreCounted) {
+  open();
+  constexpr std::uint64_t kDepth = 600;
+  std::vector<Overlay> overlays;
+  overlays.push_back(start());
+  const std::uint64_t one = store_->metrics().overlay_memory;
+  while (overlays.size() < kDepth) overlays.push_back(child(overlays.back()));
+  EXPECT_GT(store_->metrics().overlay_memory, kDepth * one + kDepth * kDepth / 2 * 16);
+}
+
+TEST_F(Overlays, StaleOnesAreStillCountedAfterARollback) {
+  open();
+  block({slot_of(1, 1, 1)});
+  block({slot_of(1, 1, 2)});
+  {
+    Overlay overlay = start();
+    ASSERT_OK(overlay.apply(Changes().storage(address(1), slot(2), Bytes(1 << 20, 5))));
+    ASSERT_OK(store_->rollback(1));
+    EXPECT_TRUE(fails(overlay.working_roots(), ErrorCode::stale));
+    EXPECT_GT(store_->metrics().overlay_memory, 1U << 20);
+  }
+  EXPECT_EQ(store_->metrics().overlay_memory, 0U);
 }
 
 TEST_F(Overlays, TheyPinNoBuffer) {
