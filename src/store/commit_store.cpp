@@ -229,7 +229,10 @@ Status CommitStore::rollback(std::int64_t version) {
 }
 
 Result<std::optional<LogRecord>> CommitStore::log_record(std::int64_t version) const {
-  return guarded([&] { return impl_->log_lookup->find(version); });
+  return guarded([&]() -> Result<std::optional<LogRecord>> {
+    FLATKV_TRY(impl_->core().check_readable());
+    return impl_->log_lookup->find(version);
+  });
 }
 
 const OpenReport& CommitStore::open_report() const noexcept { return impl_->report; }

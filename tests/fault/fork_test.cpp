@@ -87,6 +87,7 @@ int inherits(CommitStore& store, ReadOnlyStore& reader, const std::string& direc
   if (!is_refused(rollback(directory + "/parent", 0))) return 11;
   if (stdfs::exists(directory + "/child")) return 12;
   if (!is_refused(store.view()) || !is_refused(store.verify())) return 13;
+  if (!is_refused(store.overlay()) || !is_refused(store.log_record(1))) return 16;
   if (!is_refused(reader.get(nonce_key(address(1))))) return 14;
   if (!is_refused(reader.iterate(Database::account)) || !is_refused(reader.verify())) return 15;
   {
