@@ -142,7 +142,7 @@ struct Options {
   /// views against `max_view_bytes`: beyond it the oldest versions are dropped.
   std::uint32_t recent_versions = 128;
   /// Writes to overlays and new overlays that could take more than this in all are refused with
-  /// `no_space`. Only the old values that one `apply` reads may exceed it.
+  /// `no_space`. One `apply` may exceed it by old values and by the growth of a table.
   std::uint64_t overlay_memory_bytes = 1ULL << 30;
 
   /// This store's share: the most threads that hash a block, the calling one included, and the most

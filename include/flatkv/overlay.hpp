@@ -29,8 +29,8 @@ namespace FLATKV_API flatkv {
 /// is stale once the next block is committed. After the store was closed, calls are `store_failed`.
 ///
 /// Memory. Each takes some 20 KiB, its writes, the old values of the rows that they change, and,
-/// once it has children, an index of what they stand on. All overlays of a store together take at
-/// most `Options::overlay_memory_bytes`; what might go beyond is `no_space` and changes nothing.
+/// once it has children, an index of what they stand on. All overlays of a store together are kept
+/// to `Options::overlay_memory_bytes`: what would go beyond is `no_space` and changes nothing.
 /// Destroy what has lost: a stale overlay keeps its memory until then.
 ///
 /// Threads. Different overlays may be used in different threads, also parent and child, beside the
