@@ -32,7 +32,8 @@ void Overlays::prune() noexcept {
       });
     }
     for (const auto& lineage : living) lineage->prune();
-  } catch (const std::bad_alloc&) {  // the next commit does it
+  } catch (const std::bad_alloc&) {
+    return;  // the next commit does it
   }
 }
 
@@ -52,7 +53,7 @@ void Overlays::end(End how) noexcept {
 }
 
 Status Overlays::check_open() const {
-  switch (end_) {
+  switch (end_.load()) {
     case End::none:
       return {};
     case End::closed:

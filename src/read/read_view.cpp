@@ -164,17 +164,23 @@ namespace {
 std::vector<memtable::Memtable::Row> newest_rows(std::span<const block::PendingBlock* const> blocks,
                                                  Database database, const rocks::Bounds& bounds,
                                                  memory::Arena& bytes) {
-  std::vector<memtable::Memtable::Row> rows;
-  for (const block::PendingBlock* block : blocks) block->collect(database, bounds, rows);
-  // Stable: of equal keys the newest comes first, and stays.
-  std::ranges::stable_sort(
-      rows, [](const auto& a, const auto& b) { return compare_bytes(a.key, b.key) < 0; });
-  const auto older =
-      std::ranges::unique(rows, [](const auto& a, const auto& b) { return equal(a.key, b.key); });
-  rows.erase(older.begin(), older.end());
-  for (auto& row : rows) {
-    row.key = bytes.copy(row.key);
-    row.value = bytes.copy(row.value);
+  using Row = memtable::Memtable::Row;
+  std::vector<Row> collected;
+  for (const block::PendingBlock* block : blocks) block->collect(database, bounds, collected);
+  std::vector<const Row*> order;
+  order.reserve(collected.size());
+  for (const Row& row : collected) order.push_back(&row);
+  // Of equal keys the newest, which was collected first, comes first and stays.
+  std::ranges::sort(order, [](const Row* a, const Row* b) {
+    const auto by_key = compare_bytes(a->key, b->key);
+    return by_key != 0 ? by_key < 0 : a < b;
+  });
+  std::vector<Row> rows;
+  for (const Row* row : order) {
+    if (!rows.empty() && equal(rows.back().key, row->key)) continue;
+    rows.push_back(*row);
+    rows.back().key = bytes.copy(row->key);
+    rows.back().value = bytes.copy(row->value);
   }
   return rows;
 }
