@@ -70,8 +70,9 @@ struct SubscribeOptions {
   /// for each.
   std::uint32_t depth = 128;
   /// If set, the store keeps the log that this consumer needs, as far as it has acknowledged
-  /// (Subscription::acknowledge), also while it is away; up to Options::log_keep_bytes. 1 to 64
-  /// characters a-z, A-Z, 0-9, '.', '_' and '-'. `durable` only.
+  /// (Subscription::acknowledge), also while it is away and through a rollback; up to
+  /// Options::log_keep_bytes. Where more is lost, a warning names the consumer. 1 to 64 characters
+  /// a-z, A-Z, 0-9, '.', '_' and '-'. `durable` only.
   std::string name{};
 };
 
@@ -83,14 +84,16 @@ struct SubscribeOptions {
 /// Delivery is at least once; it is exactly once for consumers that store the cursor with the
 /// effects of the event. Reading from the log, a slow consumer holds nothing up and takes no
 /// memory. One thread at a time; any number of subscriptions. A subscription may outlive the
-/// handle, and then says `store_failed`.
+/// handle, and then says `store_failed`. One that was moved from may only be destroyed or assigned
+/// to.
 class Subscription {
  public:
   Subscription(Subscription&&) noexcept;
   Subscription& operator=(Subscription&&) noexcept;
   ~Subscription();
 
-  /// The next event; waits for one for at most `timeout`, and returns nothing if there was none.
+  /// The next event; waits for one for at most `timeout`, not at all if that is negative, and
+  /// returns nothing if there was none.
   /// Errors, of which all but `corruption`, `io` and `out_of_memory` are for good: `log_gap` (the
   /// log no longer holds the next block), `store_failed` (closed; or failed, and all that can be
   /// delivered was), `unsupported` (forked).
@@ -101,12 +104,16 @@ class Subscription {
   /// is an error too, the event counts as delivered.
   Status follow(const std::stop_token& stop, const std::function<bool(const ChangeEvent&)>& each);
 
-  /// The cursor after the last event that was delivered. `unsupported` with Deliver::committed.
+  /// The cursor after the last event that was delivered. `unsupported` with Deliver::committed, or
+  /// if forked.
   Result<Cursor> cursor() const;
 
   /// For a named subscription: the consumer has stored this cursor, so the store keeps only the log
-  /// from its first block on. Not durable at once: after a crash the store may keep more. Errors:
-  /// `invalid_argument` (no name, or a cursor against the rules), `foreign_store`.
+  /// from its first block on, or from that of `cursor()` on, or from where an undo went, if lower.
+  /// Durable with the close; after a crash the store may keep more. Errors: `invalid_argument` (no
+  /// name, a cursor against the rules, or one above what was delivered), `foreign_store`,
+  /// `store_failed` (closed), `unsupported` (forked), `format_too_new` (the names); if the name now
+  /// needs more than before, `io` and `no_space`.
   Status acknowledge(const Cursor& stored);
 
  private:
@@ -116,7 +123,8 @@ class Subscription {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Committed blocks from the log, in order, one in memory at a time. One thread at a time.
+/// Committed blocks from the log, in order, one in memory at a time. One thread at a time. One that
+/// was moved from may only be destroyed or assigned to.
 class ChangeReader {
  public:
   ChangeReader(ChangeReader&&) noexcept;
@@ -124,8 +132,9 @@ class ChangeReader {
   ~ChangeReader();
 
   /// The next block; nothing after the last. Errors: `log_gap` (the block was pruned meanwhile),
-  /// `version_mismatch` (the block was undone meanwhile), `store_failed` (the store was closed),
-  /// `corruption`, `io`, `out_of_memory`.
+  /// `version_mismatch` (the block was undone meanwhile, also if there is another one now),
+  /// `store_failed` (the store was closed), `unsupported` (forked), `corruption`, `io`,
+  /// `out_of_memory`.
   Result<std::optional<LogBlock>> next();
 
  private:
@@ -138,7 +147,9 @@ class ChangeReader {
 /// A name that holds the pruning of the log back.
 struct NamedCursor {
   std::string name;
-  std::int64_t version = 0;  ///< the log above this version is kept
+  /// The log above this version is kept. It goes up with `acknowledge` and where the log was lost
+  /// all the same (beyond Options::log_keep_bytes), and down with an undo.
+  std::int64_t version = 0;
 };
 
 }  // namespace flatkv

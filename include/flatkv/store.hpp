@@ -241,9 +241,11 @@ class CommitStore {
   /// Errors: `invalid_argument` (options), `foreign_store` (the cursor is another store's),
   /// `log_gap` (the log no longer holds what comes next, or no longer shows where the cursor's
   /// blocks leave the chain), `version_mismatch` (`after` is above what can be delivered),
-  /// `no_space` (too many names), `store_failed` (closed), `corruption`, `io`.
+  /// `no_space` (too many names), `format_too_new` (the names), `store_failed` (closed),
+  /// `corruption`, `io`.
   Result<Subscription> subscribe(const SubscribeOptions& options = {});
   /// The names for which the log is kept, in their order, whether or not anyone subscribes now.
+  /// `store_failed` (closed), or `format_too_new`.
   Result<std::vector<NamedCursor>> named_cursors() const;
   /// Keeps nothing for this name any more; `not_found` if there is none. Its subscription goes on.
   Status drop_cursor(const std::string& name);

@@ -29,6 +29,7 @@ void Feed::undone(const ChainPosition& tip, std::shared_ptr<const LogPlace> plac
     const std::lock_guard lock(mutex_);
     place_.swap(place);
     undone_locked(tip);
+    durable_ = tip.version;
     tap.epoch_ = epoch_;
   }
   changed_.notify_all();

@@ -33,8 +33,8 @@ class Feed {
   /// From now on this tap counts, and no other.
   void listen_to(Tap& tap) noexcept;
 
-  /// The store has gone back to `tip`, its log lies in `place`, and `tap` counts. Call it before
-  /// anything of the old log is removed.
+  /// The store has gone back to `tip`, its log lies in `place`, durable to the end, and `tap`
+  /// counts. Call it before anything of the old log is removed.
   void undone(const ChainPosition& tip, std::shared_ptr<const LogPlace> place, Tap& tap) noexcept;
 
   /// No event comes any more, and what is left in the log may be another process's.

@@ -14,11 +14,6 @@ namespace {
 
 Failure closed() { return fail(ErrorCode::store_failed, "the store is closed"); }
 
-Status check_process() {
-  if (!is_forked()) return {};
-  return fail(ErrorCode::unsupported, "the store was opened before this process was forked");
-}
-
 /// Index of the highest block of the cursor that is on the chain; blocks below what the log tells
 /// do not count. Of consecutive blocks, those on the chain come first.
 Result<std::optional<std::size_t>> find_last(const LogPlace& place, const Cursor& cursor,
@@ -49,6 +44,11 @@ Result<std::optional<std::size_t>> find_last(const LogPlace& place, const Cursor
 
 }  // namespace
 
+Status check_process() {
+  if (!is_forked()) return {};
+  return fail(ErrorCode::unsupported, "the store was opened before this process was forked");
+}
+
 Follower::Follower(std::shared_ptr<Feed> feed, Reach reach)
     : feed_(std::move(feed)), reach_(reach) {
   const std::lock_guard lock(feed_->mutex_);
@@ -70,6 +70,12 @@ std::int64_t Follower::reach_locked() const noexcept {
 std::int64_t Follower::reach() const {
   const std::lock_guard lock(feed_->mutex_);
   return reach_locked();
+}
+
+std::int64_t Follower::still_there() const {
+  const std::lock_guard lock(feed_->mutex_);
+  return mark_.undone_to ? std::min(mark_.undone_to->version, position_.version)
+                         : position_.version;
 }
 
 Result<Follower::Look> Follower::look() {
@@ -118,7 +124,10 @@ Status Follower::start_at(const Cursor& cursor) {
       return fail(ErrorCode::log_gap,
                   "the log does not show where the cursor's blocks, of versions " +
                       std::to_string(cursor.blocks.front().version) + " to " +
-                      std::to_string(cursor.blocks.back().version) + ", leave the chain")
+                      std::to_string(cursor.blocks.back().version) +
+                      ", leave the chain; start without a cursor, from the state of a version"
+                      " that the log still goes on from" +
+                      log_begin(*now.place))
           .path(now.place->directory)
           .version(cursor.blocks.back().version);
     }
@@ -160,6 +169,7 @@ Result<std::optional<Follower::Step>> Follower::step(const Wait& wait) {
     if (feed.closed_) return closed();
     if (const auto undone_to = std::exchange(mark_.undone_to, std::nullopt)) {
       stream_.reset();  // the log may lie elsewhere now
+      lowest_undo_ = std::min(lowest_undo_, undone_to->version);
       if (undone_to->version >= position_.version) continue;
       position_ = *undone_to;
       return std::optional(Step{position_, std::nullopt});

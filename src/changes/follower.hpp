@@ -4,9 +4,13 @@
 #include <chrono>
 #include <stop_token>
 
+#include "base/version_arithmetic.hpp"
 #include "changes/feed.hpp"
 
 namespace flatkv::changes {
+
+/// `unsupported` in a child that was forked after the store was opened.
+Status check_process();
 
 /// A reader of a feed and its log, from a position on. For one thread at a time.
 class Follower {
@@ -40,6 +44,10 @@ class Follower {
 
   /// The last version that may be read now.
   std::int64_t reach() const;
+  /// The version up to which what was read is still on the chain.
+  std::int64_t still_there() const;
+  /// The lowest version that the store went back to, of the undos that steps came by.
+  std::int64_t lowest_undo() const noexcept { return lowest_undo_; }
   const ChainPosition& position() const noexcept { return position_; }
 
  private:
@@ -62,6 +70,7 @@ class Follower {
   const Reach reach_;
   Feed::Reader mark_;
   ChainPosition position_;
+  std::int64_t lowest_undo_ = kLastVersion;
   std::optional<LogStream> stream_;
 };
 

@@ -74,7 +74,7 @@ Result<LogStream> LogStream::open(const LogPlace& place, std::int64_t after) {
     tip = find_place(place, after);
   }
   if (!tip) return std::unexpected(std::move(tip).error());
-  return LogStream(place.directory,
+  return LogStream(place,
                    changelog::LogFollower(*place.files, place.directory, place.store, *tip, true));
 }
 
@@ -88,13 +88,25 @@ Result<std::optional<LogBlock>> LogStream::next() {
     if (record.error().code != ErrorCode::not_found) {
       return std::unexpected(std::move(record).error());
     }
-    return fail(ErrorCode::log_gap, "the next block was pruned before it was read")
-        .path(directory_)
+    return fail(ErrorCode::log_gap,
+                "the next block was pruned before it was read" + log_begin(place_))
+        .path(place_.directory)
         .version(tail_.chain().version + 1);
   }
   if (!*record) return std::optional<LogBlock>{};
-  FLATKV_ASSIGN(auto block, to_log_block(**std::move(record), true, directory_));
+  FLATKV_ASSIGN(auto block, to_log_block(**std::move(record), true, place_.directory));
   return std::optional(std::move(block));
+}
+
+std::optional<std::int64_t> first_base(const LogPlace& place) {
+  const auto listing = changelog::list_segments(*place.files, place.directory);
+  if (!listing || listing->segments.empty()) return std::nullopt;
+  return listing->segments.front().first_version - 1;
+}
+
+std::string log_begin(const LogPlace& place) {
+  const auto base = first_base(place);
+  return base ? ": the changelog begins with version " + std::to_string(*base + 1) : "";
 }
 
 Result<std::optional<Digest>> chain_at(const LogPlace& place, std::int64_t version) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "changelog/log_follower.hpp"
@@ -33,12 +34,17 @@ class LogStream {
   Result<std::optional<LogBlock>> next();
 
  private:
-  LogStream(std::string directory, changelog::LogFollower tail)
-      : directory_(std::move(directory)), tail_(std::move(tail)) {}
+  LogStream(LogPlace place, changelog::LogFollower tail)
+      : place_(std::move(place)), tail_(std::move(tail)) {}
 
-  std::string directory_;
+  LogPlace place_;
   changelog::LogFollower tail_;
 };
+
+/// The version that the log begins behind; nothing if that cannot be told.
+std::optional<std::int64_t> first_base(const LogPlace& place);
+/// ": the changelog begins with version 7", or nothing if that cannot be told. For messages.
+std::string log_begin(const LogPlace& place);
 
 /// The chain digest of a version; nothing if the log does not tell it. The errors of LogStream.
 Result<std::optional<Digest>> chain_at(const LogPlace& place, std::int64_t version);

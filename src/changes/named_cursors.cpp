@@ -92,12 +92,22 @@ NamedCursors::NamedCursors(fs::FileSystem& files, std::string store, const chang
   const auto there = files_.stat(path);
   if (!there && there.error().code == ErrorCode::not_found) return;
   auto read = layout::read_decoded(files_, path, kMaxFileBytes, decode_cursor_names);
-  if (!read) {
-    logger_.warn_of("the log is not kept for named cursors until they subscribe again",
-                    read.error());
-  } else if (read->store == id) {
-    names_ = *std::move(read);
+  if (read) {
+    if (read->store == id) names_ = *std::move(read);
+    return;
   }
+  if (read.error().code == ErrorCode::format_too_new) {
+    logger_.warn_of("the names of cursors cannot be read, and the log is kept", read.error());
+    too_new_ = std::move(read).error();
+    return;
+  }
+  logger_.warn_of("the log is not kept for named cursors until they subscribe again", read.error());
+}
+
+Status NamedCursors::check_locked() const {
+  if (closed_) return fail(ErrorCode::store_failed, "the store is closed").path(store_);
+  if (too_new_) return std::unexpected(*too_new_);
+  return {};
 }
 
 Status NamedCursors::save_locked() {
@@ -108,36 +118,44 @@ Status NamedCursors::save_locked() {
   return {};
 }
 
-Status NamedCursors::keep(const std::string& name, std::int64_t version) {
+/// Of a name that is there.
+Status NamedCursors::set_locked(std::int64_t& version, std::int64_t needed) {
+  needed = std::min(needed, at_most_.value_or(needed));
+  if (needed == version) return {};
+  const bool lowered = needed < version;
+  version = needed;
+  saved_ = false;
+  return lowered ? save_locked() : Status{};
+}
+
+Status NamedCursors::keep(const std::string& name, const Needed& needed) {
   const std::lock_guard lock(mutex_);
+  FLATKV_TRY(check_locked());
   const auto found = names_.needed_above.find(name);
-  if (found != names_.needed_above.end()) {
-    saved_ = saved_ && found->second == version;
-    found->second = version;
-    return {};
-  }
+  if (found != names_.needed_above.end()) return set_locked(found->second, needed());
   if (names_.needed_above.size() == kMostNames) {
     return fail(ErrorCode::no_space,
                 "there are " + std::to_string(kMostNames) + " named cursors already")
         .path(store_);
   }
-  names_.needed_above.emplace(name, version);
+  const std::int64_t version = needed();
+  names_.needed_above.emplace(name, std::min(version, at_most_.value_or(version)));
   saved_ = false;
   Status done = save_locked();
   if (!done) names_.needed_above.erase(name);
   return done;
 }
 
-void NamedCursors::acknowledge(const std::string& name, std::int64_t version) {
+Status NamedCursors::acknowledge(const std::string& name, const Needed& needed) {
   const std::lock_guard lock(mutex_);
+  FLATKV_TRY(check_locked());
   const auto found = names_.needed_above.find(name);
-  if (found == names_.needed_above.end() || found->second == version) return;
-  found->second = version;
-  saved_ = false;
+  return found == names_.needed_above.end() ? Status{} : set_locked(found->second, needed());
 }
 
 Status NamedCursors::drop(const std::string& name) {
   const std::lock_guard lock(mutex_);
+  FLATKV_TRY(check_locked());
   const auto found = names_.needed_above.find(name);
   if (found == names_.needed_above.end()) {
     return fail(ErrorCode::not_found, "there is no cursor named " + name).path(store_);
@@ -149,11 +167,63 @@ Status NamedCursors::drop(const std::string& name) {
   return done;
 }
 
-std::vector<NamedCursor> NamedCursors::list() const {
+Result<std::vector<NamedCursor>> NamedCursors::list() const {
   const std::lock_guard lock(mutex_);
+  FLATKV_TRY(check_locked());
   std::vector<NamedCursor> all;
   for (const auto& [name, version] : names_.needed_above) all.push_back({name, version});
   return all;
+}
+
+Status NamedCursors::begin_undo(std::int64_t version) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, needed] : names_.needed_above) {
+    if (needed <= version) continue;
+    needed = version;
+    saved_ = false;
+  }
+  FLATKV_TRY(save_locked());
+  at_most_ = version;
+  return {};
+}
+
+void NamedCursors::undone() noexcept {
+  const std::lock_guard lock(mutex_);
+  at_most_.reset();
+}
+
+void NamedCursors::begins_behind(std::int64_t version) {
+  std::vector<std::string> lost;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, needed] : names_.needed_above) {
+      if (needed >= version) continue;
+      lost.push_back(name);
+      needed = version;
+      saved_ = false;
+    }
+  }
+  warn_of_loss(lost, version);
+}
+
+Status NamedCursors::close() {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return {};
+  closed_ = true;
+  return save_locked();
+}
+
+Result<std::int64_t> NamedCursors::needed_locked(const std::string& changelog, std::int64_t wanted,
+                                                 std::uint64_t most_bytes) const {
+  std::int64_t above = too_new_ ? 0 : wanted;
+  for (const auto& [name, version] : names_.needed_above) above = std::min(above, version);
+  return within(files_, changelog, above, wanted, most_bytes);
+}
+
+Result<std::int64_t> NamedCursors::needed_of(const std::string& changelog, std::int64_t wanted,
+                                             std::uint64_t most_bytes) const {
+  const std::lock_guard lock(mutex_);
+  return needed_locked(changelog, wanted, most_bytes);
 }
 
 Result<std::int64_t> NamedCursors::prune_to(const std::string& changelog, std::int64_t wanted,
@@ -162,8 +232,7 @@ Result<std::int64_t> NamedCursors::prune_to(const std::string& changelog, std::i
   std::int64_t to = wanted;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, version] : names_.needed_above) to = std::min(to, version);
-    FLATKV_ASSIGN(to, within(files_, changelog, to, wanted, most_bytes));
+    FLATKV_ASSIGN(to, needed_locked(changelog, wanted, most_bytes));
     for (auto& [name, version] : names_.needed_above) {
       if (version >= to) continue;
       lost.push_back(name);
@@ -172,11 +241,16 @@ Result<std::int64_t> NamedCursors::prune_to(const std::string& changelog, std::i
     }
     FLATKV_TRY(save_locked());
   }
-  for (const std::string& name : lost) {
-    logger_.warning("the cursor " + name + " needs more of the log than may be kept for it: " +
-                    "blocks up to version " + std::to_string(to) + " are pruned");
-  }
+  warn_of_loss(lost, to);
   return to;
+}
+
+void NamedCursors::warn_of_loss(const std::vector<std::string>& names, std::int64_t version) const {
+  for (const std::string& name : names) {
+    logger_.warning("the cursor " + name +
+                    " needs more of the log than is kept for it: blocks up " + "to version " +
+                    std::to_string(version) + " are gone");
+  }
 }
 
 }  // namespace flatkv::changes

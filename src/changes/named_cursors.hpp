@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,25 +29,47 @@ Result<CursorNames> decode_cursor_names(ByteView bytes);
 /// `invalid_argument` for what is no name.
 Status check_name(std::string_view name);
 
-/// The named cursors of an open store. The file is written when a name comes or goes, and before
-/// the log is pruned: what it says may be old, and then more of the log is kept than needed, never
-/// less. Thread-safe.
+/// The named cursors of an open store. Invariant: the version of a name in the file is never above
+/// the one that it needs, so that after a crash more of the log may be kept, never less. A version
+/// that goes up is therefore written late: before the log is pruned, and at close. One that goes
+/// down is written at once: the call fails if that fails. An undo writes what it lowers before it
+/// is visible: after a crash in between, the names are too low, which does no harm. Thread-safe.
 class NamedCursors {
  public:
-  /// Reads CURSORS. What is damaged, or of another store, counts as none; damage is reported.
+  /// Reads CURSORS. What is damaged, or of another store, counts as none; damage is reported. A
+  /// file of a newer format stays as it is: it is reported, the whole log counts as needed, and
+  /// functions that return a name or change one fail with `format_too_new`.
   /// `check_there` says whether the file may be written: whether `store` still leads to the store
   /// that this process has locked.
   NamedCursors(fs::FileSystem& files, std::string store, const changelog::StoreId& id,
                std::function<Status()> check_there, Logger logger);
 
-  /// From now on the log above `version` is kept for this name. Durable on return if the name is
-  /// new. `no_space` for more than kMostNames.
-  Status keep(const std::string& name, std::int64_t version);
-  /// For a name that is there; does nothing for another.
-  void acknowledge(const std::string& name, std::int64_t version);
+  /// Tells the version above which a name needs the log. Asked under the lock, so that no undo
+  /// passes between the answer and its use.
+  using Needed = std::function<std::int64_t()>;
+
+  /// From now on the log above `needed` is kept for this name. Durable on return if the name is new
+  /// or needs more than before. `no_space` for more than kMostNames.
+  Status keep(const std::string& name, const Needed& needed);
+  /// The same for a name that is there; does nothing for another.
+  Status acknowledge(const std::string& name, const Needed& needed);
   /// `not_found` if there is no such name.
   Status drop(const std::string& name);
-  std::vector<NamedCursor> list() const;
+  Result<std::vector<NamedCursor>> list() const;
+
+  /// The store goes back to `version`: nothing above is acknowledged any more, durably on return.
+  /// Until `undone`, which comes when whoever follows the store knows, no name goes above.
+  Status begin_undo(std::int64_t version);
+  void undone() noexcept;
+  /// The log begins behind `version`. Names that need more have lost it, which is reported.
+  void begins_behind(std::int64_t version);
+  /// Saves. From now on everything that can fail does: `store_failed`.
+  Status close();
+
+  /// Of a log that begins anew and of which `wanted` is the last version that it may begin behind
+  /// but for names: the version to begin behind, as `prune_to` finds it. Changes nothing.
+  Result<std::int64_t> needed_of(const std::string& changelog, std::int64_t wanted,
+                                 std::uint64_t most_bytes) const;
 
   /// Of a log that may be pruned up to `wanted`: up to where no name needs it. Keeps at most
   /// `most_bytes` for names, in whole segments; names that would need more lose the oldest part,
@@ -55,7 +78,12 @@ class NamedCursors {
                                 std::uint64_t most_bytes);
 
  private:
+  Status check_locked() const;
+  Status set_locked(std::int64_t& version, std::int64_t needed);
   Status save_locked();
+  Result<std::int64_t> needed_locked(const std::string& changelog, std::int64_t wanted,
+                                     std::uint64_t most_bytes) const;
+  void warn_of_loss(const std::vector<std::string>& names, std::int64_t version) const;
 
   fs::FileSystem& files_;
   const std::string store_;
@@ -63,7 +91,10 @@ class NamedCursors {
   const Logger logger_;
   mutable std::mutex mutex_;
   CursorNames names_;
+  std::optional<Error> too_new_;         ///< of the file
+  std::optional<std::int64_t> at_most_;  ///< during an undo
   bool saved_ = true;
+  bool closed_ = false;
 };
 
 }  // namespace flatkv::changes

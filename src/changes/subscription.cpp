@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "changes/subscription.hpp"
 
+#include <algorithm>
+
 #include "base/guard.hpp"
 #include "base/internals.hpp"
 #include "base/version_arithmetic.hpp"
@@ -13,6 +15,7 @@ using changes::Follower;
 
 Follower::Deadline deadline_after(std::chrono::milliseconds timeout) {
   const auto now = std::chrono::steady_clock::now();
+  if (timeout <= std::chrono::milliseconds::zero()) return now;
   const auto left = std::chrono::steady_clock::time_point::max() - now;
   if (timeout > std::chrono::duration_cast<std::chrono::milliseconds>(left)) return std::nullopt;
   return now + timeout;
@@ -24,6 +27,7 @@ Result<std::optional<ChangeEvent>> Subscription::Impl::next(const Follower::Dead
                                                             const std::stop_token& stop) {
   FLATKV_ASSIGN(auto step, follower.next(deadline, stop));
   if (!step) return std::optional<ChangeEvent>{};
+  highest = std::max(highest, step->to.version);
   if (most_blocks != 0) {
     if (step->block) {
       changes::advance(cursor, step->to, most_blocks);
@@ -32,6 +36,10 @@ Result<std::optional<ChangeEvent>> Subscription::Impl::next(const Follower::Dead
     }
   }
   return std::optional(ChangeEvent{step->to, std::move(step->block)});
+}
+
+std::int64_t Subscription::Impl::needed_above(std::int64_t stored) const {
+  return std::min({stored, cursor.blocks.front().version, follower.still_there()});
 }
 
 Subscription::Subscription(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -56,6 +64,7 @@ Status Subscription::follow(const std::stop_token& stop,
 
 Result<Cursor> Subscription::cursor() const {
   return guarded([&]() -> Result<Cursor> {
+    FLATKV_TRY(changes::check_process());
     if (impl_->most_blocks != 0) return impl_->cursor;
     return fail(ErrorCode::unsupported,
                 "a subscription to blocks that are not durable has no cursor");
@@ -64,6 +73,7 @@ Result<Cursor> Subscription::cursor() const {
 
 Status Subscription::acknowledge(const Cursor& stored) {
   return guarded([&]() -> Status {
+    FLATKV_TRY(changes::check_process());
     FLATKV_TRY(changes::check_cursor(stored));
     if (impl_->name.empty()) {
       return fail(ErrorCode::invalid_argument, "the subscription has no name");
@@ -71,8 +81,14 @@ Status Subscription::acknowledge(const Cursor& stored) {
     if (stored.store != impl_->cursor.store) {
       return fail(ErrorCode::foreign_store, "the cursor is of another store");
     }
-    impl_->names->acknowledge(impl_->name, stored.blocks.front().version);
-    return {};
+    if (stored.blocks.back().version > impl_->highest) {
+      return fail(ErrorCode::invalid_argument,
+                  "the cursor is above the last block that was delivered, of version " +
+                      std::to_string(impl_->highest))
+          .version(stored.blocks.back().version);
+    }
+    return impl_->names->acknowledge(
+        impl_->name, [&] { return impl_->needed_above(stored.blocks.front().version); });
   });
 }
 
@@ -83,15 +99,17 @@ ChangeReader::~ChangeReader() = default;
 
 Result<std::optional<LogBlock>> ChangeReader::next() {
   return guarded([&]() -> Result<std::optional<LogBlock>> {
+    FLATKV_TRY(changes::check_process());
     Impl& impl = *impl_;
     if (impl.over) return std::unexpected(*impl.over);
     const std::int64_t last = impl.follower.position().version;
     if (last >= impl.to) return std::optional<LogBlock>{};
     FLATKV_ASSIGN(auto step, impl.follower.next_now());
-    if (step && step->block) return std::move(step->block);
+    const std::int64_t undone_to = impl.follower.lowest_undo();
+    if (step && step->block && step->to.version <= undone_to) return std::move(step->block);
     impl.over =
         fail(ErrorCode::version_mismatch, "the store was rolled back while its blocks were read")
-            .version(step ? step->to.version : last)
+            .version(std::min(undone_to, last))
             .error();
     return std::unexpected(*impl.over);
   });
@@ -103,6 +121,9 @@ Result<Subscription> subscribe(const std::shared_ptr<Feed>& feed,
                                const std::shared_ptr<NamedCursors>& names,
                                const changelog::StoreId& store, const SubscribeOptions& options) {
   const bool durable = options.deliver == Deliver::durable;
+  if (options.deliver > Deliver::committed) {
+    return fail(ErrorCode::invalid_argument, "there is no such way to deliver");
+  }
   if (options.depth >= Cursor::kMostBlocks) {
     return fail(ErrorCode::invalid_argument,
                 "depth is at most " + std::to_string(Cursor::kMostBlocks - 1));
@@ -126,11 +147,13 @@ Result<Subscription> subscribe(const std::shared_ptr<Feed>& feed,
     FLATKV_TRY(impl->follower.start_after(options.after));
     impl->cursor = {.store = store, .blocks = {impl->follower.position()}};
   }
+  impl->highest = impl->follower.position().version;
   if (durable) impl->most_blocks = options.depth + std::size_t{1};
   if (!options.name.empty()) {
     impl->name = options.name;
     impl->names = names;
-    FLATKV_TRY(names->keep(options.name, impl->cursor.blocks.front().version));
+    FLATKV_TRY(names->keep(
+        options.name, [&] { return impl->needed_above(impl->cursor.blocks.front().version); }));
   }
   return Internals::make<Subscription>(std::move(impl));
 }

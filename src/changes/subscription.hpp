@@ -12,6 +12,7 @@ struct Subscription::Impl {
 
   changes::Follower follower;
   Cursor cursor;                ///< without blocks where there is none
+  std::int64_t highest = 0;     ///< version that was delivered
   std::size_t most_blocks = 0;  ///< of the cursor
   std::string name;             ///< empty: none
   std::shared_ptr<changes::NamedCursors> names;
@@ -20,6 +21,9 @@ struct Subscription::Impl {
   /// cursor.
   Result<std::optional<ChangeEvent>> next(const changes::Follower::Deadline& deadline,
                                           const std::stop_token& stop);
+  /// The version above which the log is needed by the consumer and by this subscription, if
+  /// `stored` is the first version of the cursor that the consumer has.
+  std::int64_t needed_above(std::int64_t stored) const;
 };
 
 struct ChangeReader::Impl {

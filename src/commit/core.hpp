@@ -187,6 +187,7 @@ class Core {
                const Roots& roots, const PerDataDatabase<DatabaseStats>& stats);
   Followed followed_by() const;
   Result<std::int64_t> keep_log(const std::string& changelog, std::int64_t wanted) const;
+  Status close_names() const;
   bool flush_due() const;
   /// Freezes the buffers if a flush or a snapshot is due, and waits for the flusher if it must: the
   /// back-pressure of commit.

@@ -147,6 +147,11 @@ Result<std::int64_t> Core::keep_log(const std::string& changelog, std::int64_t w
   return followed.names->prune_to(changelog, wanted, setup_.options.log_keep_bytes);
 }
 
+Status Core::close_names() const {
+  const Followed followed = followed_by();
+  return followed.names ? followed.names->close() : Status{};
+}
+
 Status Core::snapshot() {
   FLATKV_TRY(check_usable());
   FLATKV_TRY(flusher_->wait_for_room());
@@ -225,6 +230,9 @@ Status Core::close() {
                                   .roots = current->roots,
                                   .store = setup_.manifest.store});
   }
+  // CLEAN does not depend on this.
+  Status saved = close_names();
+  if (done) done = std::move(saved);
   Status ended = let_go();
   return done ? ended : done;
 }

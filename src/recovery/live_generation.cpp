@@ -88,16 +88,21 @@ Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
   }
 }
 
+std::optional<std::int64_t> gap_end(const Result<std::optional<changelog::LogWalk>>& walk) {
+  if (!walk || !*walk || !(*walk)->damage || (*walk)->damage->reason != "gap") return std::nullopt;
+  const auto next = changelog::parse_segment_name((*walk)->damage->segment);
+  return next ? std::optional(*next - 1) : std::nullopt;
+}
+
 Result<std::optional<changelog::LogWalk>> walk_whole_log(fs::FileSystem& files,
                                                          const LiveGeneration& place,
                                                          const layout::StoreId& store) {
   std::int64_t from = 0;
   while (true) {
     FLATKV_ASSIGN(auto found, walk_log(files, place, store, from));
-    if (!found || !found->damage || found->damage->reason != "gap") return found;
-    const auto next = changelog::parse_segment_name(found->damage->segment);
-    if (!next || *next - 1 <= from) return found;
-    from = *next - 1;  // segments before the gap are remains of pruning
+    const auto next = gap_end(found);
+    if (!next || *next <= from) return found;
+    from = *next;  // segments before the gap are remains of pruning
   }
 }
 

@@ -75,6 +75,8 @@ std::invoke_result_t<Look, const LiveGeneration&> look_at_store(fs::FileSystem& 
 Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
                                                    const LiveGeneration& place,
                                                    const layout::StoreId& store, std::int64_t from);
+/// If a walk ended at a gap: the base of the segment above it.
+std::optional<std::int64_t> gap_end(const Result<std::optional<changelog::LogWalk>>& walk);
 /// Walks the log from as far back as it has no gap.
 Result<std::optional<changelog::LogWalk>> walk_whole_log(fs::FileSystem& files,
                                                          const LiveGeneration& place,

@@ -34,8 +34,15 @@ Status Rollback::plan(std::int64_t version) {
   FLATKV_ASSIGN(snapshots_, layout::list_chain_snapshots(files_, place_.generation, true));
   FLATKV_ASSIGN(reach_, find_reach(files_, place_, manifest_, snapshots_, log_problem_));
   FLATKV_TRY(choose_source());
-  choose_log();
-  return {};
+  open_names();
+  return choose_log();
+}
+
+void Rollback::open_names() {
+  if (names_) return;
+  names_ = std::make_shared<changes::NamedCursors>(
+      files_, place_.store, manifest_.store,
+      [lock = lock_, store = place_.store] { return lock->check(store); }, Logger(options_.log));
 }
 
 Status Rollback::choose_source() {
@@ -64,13 +71,34 @@ Status Rollback::refuse() const {
   return fail(ErrorCode::version_mismatch, message).path(place_.store).version(version_);
 }
 
-void Rollback::choose_log() {
-  if (!reach_[source_].log) return;
+Status Rollback::choose_log() {
+  if (!reach_[source_].log) return {};
   // Carry the log from the oldest snapshot that may need it.
   const auto oldest = std::ranges::find_if(reach_, [&](const Reach& one) {
     return one.log && one.version <= version_ && version_ <= one.last;
   });
   carry_ = oldest->log;
+  return carry_more_log();
+}
+
+/// Takes along what is below, as far as names need it. Damage there does not stop a rollback.
+Status Rollback::carry_more_log() {
+  const std::int64_t wanted = carry_->base.version;
+  FLATKV_ASSIGN(const std::int64_t from,
+                names_->needed_of(layout::changelog_path(place_.generation), wanted,
+                                  options_.log_keep_bytes));
+  if (from >= wanted) return {};
+  auto walk = walk_log(files_, place_, manifest_.store, from);
+  // A gap is passed by beginning above it.
+  auto at = from;
+  for (auto next = gap_end(walk); next && *next > at && *next < wanted; next = gap_end(walk)) {
+    at = *next;
+    walk = walk_log(files_, place_, manifest_.store, at);
+  }
+  if (walk && *walk && (*walk)->base.version < wanted && (*walk)->tip.version >= version_) {
+    carry_ = *std::move(walk);
+  }
+  return {};
 }
 
 Status Rollback::build() {
@@ -102,7 +130,7 @@ Status Rollback::fill() {
   FLATKV_FAILPOINT("rollback.copy_carried");
   FLATKV_TRY(replay());
   FLATKV_FAILPOINT("rollback.proven");
-  return {};
+  return names_->begin_undo(version_);
 }
 
 Status Rollback::carry_log() {
@@ -185,6 +213,7 @@ Status Rollback::prove(const CopyAnalysis& copy, const KnownRoots& known) {
 Status Rollback::publish() {
   FLATKV_TRY(builder_->publish());
   FLATKV_FAILPOINT("rollback.published");
+  names_->begins_behind(carry_ ? carry_->base.version : version_);
   return {};
 }
 
@@ -212,7 +241,7 @@ Status rollback_store(const state::Environment& environment, const std::string& 
   options.threads = given.threads;
   options.log = given.log;
   const std::string old = place.choice.name;
-  Rollback rollback(environment, std::move(place), lock, std::move(options), given.stop,
+  Rollback rollback(environment, std::move(place), lock, std::move(options), {}, given.stop,
                     given.progress);
   FLATKV_TRY(rollback.plan(version));
   FLATKV_TRY(rollback.build());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "changes/named_cursors.hpp"
 #include "flatkv/tools/rollback.hpp"
 #include "layout/lock.hpp"
 #include "recovery/generation_builder.hpp"
@@ -23,15 +24,17 @@ Status rollback_store(const state::Environment& environment, const std::string& 
 /// caller holds the lock, and nothing else changes the live generation meanwhile.
 class Rollback {
  public:
-  /// `options`: for the core that replays.
+  /// `options`: for the core that replays. `names`: those of the store's handle; null: the file's.
   Rollback(const state::Environment& environment, LiveGeneration place,
-           std::shared_ptr<layout::StoreLock> lock, Options options, std::stop_token stop = {},
+           std::shared_ptr<layout::StoreLock> lock, Options options,
+           std::shared_ptr<changes::NamedCursors> names = {}, std::stop_token stop = {},
            ProgressCallback progress = {})
       : environment_(environment),
         files_(*environment.files),
         place_(std::move(place)),
         lock_(std::move(lock)),
         options_(std::move(options)),
+        names_(std::move(names)),
         stop_(std::move(stop)),
         progress_(std::move(progress)) {}
 
@@ -39,7 +42,8 @@ class Rollback {
   Status plan(std::int64_t version);
   /// Builds and proves the generation under a -tmp name. On error removes it again.
   Status build();
-  /// The commit point. After an error it is unknown which generation is live.
+  /// The commit point. Names whose part of the log is not carried over are told. After an error it
+  /// is unknown which generation is live.
   Status publish();
 
  private:
@@ -47,7 +51,9 @@ class Rollback {
     if (progress_) progress_(what, done, total);
   }
   Status choose_source();
-  void choose_log();
+  void open_names();
+  Status choose_log();
+  Status carry_more_log();
   Status refuse() const;
   Status fill();
   Status carry_log();
@@ -61,6 +67,7 @@ class Rollback {
   LiveGeneration place_;
   std::shared_ptr<layout::StoreLock> lock_;
   Options options_;
+  std::shared_ptr<changes::NamedCursors> names_;
   std::stop_token stop_;
   ProgressCallback progress_;
 

@@ -33,15 +33,26 @@ Result<CommitStore> open_commit_store(const state::Environment& environment,
 
 namespace {
 
-std::shared_ptr<changes::NamedCursors> open_cursors(const commit::CoreSetup& setup) {
+/// `tip`: the store's version.
+std::shared_ptr<changes::NamedCursors> open_cursors(const commit::CoreSetup& setup,
+                                                    const changes::LogPlace& log,
+                                                    std::int64_t tip) {
   const auto check_there = [lock = std::weak_ptr(setup.lifetime->lock()),
                             path = setup.store]() -> Status {
     if (const auto held = lock.lock()) return held->check(path);
     return fail(ErrorCode::store_failed, "the store is closed");
   };
-  return std::make_shared<changes::NamedCursors>(*setup.environment.files, setup.store,
-                                                 setup.manifest.store, check_there,
-                                                 Logger(setup.options.log));
+  const Logger logger(setup.options.log);
+  auto names = std::make_shared<changes::NamedCursors>(*setup.environment.files, setup.store,
+                                                       setup.manifest.store, check_there, logger);
+  // The tip is lower than a name after a loss of blocks that no rollback knew of.
+  if (Status lowered = names->begin_undo(tip); !lowered) {
+    logger.warn_of("the versions of named cursors could not be lowered", lowered.error());
+  }
+  names->undone();
+  // A repaired or rebuilt log begins where it can.
+  if (const auto begin = changes::first_base(log)) names->begins_behind(*begin);
+  return names;
 }
 
 }  // namespace
@@ -63,7 +74,7 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
   const bool first = !feed;
   if (first) {
     feed = std::make_shared<changes::Feed>(place, tip);
-    cursors = open_cursors(setup);
+    cursors = open_cursors(setup, *place, tip.version);
   }
   const auto tap = std::make_shared<changes::Tap>(feed);
   core->follow({tap, cursors});
@@ -77,6 +88,7 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
     feed->listen_to(*tap);
   } else {
     feed->undone(tip, std::move(place), *tap);
+    cursors->undone();
   }
   if (fault.failed()) tap->failed();  // before it was heard
   return core;
@@ -206,7 +218,7 @@ Status CommitStore::rollback(std::int64_t version) {
     FLATKV_ASSIGN(auto place,
                   recovery::find_live_generation(*setup.environment.files, setup.store));
     const state::Environment environment = setup.environment;
-    recovery::Rollback rollback(environment, std::move(place), lock, setup.options);
+    recovery::Rollback rollback(environment, std::move(place), lock, setup.options, impl_->cursors);
     FLATKV_TRY(rollback.plan(version));
     FLATKV_TRY(rollback.build());
     // After the swap this core's generation may be the replaced one. Whatever goes wrong from here
@@ -343,7 +355,10 @@ Result<Subscription> CommitStore::subscribe(const SubscribeOptions& options) {
 }
 
 Result<std::vector<NamedCursor>> CommitStore::named_cursors() const {
-  return guarded([&]() -> Result<std::vector<NamedCursor>> { return impl_->cursors->list(); });
+  return guarded([&]() -> Result<std::vector<NamedCursor>> {
+    FLATKV_TRY(impl_->shared()->check_readable());
+    return impl_->cursors->list();
+  });
 }
 
 Status CommitStore::drop_cursor(const std::string& name) {

@@ -108,7 +108,10 @@ TEST_F(Changelog, SaysWhereAPrunedLogBegins) {
   // The segment that was being read can be read to its end, but then blocks are missing.
   Result<std::optional<LogBlock>> block = reader->next();
   while (block && *block) block = reader->next();
-  EXPECT_TRUE(fails(block, ErrorCode::log_gap));
+  ASSERT_TRUE(fails(block, ErrorCode::log_gap));
+  EXPECT_TRUE(
+      block.error().message.ends_with("begins with version " + std::to_string(std::stoll(first))))
+      << block.error().message;
 }
 
 TEST_F(Changelog, ARollbackBelowTheReaderEndsIt) {
@@ -133,6 +136,24 @@ TEST_F(Changelog, ARollbackBelowTheReaderEndsIt) {
   EXPECT_TRUE(fails(whole->next(), ErrorCode::version_mismatch));
   commit_many(5);
   EXPECT_TRUE(fails(whole->next(), ErrorCode::version_mismatch));
+}
+
+TEST_F(Changelog, AReaderNeverGoesOverToAnotherBranch) {
+  open();
+  ASSERT_OK(store_->snapshot());
+  commit_many(10);
+  auto reader = store_->changes(1, 10);
+  ASSERT_OK(reader);
+  ASSERT_OK(reader->next());
+  ASSERT_OK(store_->rollback(5));
+  commit_many(5);
+  for (std::int64_t version = 2; version <= 5; ++version) {
+    const auto block = reader->next();
+    ASSERT_OK(block);
+    ASSERT_TRUE(*block);
+    EXPECT_EQ((*block)->record.version, version);
+  }
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(fails(reader->next(), ErrorCode::version_mismatch));
 }
 
 }  // namespace

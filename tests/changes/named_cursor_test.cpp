@@ -3,6 +3,8 @@
 #include <atomic>
 
 #include "changes/changes_fixture.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "layout/sealed_json.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -36,6 +38,33 @@ class NamedCursorTest : public ChangesFixture {
     }
     return all;
   }
+  using Held = std::vector<std::pair<std::string, std::int64_t>>;
+  /// What a crash now leaves of the names.
+  Held held_after_crash() {
+    const std::string copy = directory_.path("copy");
+    remove_tree(copy);
+    copy_tree(path(), copy);
+    const auto crashed = CommitStore::open(copy, options_);
+    EXPECT_OK(crashed);
+    const auto found = crashed->named_cursors();
+    EXPECT_OK(found);
+    Held all;
+    for (const NamedCursor& one : *found) all.emplace_back(one.name, one.version);
+    return all;
+  }
+  /// Twenty blocks above a snapshot at 0, all acknowledged by a consumer that keeps one pair.
+  Subscription acknowledged_to_20() {
+    open();
+    EXPECT_OK(store_->snapshot());
+    SubscribeOptions options = named("indexer", 0);
+    options.depth = 0;
+    Subscription subscription = subscribe(options);
+    commit_many(20);
+    drain(subscription);
+    EXPECT_OK(subscription.acknowledge(*subscription.cursor()));
+    EXPECT_EQ(held(), (Held{{"indexer", 20}}));
+    return subscription;
+  }
   std::atomic<int> warnings_ = 0;
 };
 
@@ -52,7 +81,7 @@ TEST_F(NamedCursorTest, HoldsTheLogFromItsFirstBlockOn) {
   ASSERT_OK(store_->snapshot());
   EXPECT_EQ(first_kept(), 1);  // delivered is not acknowledged
   ASSERT_OK(subscription.acknowledge(cursor));
-  EXPECT_EQ(held(), (decltype(held()){{"indexer", 28}}));
+  EXPECT_EQ(held(), (Held{{"indexer", 28}}));
   commit_many(1);
   ASSERT_OK(store_->snapshot());
   EXPECT_GT(first_kept(), 1);
@@ -74,7 +103,7 @@ TEST_F(NamedCursorTest, HoldsItWhileTheConsumerIsAway) {
     open();
     commit_many(20);
     ASSERT_OK(store_->snapshot());
-    EXPECT_EQ(held(), (decltype(held()){{"indexer", 1}}));
+    EXPECT_EQ(held(), (Held{{"indexer", 1}}));
     EXPECT_EQ(first_kept(), 1);
   }
   ASSERT_OK(store_->drop_cursor("indexer"));
@@ -96,7 +125,7 @@ TEST_F(NamedCursorTest, TheLowestOfAllCounts) {
   EXPECT_LE(first_kept(), 13);
   EXPECT_GT(first_kept(), 1);
   EXPECT_EQ(drain(low).front(), "+13:13");
-  EXPECT_EQ(held(), (decltype(held()){{"high", 25}, {"low", 12}}));
+  EXPECT_EQ(held(), (Held{{"high", 25}, {"low", 12}}));
 }
 
 TEST_F(NamedCursorTest, BeyondTheLimitTheLogGoesAndTheConsumerIsTold) {
@@ -108,7 +137,7 @@ TEST_F(NamedCursorTest, BeyondTheLimitTheLogGoesAndTheConsumerIsTold) {
   EXPECT_EQ(warnings_, 1);
   const std::int64_t first = first_kept();
   EXPECT_GT(first, 1);
-  EXPECT_EQ(held(), (decltype(held()){{"slow", first - 1}}));
+  EXPECT_EQ(held(), (Held{{"slow", first - 1}}));
   std::uint64_t kept = 0;
   for (const std::string& segment : segments(path())) kept += stdfs::file_size(segment);
   kept -= stdfs::file_size(segments(path()).back());  // which no name is needed for
@@ -140,7 +169,147 @@ TEST_F(NamedCursorTest, ADamagedFileOfNamesIsReportedAndHoldsNothing) {
   static_cast<void>(subscribe(named("indexer", 1)));
   close();
   open();
-  EXPECT_EQ(held(), (decltype(held()){{"indexer", 1}}));
+  EXPECT_EQ(held(), (Held{{"indexer", 1}}));
+}
+
+TEST_F(NamedCursorTest, ANewerFileOfNamesIsLeftAloneAndTheLogIsKept) {
+  open();
+  commit_many(20);
+  close();
+  const Bytes newer = layout::seal_text("{\"format\": 2,\n");
+  write_file(path() + "/CURSORS", newer);
+  open();
+  EXPECT_EQ(warnings_, 1);
+  EXPECT_TRUE(fails(store_->named_cursors(), ErrorCode::format_too_new));
+  EXPECT_TRUE(fails(store_->subscribe(named("indexer", 0)), ErrorCode::format_too_new));
+  EXPECT_TRUE(fails(store_->drop_cursor("indexer"), ErrorCode::format_too_new));
+  ASSERT_OK(store_->snapshot());
+  EXPECT_EQ(first_kept(), 1);
+  close();
+  EXPECT_EQ(read_file(path() + "/CURSORS"), newer);
+}
+
+TEST_F(NamedCursorTest, ARollbackTakesTheLogAlong) {
+  open();
+  Subscription slow = subscribe(named("slow", 0));
+  for (const int count : {10, 10, 2}) {
+    commit_many(count);
+    if (count == 10) {
+      ASSERT_OK(store_->snapshot());
+    }
+  }
+  ASSERT_OK(store_->rollback(21));
+  EXPECT_EQ(first_kept(), 1);
+  EXPECT_EQ(held(), (Held{{"slow", 0}}));
+  EXPECT_EQ(drain(slow).size(), 21U);
+  close();
+  ASSERT_OK(rollback(path(), 20));
+  open();
+  EXPECT_EQ(first_kept(), 1);
+  EXPECT_EQ(held(), (Held{{"slow", 0}}));
+  Subscription again = subscribe(named("slow", 0));
+  EXPECT_EQ(drain(again).size(), 20U);
+  EXPECT_EQ(warnings_, 0);
+}
+
+TEST_F(NamedCursorTest, ARollbackSaysWhoLosesLogBeyondTheLimit) {
+  open();
+  static_cast<void>(subscribe(named("slow", 0)));
+  commit_many(40);
+  static_cast<void>(subscribe(named("fast", 39)));
+  ASSERT_OK(store_->snapshot());
+  EXPECT_EQ(first_kept(), 1);
+  close();
+  options_.log_keep_bytes = 5000;
+  open();
+  commit_many(1);
+  EXPECT_EQ(warnings_, 0);
+  ASSERT_OK(store_->rollback(40));
+  EXPECT_EQ(warnings_, 1);
+  EXPECT_GT(first_kept(), 1);
+  EXPECT_LT(first_kept(), 40);
+  EXPECT_EQ(held(), (Held{{"fast", 39}, {"slow", first_kept() - 1}}));
+  EXPECT_TRUE(fails(store_->subscribe(named("slow", 0)), ErrorCode::log_gap));
+}
+
+TEST_F(NamedCursorTest, AnUndoLowersWhatIsHeld) {
+  Subscription slow = acknowledged_to_20();
+  const Cursor before = *slow.cursor();
+  ASSERT_OK(store_->rollback(10));
+  EXPECT_EQ(held(), (Held{{"indexer", 10}}));
+  // The consumer has not heard of the undo yet.
+  ASSERT_OK(slow.acknowledge(before));
+  EXPECT_EQ(held(), (Held{{"indexer", 10}}));
+  for (int round = 0; round < 2; ++round) {
+    commit_many(5);
+    ASSERT_OK(store_->snapshot());
+  }
+  Texts expected{"-10"};
+  for (int version = 11; version <= 20; ++version) {
+    expected.push_back("+" + std::to_string(version) + ":" + std::to_string(version));
+  }
+  EXPECT_EQ(drain(slow), expected);
+  EXPECT_EQ(warnings_, 0);
+}
+
+TEST_F(NamedCursorTest, AnUndoIsWrittenDown) {
+  Subscription subscription = acknowledged_to_20();
+  close();
+  open();
+  EXPECT_EQ(held(), (Held{{"indexer", 20}}));
+  ASSERT_OK(store_->rollback(10));
+  commit_many(15);  // so that the name is not above the tip
+  EXPECT_EQ(held_after_crash(), (Held{{"indexer", 10}}));
+  close();
+  ASSERT_OK(rollback(path(), 5));
+  open();
+  commit_many(15);
+  EXPECT_EQ(held_after_crash(), (Held{{"indexer", 5}}));
+}
+
+TEST_F(NamedCursorTest, WhatGoesDownIsWrittenAtOnceAndWhatGoesUpAtClose) {
+  open();
+  commit_many(10);
+  Subscription subscription = subscribe(named("indexer", 3));
+  const Cursor first = *subscription.cursor();
+  drain(subscription);
+  ASSERT_OK(subscription.acknowledge(*subscription.cursor()));
+  EXPECT_EQ(held(), (Held{{"indexer", 8}}));
+  EXPECT_EQ(held_after_crash(), (Held{{"indexer", 3}}));
+  close();
+  EXPECT_TRUE(fails(subscription.acknowledge(first), ErrorCode::store_failed));
+  open();
+  EXPECT_EQ(held(), (Held{{"indexer", 8}}));
+  Subscription second = subscribe(named("indexer", 5));
+  EXPECT_EQ(held_after_crash(), (Held{{"indexer", 5}}));
+  const Cursor low = *second.cursor();
+  drain(second);
+  ASSERT_OK(second.acknowledge(*second.cursor()));
+  ASSERT_OK(store_->snapshot());
+  EXPECT_EQ(held_after_crash(), (Held{{"indexer", 8}}));
+  ASSERT_OK(second.acknowledge(low));
+  EXPECT_EQ(held_after_crash(), (Held{{"indexer", 5}}));
+}
+
+TEST_F(NamedCursorTest, NothingAboveWhatWasDeliveredIsAcknowledged) {
+  open();
+  commit_many(10);
+  Subscription subscription = subscribe(named("indexer", 0));
+  ASSERT_OK(subscription.next(std::chrono::milliseconds(0)));
+  Cursor above = *subscription.cursor();
+  above.blocks = {{INT64_MAX, {}}};
+  EXPECT_TRUE(fails(subscription.acknowledge(above), ErrorCode::invalid_argument));
+  above.blocks = {{2, {}}};
+  EXPECT_TRUE(fails(subscription.acknowledge(above), ErrorCode::invalid_argument));
+  EXPECT_EQ(held(), (Held{{"indexer", 0}}));
+}
+
+TEST_F(NamedCursorTest, AClosedStoreTellsNoNames) {
+  open();
+  static_cast<void>(subscribe(named("indexer", 0)));
+  ASSERT_OK(store_->close());
+  EXPECT_TRUE(fails(store_->named_cursors(), ErrorCode::store_failed));
+  EXPECT_TRUE(fails(store_->drop_cursor("indexer"), ErrorCode::store_failed));
 }
 
 TEST_F(NamedCursorTest, OnlyANamedSubscriptionAcknowledges) {

@@ -181,7 +181,10 @@ TEST_F(Subscriptions, FurtherThanTheCursorReachesIsAGap) {
   commit({26, 27, 28, 29});
   options = {};
   options.cursor = cursor;
-  EXPECT_TRUE(fails(store_->subscribe(options), ErrorCode::log_gap));
+  const auto refused = store_->subscribe(options);
+  EXPECT_TRUE(fails(refused, ErrorCode::log_gap));
+  EXPECT_TRUE(refused.error().message.ends_with("the changelog begins with version 1"))
+      << refused.error().message;
   EXPECT_EQ(drain(away), (Texts{"-5", "+6:26", "+7:27", "+8:28", "+9:29"}));  // it was there
 }
 
@@ -209,6 +212,8 @@ TEST_F(Subscriptions, OptionsThatMakeNoSenseAreRefused) {
   };
   using Options = SubscribeOptions;
   refused([](Options& options) { options.depth = 4097; }, ErrorCode::invalid_argument);
+  refused([](Options& options) { options.deliver = static_cast<Deliver>(9); },
+          ErrorCode::invalid_argument);
   refused([](Options& options) { options.name = "a b"; }, ErrorCode::invalid_argument);
   refused([](Options& options) { options.name = std::string(65, 'a'); },
           ErrorCode::invalid_argument);
@@ -247,6 +252,29 @@ TEST_F(Subscriptions, OnlyDurableBlocksUnlessAskedForAll) {
   EXPECT_EQ(drain(durable), Texts{});
   ASSERT_OK(store_->flush());  // syncs the log
   EXPECT_EQ(drain(durable), Texts{"+3:13"});
+}
+
+TEST_F(Subscriptions, WhatARollbackMadeDurableIsDelivered) {
+  options_.durability = Durability::process;
+  open_with_snapshot();
+  commit({11, 12, 13, 14});
+  Subscription durable = subscribe(from(0));
+  EXPECT_EQ(drain(durable), Texts{});
+  ASSERT_OK(store_->rollback(3));
+  EXPECT_EQ(store_->durable_version(), 3);
+  EXPECT_EQ(drain(durable), (Texts{"+1:11", "+2:12", "+3:13"}));
+  EXPECT_OK(store_->subscribe(from(3)));
+}
+
+TEST_F(Subscriptions, ATimeoutInThePastDoesNotWait) {
+  open();
+  Subscription subscription = subscribe({});
+  for (const auto timeout :
+       {milliseconds(-1), milliseconds(-10'000'000'000'000), milliseconds::min()}) {
+    const auto none = subscription.next(timeout);
+    ASSERT_OK(none);
+    EXPECT_FALSE(*none);
+  }
 }
 
 TEST_F(Subscriptions, AGroupSyncWakesThoseWhoWait) {

@@ -69,9 +69,16 @@ bool is_refused(const Result<T>& result) {
   return !result && result.error().code == ErrorCode::unsupported;
 }
 
+struct Followers {
+  Subscription subscription;
+  Cursor cursor;
+  ChangeReader reader;
+};
+
 /// What a child may do with handles opened before the fork, and with stores of its own; returns
 /// the step that went wrong, otherwise 0.
-int inherits(CommitStore& store, ReadOnlyStore& reader, const std::string& directory) {
+int inherits(CommitStore& store, ReadOnlyStore& reader, Followers& followers,
+             const std::string& directory) {
   Changes changes;
   changes.nonce(address(1), 2);
   if (!is_refused(store.apply(changes))) return 1;
@@ -90,6 +97,13 @@ int inherits(CommitStore& store, ReadOnlyStore& reader, const std::string& direc
   if (!is_refused(store.overlay()) || !is_refused(store.log_record(1))) return 16;
   if (!is_refused(reader.get(nonce_key(address(1))))) return 14;
   if (!is_refused(reader.iterate(Database::account)) || !is_refused(reader.verify())) return 15;
+  Subscription& subscription = followers.subscription;
+  if (!is_refused(subscription.next(std::chrono::milliseconds(0)))) return 16;
+  if (!is_refused(subscription.cursor())) return 17;
+  if (!is_refused(subscription.acknowledge(followers.cursor))) return 18;
+  if (!is_refused(followers.reader.next())) return 19;
+  if (!is_refused(store.named_cursors()) || !is_refused(store.drop_cursor("own"))) return 20;
+  if (!is_refused(store.subscribe()) || !is_refused(store.changes(1, 1))) return 21;
   {
     const CommitStore dropped = std::move(store);
     const ReadOnlyStore dropped_too = std::move(reader);
@@ -106,10 +120,15 @@ int forks_later(const std::vector<std::string>& arguments, const Reporter& repor
   if (!store) return 1;
   auto reader = ReadOnlyStore::open(path);
   if (!reader) return 3;
+  auto subscription = store->subscribe({.name = "own"});
+  auto changes = store->changes(4, 3);  // an empty range
+  if (!subscription || !changes) return 4;
+  Cursor cursor = *subscription->cursor();
+  Followers followers{*std::move(subscription), std::move(cursor), *std::move(changes)};
   int release[2];
   if (::pipe(release) != 0) return 2;
   const pid_t child = forked([&] {
-    const int wrong = inherits(*store, *reader, directory);
+    const int wrong = inherits(*store, *reader, followers, directory);
     ::close(release[1]);
     char nothing = 0;
     static_cast<void>(!::read(release[0], &nothing, 1));  // until the parent has finished
