@@ -70,8 +70,22 @@ std::vector<Reading> readings() {
          if (subscription) {
            static_cast<void>(subscription->next(std::chrono::milliseconds(0)));
          }
-         EXPECT_OK(store.named_cursors());
+         const auto names = store.named_cursors();
+         if (!names) {
+           EXPECT_TRUE(fails(names, ErrorCode::store_failed));  // closed
+         }
          static_cast<void>(store.drop_cursor("reader"));
+       }},
+      {"overlay",
+       [](CommitStore& store) {
+         auto overlay = store.overlay();
+         if (!overlay) {
+           EXPECT_TRUE(fails(overlay, ErrorCode::store_failed));  // closed
+           return;
+         }
+         static_cast<void>(overlay->apply(Changes().nonce(address(1), 1)));
+         static_cast<void>(overlay->working_roots());
+         static_cast<void>(overlay->child());
        }},
       {"metrics", [](CommitStore& store) { EXPECT_GE(store.metrics().buffer_memory, 0U); }},
       {"last_timings", [](CommitStore& store) { static_cast<void>(store.last_timings()); }},
