@@ -36,7 +36,6 @@ Result<Roots> Core::commit(std::span<const std::shared_ptr<block::OverlayBlock>>
     }
     break;
   }
-  overlays_->prune();
   return last;
 }
 
