@@ -143,6 +143,7 @@ Json to_json(const StoreInfo& info) {
   for (const VersionRange& range : info.reachable) {
     json["reachable"].push_back({{"first", range.first}, {"last", range.last}});
   }
+  json["undo_floor"] = optional(info.undo_floor);
   json["snapshots"] = Json::array();
   for (const auto& snapshot : info.snapshots) json["snapshots"].push_back(to_json(snapshot));
   json["log"] = nullptr;

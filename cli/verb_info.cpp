@@ -97,6 +97,10 @@ std::string for_people(const StoreInfo& info) {
   text += fmt::format("on disk          {}\n", human_bytes(info.bytes));
   text += databases_text(info);
   text += "reachable        " + reach_text(info) + "\n";
+  if (info.undo_floor && *info.undo_floor < *info.version) {
+    text += fmt::format("undoable         the last {} blocks, down to {}\n",
+                        *info.version - *info.undo_floor, *info.undo_floor);
+  }
   if (info.log && info.log->last > info.log->base) {
     text += fmt::format("log              blocks {} to {}, {}\n", info.log->base + 1,
                         info.log->last, human_bytes(info.log->bytes));

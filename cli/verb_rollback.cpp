@@ -41,8 +41,10 @@ Outcome<ExitCode> run(const RollbackArguments& arguments, Context& context) {
 void add_rollback(Registry& verbs) {
   verbs.add<RollbackArguments>(
       "rollback",
-      "Goes back to an older version; what lies above it is gone for good. Also for a store that "
-      "does not open",
+      "Goes back to an older version; what lies above it is gone for good. Takes milliseconds "
+      "where "
+      "`flatkv info` says that the blocks can be undone, and a replay from a snapshot otherwise. "
+      "Also for a store that does not open",
       "flatkv rollback ./state 15000020",
       [](CLI::App& verb, RollbackArguments& arguments) {
         store_argument(verb, arguments.store);

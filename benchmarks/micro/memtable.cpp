@@ -102,7 +102,7 @@ void find_in_buffer(benchmark::State& state) {
         block.order, [&](std::uint32_t i) { buffer.prefetch(block.hashes[i]); },
         [&](std::uint32_t i) { buffer.prefetch_row(block.hashes[i]); },
         [&](std::uint32_t i) {
-          benchmark::DoNotOptimize(buffer.find(block.key(i), block.hashes[i], 1));
+          benchmark::DoNotOptimize(buffer.find(block.key(i), block.hashes[i], {1}));
         });
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBlock));
@@ -194,9 +194,9 @@ void flush_into_cache(benchmark::State& state) {
   for (std::size_t i = 0; i < count; ++i)
     buffer.insert({all.key(i), all.hashes[i], false, value, false}, 1);
   memtable::RowCache cache(count * 200);
-  std::int64_t version = 1;
-  cache.flushed(Database::storage, buffer, ++version);  // so that rows are replaced, not added
-  for (auto _ : state) cache.flushed(Database::storage, buffer, ++version);
+  memtable::Stamp stamp = 1;
+  cache.flushed(Database::storage, buffer, {++stamp});  // so that rows are replaced, not added
+  for (auto _ : state) cache.flushed(Database::storage, buffer, {++stamp});
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(flush_into_cache)->Arg(700'000)->Unit(benchmark::kMillisecond);

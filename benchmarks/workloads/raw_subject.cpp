@@ -68,12 +68,11 @@ struct RawSubject::Impl {
     setup.hashing = share.get();
     setup.level0_limit = options.flush.level0_limit;
     setup.pending_compaction_limit = options.flush.pending_compaction_limit_bytes;
-    setup.before_publish = [this](Database database, const auto& rows, std::int64_t version) {
-      if (cache) cache->flushed(database, rows, version);
+    setup.before_publish = [this](Database database, const commit::FrozenBatch& batch) {
+      if (!cache) return;
+      const auto& part = batch.parts[database];
+      cache->flushed(database, *part.rows, batch.reach());
     };
-    if (cache) {
-      for (const Database database : kDataDatabases) cache->start(database, 0);
-    }
     absent_key_filter.reached(published.load());
     flusher = std::make_unique<commit::Flusher>(std::move(setup));
   }
@@ -113,6 +112,7 @@ struct RawSubject::Impl {
 void RawSubject::Impl::publish() {
   published.update([&](state::State& state) {
     ++state.version;
+    ++state.stamp;
     for (const Database database : kDataDatabases) {
       state.databases[database].stats = stats[database];
       state.databases[database].version = state.version;
@@ -132,6 +132,7 @@ void RawSubject::Impl::freeze() {
   commit::FrozenBatch batch;
   published.update([&](state::State& state) {
     batch.version = frozen_at = state.version;
+    batch.stamp = state.stamp;
     for (const Database database : kDataDatabases) {
       state::DbState& own = state.databases[database];
       batch.parts[database] = {true, own.active, own.hash, own.stats};
@@ -182,7 +183,7 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   watch = {};
   const auto current = raw.published.load();
   raw.absent_key_filter.add(raw.pending.tables());
-  commit::insert_rows(*current, raw.pending.tables(), current->version + 1, raw.stats);
+  commit::insert_rows(*current, raw.pending.tables(), current->stamp + 1, raw.stats);
   times.of(Phase::buffer) = watch.nanoseconds();
   watch = {};
   raw.publish();

@@ -119,8 +119,8 @@ struct Options {
   std::uint32_t group_blocks = 16;
   /// `group` only: called on the syncing thread when blocks up to `version` have become durable. It
   /// may call what CommitStore lists for callbacks. Commits that find `group_blocks` blocks not yet
-  /// durable wait for it, as do `rollback` and `close`. An exception that it throws fails the
-  /// store.
+  /// durable wait for it, as do `rollback` and `close`; so it must not wait for a thread that reads
+  /// a subscription, which a rollback keeps waiting. An exception that it throws fails the store.
   std::function<void(std::int64_t version)> on_durable{};
 
   FlushOptions flush{};
@@ -144,6 +144,11 @@ struct Options {
   /// Writes to overlays and new overlays that could take more than this in all are refused with
   /// `no_space`. One `apply` may exceed it by old values and by the growth of a table.
   std::uint64_t overlay_memory_bytes = 1ULL << 30;
+
+  /// How many blocks can be undone at once, by `CommitStore::rollback` in milliseconds: buffers
+  /// with younger blocks are not flushed, and a snapshot is written when it is that old, as far as
+  /// the buffers allow. 0 holds nothing back.
+  std::uint32_t rollback_depth = 0;
 
   /// This store's share: the most threads that hash a block, the calling one included, and the most
   /// that a scan uses; at most 1024. 0 is one per core that this process may use (CPU affinity and

@@ -63,7 +63,9 @@ struct StoreMetrics {
   std::uint64_t log_bytes = 0;
   std::uint64_t compaction_bytes = 0;
   std::uint64_t buffer_memory = 0;
-  std::uint64_t view_memory = 0;      ///< write buffers that only views keep alive
+  std::uint64_t view_memory = 0;  ///< write buffers that only views keep alive
+  /// The lowest version that `rollback` can go back to at once; the current one if none is.
+  std::int64_t undo_floor = 0;
   std::uint64_t recent_memory = 0;    ///< write buffers that only recent versions keep alive
   std::uint64_t recent_versions = 0;  ///< versions that `view(version)` can give now
   /// Rows flushed since the oldest database that a view or a recent version reads: compaction
@@ -195,7 +197,8 @@ class CommitStore {
   Result<ReadView> view(std::int64_t version) const;
 
   /// The highest version known to be durable. `wait_durable` returns once that is at least
-  /// `version`; `invalid_argument` if `version` is not committed.
+  /// `version`; `invalid_argument` if `version` is not committed, `stale` if it is undone
+  /// meanwhile.
   std::int64_t durable_version() const noexcept;
   Status wait_durable(std::int64_t version);
 
@@ -206,8 +209,10 @@ class CommitStore {
   /// this version is left as it is.
   Status snapshot();
 
-  /// Goes back to an older version as flatkv::rollback does (tools/rollback.hpp), but keeps the
-  /// lock. Drops the pending block; at the current version that is all it does. Existing views stay
+  /// Goes back to an older version. From StoreMetrics::undo_floor on that takes milliseconds and
+  /// touches no table: the blocks above are undone (Options::rollback_depth). Below, it goes as
+  /// flatkv::rollback does (tools/rollback.hpp), but keeps the lock.
+  /// Drops the pending block; at the current version that is all it does. Existing views stay
   /// readable, and new ones can be taken meanwhile. After a refusal (`version_mismatch`, naming the
   /// versions that can be reached) or a failed build nothing has changed. After an error of the
   /// final swap or later, the store has failed; when reopened it is at the old version or at

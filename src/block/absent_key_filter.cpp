@@ -38,10 +38,10 @@ AbsentKeyFilter::AbsentKeyFilter(std::uint64_t most_bytes, const Logger& logger)
 AbsentKeyFilter::~AbsentKeyFilter() { stop(); }
 
 std::shared_ptr<const AbsentKeyFilter::Filters> AbsentKeyFilter::answers(
-    Database database, std::int64_t version) const {
+    Database database, memtable::Stamp stamp) const {
   const Keys& keys = keys_[database];
   const std::lock_guard lock(keys.mutex);
-  if (!keys.ready || keys.filters->from_ > version) return nullptr;
+  if (!keys.ready || keys.filters->from_ > stamp) return nullptr;
   return keys.filters;
 }
 
@@ -121,7 +121,7 @@ void AbsentKeyFilter::begin(Database database, const std::shared_ptr<const state
   Keys& keys = keys_[database];
   keys.phase = Phase::collecting;
   keys.keys = state->of(database).stats.rows;
-  keys.from = state->version;
+  keys.from = state->stamp;
   auto base = append(keys, keys.keys);
   if (!base) return;
   if (holds_nothing(state->of(database))) {

@@ -31,9 +31,15 @@ namespace flatkv::block {
 /// Nothing is kept on disk. A database that is empty at the open has its filter from the start; for
 /// another one, the scan starts after enough lookups found nothing in the tables.
 ///
-/// Threads. Any thread may ask, also beside additions. An answer is right for states that are not
-/// older than S: a key that S deleted is in no filter. Whoever reads through a published state
-/// finds the keys of its blocks, since they were added before.
+/// Threads. Any thread may ask, also beside additions. An answer is right for states whose stamp is
+/// not below that of S: a key that S deleted is in no filter. Whoever reads through a published
+/// state finds the keys of its blocks, since they were added before.
+///
+/// Undone blocks change nothing, whether S is one of them or not. A key that the state after the
+/// undo has is either in the database as pinned by S, which is at or below the blocks that can be
+/// undone, or in a buffer, whose keys the scan takes whatever became of their entries, or was added
+/// since. States of the undone branch have lower stamps than an S of the other one, which would
+/// not know what that branch has, and are not answered.
 class AbsentKeyFilter {
  public:
   /// What is known of one database: a fixed list of filters, to which keys are still added.
@@ -52,7 +58,7 @@ class AbsentKeyFilter {
    private:
     friend class AbsentKeyFilter;
     std::vector<std::shared_ptr<memory::BloomFilter>> all_;  ///< base first
-    std::int64_t from_ = 0;                                  ///< version of S
+    memtable::Stamp from_ = 0;                               ///< of S
   };
 
   /// `most_bytes` limits the filters of the four databases together; 0 disables them.
@@ -63,8 +69,8 @@ class AbsentKeyFilter {
 
   // Any thread:
 
-  /// For a read through a state of `version` that was published before; null if nothing is known.
-  std::shared_ptr<const Filters> answers(Database database, std::int64_t version) const;
+  /// For a read through a state of that stamp that was published before; null if nothing is known.
+  std::shared_ptr<const Filters> answers(Database database, memtable::Stamp stamp) const;
   /// Counts keys that were found to be surely absent.
   void count_answers(std::uint64_t keys) noexcept { answered_ += keys; }
   /// Counts keys that were looked up in the tables and are not there.
@@ -96,7 +102,7 @@ class AbsentKeyFilter {
     std::uint64_t bytes = 0;  ///< of its filters
     std::uint64_t room = 0;   ///< keys that the last filter has room for
     std::uint64_t keys = 0;
-    std::int64_t from = 0;  ///< version of S
+    memtable::Stamp from = 0;  ///< of S
 
     mutable std::mutex mutex;  ///< guards these two
     /// Base, then those for keys that were set since. Of these each has room for as many keys as

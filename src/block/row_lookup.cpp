@@ -39,7 +39,7 @@ rocks::PinnedDatabase::AtOnce at_once(Database database, const DatabaseStats& st
 void RowLookup::look_in_memory(const Ground& ground, Database database, std::span<BlockRow> rows,
                                memory::Arena* const& arena, Values values, const Sink& sink) {
   const state::DbState& db = ground.state.of(database);
-  const std::int64_t version = ground.state.version;
+  const memtable::Reach reach = ground.state.reach();
   for (std::size_t begin = 0; begin < rows.size(); begin += kGroup) {
     const auto group = rows.subspan(begin, std::min(kGroup, rows.size() - begin));
     for (const BlockRow& row : group) {
@@ -59,11 +59,11 @@ void RowLookup::look_in_memory(const Ground& ground, Database database, std::spa
         look = ground.ancestors->find(database, row.key, row.hash, ground.first);
       }
       if (look.presence == memtable::Presence::unknown) {
-        look = state::find_in_buffers(db, row.key, row.hash, version);
+        look = state::find_in_buffers(db, row.key, row.hash, reach);
       }
       bool copied = look.presence == memtable::Presence::unknown;
       if (copied && cache_ != nullptr) {
-        look = cache_->find(database, row.key, row.hash, version, *arena);
+        look = cache_->find(database, row.key, row.hash, reach.stamp, *arena);
       }
       if (look.presence == memtable::Presence::unknown) {
         missing_.push_back({memory::key_prefix(row.key), static_cast<std::uint32_t>(begin + i)});
@@ -82,7 +82,7 @@ void RowLookup::look_in_memory(const Ground& ground, Database database, std::spa
 void RowLookup::drop_absent(const state::State& state, Database database, std::span<BlockRow> rows,
                             const Sink& sink) {
   if (absent_ == nullptr || missing_.empty()) return;
-  const auto filters = absent_->answers(database, state.version);
+  const auto filters = absent_->answers(database, state.stamp);
   if (filters == nullptr) return;
   std::size_t kept = 0;
   for (std::size_t begin = 0; begin < missing_.size(); begin += kGroup) {
@@ -117,7 +117,7 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
       keys_, at_once(database, db.stats), [&](std::size_t i, std::optional<ByteView> value) {
         BlockRow& row = rows[missing_[i].row];
         if (keep == Keep::in_cache && cache_ != nullptr) {
-          cache_->insert(database, row.key, row.hash, state.version, value);
+          cache_->insert(database, row.key, row.hash, state.stamp, value);
         }
         in_vain += value ? 0U : 1U;
         found(row, value.has_value(), value ? arena->copy(*value) : ByteView{}, true, sink);

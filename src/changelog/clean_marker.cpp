@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "changelog/clean_marker.hpp"
 
-#include <charconv>
-
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
-#include "blake3/blake3.hpp"
+#include "changelog/sealed_text.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::changelog {
@@ -13,63 +11,37 @@ namespace {
 
 constexpr std::string_view kFile = "CLEAN";
 constexpr std::string_view kTitle = "flatkv-clean 1\n";
+/// With blocks in the log alone. A program that knows only the other form takes it for no CLEAN.
+constexpr std::string_view kTitleUnflushed = "flatkv-clean 2\n";
 constexpr std::uint64_t kMaxBytes = 4096;
-
-std::string line(std::string_view name, std::string_view value) {
-  return std::string(name) + " " + std::string(value) + "\n";
-}
-
-/// Reads lines of a name, a space and a value; values that it cannot read stay zero.
-class Lines {
- public:
-  explicit Lines(std::string_view text) : text_(text) {}
-
-  std::string_view value(std::string_view name) {
-    const std::size_t end = text_.find('\n');
-    const std::string_view one = text_.substr(0, end);
-    text_.remove_prefix(end == std::string_view::npos ? text_.size() : end + 1);
-    if (!one.starts_with(name) || one.size() <= name.size()) return {};
-    return one.substr(name.size() + 1);
-  }
-  template <class T>
-  void number(std::string_view name, T& into) {
-    const std::string_view text = value(name);
-    std::from_chars(text.data(), text.data() + text.size(), into);
-  }
-  void bytes(std::string_view name, std::span<std::uint8_t> into) {
-    const auto bytes = from_hex(value(name));
-    if (bytes && bytes->size() == into.size()) std::ranges::copy(*bytes, into.begin());
-  }
-
- private:
-  std::string_view text_;
-};
 
 }  // namespace
 
 Bytes encode(const CleanMark& mark) {
-  std::string text{kTitle};
-  text += line("store", to_hex(mark.store));
-  text += line("version", std::to_string(mark.version));
-  text += line("digest", to_hex(mark.digest));
-  text += line("segment", mark.segment);
-  text += line("bytes", std::to_string(mark.bytes));
-  text += line("root", to_hex(mark.roots.root));
-  text += line("account", to_hex(mark.roots.account));
-  text += line("code", to_hex(mark.roots.code));
-  text += line("storage", to_hex(mark.roots.storage));
-  text += line("legacy", to_hex(mark.roots.legacy));
-  text += line("blake3", to_hex(blake3::hash(as_bytes(text))));
-  return to_bytes(as_bytes(text));
+  std::string text{mark.unflushed == 0 ? kTitle : kTitleUnflushed};
+  text += text_line("store", to_hex(mark.store));
+  text += text_line("version", std::to_string(mark.version));
+  if (mark.unflushed != 0) text += text_line("unflushed", std::to_string(mark.unflushed));
+  text += text_line("digest", to_hex(mark.digest));
+  text += text_line("segment", mark.segment);
+  text += text_line("bytes", std::to_string(mark.bytes));
+  text += text_line("root", to_hex(mark.roots.root));
+  text += text_line("account", to_hex(mark.roots.account));
+  text += text_line("code", to_hex(mark.roots.code));
+  text += text_line("storage", to_hex(mark.roots.storage));
+  text += text_line("legacy", to_hex(mark.roots.legacy));
+  return seal_text(std::move(text));
 }
 
 Result<CleanMark> decode_clean_mark(ByteView bytes) {
   CleanMark mark;
   std::string_view text = as_chars(bytes);
-  if (text.starts_with(kTitle)) {
-    Lines lines(text.substr(kTitle.size()));
+  const bool unflushed = text.starts_with(kTitleUnflushed);
+  if (unflushed || text.starts_with(kTitle)) {
+    TextLines lines(text.substr(kTitle.size()));
     lines.bytes("store", mark.store);
     lines.number("version", mark.version);
+    if (unflushed) lines.number("unflushed", mark.unflushed);
     lines.bytes("digest", mark.digest);
     mark.segment = lines.value("segment");
     lines.number("bytes", mark.bytes);
@@ -79,10 +51,9 @@ Result<CleanMark> decode_clean_mark(ByteView bytes) {
     lines.bytes("storage", mark.roots.storage);
     lines.bytes("legacy", mark.roots.legacy);
   }
-  // A mark has exactly one encoding, so comparing bytes catches whatever was misread, another
-  // spelling and a wrong digest included.
   const bool names_a_segment = parse_segment_name(mark.segment).has_value();
-  if (mark.version < 0 || !names_a_segment || !equal(encode(mark), bytes)) {
+  const bool counts = mark.version >= 0 && mark.unflushed >= 0 && mark.unflushed <= mark.version;
+  if (!counts || !names_a_segment || !equal(encode(mark), bytes)) {
     return fail(ErrorCode::corruption, "CLEAN is not valid");
   }
   return mark;

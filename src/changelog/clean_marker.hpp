@@ -16,6 +16,10 @@ struct CleanMark {
   std::uint64_t bytes = 0;  ///< length of that segment
   Roots roots;              ///< of version, so that a clean open need not read the log
   StoreId store{};  ///< the store's id: segments of replicas of one chain agree in name and length
+  /// How many of the last blocks are in the log alone: all databases are at `version` less that.
+  std::int64_t unflushed = 0;
+
+  std::int64_t flushed() const noexcept { return version - unflushed; }
 };
 
 /// Text with its own digest line; docs/formats.md specifies it.

@@ -15,7 +15,8 @@ CleanMark mark() {
 
 bool same(const CleanMark& a, const CleanMark& b) {
   return a.version == b.version && a.digest == b.digest && a.segment == b.segment &&
-         a.bytes == b.bytes && a.roots == b.roots && a.store == b.store;
+         a.bytes == b.bytes && a.roots == b.roots && a.store == b.store &&
+         a.unflushed == b.unflushed;
 }
 
 std::string text(const Bytes& bytes) { return std::string(as_chars(bytes)); }
@@ -33,6 +34,22 @@ TEST(CleanMark, LinesAsSpecified) {
   const auto back = decode_clean_mark(encode(mark()));
   ASSERT_TRUE(back);
   EXPECT_TRUE(same(*back, mark()));
+}
+
+TEST(CleanMark, BlocksInTheLogAloneAreAnotherForm) {
+  CleanMark some = mark();
+  some.unflushed = 7;
+  EXPECT_EQ(some.flushed(), 193);
+  const std::string all = text(encode(some));
+  EXPECT_TRUE(all.starts_with("flatkv-clean 2\n"));
+  EXPECT_NE(all.find("\nversion 200\nunflushed 7\n"), std::string::npos);
+  const auto back = decode_clean_mark(encode(some));
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(same(*back, some));
+  some.unflushed = 201;
+  EXPECT_FALSE(decode_clean_mark(encode(some)));
+  some.unflushed = -1;
+  EXPECT_FALSE(decode_clean_mark(encode(some)));
 }
 
 TEST(CleanMark, EveryCutFlippedBitAndExtraByteMakesItWorthless) {

@@ -25,11 +25,11 @@ Failure LogFollower::gone_back(std::string message) const {
 Result<std::optional<Record>> LogFollower::next() {
   unclear_ = false;
   if (file_) {
-    FLATKV_ASSIGN(auto record, record_here());
-    if (record) return record;
+    auto record = record_here();
+    if (record && *record) return record;
   }
   // Reopen to see what was appended since, or what replaced the segment when a writer cut a torn
-  // record.
+  // record. An error is judged then, too: blocks may have been undone while they were read.
   if (Status opened = reopen(); !opened) {
     if (opened.error().code != ErrorCode::not_found) return std::unexpected(opened.error());
     // Pruned. If it was read to its end, the next segment may be there.

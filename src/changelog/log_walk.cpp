@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "base/version_arithmetic.hpp"
 #include "changelog/record_salvage.hpp"
 #include "changelog/segment_file.hpp"
+#include "changelog/undo_mark.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::changelog {
@@ -18,11 +20,18 @@ class Surveyor {
   Surveyor(fs::FileSystem& files, const std::string& directory, const SurveyOptions& options)
       : files_(files), directory_(directory), options_(options) {}
 
+  Status look_for_undo() {
+    FLATKV_ASSIGN(undo_, read_undo(files_, directory_, options_.store));
+    if (undo_) options_.from_version = std::min(options_.from_version, undo_->version);
+    return {};
+  }
+
   /// False if there is no segment.
   Result<bool> list() {
     FLATKV_ASSIGN(Listing listing, list_segments(files_, directory_));
     temporary_ = std::move(listing.temporary);
     for (Listing::Entry& entry : listing.segments) {
+      if (undo_ && entry.first_version - 1 > undo_->version) break;  // nothing in it counts
       FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, entry.name));
       FLATKV_ASSIGN(const SegmentHeader header, file.header());
       if (header.store != options_.store) {
@@ -68,12 +77,17 @@ class Surveyor {
     survey_.base = all_[start_].header.base;
     chain_ = {survey_.base.version, survey_.base.digest};
     std::size_t i = start_;
-    for (; i < all_.size() && !survey_.damage && follows(all_[i]); ++i) {
+    for (; i < all_.size() && !survey_.damage; ++i) {
+      if ((i > start_ && at_undo()) || !follows(all_[i])) break;
       survey_.segments.push_back(all_[i]);
       roots_before_ = survey_.tip.roots;
       FLATKV_TRY(walk_segment(i, is_last(i) ? end_payloads() : Payload::skip));
     }
-    if (survey_.damage) FLATKV_TRY(examine_damage(i - 1));
+    if (undo_) {
+      FLATKV_TRY(check_undo());
+    } else if (survey_.damage) {
+      FLATKV_TRY(examine_damage(i - 1));
+    }
     survey_.tip.version = chain_.version;
     survey_.tip.digest = chain_.digest;
     return {};
@@ -82,7 +96,11 @@ class Surveyor {
   LogWalk take() && { return std::move(survey_); }
 
  private:
-  bool is_last(std::size_t i) const { return i + 1 == all_.size(); }
+  bool is_last(std::size_t i) const {
+    if (i + 1 == all_.size()) return true;
+    return undo_ && all_[i + 1].header.base.version == undo_->version;
+  }
+  bool at_undo() const { return undo_ && chain_.version == undo_->version; }
 
   /// The chain's position at the end of a segment below the walk; nullopt if it breaks off before.
   /// Follows headers from the first one: a search from the end would look into payloads, whose
@@ -123,7 +141,7 @@ class Surveyor {
   Status walk_segment(std::size_t i, Payload payload) {
     FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, all_[i].name));
     std::uint64_t offset = kSegmentHeaderBytes;
-    while (offset < file.size()) {
+    while (offset < file.size() && !at_undo()) {
       // Records at or below from_version are not replayed: rot there must not cost the whole
       // records above it. Whoever reads it later is told.
       const Payload needed = chain_.version >= options_.from_version ? payload : Payload::skip;
@@ -141,6 +159,45 @@ class Surveyor {
     survey_.tip.segment = all_[i].name;
     survey_.tip.end_offset = offset;
     return {};
+  }
+
+  Failure unfit_undo(const std::string& found) const {
+    return fail(ErrorCode::corruption, "UNDO ends the log with version " +
+                                           std::to_string(undo_->version) + " of digest " +
+                                           to_hex(undo_->digest) + ", but " + found)
+        .path(fs::join(directory_, kUndoFile))
+        .version(undo_->version);
+  }
+
+  /// Whether UNDO speaks of this log: it holds the block that stays, and after that one either the
+  /// block that is undone or none.
+  Status check_undo() {
+    if (chain_.version != undo_->version || chain_.digest != undo_->digest) {
+      return unfit_undo("the log leads to version " + std::to_string(chain_.version) +
+                        " of digest " + to_hex(chain_.digest));
+    }
+    FLATKV_ASSIGN(const auto next, header_above());
+    if (next && next->version == expected_version() && next->digest != undo_->next) {
+      return unfit_undo("version " + std::to_string(next->version) + " has the digest " +
+                        to_hex(next->digest) + " instead of " + to_hex(undo_->next));
+    }
+    survey_.damage.reset();
+    survey_.undone = true;
+    return {};
+  }
+
+  /// The header that follows the walk's end: in its segment, or else in the one above.
+  Result<std::optional<RecordHeader>> header_above() const {
+    std::string segment = survey_.tip.segment;
+    std::uint64_t offset = survey_.tip.end_offset;
+    FLATKV_ASSIGN(SegmentFile file, SegmentFile::open(files_, directory_, segment));
+    if (offset >= file.size()) {
+      if (all_.back().name == segment) return std::optional<RecordHeader>{};
+      FLATKV_ASSIGN(file, SegmentFile::open(files_, directory_, all_.back().name));
+      offset = kSegmentHeaderBytes;
+    }
+    FLATKV_ASSIGN(Look found, look(file, options_.store, offset, chain_, Payload::skip));
+    return found.header;
   }
 
   /// `end` is the segment in which the walk ended.
@@ -180,7 +237,8 @@ class Surveyor {
 
   fs::FileSystem& files_;
   const std::string& directory_;
-  const SurveyOptions& options_;
+  SurveyOptions options_;
+  std::optional<UndoMark> undo_;
   std::vector<Segment> all_;
   std::vector<std::string> temporary_;
   std::size_t start_ = 0;
@@ -196,6 +254,7 @@ Result<std::optional<LogWalk>> walk_segments(fs::FileSystem& files, const std::s
   FLATKV_ASSIGN(const bool there, fs::exists(files, directory, fs::FileType::directory));
   if (!there) return std::optional<LogWalk>{};
   Surveyor surveyor(files, directory, options);
+  FLATKV_TRY(surveyor.look_for_undo());
   FLATKV_ASSIGN(const bool any, surveyor.list());
   if (!any) return std::optional<LogWalk>{};
   FLATKV_TRY(surveyor.choose_start());

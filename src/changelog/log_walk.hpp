@@ -57,6 +57,9 @@ struct LogWalk {
   std::optional<Break> damage;
   /// Highest `synced` in any valid record header seen, those after the damage included; 0: none.
   std::int64_t synced = 0;
+  /// Blocks above the tip are being undone: the log ends there, and whatever stands above it is to
+  /// be removed before anything is appended.
+  bool undone = false;
 };
 
 struct SurveyOptions {
@@ -72,7 +75,9 @@ struct SurveyOptions {
 
 /// nullopt if there is no directory or no segment at all. Errors: `foreign_store` or
 /// `format_too_new` for a valid header of another store or of a newer format; `corruption` for a
-/// bad segment header (never a torn write); I/O. If the walk reaches a missing segment in the
+/// bad segment header (never a torn write), and for an UNDO that is not valid or does not fit the
+/// records; I/O. An undo under way ends the log: nothing above it counts, neither records nor
+/// damage, nor what they say of durability. If the walk reaches a missing segment in the
 /// middle, `damage` has the reason "gap".
 Result<std::optional<LogWalk>> walk_segments(fs::FileSystem& files, const std::string& directory,
                                              const SurveyOptions& options);

@@ -155,6 +155,12 @@ class MemoryFiles final : public fs::FileSystem {
       node_->durable = node_->content;
       return {};
     }
+    Status truncate(std::uint64_t size) override {
+      const std::lock_guard lock(files_.mutex_);
+      FLATKV_TRY(files_.change("truncate " + path_));
+      node_->content.resize(size);
+      return {};
+    }
     std::uint64_t size() const override { return node_->content.size(); }
 
    private:

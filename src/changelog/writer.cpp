@@ -137,11 +137,10 @@ struct Writer::Impl {
   }
 };
 
-Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Writer::~Writer() = default;
+namespace {
 
-Result<std::unique_ptr<Writer>> Writer::open(fs::FileSystem& files, const std::string& directory,
-                                             const Tip& tip, const WriterOptions& options) {
+Result<std::shared_ptr<fs::AppendFile>> open_at(fs::FileSystem& files, const std::string& directory,
+                                                const Tip& tip) {
   const std::string path = fs::join(directory, tip.segment);
   FLATKV_ASSIGN(std::shared_ptr<fs::AppendFile> file, files.open_append(path));
   if (file->size() != tip.end_offset) {
@@ -150,11 +149,37 @@ Result<std::unique_ptr<Writer>> Writer::open(fs::FileSystem& files, const std::s
                                            std::to_string(tip.end_offset))
         .path(path);
   }
+  return file;
+}
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Writer::~Writer() = default;
+
+Result<std::unique_ptr<Writer>> Writer::open(fs::FileSystem& files, const std::string& directory,
+                                             const Tip& tip, const WriterOptions& options) {
+  FLATKV_ASSIGN(auto file, open_at(files, directory, tip));
   auto impl = std::make_unique<Impl>(files, directory, options);
   impl->file = std::move(file);
   impl->tip = tip;
   impl->synced = tip.version;
   return std::unique_ptr<Writer>(new Writer(std::move(impl)));
+}
+
+Status Writer::rewind(const Tip& tip) {
+  const std::lock_guard serial(impl_->sync_mutex);
+  auto file = open_at(impl_->files, impl_->directory, tip);
+  const std::lock_guard lock(impl_->state_mutex);
+  FLATKV_TRY(impl_->check_alive());
+  if (!file) {
+    impl_->failure = file.error();
+    return std::unexpected(std::move(file).error());
+  }
+  impl_->file = *std::move(file);
+  impl_->tip = tip;
+  impl_->synced = tip.version;
+  return {};
 }
 
 Result<Digest> Writer::append(std::int64_t version, std::span<const ByteView> payload,

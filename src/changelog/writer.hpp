@@ -35,6 +35,10 @@ class Writer {
   /// never retries. Does nothing if all is durable already.
   Status sync();
 
+  /// Goes back to `tip`, an earlier end, whose segment has been cut to it. That end counts as
+  /// durable. Call it where `append` may be called.
+  Status rewind(const Tip& tip);
+
   /// Highest version known durable.
   std::int64_t synced() const noexcept;
   /// End of the log: last appended version, its chain digest, segment and length.

@@ -15,8 +15,8 @@ void Feed::listen_to(Tap& tap) noexcept {
 
 void Feed::undone_locked(const ChainPosition& tip) noexcept {
   tip_ = tip;
-  durable_ = std::min(durable_, tip.version);
-  undoing_ = false;
+  durable_ = tip.version;
+  undoing_.reset();
   ++epoch_;
   for (Reader* reader : readers_) {
     if (!reader->undone_to || tip.version < reader->undone_to->version) reader->undone_to = tip;
@@ -29,7 +29,6 @@ void Feed::undone(const ChainPosition& tip, std::shared_ptr<const LogPlace> plac
     const std::lock_guard lock(mutex_);
     place_.swap(place);
     undone_locked(tip);
-    durable_ = tip.version;
     tap.epoch_ = epoch_;
   }
   changed_.notify_all();
@@ -64,8 +63,8 @@ void Tap::durable(std::int64_t version, std::uint64_t mark) noexcept {
   tell(mark, [&](Feed& feed) { feed.durable_ = std::max(feed.durable_, version); });
 }
 
-void Tap::begin_undo() noexcept {
-  tell(epoch_, [](Feed& feed) { feed.undoing_ = true; });
+void Tap::begin_undo(std::int64_t version) noexcept {
+  tell(epoch_, [&](Feed& feed) { feed.undoing_ = version; });
 }
 
 void Tap::undone(const ChainPosition& tip) noexcept {
@@ -75,14 +74,13 @@ void Tap::undone(const ChainPosition& tip) noexcept {
   });
 }
 
-void Tap::undo_failed() noexcept {
-  tell(epoch_, [](Feed& feed) { feed.undoing_ = false; });
-}
-
 void Tap::failed() noexcept {
   tell(epoch_, [](Feed& feed) {
     feed.failed_ = true;
-    feed.undoing_ = false;
+    if (!feed.undoing_) return;
+    feed.durable_ = std::min(feed.durable_, *feed.undoing_);
+    feed.tip_.version = std::min(feed.tip_.version, *feed.undoing_);
+    feed.undoing_.reset();
   });
 }
 

@@ -50,8 +50,8 @@ class Feed {
   std::shared_ptr<const LogPlace> place_;  ///< never null
   ChainPosition tip_;
   std::int64_t durable_;
-  std::uint64_t epoch_ = 1;  ///< of the tap that counts
-  bool undoing_ = false;     ///< the log is being cut
+  std::uint64_t epoch_ = 1;              ///< of the tap that counts
+  std::optional<std::int64_t> undoing_;  ///< the log is being cut down to that version
   bool failed_ = false;
   bool closed_ = false;
   std::vector<Reader*> readers_;
@@ -70,14 +70,14 @@ class Tap {
   std::uint64_t mark() const noexcept { return epoch_; }
   void durable(std::int64_t version, std::uint64_t mark) noexcept;
 
-  /// For an undo that changes the log in place: `begin_undo` before the first change; then `undone`
-  /// when the state of `tip` is published, or `undo_failed` if nothing was changed. In between
-  /// readers wait.
-  void begin_undo() noexcept;
+  /// For an undo that changes the log in place: `begin_undo` before the first change, with the
+  /// version that it goes back to; then `undone` when the state of `tip` is published, or `failed`.
+  /// In between readers wait.
+  void begin_undo(std::int64_t version) noexcept;
   void undone(const ChainPosition& tip) noexcept;
-  void undo_failed() noexcept;
 
-  /// The store is poisoned: what is durable is still delivered.
+  /// The store is poisoned: what is durable is still delivered, but of an undo that failed nothing
+  /// above its version, since nobody knows what is left there.
   void failed() noexcept;
 
  private:

@@ -56,12 +56,14 @@ Core::Core(CoreSetup setup)
                      holds_->hold(published_.load(), state::Holds::By::writer)};
                }),
       overlays_(std::make_shared<Overlays>(setup_.store, setup_.options.overlay_memory_bytes)),
-      metadata_version_(setup_.metadata_version.value_or(-1)) {
+      metadata_version_(setup_.metadata_version.value_or(-1)),
+      points_(setup_.options.rollback_depth) {
   for (const Database database : kDataDatabases) {
     frozen_versions_[database] = setup_.state->databases[database].version;
-    if (cache_) cache_->start(database, frozen_versions_[database]);
+    submitted_versions_[database] = frozen_versions_[database];
   }
-  frozen_at_ = setup_.state->version;
+  submitted_versions_[Database::metadata] = metadata_version_;
+  frozen_at_ = submitted_at_ = setup_.state->version;
   pending_.begin(*setup_.state);
   setup_.state.reset();
   Flusher::Setup flusher;
@@ -79,9 +81,10 @@ Core::Core(CoreSetup setup)
     if (const auto tap = followed_by().tap) tap->durable(version, tap->mark());
     if (scrubber_) scrubber_->before_ingest(version);
   };
-  flusher.before_publish = [this](Database database, const memtable::Memtable& rows,
-                                  std::int64_t version) {
-    if (cache_) cache_->flushed(database, rows, version);
+  flusher.before_publish = [this](Database database, const FrozenBatch& batch) {
+    if (!cache_) return;
+    const FrozenBatch::Part& part = batch.parts[database];
+    cache_->flushed(database, *part.rows, batch.reach());
   };
   flusher_ = std::make_unique<Flusher>(std::move(flusher));
 }
@@ -91,13 +94,15 @@ Core::~Core() { static_cast<void>(close()); }
 void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   log_ = std::move(log);
   flusher_->set_log(log_.get());
-  frozen_log_bytes_ = log_->appended_bytes();
+  frozen_log_bytes_ = submitted_log_bytes_ = log_->appended_bytes();
   const changelog::Tip tip = log_->tip();
+  place_ = tip;
   published_.update([&](state::State& state) {
     FLATKV_ASSERT(state.version == tip.version);
     state.chain = tip.digest;
   });
   pending_.begin(*published_.load());
+  shown_floor_ = floor();
   if (setup_.options.durability == Durability::group) {
     group_commit_ =
         std::make_unique<GroupCommit>(*log_, *setup_.fault, [this](std::int64_t version) {
@@ -217,21 +222,24 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
   PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases) stats[database] = ready->databases[database].stats;
   absent_key_filter_.add(block.tables());
-  insert_rows(*ready, block.tables(), version, stats);
+  insert_rows(*ready, block.tables(), ++last_stamp_, stats);
   timings_.buffer = buffer_watch.nanoseconds();
 
   const Stopwatch publish_watch;
   // Whoever reads through this block above the state without it is right until the state with it
   // is published, and finds it there from then on.
-  if (overlay != nullptr) overlay->set_place({version, chain});
+  if (overlay != nullptr) overlay->set_place({version, chain, last_stamp_});
   publish(block, version, chain, roots, stats);
   if (overlay != nullptr) overlay->set_published();
   absent_key_filter_.reached(published_.load());
   if (const auto tap = followed_by().tap) tap->committed({version, chain}, log_->synced());
   const std::uint64_t every = setup_.options.snapshot.interval;
   if (every != 0 && static_cast<std::uint64_t>(version) % every == 0) snapshot_due_ = true;
+  submit_old();
   // Freeze now if that need not wait; otherwise the next commit waits.
-  if (flush_due() && flusher_->has_room()) static_cast<void>(make_room());
+  if (flush_due() && held_buffers() + flusher_->waiting() < Flusher::kMaxFrozen) {
+    static_cast<void>(make_room());
+  }
   timings_.publish = publish_watch.nanoseconds();
   {
     const std::lock_guard lock(timings_mutex_);
@@ -264,7 +272,7 @@ Status Core::write_record(const block::PendingBlock& block, std::int64_t version
 }
 
 void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRows>& tables,
-                 std::int64_t version, PerDataDatabase<DatabaseStats>& stats) {
+                 memtable::Stamp stamp, PerDataDatabase<DatabaseStats>& stats) {
   for (const Database database : kDataDatabases) {
     memtable::Memtable& buffer = *state.databases[database].active;
     for (const block::BlockRow& row : tables[database].rows) {
@@ -274,7 +282,7 @@ void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRo
                      .remove = !row.has_value,
                      .value = row.value,
                      .absent_below = !row.had_old},
-                    version);
+                    stamp);
       block::count_change(row, stats[database]);
     }
   }
@@ -283,12 +291,21 @@ void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRo
 void Core::publish(block::PendingBlock& block, std::int64_t version, const Digest& chain,
                    const Roots& roots, const PerDataDatabase<DatabaseStats>& stats) {
   const PerDataDatabase<LtHash>& hashes = block.hashes();
+  if (points_.on()) {
+    const auto last = published_.load();
+    UndoPoint point(*last);
+    point.place = std::exchange(place_, log_ ? std::optional(log_->tip()) : std::nullopt);
+    point.log_bytes = last_log_bytes_;
+    last_log_bytes_ = log_ ? log_->appended_bytes() : 0;
+    points_.push(std::move(point));
+  }
   RecentStates::Dropped dropped;  // destroyed at the end, under no lock
   const auto publish_state = [&] {
     published_.update([&](state::State& state, const std::shared_ptr<const state::State>& last) {
       // Under the lock: whoever sees the new state finds the last one among the recent ones.
       dropped = recent_.push(last, *holds_);
       state.version = version;
+      state.stamp = last_stamp_;
       state.chain = chain;
       state.roots = roots;
       for (const Database database : kDataDatabases) {
@@ -311,6 +328,7 @@ void Core::publish(block::PendingBlock& block, std::int64_t version, const Diges
   ignored_ += block.ignored();
   if (&block != &pending_) ignored_ += pending_.ignored();
   pending_.begin(*published_.load());
+  shown_floor_ = floor();
   shed_recent();
 }
 
@@ -355,7 +373,7 @@ Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) 
   PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases)
     stats[database] = current->databases[database].stats;
-  insert_rows(*current, pending_.tables(), version, stats);
+  insert_rows(*current, pending_.tables(), ++last_stamp_, stats);
   publish(pending_, version, header.digest, Roots(roots), stats);
   current.reset();  // its buffers may be flushed while this waits
   return make_room();
@@ -378,10 +396,13 @@ Status Core::wait_durable(std::int64_t version) {
   if (group_commit_) return group_commit_->wait(version);
   const auto tap = followed_by().tap;
   const std::uint64_t mark = tap ? tap->mark() : 0;
-  Status done = log_->sync();
-  if (!done) setup_.fault->set(done.error());
-  if (done && tap) tap->durable(log_->synced(), mark);
-  return done;
+  if (Status done = log_->sync(); !done) {
+    setup_.fault->set(done.error());
+    return done;
+  }
+  const std::int64_t synced = log_->synced();
+  if (tap) tap->durable(synced, mark);
+  return synced >= version ? Status{} : undone_meanwhile(version);
 }
 
 StoreMetrics Core::metrics() const {
@@ -411,6 +432,7 @@ StoreMetrics Core::metrics() const {
     metrics.buffer_memory += kept.by_writer;
     metrics.view_memory = kept.by_views_alone;
     metrics.recent_memory = kept.by_recent_alone;
+    metrics.undo_floor = shown_floor_;
     metrics.recent_versions = setup_.options.recent_versions == 0 ? 0 : recent_.size() + 1;
   }
   metrics.overlay_memory = overlays_->memory();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -20,6 +22,7 @@
 #include "commit/group_commit.hpp"
 #include "commit/overlays.hpp"
 #include "commit/recent_states.hpp"
+#include "commit/undo_points.hpp"
 #include "flatkv/store.hpp"
 #include "read/read_view.hpp"
 #include "scrub/scrubber.hpp"
@@ -43,10 +46,10 @@ struct CoreSetup {
   std::shared_ptr<state::PoisonLatch> fault;
 };
 
-/// Copies the changed rows of a block into the active buffers of `state` at `version`, and counts
+/// Copies the changed rows of a block into the active buffers of `state` under `stamp`, and counts
 /// them in `stats`.
 void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRows>& tables,
-                 std::int64_t version, PerDataDatabase<DatabaseStats>& stats);
+                 memtable::Stamp stamp, PerDataDatabase<DatabaseStats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
 /// write. Any thread may call state, held_state, readable_state, view_state, check_readable,
@@ -142,6 +145,15 @@ class Core {
 
   /// Waits until no flush is queued or running; none starts before the next commit.
   Status quiesce();
+  /// Undoes the blocks above `version` without touching a table, and drops the pending block. A
+  /// flush may run meanwhile. False, and nothing has changed, if that version is above the current
+  /// one or below the floor. After an error the store may have failed
+  /// (docs/recovery.md#undoing-blocks).
+  Result<bool> undo(std::int64_t version);
+  /// The lowest version that `undo` can go back to. The writer only.
+  std::int64_t floor() const;
+  /// Before the first commit.
+  void no_undo_below(std::int64_t version) noexcept { floor_ = std::max(floor_, version); }
   /// For a generation that another one has replaced: ends background work, so that nothing more is
   /// written. Reads and views go on. Joins threads that run the user's code, so never call it under
   /// a lock.
@@ -194,6 +206,19 @@ class Core {
   Status make_room();
   /// Freezes the active buffers at the current version and hands them to the flusher.
   void freeze(bool urgent, std::function<void()> afterwards);
+  /// Hands the oldest held batches to the flusher: those that are old enough, as far as it has
+  /// room, or all.
+  void submit_old();
+  void submit_all(bool urgent);
+  void submit_first();
+  bool is_old(const FrozenBatch& batch) const;
+  /// As flush_all, but leaves what can still be undone in memory, and the databases at one version.
+  Status flush_old();
+  /// How many of the buffers that may be frozen are held, by their bytes: small ones are none.
+  std::size_t held_buffers() const;
+  std::uint64_t held_bytes() const;
+  /// Waits until one more buffer may be frozen.
+  Status wait_for_room();
   std::shared_ptr<memtable::Memtable> next_buffer(const memtable::Memtable& last) const;
   void freeze_for_snapshot(std::function<void(Status)> done);
   Status flush_all(bool urgent);
@@ -207,6 +232,12 @@ class Core {
   state::Holds::Kept shed_recent() const;
   Status check_view_bytes() const;
   Failure no_such_view(std::int64_t version) const;
+  Status prepare_undo();
+  Status undo_on_disk(const changelog::UndoMark& mark, const changelog::Tip& tip);
+  Result<changelog::Tip> place_of(const UndoPoint& point) const;
+  void undo_in_memory(const UndoPoint& point, const changelog::Tip& tip);
+  std::vector<FrozenBatch> undo_held(const UndoPoint& point,
+                                     const std::shared_ptr<const memtable::DeadRanges>& dead);
 
   CoreSetup setup_;
   Logger logger_;
@@ -226,8 +257,20 @@ class Core {
       frozen_versions_{};               ///< of each database once everything submitted is flushed
   std::int64_t metadata_version_ = -1;  ///< G, likewise; -1 is none
   std::int64_t frozen_at_ = 0;          ///< the version of the last freeze
+  memtable::Stamp frozen_stamp_ = 0;    ///< likewise
   std::uint64_t frozen_log_bytes_ = 0;
   bool snapshot_due_ = false;
+  std::deque<FrozenBatch> held_;               ///< frozen and too young to be flushed, oldest first
+  std::atomic<std::int64_t> shown_floor_ = 0;  ///< for `metrics`
+  std::int64_t floor_ = 0;                     ///< of what is on disk or on its way there
+  std::int64_t submitted_at_ = 0;              ///< as frozen_at_, of what the flusher has
+  PerDatabase<std::int64_t> submitted_versions_{};  ///< likewise; -1 is none
+  std::uint64_t submitted_log_bytes_ = 0;
+  memtable::Stamp last_stamp_ = 0;
+  UndoPoints points_;
+  std::uint64_t last_log_bytes_ = 0;  ///< appended up to the published version
+  std::optional<changelog::Tip>
+      place_;  ///< where the log ends with the published version, if known
   std::atomic<std::uint64_t> ignored_{0};  ///< change sets ignored in blocks before the pending one
   CommitTimings timings_;                  ///< of the commit under way
   mutable std::mutex timings_mutex_;

@@ -11,6 +11,28 @@
 
 namespace flatkv::commit {
 
+namespace {
+
+/// Forgets undone commits that no buffer has entries of any more.
+void forget_dead(state::State& state) {
+  if (!state.dead) return;
+  memtable::Stamp lowest = state.stamp + 1;
+  const auto look = [&](const memtable::Memtable& buffer) {
+    if (buffer.first_stamp() != 0) lowest = std::min(lowest, buffer.first_stamp());
+  };
+  for (const state::DbState& own : state.databases) {
+    look(*own.active);
+    for (const auto& frozen : own.frozen) look(*frozen);
+  }
+  const auto left = std::ranges::lower_bound(*state.dead, lowest, {}, &memtable::DeadRange::last);
+  if (left == state.dead->begin()) return;
+  state.dead = left == state.dead->end()
+                   ? nullptr
+                   : std::make_shared<const memtable::DeadRanges>(left, state.dead->end());
+}
+
+}  // namespace
+
 bool Core::flush_due() const {
   if (snapshot_due_) return true;
   const auto current = published_.load();
@@ -19,13 +41,14 @@ bool Core::flush_due() const {
   if (bytes >= setup_.options.flush.write_buffer_bytes) return true;
   const auto blocks = static_cast<std::uint64_t>(current->version - frozen_at_);
   const std::uint64_t logged = log_ ? log_->appended_bytes() - frozen_log_bytes_ : 0;
-  return blocks >= setup_.options.flush.max_lag_blocks ||
-         logged >= setup_.options.flush.max_lag_bytes;
+  // A held buffer lags behind on purpose, and another one would soon take its place.
+  return held_.empty() && (blocks >= setup_.options.flush.max_lag_blocks ||
+                           logged >= setup_.options.flush.max_lag_bytes);
 }
 
 Status Core::make_room() {
   if (!flush_due()) return {};
-  FLATKV_TRY(flusher_->wait_for_room());
+  FLATKV_TRY(wait_for_room());
   if (snapshot_due_) {
     snapshot_due_ = false;
     const std::int64_t version = published_.load()->version;
@@ -66,6 +89,10 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
   FrozenBatch batch;
   published_.update([&](state::State& state) {
     batch.version = state.version;
+    batch.begun = std::exchange(frozen_stamp_, state.stamp);
+    batch.stamp = state.stamp;
+    forget_dead(state);
+    batch.dead = state.dead;
     bool level = true;
     for (const Database database : kDataDatabases) {
       state::DbState& own = state.databases[database];
@@ -85,11 +112,79 @@ void Core::freeze(bool urgent, std::function<void()> afterwards) {
     frozen_at_ = state.version;
   });
   frozen_log_bytes_ = log_ ? log_->appended_bytes() : 0;
+  batch.log_bytes = frozen_log_bytes_;
   batch.urgent = urgent;
   batch.afterwards = std::move(afterwards);
   // The pending block may keep reading through its base state: its own writes are in no buffer yet,
   // and the state's buffers stay valid.
-  flusher_->submit(std::move(batch));
+  held_.push_back(std::move(batch));
+  submit_old();
+  // A full buffer is held, but not two: the older one is flushed while the next one fills, whatever
+  // its age, since a commit would otherwise have to wait for that flush.
+  while (held_.size() > 1 && held_bytes() > setup_.options.flush.write_buffer_bytes) submit_first();
+}
+
+std::uint64_t Core::held_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const FrozenBatch& batch : held_) {
+    for (const FrozenBatch::Part& part : batch.parts) {
+      if (part.rows) bytes += part.rows->memory();
+    }
+  }
+  return bytes;
+}
+
+std::size_t Core::held_buffers() const {
+  return held_bytes() > setup_.options.flush.write_buffer_bytes / 2 ? 1 : 0;
+}
+
+void Core::submit_first() {
+  submitted_at_ = held_.front().version;
+  submitted_log_bytes_ = held_.front().log_bytes;
+  for (const Database database : kDataDatabases) {
+    if (held_.front().parts[database].take) submitted_versions_[database] = submitted_at_;
+  }
+  if (held_.front().metadata) submitted_versions_[Database::metadata] = submitted_at_;
+  floor_ = std::max(floor_, submitted_at_);
+  points_.drop_below(floor_);
+  shown_floor_ = floor();
+  flusher_->submit(std::move(held_.front()));
+  held_.pop_front();
+}
+
+bool Core::is_old(const FrozenBatch& batch) const {
+  const std::int64_t last = published_.load()->version;
+  return static_cast<std::uint64_t>(last - batch.version) >= setup_.options.rollback_depth;
+}
+
+void Core::submit_old() {
+  const bool at_once = setup_.options.rollback_depth == 0;
+  while (!held_.empty() && is_old(held_.front()) && (at_once || flusher_->has_room())) {
+    submit_first();
+  }
+}
+
+Status Core::flush_old() {
+  while (!held_.empty() && is_old(held_.front())) {
+    held_.front().urgent = true;
+    submit_first();
+  }
+  const bool level = std::ranges::all_of(submitted_versions_, [&](std::int64_t version) {
+    return version == submitted_versions_[Database::metadata];
+  });
+  if (!points_.on() || !level) return flush_all(true);
+  return flusher_->wait_idle();
+}
+
+void Core::submit_all(bool urgent) {
+  while (!held_.empty()) {
+    held_.front().urgent |= urgent;
+    submit_first();
+  }
+}
+
+Status Core::wait_for_room() {
+  return flusher_->wait_for_room(Flusher::kMaxFrozen - held_buffers());
 }
 
 Status Core::flush(bool urgent) {
@@ -103,9 +198,11 @@ Status Core::flush_all(bool urgent) {
     setup_.fault->set(there.error());
     return there;
   }
+  submit_all(urgent);
   if (!all_frozen()) {
     FLATKV_TRY(flusher_->wait_for_room());
     freeze(urgent, {});
+    submit_all(urgent);
   }
   return flusher_->wait_idle();
 }
@@ -154,11 +251,13 @@ Status Core::close_names() const {
 
 Status Core::snapshot() {
   FLATKV_TRY(check_usable());
+  submit_all(true);
   FLATKV_TRY(flusher_->wait_for_room());
   snapshot_due_ = false;
   auto result = std::make_shared<std::promise<Status>>();
   auto future = result->get_future();
   freeze_for_snapshot([result](Status done) { result->set_value(std::move(done)); });
+  submit_all(true);
   FLATKV_TRY(flusher_->wait_idle());  // after a failed flush nothing would ever set the result
   return future.get();
 }
@@ -198,6 +297,7 @@ Status Core::let_go() {
       }
     });
   }
+  held_.clear();
   pending_.begin(*published_.load());
   const std::shared_ptr<state::OpenGeneration> last = std::move(setup_.lifetime);
   return last.use_count() == 1 ? last->end() : Status{};
@@ -214,7 +314,7 @@ Status Core::close() {
   Status done = setup_.fault->first();
   if (done && log_) {
     if (snapshot_due_) done = make_room();
-    if (done) done = flush_all(true);
+    if (done) done = flush_old();
     if (done) done = log_->sync();
   }
   stop_background();  // waits for a running flush
@@ -223,12 +323,14 @@ Status Core::close() {
   if (done && log_) {
     const changelog::Tip tip = log_->tip();
     const auto current = published_.load();
-    setup_.lifetime->leave_clean({.version = current->version,
-                                  .digest = current->chain,
-                                  .segment = tip.segment,
-                                  .bytes = tip.end_offset,
-                                  .roots = current->roots,
-                                  .store = setup_.manifest.store});
+    setup_.lifetime->leave_clean(
+        {.version = current->version,
+         .digest = current->chain,
+         .segment = tip.segment,
+         .bytes = tip.end_offset,
+         .roots = current->roots,
+         .store = setup_.manifest.store,
+         .unflushed = current->version - submitted_versions_[Database::metadata]});
   }
   // CLEAN does not depend on this.
   Status saved = close_names();

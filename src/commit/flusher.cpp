@@ -35,15 +35,15 @@ Flusher::Flusher(Setup setup)
     : setup_(std::move(setup)),
       worker_("flatkv-flush", [this](const std::stop_token& stop) { run(stop); }) {}
 
-bool Flusher::has_room() const {
+std::size_t Flusher::waiting() const {
   const std::lock_guard lock(mutex_);
-  return queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen;
+  return queue_.size() + (busy_ ? 1 : 0);
 }
 
-Status Flusher::wait_for_room() {
+Status Flusher::wait_for_room(std::size_t most) {
   std::unique_lock lock(mutex_);
-  changed_.wait(
-      lock, [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < kMaxFrozen; });
+  changed_.wait(lock,
+                [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < most; });
   return setup_.fault->check();
 }
 
@@ -119,8 +119,7 @@ Status Flusher::flush(FrozenBatch& batch) {
   // place.
   FLATKV_TRY(state::check_there(*setup_.lifetime));
   for (const Database database : kDataDatabases) {
-    FrozenBatch::Part& part = batch.parts[database];
-    if (part.take) FLATKV_TRY(flush_rows(batch.version, part, database));
+    if (batch.parts[database].take) FLATKV_TRY(flush_rows(batch, database));
   }
   if (batch.metadata) FLATKV_TRY(flush_metadata(batch));
   return {};
@@ -146,11 +145,11 @@ FlushMetrics Flusher::flushed(Database database) const {
 namespace {
 
 Result<std::uint64_t> write_table(const rocks::DbOptions& options, const std::string& path,
-                                  std::int64_t version, const FrozenBatch::Part& part) {
+                                  std::int64_t version, const FrozenBatch::Part& part,
+                                  std::span<const memtable::Memtable::Row> rows) {
   FLATKV_ASSIGN(auto table, rocks::TableWriter::create(options, path, rocks::TableBlocks::plain));
   FLATKV_TRY(state::put_local_meta(table, version, *part.hash, part.stats));
   // Rows in key order are scattered over the buffer's memory: prefetch a few rows ahead.
-  const std::vector<memtable::Memtable::Row>& rows = part.rows->sorted();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i + kAhead < rows.size()) {
       __builtin_prefetch(rows[i + kAhead].key.data());
@@ -166,9 +165,9 @@ Result<std::uint64_t> write_table(const rocks::DbOptions& options, const std::st
   return table.finish();
 }
 
-std::uint64_t bytes_of(const memtable::Memtable& rows) {
+std::uint64_t bytes_of(std::span<const memtable::Memtable::Row> rows) {
   std::uint64_t bytes = 0;
-  for (const memtable::Memtable::Row& row : rows.sorted()) {
+  for (const memtable::Memtable::Row& row : rows) {
     bytes += row.key.size() + row.value.size();
   }
   return bytes;
@@ -176,14 +175,21 @@ std::uint64_t bytes_of(const memtable::Memtable& rows) {
 
 }  // namespace
 
-Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database) {
+Status Flusher::flush_rows(FrozenBatch& batch, Database database) {
+  const std::int64_t version = batch.version;
+  FrozenBatch::Part& part = batch.parts[database];
   const lthash::CoreTaken taken(*setup_.hashing);
   const Stopwatch watch;
   const auto& db = setup_.lifetime->database(database);
   const std::string path =
       layout::flush_table_path(setup_.lifetime->generation(), database, version);
-  const auto table = write_table(db->options(), path, version, part);
-  if (!table) return fs::needing(bytes_of(*part.rows), std::unexpected(table.error()));
+  // Blocks in this buffer may have been undone: then the order of all its rows is of no use.
+  const bool whole = part.rows->is_whole_for(batch.reach());
+  const auto collected = whole ? std::vector<memtable::Memtable::Row>()
+                               : part.rows->collect(rocks::Bounds(), batch.reach());
+  const auto& rows = whole ? part.rows->sorted() : collected;
+  const auto table = write_table(db->options(), path, version, part, rows);
+  if (!table) return fs::needing(bytes_of(rows), std::unexpected(table.error()));
   const std::uint64_t written = *table;
   FLATKV_FAILPOINT("flush.table_written");
   if (setup_.before_ingest) setup_.before_ingest(version);
@@ -191,7 +197,7 @@ Status Flusher::flush_rows(std::int64_t version, FrozenBatch::Part& part, Databa
   FLATKV_FAILPOINT("flush.ingested");
 
   FLATKV_ASSIGN(auto snapshot, db->snapshot());
-  if (setup_.before_publish) setup_.before_publish(database, *part.rows, version);
+  if (setup_.before_publish) setup_.before_publish(database, batch);
   setup_.published->update([&](state::State& state) {
     state::DbState& own = state.of(database);
     // Buffers are flushed in the order they were frozen: this is the oldest.

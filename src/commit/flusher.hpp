@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -25,6 +26,10 @@ namespace flatkv::commit {
 /// (docs/specification.md#flush).
 struct FrozenBatch {
   std::int64_t version = 0;
+  memtable::Stamp begun = 0;                         ///< its rows are of later commits than this
+  memtable::Stamp stamp = 0;                         ///< of that version
+  std::shared_ptr<const memtable::DeadRanges> dead;  ///< what was undone; may be null
+  std::uint64_t log_bytes = 0;                       ///< appended to the log up to the freeze
   struct Part {
     bool take = false;  ///< this database is behind `version` and gets a table
     std::shared_ptr<const memtable::Memtable> rows;  ///< null if !take
@@ -36,6 +41,11 @@ struct FrozenBatch {
   bool urgent = false;    ///< for close or a snapshot: does not wait for compaction
   /// Runs after the last ingest and before any later flush: writes the snapshot.
   std::function<void()> afterwards;
+
+  memtable::Reach reach() const noexcept { return {stamp, dead.get()}; }
+  bool holds(const std::shared_ptr<const memtable::Memtable>& buffer) const {
+    return std::ranges::any_of(parts, [&](const Part& part) { return part.rows == buffer; });
+  }
 };
 
 /// Writes frozen memtables into the databases on its own thread, one batch after another: syncs the
@@ -55,7 +65,7 @@ class Flusher {
     std::function<void(std::int64_t)> before_ingest;
     /// Called after every ingest into a data database, before the state without that memtable is
     /// published.
-    std::function<void(Database, const memtable::Memtable&, std::int64_t)> before_publish;
+    std::function<void(Database, const FrozenBatch&)> before_publish;
   };
   explicit Flusher(Setup setup);
   ~Flusher() { stop(); }
@@ -71,10 +81,12 @@ class Flusher {
 
   static constexpr std::size_t kMaxFrozen = 2;
 
-  /// Waits until fewer than kMaxFrozen batches are queued or running; `store_failed` if the store
-  /// has failed.
-  Status wait_for_room();
-  bool has_room() const;
+  /// Waits until fewer than `most` batches are queued or running; `store_failed` if the store has
+  /// failed.
+  Status wait_for_room(std::size_t most = kMaxFrozen);
+  bool has_room() const { return waiting() < kMaxFrozen; }
+  /// Batches queued or running.
+  std::size_t waiting() const;
   void submit(FrozenBatch batch);
   /// Waits until every submitted batch is in the databases. Returns the first failure of the store,
   /// if any.
@@ -90,7 +102,7 @@ class Flusher {
   void run(const std::stop_token& stop);
   void run_batch(FrozenBatch& batch) noexcept;
   Status flush(FrozenBatch& batch);
-  Status flush_rows(std::int64_t version, FrozenBatch::Part& part, Database database);
+  Status flush_rows(FrozenBatch& batch, Database database);
   Status flush_metadata(const FrozenBatch& batch);
   Status ingest(Database database, const std::string& table);
   void count(Database database, std::uint64_t bytes, const Stopwatch& watch) noexcept;

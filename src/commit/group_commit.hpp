@@ -5,12 +5,16 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/worker.hpp"
 #include "changelog/writer.hpp"
 #include "state/poison_latch.hpp"
 
 namespace flatkv::commit {
+
+/// What a waiter for the durability of a block gets that was undone before.
+Status undone_meanwhile(std::int64_t version);
 
 /// Group durability: a thread syncs the log while blocks are committed, so that at most a given
 /// number of them is not yet durable. A failed sync fails the store.
@@ -31,8 +35,10 @@ class GroupCommit {
   /// Tells that a block was appended and wakes the thread. Waits while more than `most` blocks are
   /// not durable.
   Status appended(std::int64_t version, std::uint32_t most);
-  /// Waits until `version` is durable.
+  /// Waits until `version`, which was appended, is durable; `stale` if it is undone meanwhile.
   Status wait(std::int64_t version);
+  /// The blocks above `version`, which are durable, were undone. Never call it from the callback.
+  void rewind(std::int64_t version);
 
  private:
   void run(const std::stop_token& stop);
@@ -47,6 +53,12 @@ class GroupCommit {
   std::int64_t appended_;
   /// Highest durable version that the callback and waiting threads were told of.
   std::int64_t told_;
+  struct Waiter {
+    std::int64_t version;
+    bool undone = false;
+  };
+  std::vector<Waiter*> waiters_;
+  bool telling_ = false;             ///< the callback runs
   Worker worker_;                    // uses all members above
   const std::thread::id thread_id_;  ///< still valid after the thread has ended
 };

@@ -71,6 +71,17 @@ RecentStates::Dropped RecentStates::shed() {
   return dropped;
 }
 
+RecentStates::Dropped RecentStates::drop_from(std::int64_t version) {
+  Dropped dropped;
+  const std::lock_guard lock(mutex_);
+  while (!states_.empty() && states_.back().state->version >= version) {
+    dropped.push_back(std::move(states_.back().held));
+    dropped.push_back(std::move(states_.back().state));
+    states_.pop_back();
+  }
+  return dropped;
+}
+
 void RecentStates::hold_by(state::Holds& holds) {
   Dropped dropped;  // declared before the lock: destroyed after it
   const std::lock_guard lock(mutex_);

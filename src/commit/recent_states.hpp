@@ -39,6 +39,8 @@ class RecentStates {
 
   /// Drops the oldest states: those that keep the same oldest buffers as the very first.
   [[nodiscard]] Dropped shed();
+  /// Drops the states of that version and above.
+  [[nodiscard]] Dropped drop_from(std::int64_t version);
   /// Charges what is kept to another `holds`.
   void hold_by(state::Holds& holds);
   /// Drops all and takes nothing more.

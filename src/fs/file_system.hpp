@@ -22,6 +22,8 @@ class AppendFile {
   virtual Status append(std::span<const ByteView> parts) = 0;
   /// fdatasync: what was appended is on stable storage. Never retried after an error.
   virtual Status sync() = 0;
+  /// Cuts the file to its first `size` bytes, which it must have.
+  virtual Status truncate(std::uint64_t size) = 0;
   /// Bytes in the file.
   virtual std::uint64_t size() const = 0;
 };

@@ -101,6 +101,17 @@ class PosixAppendFile final : public AppendFile {
     return {};
   }
 
+  Status truncate(std::uint64_t size) override {
+    FLATKV_TRY(check());
+    int done = 0;
+    do {
+      done = ::ftruncate(file_.get(), static_cast<off_t>(size));
+    } while (done != 0 && errno == EINTR);
+    if (done != 0) return broken(fail_errno(errno, "ftruncate", path_));
+    size_.store(size, std::memory_order_relaxed);
+    return {};
+  }
+
   std::uint64_t size() const override { return size_.load(std::memory_order_relaxed); }
 
  private:

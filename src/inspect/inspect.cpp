@@ -198,7 +198,7 @@ class Inspector {
   Status try_replay() {
     if (found_.plan == recovery::RecoveryPlan::new_log || !found_.reached) return {};
     const bool level = !found_.copy.unusable && found_.copy.lowest() == *found_.reached;
-    if (found_.clean_believed || level) return {};
+    if ((found_.clean_believed && !found_.log) || level) return {};
     lock_.reset();  // the clone takes the lock itself
     const auto clone = inspect::open_read_only(environment_, place_.store, {});
     if (clone) return {};
@@ -278,6 +278,9 @@ class Inspector {
       info_.roots = at->roots;
     }
     if (!info_.version) return {};
+    if (found_.plan == recovery::RecoveryPlan::open) {
+      info_.undo_floor = std::min(found_.undo_floor(), *info_.version);
+    }
     info_.log_problem =
         inspect::broken_history(files_, place_, found_.manifest.store, log_, *info_.version);
     describe_reach(files_, place_, found_.manifest, snapshots_, info_.version, info_);

@@ -50,8 +50,12 @@ struct LogReader::Impl {
   Result<std::optional<changelog::Record>> next_record() {
     while (true) {
       if (reader) {
-        FLATKV_ASSIGN(auto record, reader->next());
-        if (record) return record;
+        auto record = reader->next();
+        if (!record) {
+          FLATKV_TRY(check_not_undone());
+          return record;
+        }
+        if (*record) return record;
         FLATKV_TRY(Status(end));
         reader.reset();
       }
@@ -64,17 +68,29 @@ struct LogReader::Impl {
         FLATKV_TRY(go_over());
         continue;
       }
+      if (!record || follower->is_unclear()) FLATKV_TRY(check_end());
       if (!record) return pruned(follower->chain().version + 1);
-      if (follower->is_unclear()) FLATKV_TRY(check_end());
       return record;
     }
   }
 
-  /// Checks bytes after the last record that are no record: fine while a writer is at work on them.
+  /// Checks bytes after the last record that are no record: fine while a writer is at work on them,
+  /// but where blocks were undone they belong to another branch.
   Status check_end() const {
-    FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, follower->chain().version));
+    const changelog::Chain& last = follower->chain();
+    FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, last.version));
     if (!log) return {};
+    FLATKV_TRY(holds(*log, last));
     return recovery::end_is_sound(place, *log);
+  }
+
+  /// `version_mismatch` if the log no longer holds the last block that was there at the open.
+  Status check_not_undone() const {
+    const changelog::Chain& last = follower->chain();
+    const auto log = recovery::walk_log(files, place, id, last.version);
+    if (!log || !*log) return {};  // the error that led here says more
+    Status held = holds(**log, last);
+    return held || held.error().code != ErrorCode::version_mismatch ? Status{} : held;
   }
 
   /// Another generation has replaced the one that was read, after a rollback, repair or import.

@@ -101,7 +101,7 @@ TEST_F(EngineFault, AFlippedBitIsAnErrorOnEveryWayOfReading) {
     buffer->insert({as_bytes(key), memory::key_hash(as_bytes(key)), false, as_bytes("new"), false},
                    1);
   }
-  const auto merged = memtable::merging_cursor({}, {{buffer, 1, true}}, snapshot, {});
+  const auto merged = memtable::merging_cursor({}, {{buffer, {1}, true}}, snapshot, {});
   merged->seek_to_first();
   EXPECT_FALSE(merged->valid());
   EXPECT_FALSE(merged->status());

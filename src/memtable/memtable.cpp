@@ -22,7 +22,7 @@ namespace {
 // Everything but `newest` is constant once published.
 
 struct Version {
-  std::int64_t version;
+  Stamp stamp;
   const Version* older;
   std::uint32_t value_bytes;
   bool remove;
@@ -40,9 +40,9 @@ struct Entry {
   ByteView key() const noexcept {
     return {reinterpret_cast<const std::uint8_t*>(this + 1), key_bytes};
   }
-  const Version* at(std::int64_t version) const noexcept {
+  const Version* at(const Reach& reach) const noexcept {
     const Version* found = newest.load(std::memory_order_acquire);
-    while (found != nullptr && found->version > version) found = found->older;
+    while (found != nullptr && !reach.sees(found->stamp)) found = found->older;
     return found;
   }
 };
@@ -182,9 +182,8 @@ struct Memtable::Impl {
   void add_table(std::size_t slots);
   void grow();
   Entry* find(ByteView key, std::uint64_t hash, std::size_t& at) const noexcept;
-  Version* write_version(std::uint8_t* to, const Write& write, std::int64_t version,
-                         const Version* older);
-  void add(const Write& write, std::int64_t version, std::size_t at);
+  Version* write_version(std::uint8_t* to, const Write& write, Stamp stamp, const Version* older);
+  void add(const Write& write, Stamp stamp, std::size_t at);
   void count_memory();
   void sort();
 
@@ -194,7 +193,8 @@ struct Memtable::Impl {
   std::atomic<const Table*> table = nullptr;
   Arrivals arrivals{*pool};
   std::size_t table_bytes = 0;
-  std::atomic<std::int64_t> last_version = 0;
+  std::atomic<Stamp> first_stamp = 0;
+  std::atomic<Stamp> last_stamp = 0;
   std::atomic<std::size_t> counted = 0;
   std::atomic<std::size_t> sorted_bytes = 0;
   std::once_flag sort_once;
@@ -234,16 +234,16 @@ Entry* Memtable::Impl::find(ByteView key, std::uint64_t hash, std::size_t& at) c
   }
 }
 
-Version* Memtable::Impl::write_version(std::uint8_t* to, const Write& write, std::int64_t version,
+Version* Memtable::Impl::write_version(std::uint8_t* to, const Write& write, Stamp stamp,
                                        const Version* older) {
   const std::size_t bytes = write.remove ? 0 : write.value.size();
   FLATKV_ASSERT(bytes <= std::numeric_limits<std::uint32_t>::max());
-  auto* node = new (to) Version{version, older, static_cast<std::uint32_t>(bytes), write.remove};
+  auto* node = new (to) Version{stamp, older, static_cast<std::uint32_t>(bytes), write.remove};
   if (bytes != 0) std::memcpy(to + sizeof(Version), write.value.data(), bytes);
   return node;
 }
 
-void Memtable::Impl::add(const Write& write, std::int64_t version, std::size_t at) {
+void Memtable::Impl::add(const Write& write, Stamp stamp, std::size_t at) {
   FLATKV_ASSERT(write.key.size() <= std::numeric_limits<std::uint32_t>::max());
   const std::size_t head = sizeof(Entry) + padded(write.key.size());
   const std::size_t value_bytes = write.remove ? 0 : write.value.size();
@@ -251,7 +251,7 @@ void Memtable::Impl::add(const Write& write, std::int64_t version, std::size_t a
   auto* entry =
       new (to) Entry{nullptr, static_cast<std::uint32_t>(write.key.size()), write.absent_below};
   if (!write.key.empty()) std::memcpy(to + sizeof(Entry), write.key.data(), write.key.size());
-  entry->newest.store(write_version(to + head, write, version, nullptr), std::memory_order_relaxed);
+  entry->newest.store(write_version(to + head, write, stamp, nullptr), std::memory_order_relaxed);
   tables.back()->slot(at).store(Slot::make(entry, write.hash), std::memory_order_release);
   arrivals.push({entry, write.hash, memory::key_prefix(write.key)});
 }
@@ -264,20 +264,21 @@ Memtable::Memtable(std::size_t expected_keys, std::shared_ptr<memory::PagePool> 
 
 Memtable::~Memtable() = default;
 
-void Memtable::insert(const Write& write, std::int64_t version) {
-  FLATKV_ASSERT(version >= impl_->last_version.load(std::memory_order_relaxed));
-  impl_->last_version.store(version, std::memory_order_relaxed);
+void Memtable::insert(const Write& write, Stamp stamp) {
+  FLATKV_ASSERT(stamp != 0 && stamp >= last_stamp());
+  if (last_stamp() == 0) impl_->first_stamp.store(stamp, std::memory_order_relaxed);
+  impl_->last_stamp.store(stamp, std::memory_order_relaxed);
   if (too_full(impl_->arrivals.size(), impl_->tables.back()->mask + 1)) impl_->grow();
   std::size_t at = 0;
   Entry* entry = impl_->find(write.key, write.hash, at);
   if (entry == nullptr) {
-    impl_->add(write, version, at);
+    impl_->add(write, stamp, at);
   } else {
     const Version* newest = entry->newest.load(std::memory_order_relaxed);
-    const Version* older = newest->version == version ? newest->older : newest;
+    const Version* older = newest->stamp == stamp ? newest->older : newest;
     const std::size_t bytes = write.remove ? 0 : write.value.size();
     std::uint8_t* to = impl_->arena.allocate(sizeof(Version) + bytes, kAlign);
-    entry->newest.store(impl_->write_version(to, write, version, older), std::memory_order_release);
+    entry->newest.store(impl_->write_version(to, write, stamp, older), std::memory_order_release);
   }
   impl_->count_memory();
 }
@@ -302,11 +303,11 @@ void Memtable::prefetch_row(std::uint64_t hash) const noexcept {
   }
 }
 
-Lookup Memtable::find(ByteView key, std::uint64_t hash, std::int64_t version) const noexcept {
+Lookup Memtable::find(ByteView key, std::uint64_t hash, const Reach& reach) const noexcept {
   std::size_t at = 0;
   const Entry* entry = impl_->find(key, hash, at);
   if (entry == nullptr) return {};
-  const Version* found = entry->at(version);
+  const Version* found = entry->at(reach);
   if (found == nullptr) return {};
   if (found->remove) return {Presence::absent, {}};
   return {Presence::present, found->value()};
@@ -319,8 +320,16 @@ std::size_t Memtable::memory() const noexcept {
 
 std::size_t Memtable::keys() const noexcept { return impl_->arrivals.size(); }
 
-std::int64_t Memtable::last_version() const noexcept {
-  return impl_->last_version.load(std::memory_order_relaxed);
+Stamp Memtable::first_stamp() const noexcept {
+  return impl_->first_stamp.load(std::memory_order_relaxed);
+}
+
+Stamp Memtable::last_stamp() const noexcept {
+  return impl_->last_stamp.load(std::memory_order_relaxed);
+}
+
+bool Memtable::is_whole_for(const Reach& reach) const noexcept {
+  return reach.sees_all(first_stamp(), last_stamp());
 }
 
 namespace {
@@ -367,13 +376,13 @@ const std::vector<Memtable::Row>& Memtable::sorted() const {
   return impl_->rows;
 }
 
-std::size_t Memtable::newest(std::size_t from, std::span<Newest> into) const {
+std::size_t Memtable::newest(std::size_t& from, std::span<Newest> into, const Reach& reach) const {
   const std::size_t all = impl_->arrivals.size();
-  const std::size_t count = std::min(into.size(), all - std::min(from, all));
-  for (std::size_t i = 0; i < count; ++i) {
-    const Arrival& arrival = impl_->arrivals[from + i];
-    into[i] = {row_of(*arrival.entry, *arrival.entry->newest.load(std::memory_order_acquire)),
-               arrival.hash};
+  std::size_t count = 0;
+  for (; from < all && count < into.size(); ++from) {
+    const Arrival& arrival = impl_->arrivals[from];
+    const Version* version = arrival.entry->at(reach);
+    if (version != nullptr) into[count++] = {row_of(*arrival.entry, *version), arrival.hash};
   }
   return count;
 }
@@ -382,8 +391,16 @@ void Memtable::each_hash(const std::function<void(std::uint64_t hash)>& visit) c
   impl_->arrivals.each([&](const Arrival& arrival) { visit(arrival.hash); });
 }
 
+void Memtable::each_written_after(
+    Stamp after, const std::function<void(ByteView key, std::uint64_t hash)>& visit) const {
+  impl_->arrivals.each([&](const Arrival& arrival) {
+    const Version* newest = arrival.entry->newest.load(std::memory_order_acquire);
+    if (newest->stamp > after) visit(arrival.entry->key(), arrival.hash);
+  });
+}
+
 std::vector<Memtable::Row> Memtable::collect(const rocks::Bounds& bounds,
-                                             std::int64_t version) const {
+                                             const Reach& reach) const {
   std::vector<memory::SortItem> items;
   std::vector<Row> found;
   if (bounds.empty()) return found;
@@ -394,7 +411,7 @@ std::vector<Memtable::Row> Memtable::collect(const rocks::Bounds& bounds,
     // Most keys lie outside of narrow bounds; their prefixes show it without touching the entries.
     if (arrival.prefix < lowest || arrival.prefix > highest) return;
     if (!bounds.contains(arrival.entry->key())) return;
-    const Version* at = arrival.entry->at(version);
+    const Version* at = arrival.entry->at(reach);
     if (at == nullptr) return;
     items.push_back(item_of(arrival, found.size()));
     found.push_back(row_of(*arrival.entry, *at));

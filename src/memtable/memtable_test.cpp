@@ -2,7 +2,9 @@
 #include "memtable/memtable.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -21,11 +23,13 @@ struct Put {
 void insert(Memtable& buffer, const Put& put, std::int64_t version) {
   buffer.insert({as_bytes(put.key), memory::key_hash(as_bytes(put.key)), !put.value,
                  put.value ? as_bytes(*put.value) : ByteView{}, put.absent_below},
-                version);
+                static_cast<Stamp>(version));
 }
 
-std::string find(const Memtable& buffer, std::string_view key, std::int64_t version) {
-  const Lookup found = buffer.find(as_bytes(key), memory::key_hash(as_bytes(key)), version);
+std::string find(const Memtable& buffer, std::string_view key, std::int64_t version,
+                 const DeadRanges* dead = nullptr) {
+  const Lookup found = buffer.find(as_bytes(key), memory::key_hash(as_bytes(key)),
+                                   {static_cast<Stamp>(version), dead});
   if (found.presence == Presence::unknown) return "unknown";
   if (found.presence == Presence::absent) return "absent";
   return "=" + rocks::text(found.value);
@@ -56,7 +60,69 @@ TEST(EngineBuffer, KeepsEveryVersion) {
   EXPECT_EQ(find(buffer, "a", 10), "absent");
   EXPECT_EQ(find(buffer, "a", 99), "=2");
   EXPECT_EQ(buffer.keys(), 1U);
-  EXPECT_EQ(buffer.last_version(), 11);
+  EXPECT_EQ(buffer.first_stamp(), 5U);
+  EXPECT_EQ(buffer.last_stamp(), 11U);
+}
+
+TEST(EngineBuffer, UndoneEntriesArePassedOver) {
+  Memtable buffer;
+  insert(buffer, {"a", "1"}, 2);
+  insert(buffer, {"c", "live", true}, 2);
+  insert(buffer, {"a", "dead"}, 4);
+  insert(buffer, {"b", "dead"}, 5);
+  insert(buffer, {"c", std::nullopt}, 5);
+  insert(buffer, {"a", "3"}, 7);
+  insert(buffer, {"b", "dead too"}, 10);
+  insert(buffer, {"d", "last"}, 12);
+  const DeadRanges dead = {{3, 6}, {9, 11}};
+  EXPECT_EQ(find(buffer, "a", 6, &dead), "=1");
+  EXPECT_EQ(find(buffer, "a", 7, &dead), "=3");
+  EXPECT_EQ(find(buffer, "a", 4), "=dead") << "a state of before the undo";
+  EXPECT_EQ(find(buffer, "b", 12, &dead), "unknown");
+  EXPECT_EQ(find(buffer, "b", 12), "=dead too");
+  EXPECT_EQ(find(buffer, "c", 12, &dead), "=live");
+  EXPECT_EQ(say(buffer.collect({}, {12, &dead})), "a=3 c=live! d=last ");
+  EXPECT_EQ(say(buffer.collect({}, {3, &dead})), "a=1 c=live! ");
+  std::array<Memtable::Newest, 2> some;
+  std::string seen;
+  for (std::size_t from = 0;;) {
+    const std::size_t got = buffer.newest(from, some, {12, &dead});
+    if (got == 0) break;
+    for (std::size_t i = 0; i < got; ++i) seen += rocks::text(some[i].row.key);
+  }
+  EXPECT_EQ(seen, "acd");
+  EXPECT_TRUE(buffer.is_whole_for({12}));
+  EXPECT_FALSE(buffer.is_whole_for({11}));
+  EXPECT_FALSE(buffer.is_whole_for({12, &dead}));
+  const DeadRanges before = {{0, 1}};
+  EXPECT_TRUE(buffer.is_whole_for({12, &before}));
+  const DeadRanges after = {{12, 20}};
+  EXPECT_TRUE(buffer.is_whole_for({12, &after}));
+}
+
+TEST(EngineBuffer, ReachAgainstAPlainList) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 300; ++round) {
+    DeadRanges dead;
+    std::set<Stamp> gone;
+    Stamp at = 0;
+    while (at < 40) {
+      const Stamp after = at + random() % 6;
+      const Stamp last = after + 1 + random() % 4;
+      dead.push_back({after, last});
+      for (Stamp stamp = after + 1; stamp <= last; ++stamp) gone.insert(stamp);
+      at = last;
+    }
+    const Reach reach{30, &dead};
+    for (Stamp first = 1; first < 45; ++first) {
+      EXPECT_EQ(reach.sees(first), first <= 30 && !gone.contains(first));
+      for (Stamp last = first; last < 45; ++last) {
+        bool all = true;
+        for (Stamp stamp = first; stamp <= last; ++stamp) all &= reach.sees(stamp);
+        EXPECT_EQ(reach.sees_all(first, last), all) << first << " " << last;
+      }
+    }
+  }
 }
 
 TEST(EngineBuffer, ASecondWriteAtOneVersionReplacesTheFirst) {
@@ -105,17 +171,17 @@ TEST(EngineBuffer, CollectsWithinBoundsAtAVersion) {
   insert(buffer, {"b", "1"}, 1);
   insert(buffer, {"address-2 tols", "1"}, 2);
   insert(buffer, {"address-2 slot", std::nullopt}, 3);
-  EXPECT_EQ(say(buffer.collect({}, 1)), "address-1 slot=1 address-2 slot=1 b=1 ");
-  EXPECT_EQ(say(buffer.collect({bytes("address-2"), bytes("address-3")}, 2)),
+  EXPECT_EQ(say(buffer.collect({}, {1})), "address-1 slot=1 address-2 slot=1 b=1 ");
+  EXPECT_EQ(say(buffer.collect({bytes("address-2"), bytes("address-3")}, {2})),
             "address-2 slot=1 address-2 tols=1 ");
-  EXPECT_EQ(say(buffer.collect({bytes("address-2"), bytes("address-3")}, 3)),
+  EXPECT_EQ(say(buffer.collect({bytes("address-2"), bytes("address-3")}, {3})),
             "address-2 slot- address-2 tols=1 ");
-  EXPECT_EQ(say(buffer.collect({bytes("address-2 slot"), bytes("address-2 tols")}, 3)),
+  EXPECT_EQ(say(buffer.collect({bytes("address-2 slot"), bytes("address-2 tols")}, {3})),
             "address-2 slot- ");
-  EXPECT_EQ(say(buffer.collect({bytes("b"), std::nullopt}, 3)), "b=1 ");
-  EXPECT_EQ(say(buffer.collect({bytes("b"), bytes("b")}, 3)), "");
-  EXPECT_EQ(say(buffer.collect({bytes("c"), bytes("b")}, 3)), "");
-  EXPECT_EQ(say(buffer.collect({}, 0)), "");
+  EXPECT_EQ(say(buffer.collect({bytes("b"), std::nullopt}, {3})), "b=1 ");
+  EXPECT_EQ(say(buffer.collect({bytes("b"), bytes("b")}, {3})), "");
+  EXPECT_EQ(say(buffer.collect({bytes("c"), bytes("b")}, {3})), "");
+  EXPECT_EQ(say(buffer.collect({}, {0})), "");
 }
 
 TEST(EngineBuffer, EqualsAModelWhileItGrows) {
@@ -126,7 +192,7 @@ TEST(EngineBuffer, EqualsAModelWhileItGrows) {
     for (int i = 0; i < 60'000; ++i) {
       Put put{"key" + std::to_string(random() % 20'000), std::to_string(i)};
       if (random() % 4 == 0) put.value.reset();
-      insert(buffer, put, i / 100);
+      insert(buffer, put, 1 + i / 100);
       model[put.key] = put.value;
     }
     ASSERT_EQ(buffer.keys(), model.size());
@@ -189,7 +255,7 @@ TEST(EngineBuffer, ReadersBesideTheWriterSeeTheirVersionWhole) {
         if (find(buffer, name(key, 0), v) != expected(key, v)) ++wrong;
         if (random() % 16 != 0) continue;
         std::size_t even = 0;
-        for (const auto& row : buffer.collect({}, v)) {
+        for (const auto& row : buffer.collect({}, {static_cast<Stamp>(v)})) {
           const std::string row_key = rocks::text(row.key);
           if (row_key.find('/') != std::string::npos) continue;
           ++even;

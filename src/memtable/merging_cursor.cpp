@@ -180,11 +180,11 @@ std::unique_ptr<rocks::Cursor> merging_cursor(
   rows.reserve(layers.size() + 1);
   if (!overlay.empty()) rows.emplace_back(std::move(overlay), bounds);
   for (MemtableLayer& layer : layers) {
-    // The shared order has the newest entries; a view at an earlier version needs one of its own.
-    if (layer.frozen && layer.buffer->last_version() <= layer.version) {
+    // The shared order has the newest entries; who does not see all of them needs one of its own.
+    if (layer.frozen && layer.buffer->is_whole_for(layer.reach)) {
       rows.emplace_back(std::move(layer.buffer), bounds);
     } else {
-      std::vector<Memtable::Row> collected = layer.buffer->collect(bounds, layer.version);
+      std::vector<Memtable::Row> collected = layer.buffer->collect(bounds, layer.reach);
       rows.emplace_back(std::move(layer.buffer), std::move(collected));
     }
   }

@@ -8,10 +8,10 @@
 
 namespace flatkv::memtable {
 
-/// A frozen or active buffer at a version, for iteration.
+/// A frozen or active buffer as a state sees it, for iteration.
 struct MemtableLayer {
   std::shared_ptr<const Memtable> buffer;
-  std::int64_t version = 0;
+  Reach reach;          ///< its ranges are read only while the cursor is made
   bool frozen = false;  ///< there are no more inserts
 };
 

@@ -13,7 +13,7 @@ void insert(Memtable& buffer, std::string_view key, std::optional<std::string> v
             std::int64_t version) {
   buffer.insert({as_bytes(key), memory::key_hash(as_bytes(key)), !value,
                  value ? as_bytes(*value) : ByteView{}, false},
-                version);
+                static_cast<Stamp>(version));
 }
 
 std::shared_ptr<Memtable> buffer_of(const rocks::Rows& rows, std::int64_t version) {
@@ -38,7 +38,9 @@ TEST_F(EngineMerge, NewestLayerWinsAndDeletesHideLowerLayers) {
   const auto snapshot = rocks::must(db_->snapshot());
   const auto rows = [&](std::vector<Memtable::Row> top, std::int64_t version, bool active_frozen) {
     const auto cursor = merging_cursor(
-        std::move(top), {{active, version, active_frozen}, {frozen, 1, true}}, snapshot, {});
+        std::move(top),
+        {{active, {static_cast<Stamp>(version)}, active_frozen}, {frozen, {1}, true}}, snapshot,
+        {});
     auto forward = rocks::walk(*cursor);
     auto backward = rocks::walk_back(*cursor);
     std::reverse(backward.begin(), backward.end());
@@ -57,7 +59,7 @@ TEST_F(EngineMerge, NewestLayerWinsAndDeletesHideLowerLayers) {
 TEST_F(EngineMerge, WithoutLayersOrWithoutADatabase) {
   EXPECT_TRUE(rocks::walk(*merging_cursor({}, {}, nullptr, {})).empty());
   const auto buffer = buffer_of({{"a", "1"}, {"b", std::nullopt}}, 1);
-  EXPECT_EQ(rocks::walk(*merging_cursor({}, {{buffer, 1, true}}, nullptr, {})),
+  EXPECT_EQ(rocks::walk(*merging_cursor({}, {{buffer, {1}, true}}, nullptr, {})),
             (rocks::RowList{{"a", "1"}}));
   rocks::ingest_rows(*db_, dir_ / "t.sst", {{"b", "2"}});
   EXPECT_EQ(rocks::walk(*merging_cursor({}, {}, rocks::must(db_->snapshot()), {})),
@@ -86,7 +88,7 @@ TEST_F(EngineMerge, EqualsAModelUnderRandomMoves) {
     std::vector<MemtableLayer> layers;
     for (std::size_t n = random() % 3; n > 0; --n) {
       layers.insert(layers.begin(),
-                    {buffer_of(layer(random() % 30, true), 1), 1, random() % 2 == 0});
+                    {buffer_of(layer(random() % 30, true), 1), {1}, random() % 2 == 0});
     }
     const rocks::Rows pending = layer(random() % 10, true);
     std::vector<Memtable::Row> overlay;
@@ -150,7 +152,7 @@ TEST_F(EngineMerge, KeepsWhatItReads) {
   rocks::ingest_rows(*db_, dir_ / "t.sst", {{"a", "1"}, {"c", "3"}});
   auto buffer = buffer_of({{"b", "2"}}, 1);
   const auto cursor =
-      merging_cursor({}, {{std::move(buffer), 1, false}}, rocks::must(db_->snapshot()), {});
+      merging_cursor({}, {{std::move(buffer), {1}, false}}, rocks::must(db_->snapshot()), {});
   db_.reset();
   EXPECT_EQ(rocks::walk(*cursor).size(), 3U);
 }

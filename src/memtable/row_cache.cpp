@@ -150,16 +150,6 @@ class alignas(64) Shard {
     return {of(main_), of(small_)};
   }
 
-  void clear() {
-    for (Bucket& bucket : buckets_) {
-      for (std::size_t at = 0; at < kSlots; ++at) bucket.set(at, 0);
-    }
-    std::ranges::fill(ghosts_, std::uint16_t{0});
-    main_.clear();
-    small_.clear();
-    counters.rows = 0;
-  }
-
  private:
   static std::size_t size_of(const RowId& id, std::optional<ByteView> value) {
     const std::size_t bytes = sizeof(CachedRow) + id.key.size() + (value ? value->size() : 0);
@@ -320,7 +310,7 @@ struct RowCache::Impl {
   Shard& shard(std::uint64_t hash) const {
     return shards[static_cast<std::size_t>((hash >> 52) * count >> 12)];
   }
-  std::atomic<std::int64_t>& version(Database database) { return versions[database]; }
+  std::atomic<Stamp>& stamp(Database database) { return stamps[database]; }
 
   /// Touches pages before `bytes` of rows arrive: a page fault at the first use would happen under
   /// the shard's lock, and commits wait for that lock.
@@ -342,7 +332,7 @@ struct RowCache::Impl {
   memory::Pages ghosts;
   memory::Pages rows;
   std::unique_ptr<Shard[]> shards;
-  PerDataDatabase<std::atomic<std::int64_t>> versions;
+  PerDataDatabase<std::atomic<Stamp>> stamps{};
 };
 
 RowCache::Impl::Impl(std::size_t bytes) : count(shards_for(bytes)) {
@@ -392,15 +382,15 @@ void RowCache::prefetch_row(Database database, std::uint64_t hash) const noexcep
   __builtin_prefetch(row + kTypicalRow - 8);  // a typical row often ends in a third line
 }
 
-Lookup RowCache::find(Database database, ByteView key, std::uint64_t hash, std::int64_t version,
+Lookup RowCache::find(Database database, ByteView key, std::uint64_t hash, Stamp stamp,
                       memory::Arena& arena) {
   if (impl_->count == 0) return {};
   const RowId id{database, key, place_hash(database, hash)};
   Shard& shard = impl_->shard(id.hash);
   const std::lock_guard lock(shard.mutex);
   CachedRow* row = shard.find(id);
-  // Checked after the row was found: a flush raises its version before it replaces a row.
-  if (row == nullptr || impl_->version(database).load(std::memory_order_acquire) > version) {
+  // Checked after the row was found: a flush raises its stamp before it replaces a row.
+  if (row == nullptr || impl_->stamp(database).load(std::memory_order_acquire) > stamp) {
     ++shard.counters.misses;
     return {};
   }
@@ -410,29 +400,28 @@ Lookup RowCache::find(Database database, ByteView key, std::uint64_t hash, std::
   return {Presence::present, arena.copy(row->value())};
 }
 
-void RowCache::insert(Database database, ByteView key, std::uint64_t hash, std::int64_t version,
+void RowCache::insert(Database database, ByteView key, std::uint64_t hash, Stamp stamp,
                       std::optional<ByteView> value) {
   if (impl_->count == 0) return;
   const RowId id{database, key, place_hash(database, hash)};
   Shard& shard = impl_->shard(id.hash);
   const std::lock_guard lock(shard.mutex);
-  if (impl_->version(database).load(std::memory_order_acquire) > version) {
+  if (impl_->stamp(database).load(std::memory_order_acquire) > stamp) {
     ++shard.counters.refused;
     return;
   }
   if (shard.find(id) == nullptr) shard.add(id, value);
 }
 
-void RowCache::flushed(Database database, const Memtable& rows, std::int64_t version) {
+void RowCache::flushed(Database database, const Memtable& rows, const Reach& reach) {
   if (impl_->count == 0) return;
-  FLATKV_ASSERT(version >= impl_->version(database).load());
-  impl_->version(database).store(version);
+  FLATKV_ASSERT(reach.stamp >= impl_->stamp(database).load());
+  impl_->stamp(database).store(reach.stamp);
   impl_->populate_for(rows.keys() * kTypicalRow);
   std::array<Memtable::Newest, 64> group;
   for (std::size_t from = 0;;) {
-    const std::size_t got = rows.newest(from, group);
+    const std::size_t got = rows.newest(from, group, reach);
     if (got == 0) return;
-    from += got;
     for (std::size_t i = 0; i < got; ++i) prefetch(database, group[i].hash);
     for (std::size_t i = 0; i < got; ++i) prefetch_row(database, group[i].hash);
     for (std::size_t i = 0; i < got; ++i) {
@@ -443,17 +432,6 @@ void RowCache::flushed(Database database, const Memtable& rows, std::int64_t ver
       shard.replace(id, row.remove ? std::nullopt : std::optional(row.value));
     }
   }
-}
-
-void RowCache::clear() {
-  for (std::size_t i = 0; i < impl_->count; ++i) {
-    const std::lock_guard lock(impl_->shards[i].mutex);
-    impl_->shards[i].clear();
-  }
-}
-
-void RowCache::start(Database database, std::int64_t version) {
-  impl_->version(database).store(version);
 }
 
 RowCache::Counters RowCache::counters() const {

@@ -122,7 +122,7 @@ Result<Overlay> start(const std::shared_ptr<commit::Core>& core) {
   Standing standing;
   standing.core = core;
   standing.state = core->state();
-  const block::Place place{standing.state->version, standing.state->chain};
+  const block::Place place = standing.place();
   FLATKV_TRY(check_next(standing, place.version));
   const commit::Overlays& family = *core->overlays();
   FLATKV_TRY(family.check_room(sizeof(block::OverlayBlock)));

@@ -28,11 +28,16 @@ struct Standing {
     return {state, none_above() ? nullptr : ancestors, first};
   }
   std::vector<std::shared_ptr<block::OverlayBlock>> above() const { return ancestors->from(first); }
-  block::Place place() const noexcept { return {state->version, state->chain}; }
+  block::Place place() const noexcept { return {state->version, state->chain, state->stamp}; }
 };
 
 /// Finds the state that the lineage continues. `stale` if that is not the committed one;
 /// `store_failed` if the store is closed, `unsupported` in a forked child.
+///
+/// After an undo the state of the block that stays has its old place, so what stands on it goes on.
+/// An undone block's place never comes back, not even with the same block, since no commit gets its
+/// stamp again: what stands on it is stale for good, whether by its base or by an ancestor that was
+/// committed and knows its place.
 Result<Standing> stand(const std::weak_ptr<commit::Core>& core, const commit::Overlays& family,
                        const block::Lineage& lineage, std::int64_t version);
 

@@ -5,6 +5,7 @@
 
 #include "changelog/log_walk.hpp"
 #include "changelog/record.hpp"
+#include "changelog/undo_mark.hpp"
 #include "fs/files.hpp"
 #include "layout/snapshot_chain.hpp"
 
@@ -31,6 +32,9 @@ Result<bool> clean_fits_log(fs::FileSystem& files, RecoveryAnalysis& found) {
       layout::set_apart(snapshot, found.clean->digest);
     }
   }
+  // An undo removes CLEAN before it begins: one beside it came from elsewhere.
+  FLATKV_ASSIGN(const auto undo, changelog::read_undo(files, log, found.manifest.store));
+  if (undo) return false;
   const std::string path = fs::join(log, found.clean->segment);
   auto info = files.stat(path);
   if (!info) {
@@ -56,9 +60,23 @@ Result<bool> clean_fits_log(fs::FileSystem& files, RecoveryAnalysis& found) {
   return true;
 }
 
+Result<std::optional<changelog::LogWalk>> walk_unflushed(fs::FileSystem& files,
+                                                         const RecoveryAnalysis& found) {
+  changelog::SurveyOptions options;
+  options.store = found.manifest.store;
+  options.from_version = found.clean->flushed();
+  FLATKV_ASSIGN(auto log,
+                changelog::walk_segments(files, layout::changelog_path(found.generation), options));
+  const bool fits = log && !log->damage && log->base.version <= found.clean->flushed() &&
+                    log->tip.version == found.clean->version &&
+                    log->tip.digest == found.clean->digest;
+  if (!fits) log.reset();
+  return log;
+}
+
 bool clean_fits_copy(const changelog::CleanMark& clean, const CopyAnalysis& copy) {
-  return !copy.unusable && copy.metadata && copy.metadata->version == clean.version &&
-         copy.level_at(clean.version);
+  return !copy.unusable && copy.metadata && copy.metadata->version == clean.flushed() &&
+         copy.level_at(clean.flushed());
 }
 
 bool clean_tells_of_copy(const std::optional<changelog::CleanMark>& clean, const CopyAnalysis& copy,

@@ -16,7 +16,12 @@ Status read_own_clean(fs::FileSystem& files, RecoveryAnalysis& found);
 /// another branch. Errors: `foreign_store`, `corruption`, `io`.
 Result<bool> clean_fits_log(fs::FileSystem& files, RecoveryAnalysis& found);
 
-/// Whether CLEAN fits the databases of the working copy: all five are usable and at its version.
+/// The log from where the databases stand that CLEAN tells of; nullopt if it is not what CLEAN
+/// says.
+Result<std::optional<changelog::LogWalk>> walk_unflushed(fs::FileSystem& files,
+                                                         const RecoveryAnalysis& found);
+
+/// Whether CLEAN fits the databases of the working copy: all five are usable and where it says.
 bool clean_fits_copy(const changelog::CleanMark& clean, const CopyAnalysis& copy);
 
 /// Whether CLEAN tells, of a store without a log, that the log ended where the databases stand:

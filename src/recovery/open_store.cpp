@@ -6,6 +6,7 @@
 #include "base/failpoint.hpp"
 #include "changelog/log_maintenance.hpp"
 #include "changelog/reader.hpp"
+#include "changelog/undo_mark.hpp"
 #include "fs/files.hpp"
 #include "layout/cleanup.hpp"
 #include "layout/lock.hpp"
@@ -209,18 +210,28 @@ class Opener {
                                 std::to_string(found.log->damage->offset);
       }
     }
+    if (found.log && found.log->undone) {
+      // A process that died before this sync left UNDO by a name that may not be on disk yet.
+      // Nothing above it may go before it is.
+      FLATKV_TRY(files.sync_directory(log_path));
+    }
     FLATKV_ASSIGN(const bool shared, changelog::is_shared(files, log_path, tip));
     if (!found.clean_believed || shared) {
       FLATKV_TRY(changelog::reseal(files, log_path, tip));
       FLATKV_FAILPOINT("open.resealed");
+      if (found.log && found.log->undone) {
+        FLATKV_TRY(changelog::remove_undo(files, log_path));
+        FLATKV_FAILPOINT("open.undone");
+      }
     }
     FLATKV_ASSIGN(auto core, start_core(environment_, options_, store_, found.generation,
                                         found.manifest, found.copy, lock_));
+    core->no_undo_below(found.undo_floor());
     for (const Database which : kDataDatabases) {
       if (found.copy.data[which].backfilled) report_.backfilled.push_back(which);
     }
     if (options_.scrub.mode != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
-    if (!found.clean_believed) {
+    if (found.log) {
       FLATKV_ASSIGN(report_.replayed_blocks,
                     replay_log(environment_, *core, found.generation, *found.log, tip.version));
     }

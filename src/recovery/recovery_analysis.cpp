@@ -95,13 +95,20 @@ class Examiner {
     const std::string working = layout::working_path(found_.generation);
     if (fits) {
       found_.clean_believed = true;  // from here on KnownRoots may use CLEAN
-      auto copy = analyze_copy(environment_, working, known);
-      if (copy && clean_fits_copy(*found_.clean, *copy)) {
-        found_.copy = std::move(*copy);
-        found_.reached = found_.clean->version;
-        return {};
+      const bool unflushed = found_.clean->unflushed != 0;
+      if (unflushed) {
+        FLATKV_ASSIGN(found_.log, walk_unflushed(files_, found_));
+      }
+      if (!unflushed || found_.log) {
+        auto copy = analyze_copy(environment_, working, known);
+        if (copy && clean_fits_copy(*found_.clean, *copy)) {
+          found_.copy = std::move(*copy);
+          found_.reached = found_.clean->version;
+          return {};
+        }
       }
       found_.clean_believed = false;
+      found_.log.reset();
     }
     FLATKV_TRY(layout::set_strays_apart(files_, found_.generation, found_.manifest.store,
                                         found_.snapshots));
@@ -182,6 +189,10 @@ class Examiner {
   // docs/specification.md#lost-log
   Status judge_log() {
     const bool behind = !found_.reached || *found_.reached < found_.durable;
+    if (found_.log && found_.log->undone) {
+      found_.notes.push_back("an undo is finished: the store continues at version " +
+                             std::to_string(*found_.reached));
+    }
     if (!behind && !damaged()) return {};
     // With durability `process` or `group`, a page that was never synced may be lost although a
     // later page was written back. So a hole above D is a lost suffix, not damage, and is cut
@@ -360,6 +371,16 @@ Result<std::optional<Roots>> KnownRoots::at(std::int64_t version) const {
     }
   }
   return std::nullopt;
+}
+
+std::int64_t RecoveryAnalysis::undo_floor() const {
+  std::int64_t floor = std::max(copy.highest(), manifest.initial_version - 1);
+  if (copy.metadata) floor = std::max(floor, copy.metadata->version);
+  if (log) floor = std::max(floor, log->base.version);
+  for (const SnapshotEntry& snapshot : snapshots) {
+    if (snapshot.manifest) floor = std::max(floor, snapshot.version);
+  }
+  return floor;
 }
 
 Status analyze_store(const state::Environment& environment, const std::string& store,

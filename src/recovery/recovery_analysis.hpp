@@ -33,13 +33,18 @@ struct RecoveryAnalysis {
   CopyAnalysis copy;
   std::optional<changelog::CleanMark> clean;
   bool clean_believed = false;
-  std::optional<changelog::LogWalk> log;  ///< nullopt if CLEAN is believed or there is no log
+  /// nullopt if there is no log, or if CLEAN is believed and all blocks are in the databases.
+  std::optional<changelog::LogWalk> log;
   std::vector<layout::SnapshotEntry> snapshots;
   std::int64_t durable = 0;             ///< D
   std::optional<std::int64_t> reached;  ///< W
   RecoveryPlan plan = RecoveryPlan::open;
   std::optional<std::size_t> rebuild_from;  ///< index into snapshots
   std::vector<std::string> notes;           ///< to be logged once: cut tails, skipped files
+
+  /// The lowest version that blocks can be undone to: nothing else on disk is of a later one. Of a
+  /// usable copy.
+  std::int64_t undo_floor() const;
 };
 
 /// Fills `found` as far as it gets; an error means that the open is refused. Scans rows only where

@@ -13,6 +13,7 @@ namespace flatkv::recovery {
 Options replay_options(Options options) {
   options.snapshot.interval = 0;
   options.recent_versions = 0;
+  options.rollback_depth = 0;
   options.flush.level0_limit = std::numeric_limits<std::uint32_t>::max();
   options.flush.pending_compaction_limit_bytes = std::numeric_limits<std::uint64_t>::max();
   return options;

@@ -25,7 +25,44 @@ namespace {
 
 constexpr unsigned kLockWaitMs = 2000;
 
+/// More blocks are not undone but replayed from a snapshot: each costs 10 KiB of memory.
+constexpr std::int64_t kMostUndone = 1024;
+
+Options options_of(const RollbackOptions& given) {
+  Options options;
+  options.cache.block_cache_bytes = given.block_cache_bytes;
+  options.flush.write_buffer_bytes = given.write_buffer_bytes;
+  options.threads = given.threads;
+  options.log = given.log;
+  return options;
+}
+
+bool can_undo(const RecoveryAnalysis& found, std::int64_t version) {
+  return found.plan == RecoveryPlan::open && found.reached && version < *found.reached &&
+         version >= found.undo_floor() && *found.reached - version <= kMostUndone;
+}
+
+/// Opens the store, undoes the blocks above `version` and closes it. False, and the store is at the
+/// version where it was, if the blocks that the databases lack do not fit into the write buffer.
+Result<bool> undo_closed(const state::Environment& environment, const std::string& store,
+                         std::int64_t version, const RecoveryAnalysis& found, Options options,
+                         std::shared_ptr<layout::StoreLock> lock) {
+  options.rollback_depth = static_cast<std::uint32_t>(*found.reached - version);
+  options.recent_versions = 0;
+  options.snapshot.interval = 0;
+  FLATKV_ASSIGN(const Opened opened, open_locked(environment, store, options, std::move(lock)));
+  FLATKV_ASSIGN(const bool undone, opened.core->undo(version));
+  FLATKV_TRY(opened.core->close());
+  return undone;
+}
+
 }  // namespace
+
+void Rollback::tell_undoable(std::int64_t floor, std::int64_t tip) {
+  if (floor >= tip) return;
+  undoable_ = "; the last " + std::to_string(tip - floor) +
+              " blocks can be undone at once, down to version " + std::to_string(floor);
+}
 
 Status Rollback::plan(std::int64_t version) {
   version_ = version;
@@ -67,6 +104,7 @@ Status Rollback::choose_source() {
 Status Rollback::refuse() const {
   std::string message =
       "this version cannot be reached; snapshots and changelog reach " + range_text(reach_);
+  message += undoable_;
   if (log_problem_) message += "; " + log_problem_->to_string();
   return fail(ErrorCode::version_mismatch, message).path(place_.store).version(version_);
 }
@@ -234,14 +272,14 @@ Status rollback_store(const state::Environment& environment, const std::string& 
     const bool log_lost = found.plan == RecoveryPlan::new_log;
     const auto tip = log_lost ? std::optional(found.durable) : found.reached;
     if (tip == version) return {};
+    if (can_undo(found, version)) {
+      FLATKV_ASSIGN(const bool undone,
+                    undo_closed(environment, path, version, found, options_of(given), lock));
+      if (undone) return {};
+    }
   }
-  Options options;
-  options.cache.block_cache_bytes = given.block_cache_bytes;
-  options.flush.write_buffer_bytes = given.write_buffer_bytes;
-  options.threads = given.threads;
-  options.log = given.log;
   const std::string old = place.choice.name;
-  Rollback rollback(environment, std::move(place), lock, std::move(options), {}, given.stop,
+  Rollback rollback(environment, std::move(place), lock, options_of(given), {}, given.stop,
                     given.progress);
   FLATKV_TRY(rollback.plan(version));
   FLATKV_TRY(rollback.build());

@@ -38,6 +38,8 @@ class Rollback {
         stop_(std::move(stop)),
         progress_(std::move(progress)) {}
 
+  /// Adds to a refusal which blocks can be undone without a generation.
+  void tell_undoable(std::int64_t floor, std::int64_t tip);
   /// Decides how to get there. Every refusal comes from here, before anything is changed.
   Status plan(std::int64_t version);
   /// Builds and proves the generation under a -tmp name. On error removes it again.
@@ -71,6 +73,7 @@ class Rollback {
   std::stop_token stop_;
   ProgressCallback progress_;
 
+  std::string undoable_;  ///< for a refusal
   std::int64_t version_ = 0;
   layout::Manifest manifest_;
   std::vector<layout::SnapshotEntry> snapshots_;

@@ -10,7 +10,7 @@ namespace {
 Result<std::optional<Digest>> chain_at(fs::FileSystem& files, const RecoveryAnalysis& found,
                                        const changelog::Tip& tip, std::int64_t version) {
   if (version == tip.version) return tip.digest;
-  if (found.clean_believed) return std::nullopt;
+  if (!found.log) return std::nullopt;
   if (version == found.log->base.version) return found.log->base.digest;
   FLATKV_ASSIGN(const auto header,
                 changelog::find_header(files, layout::changelog_path(found.generation), *found.log,

@@ -89,7 +89,7 @@ TEST_F(DatabaseScan, ThroughTheBuffersAtTheirVersions) {
     const std::string key = key_of(number);
     const ByteView view = as_bytes(key);
     buffer.insert({view, memory::key_hash(view), !value, as_bytes(value ? *value : ""), false},
-                  version);
+                  static_cast<memtable::Stamp>(version));
     if (counts) now[key] = value;
   };
   for (std::size_t i = 0; i < 6'000; i += 2) write(*frozen, i, 5, "five", true);
@@ -98,7 +98,7 @@ TEST_F(DatabaseScan, ThroughTheBuffersAtTheirVersions) {
   for (std::size_t i = 0; i < 9'000; i += 5) write(*active, i, 7, "seven", true);
   for (std::size_t i = 0; i < 9'000; i += 4) write(*active, i, 8, "not yet published", false);
   const auto snapshot = must(db_->snapshot());
-  const std::vector<memtable::MemtableLayer> layers = {{active, 7, false}, {frozen, 6, true}};
+  const std::vector<memtable::MemtableLayer> layers = {{active, {7}, false}, {frozen, {6}, true}};
   expect_scan(
       [&](const rocks::Bounds& bounds) {
         return memtable::merging_cursor({}, layers, snapshot, bounds);

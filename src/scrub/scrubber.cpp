@@ -8,6 +8,11 @@
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
+#include "block/block_rows.hpp"
+#include "block/row_lookup.hpp"
+#include "lthash/batch.hpp"
+#include "memory/arena.hpp"
+#include "memtable/memtable.hpp"
 #include "read/read_view.hpp"
 #include "state/host.hpp"
 
@@ -18,6 +23,7 @@ namespace {
 constexpr std::uint64_t kMaxSliceRows = 1U << 16;
 constexpr std::uint64_t kMaxSliceBytes = 32U << 20;
 constexpr std::size_t kMaxFindings = 100;
+constexpr std::size_t kMostUndone = 16;
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -107,11 +113,79 @@ void Scrubber::forget_front() noexcept {
   auto held = part_.hold();
   held.front.reset();
   held.sum = {};
+  undone_.clear();
+}
+
+Result<block::ScrubChange> Scrubber::change_of(const Undone& undone) {
+  const Database database = undone.front->database;
+  const state::DbState& buffers = undone.from->of(database);
+  block::BlockRows before;
+  const auto add_from = [&](const memtable::Memtable& buffer) {
+    if (buffer.last_stamp() <= undone.to->stamp) return;
+    buffer.each_written_after(undone.to->stamp, [&](ByteView key, std::uint64_t hash) {
+      if (undone.front->covers(key)) before.intern(key, hash);
+    });
+  };
+  add_from(*buffers.active);
+  for (const auto& frozen : buffers.frozen) add_from(*frozen);
+  block::BlockRows after = before;
+
+  block::ScrubChange change;
+  memory::Arena arena;
+  block::RowLookup rows(nullptr, nullptr);
+  const auto count = [&](const block::BlockRow& row, std::uint64_t one) {
+    if (!row.had_old) return;
+    change.stats.rows += one;
+    change.stats.key_bytes += one * row.key.size();
+    change.stats.value_bytes += one * row.old_value.size();
+  };
+  for (auto* table : {&before, &after}) {
+    const state::State& state = table == &before ? *undone.from : *undone.to;
+    FLATKV_TRY(rows.read({state}, database, table->rows, &arena, block::Keep::nothing,
+                         block::Values::in_place));
+    for (const block::BlockRow& row : table->rows) count(row, table == &before ? ~0ULL : 1ULL);
+  }
+  std::vector<lthash::RowChange> changes;
+  for (std::size_t i = 0; i < before.rows.size(); ++i) {
+    const block::BlockRow& old = before.rows[i];
+    const block::BlockRow& now = after.rows[i];
+    changes.push_back({old.key, old.had_old ? old.old_value : ByteView{},
+                       now.had_old ? now.old_value : ByteView{}});
+  }
+  lthash::accumulate(changes, change.hash);
+  return change;
+}
+
+Status Scrubber::settle() {
+  while (true) {
+    Undone first;
+    {
+      const auto held = part_.hold();
+      if (undone_.empty()) return {};
+      first = undone_.front();
+    }
+    FLATKV_ASSIGN(const block::ScrubChange change, change_of(first));
+    auto held = part_.hold();
+    held.sum += change;
+    undone_.erase(undone_.begin());
+  }
+}
+
+Result<block::ScrubPart::Held> Scrubber::settled() {
+  while (true) {
+    FLATKV_TRY(settle());
+    auto held = part_.hold();
+    if (undone_.empty()) return held;
+  }
 }
 
 Result<std::uint64_t> Scrubber::try_step(std::uint64_t max_rows) {
   FLATKV_TRY(setup_.fault->check());
   if (worker_.stopping()) return fail(ErrorCode::store_failed, "the store is closed");
+  if (const Status known = settle(); !known) {
+    give_up(known.error());
+    return 0;
+  }
   const auto state = setup_.published->load();
   auto slice = read_slice(state, std::min(max_rows, kMaxSliceRows));
   if (!slice && slice.error().code == ErrorCode::cancelled) {
@@ -128,7 +202,7 @@ Result<std::uint64_t> Scrubber::try_step(std::uint64_t max_rows) {
   if (!taken) {
     give_up(taken.error());
   } else if (last) {
-    judge();
+    if (const Status judged = judge(); !judged) give_up(judged.error());
   }
   return rows;
 }
@@ -165,7 +239,7 @@ Status Scrubber::take(const std::shared_ptr<const state::State>& state, Slice sl
     FLATKV_ASSERT(held.version == now->version);
     held.front =
         std::make_shared<const block::ScrubFront>(block::ScrubFront{database, slice.read.next});
-    if (now->version == state->version) {
+    if (now->stamp == state->stamp) {
       held.sum += {slice.read.sum.hash, slice.read.sum.stats};
       return {};
     }
@@ -183,7 +257,7 @@ Status Scrubber::take(const std::shared_ptr<const state::State>& state, Slice sl
   return {};
 }
 
-void Scrubber::judge() {
+Status Scrubber::judge() {
   ScrubFinding outcome;
   DatabaseVerdict& verdict = outcome.verdict;
   verdict.database = status_.progress.database;
@@ -191,7 +265,7 @@ void Scrubber::judge() {
   block::ScrubChange sum;
   std::shared_ptr<const state::State> state;
   {
-    auto held = part_.hold();
+    FLATKV_ASSIGN(auto held, settled());
     state = setup_.published->load();
     sum = held.sum;
     held.front.reset();
@@ -203,6 +277,7 @@ void Scrubber::judge() {
   verdict.found = sum.hash.checksum();
   verdict.found_stats = sum.stats;
   record(outcome);
+  return {};
 }
 
 void Scrubber::give_up(Error error) {
@@ -255,12 +330,30 @@ void Scrubber::next_database() {
 
 void Scrubber::before_ingest(std::int64_t version) {
   const std::lock_guard lock(step_mutex_);
-  if (saved_version_ < version && has_something()) save();
+  if ((stale_mark_ || saved_version_ < version) && has_something()) save();
 }
 
 void Scrubber::save_at_close() {
   const std::lock_guard lock(step_mutex_);
   if (has_something()) save();
+}
+
+void Scrubber::undo(std::int64_t version, const std::function<void()>& publish) {
+  const auto full = [&] {
+    const auto held = part_.hold();
+    return undone_.size() >= kMostUndone;
+  };
+  if (full()) {  // nobody scrubs, and each of them keeps buffers
+    const std::lock_guard lock(step_mutex_);
+    forget_front();
+  }
+  auto held = part_.hold();
+  undone_.reserve(undone_.size() + 1);
+  auto from = setup_.published->load();
+  publish();
+  held.version = version;
+  stale_mark_ = true;
+  if (held.front) undone_.push_back({held.front, std::move(from), setup_.published->load()});
 }
 
 bool Scrubber::has_something() const {
@@ -272,8 +365,11 @@ void Scrubber::save() {
   layout::ScrubMark mark;
   mark.generation = generation_name_;
   mark.progress = status_.progress;
+  stale_mark_ = false;
   {
-    const auto held = part_.hold();
+    auto known = guarded([&] { return settled(); });
+    if (!known) forget_front();
+    const auto held = known ? *std::move(known) : part_.hold();
     const auto state = setup_.published->load();
     // During replay the sum may be ahead of the blocks, and so is the file.
     if (held.version != state->version) return;

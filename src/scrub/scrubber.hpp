@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "base/stopwatch.hpp"
@@ -58,6 +61,9 @@ class Scrubber {
   /// use an older one.
   void before_ingest(std::int64_t version);
   void save_at_close();
+  /// Calls `publish`, which publishes the state of an earlier `version` again. Before its next
+  /// slice the scrub takes the undone blocks out of its sum.
+  void undo(std::int64_t version, const std::function<void()>& publish);
 
   ScrubStatus status() const;
 
@@ -68,18 +74,32 @@ class Scrubber {
     scan::SliceResult read;
   };
 
+  /// Blocks that were undone while the sum of rows behind `front` had them.
+  struct Undone {
+    std::shared_ptr<const block::ScrubFront> front;
+    std::shared_ptr<const state::State> from;  ///< the last of these blocks
+    std::shared_ptr<const state::State> to;    ///< the block below them
+  };
+
   void run(const std::stop_token& stop);
   /// Reads one slice and returns its rows. Requires step_mutex_. After `out_of_memory` the database
   /// is scrubbed from its beginning again.
   Result<std::uint64_t> step(std::uint64_t max_rows);
   Result<std::uint64_t> try_step(std::uint64_t max_rows);
   void forget_front() noexcept;
+  /// Brings the sum up to date after undos: replaces the element of each row that the undone blocks
+  /// wrote by that of the row below them. Afterwards `undone_` is empty, unless blocks are undone
+  /// meanwhile. Requires step_mutex_.
+  Status settle();
+  static Result<block::ScrubChange> change_of(const Undone& undone);
+  /// Settles and holds the part, for as long as nothing is left to settle.
+  Result<block::ScrubPart::Held> settled();
   Result<Slice> read_slice(const std::shared_ptr<const state::State>& state,
                            std::uint64_t max_rows);
   /// Moves the front past a slice that was read at `state`. Reads the slice again if that is no
   /// longer the committed state.
   Status take(const std::shared_ptr<const state::State>& state, Slice slice);
-  void judge();
+  Status judge();
   void give_up(Error error);
   void record(const ScrubFinding& outcome);
   void next_database();
@@ -94,7 +114,9 @@ class Scrubber {
 
   std::mutex step_mutex_;  ///< one slice or one save at a time; commits never lock it
   Clock::time_point saved_at_;
-  std::int64_t saved_version_ = -1;  ///< of SCRUB on disk; -1 if unknown or there is none
+  std::int64_t saved_version_ = -1;       ///< of SCRUB on disk; -1 if unknown or there is none
+  std::vector<Undone> undone_;            ///< oldest first; guarded by the part's lock
+  std::atomic<bool> stale_mark_ = false;  ///< SCRUB may be of undone blocks
 
   mutable std::mutex status_mutex_;
   /// `status` fills in progress.rows, progress.version, fraction and rows_per_second.

@@ -46,7 +46,7 @@ void Scrubber::run(const std::stop_token& stop) {
             kLeastPause, std::chrono::seconds(setup_.options->scrub.pause_seconds));
       }
       const bool through = status_.progress.database != database;
-      if (through || Clock::now() - saved_at_ >= kSaveEvery) {
+      if (through || stale_mark_ || Clock::now() - saved_at_ >= kSaveEvery) {
         static_cast<void>(guarded([&]() -> Status {
           save();
           return {};

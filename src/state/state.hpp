@@ -35,7 +35,10 @@ struct State {
   Digest chain{};  ///< chain digest of version
   Roots roots;
   PerDataDatabase<DbState> databases;
+  memtable::Stamp stamp = 0;                         ///< of its last commit into the buffers
+  std::shared_ptr<const memtable::DeadRanges> dead;  ///< null: nothing in the buffers was undone
 
+  memtable::Reach reach() const noexcept { return {stamp, dead.get()}; }
   DbState& of(Database which) { return databases[which]; }
   const DbState& of(Database which) const { return databases[which]; }
 };
@@ -73,9 +76,10 @@ class Published {
   std::shared_ptr<const State> current_;
 };
 
-/// Looks a key up in the memtables at `version`, newest first. `hash` is the key's key_hash.
+/// Looks a key up in the memtables as `reach` sees them, newest first. `hash` is the key's
+/// key_hash.
 memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uint64_t hash,
-                                 std::int64_t version);
+                                 const memtable::Reach& reach);
 
 /// Rows in key order as of `state`. `overlay` holds pending writes, sorted; they take precedence.
 std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,

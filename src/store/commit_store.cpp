@@ -59,10 +59,15 @@ std::shared_ptr<changes::NamedCursors> open_cursors(const commit::CoreSetup& set
 
 CommitStore::Impl::Impl(recovery::Opened opened) { exchange(std::move(opened)); }
 
-std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opened) {
-  const commit::CoreSetup& setup = opened.core->setup();
+void CommitStore::Impl::begin_lookups(const commit::Core& core) {
+  const commit::CoreSetup& setup = core.setup();
   log_lookup.emplace(*setup.environment.files, layout::changelog_path(setup.lifetime->generation()),
                      setup.manifest.store);
+}
+
+std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opened) {
+  begin_lookups(*opened.core);
+  const commit::CoreSetup& setup = opened.core->setup();
   if (core_) opened.core->continue_counts(*core_);
   report = std::move(opened.report);
   std::shared_ptr<commit::Core> core = std::move(opened.core);
@@ -207,11 +212,12 @@ Status CommitStore::rollback(std::int64_t version) {
   const std::shared_ptr<commit::Core> keep = impl_->shared();  // until the step has ended
   commit::Core& core = *keep;
   return store::writer_step(core, [&]() -> Status {
-    FLATKV_TRY(core.quiesce());
-    if (version == core.state()->version) {
-      core.discard();
+    FLATKV_ASSIGN(const bool undone, core.undo(version));
+    if (undone) {
+      impl_->begin_lookups(core);
       return {};
     }
+    FLATKV_TRY(core.quiesce());
     const commit::CoreSetup& setup = core.setup();
     const std::shared_ptr<layout::StoreLock> lock = setup.lifetime->lock();
     FLATKV_TRY(lock->check(setup.store));
@@ -219,6 +225,7 @@ Status CommitStore::rollback(std::int64_t version) {
                   recovery::find_live_generation(*setup.environment.files, setup.store));
     const state::Environment environment = setup.environment;
     recovery::Rollback rollback(environment, std::move(place), lock, setup.options, impl_->cursors);
+    rollback.tell_undoable(core.floor(), core.state()->version);
     FLATKV_TRY(rollback.plan(version));
     FLATKV_TRY(rollback.build());
     // After the swap this core's generation may be the replaced one. Whatever goes wrong from here

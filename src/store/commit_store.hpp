@@ -35,6 +35,9 @@ struct CommitStore::Impl {
   /// Replaces the core. Returns the previous one, whose views live on.
   std::shared_ptr<commit::Core> exchange(recovery::Opened opened);
 
+  /// Forgets what was looked up in the log.
+  void begin_lookups(const commit::Core& core);
+
   OpenReport report;
   std::optional<store::LogLookup> log_lookup;
   std::shared_ptr<changes::Feed> feed;

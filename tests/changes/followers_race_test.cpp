@@ -34,7 +34,8 @@ class Consumer {
   std::vector<ChainPosition> chain_;
 };
 
-class Followers : public ChangesFixture {
+/// With blocks undone in place, or by building generations.
+class Followers : public ChangesFixture, public ::testing::WithParamInterface<bool> {
  protected:
   /// Reads until the writer has ended and all was delivered.
   void read_all(SubscribeOptions options, int resume_every) {
@@ -66,7 +67,8 @@ class Followers : public ChangesFixture {
   std::vector<std::vector<ChainPosition>> chains_;
 };
 
-TEST_F(Followers, EndWithTheChainOfTheStore) {
+TEST_P(Followers, EndWithTheChainOfTheStore) {
+  options_.rollback_depth = GetParam() ? 32 : 0;
   options_.durability = Durability::group;
   options_.group_blocks = 4;
   options_.segment_bytes = 4096;
@@ -97,9 +99,10 @@ TEST_F(Followers, EndWithTheChainOfTheStore) {
   });
   Random random(5);
   std::uint64_t tag = 1;
-  for (int round = 0; round < 6; ++round) {
+  const int rounds = GetParam() ? 40 : 6;
+  for (int round = 0; round < rounds; ++round) {
     for (std::uint64_t i = 5 + below(random, 20); i > 0; --i) commit({tag++});
-    if (one_in(random, 2)) {
+    if (one_in(random, GetParam() ? 12 : 2)) {
       ASSERT_OK(store_->flush());
     }
     const auto back = static_cast<std::int64_t>(1 + below(random, 6));
@@ -120,6 +123,7 @@ TEST_F(Followers, EndWithTheChainOfTheStore) {
     }
   }
 }
+INSTANTIATE_TEST_SUITE_P(InPlaceOrNot, Followers, ::testing::Bool());
 
 }  // namespace
 }  // namespace flatkv::test

@@ -2,9 +2,11 @@
 // Named cursors hold the pruning of the log back.
 #include <atomic>
 
+#include "base/failpoint.hpp"
 #include "changes/changes_fixture.hpp"
 #include "flatkv/tools/rollback.hpp"
 #include "layout/sealed_json.hpp"
+#include "support/tamper.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -67,6 +69,18 @@ class NamedCursorTest : public ChangesFixture {
   }
   std::atomic<int> warnings_ = 0;
 };
+
+/// Blocks are undone in place, or by a generation.
+class NamedCursorUndone : public NamedCursorTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  NamedCursorUndone() { options_.rollback_depth = GetParam() ? 16 : 0; }
+  void undo(std::int64_t version) {
+    const std::string generation = live_generation(path());
+    ASSERT_OK(store_->rollback(version));
+    ASSERT_EQ(live_generation(path()) == generation, GetParam());
+  }
+};
+INSTANTIATE_TEST_SUITE_P(InPlaceOrNot, NamedCursorUndone, ::testing::Bool());
 
 TEST_F(NamedCursorTest, HoldsTheLogFromItsFirstBlockOn) {
   open();
@@ -189,7 +203,7 @@ TEST_F(NamedCursorTest, ANewerFileOfNamesIsLeftAloneAndTheLogIsKept) {
   EXPECT_EQ(read_file(path() + "/CURSORS"), newer);
 }
 
-TEST_F(NamedCursorTest, ARollbackTakesTheLogAlong) {
+TEST_P(NamedCursorUndone, TheLogStays) {
   open();
   Subscription slow = subscribe(named("slow", 0));
   for (const int count : {10, 10, 2}) {
@@ -198,7 +212,7 @@ TEST_F(NamedCursorTest, ARollbackTakesTheLogAlong) {
       ASSERT_OK(store_->snapshot());
     }
   }
-  ASSERT_OK(store_->rollback(21));
+  undo(21);
   EXPECT_EQ(first_kept(), 1);
   EXPECT_EQ(held(), (Held{{"slow", 0}}));
   EXPECT_EQ(drain(slow).size(), 21U);
@@ -232,10 +246,10 @@ TEST_F(NamedCursorTest, ARollbackSaysWhoLosesLogBeyondTheLimit) {
   EXPECT_TRUE(fails(store_->subscribe(named("slow", 0)), ErrorCode::log_gap));
 }
 
-TEST_F(NamedCursorTest, AnUndoLowersWhatIsHeld) {
+TEST_P(NamedCursorUndone, WhatIsHeldIsLowered) {
   Subscription slow = acknowledged_to_20();
   const Cursor before = *slow.cursor();
-  ASSERT_OK(store_->rollback(10));
+  undo(10);
   EXPECT_EQ(held(), (Held{{"indexer", 10}}));
   // The consumer has not heard of the undo yet.
   ASSERT_OK(slow.acknowledge(before));
@@ -252,12 +266,12 @@ TEST_F(NamedCursorTest, AnUndoLowersWhatIsHeld) {
   EXPECT_EQ(warnings_, 0);
 }
 
-TEST_F(NamedCursorTest, AnUndoIsWrittenDown) {
+TEST_P(NamedCursorUndone, ItIsWrittenDown) {
   Subscription subscription = acknowledged_to_20();
   close();
   open();
   EXPECT_EQ(held(), (Held{{"indexer", 20}}));
-  ASSERT_OK(store_->rollback(10));
+  undo(10);
   commit_many(15);  // so that the name is not above the tip
   EXPECT_EQ(held_after_crash(), (Held{{"indexer", 10}}));
   close();
@@ -266,6 +280,22 @@ TEST_F(NamedCursorTest, AnUndoIsWrittenDown) {
   commit_many(15);
   EXPECT_EQ(held_after_crash(), (Held{{"indexer", 5}}));
 }
+
+#ifdef FLATKV_FAILPOINTS
+TEST_F(NamedCursorTest, AnUndoThatCannotLowerThemUndoesNothing) {
+  options_.rollback_depth = 16;
+  Subscription subscription = acknowledged_to_20();
+  failpoint::arm("fs.replace_file.after_create", [] { return fail(ErrorCode::io, "injected"); });
+  EXPECT_TRUE(fails(store_->rollback(10), ErrorCode::io));
+  failpoint::disarm_all();
+  EXPECT_EQ(store_->version(), 20);
+  commit_many(1);
+  EXPECT_EQ(drain(subscription), Texts{"+21:21"});
+  ASSERT_OK(store_->rollback(10));
+  EXPECT_EQ(held(), (Held{{"indexer", 10}}));
+  EXPECT_EQ(drain(subscription), Texts{"-10"});
+}
+#endif
 
 TEST_F(NamedCursorTest, WhatGoesDownIsWrittenAtOnceAndWhatGoesUpAtClose) {
   open();

@@ -2,6 +2,7 @@
 // CommitStore::subscribe: every commit and undo in order, from a cursor on.
 #include <thread>
 
+#include "base/failpoint.hpp"
 #include "changes/changes_fixture.hpp"
 #include "flatkv/tools/rollback.hpp"
 
@@ -18,6 +19,13 @@ class Subscriptions : public ChangesFixture {
     ASSERT_OK(store_->snapshot());
   }
 };
+
+/// Whether going back builds a generation or undoes the blocks in place.
+class SubscriptionsUndone : public Subscriptions, public ::testing::WithParamInterface<bool> {
+ protected:
+  SubscriptionsUndone() { options_.rollback_depth = GetParam() ? 16 : 0; }
+};
+INSTANTIATE_TEST_SUITE_P(InPlaceOrNot, SubscriptionsUndone, ::testing::Bool());
 
 TEST_F(Subscriptions, FirstTheLogThenWhatHappens) {
   options_.segment_bytes = 1024;
@@ -80,7 +88,7 @@ TEST_F(Subscriptions, FollowUntilAskedToStop) {
   EXPECT_EQ(drain(subscription), Texts{});  // it counts as delivered
 }
 
-TEST_F(Subscriptions, AnUndoComesBeforeTheBlocksOfTheOtherBranch) {
+TEST_P(SubscriptionsUndone, AnUndoComesBeforeTheBlocksOfTheOtherBranch) {
   open_with_snapshot();
   commit({11, 12, 13, 14});
   Subscription at_tip = subscribe(from(0));
@@ -101,7 +109,7 @@ TEST_F(Subscriptions, AnUndoComesBeforeTheBlocksOfTheOtherBranch) {
   EXPECT_EQ(cursor->blocks.back().chain, store_->log_record(4).value()->chain);
 }
 
-TEST_F(Subscriptions, SeveralUndosAreOneToTheLowest) {
+TEST_P(SubscriptionsUndone, SeveralUndosAreOneToTheLowest) {
   open_with_snapshot();
   commit({11, 12, 13, 14, 15});
   Subscription subscription = subscribe(from(0));
@@ -113,6 +121,29 @@ TEST_F(Subscriptions, SeveralUndosAreOneToTheLowest) {
   commit({34});
   EXPECT_EQ(drain(subscription), (Texts{"-1", "+2:22", "+3:23", "+4:34"}));
 }
+
+#ifdef FLATKV_FAILPOINTS
+TEST_F(Subscriptions, OfAnUndoThatFailsNothingAboveItsVersionIsDelivered) {
+  for (const char* site : {"changelog.undo.before_mark", "changelog.undo.segment_gone",
+                           "changelog.undo.truncated", "changelog.undo.unmarked"}) {
+    SCOPED_TRACE(site);
+    remove_tree(path());
+    options_.rollback_depth = 16;
+    options_.segment_bytes = 1024;
+    open();
+    commit({11, 12, 13, 14, 15, 16, 17, 18});
+    Subscription below = subscribe(from(0));
+    ASSERT_OK(below.next(milliseconds(0)));
+    Subscription above = subscribe({});
+    failpoint::arm(site, [] { return fail(ErrorCode::io, "injected"); });
+    EXPECT_FALSE(store_->rollback(3));
+    failpoint::disarm_all();
+    EXPECT_EQ(drain(below), (Texts{"+2:12", "+3:13", "store_failed"}));
+    EXPECT_EQ(drain(above), Texts{"store_failed"});
+    store_.reset();
+  }
+}
+#endif
 
 TEST_F(Subscriptions, ACursorGoesOnWhereItWas) {
   open();
@@ -149,7 +180,7 @@ TEST_F(Subscriptions, ACursorHasNoMoreBlocksThanAskedFor) {
   EXPECT_EQ(cursor->blocks.front().version, 6);
 }
 
-TEST_F(Subscriptions, WhoWasAwayGetsOneUndo) {
+TEST_P(SubscriptionsUndone, WhoWasAwayGetsOneUndo) {
   open_with_snapshot();
   commit({11, 12, 13, 14, 15});
   Subscription away = subscribe(from(0));
@@ -169,7 +200,7 @@ TEST_F(Subscriptions, WhoWasAwayGetsOneUndo) {
   }
 }
 
-TEST_F(Subscriptions, FurtherThanTheCursorReachesIsAGap) {
+TEST_P(SubscriptionsUndone, FurtherThanTheCursorReachesIsAGap) {
   open_with_snapshot();
   commit_many(8);
   SubscribeOptions options = from(0);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kills among commits, snapshots and their pruning, rollbacks and imports of a child (rows S1, S15,
-// B1 and I1 of docs/recovery.md). What was acknowledged is there, a rollback or an import happened
-// completely or not at all, and blocks go on from either. FLATKV_KILL_ROUNDS, FLATKV_SEED.
+// Kills among commits, snapshots and their pruning, rollbacks, undos and imports of a child (rows
+// S1, S15, B1, F1 and I1 of docs/recovery.md). What was acknowledged is there, a rollback, an undo
+// or an import happened completely or not at all, and blocks go on from either. FLATKV_KILL_ROUNDS,
+// FLATKV_SEED.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -24,9 +25,12 @@ const Pools kPools{20, 20, 30, 40};
 constexpr std::int64_t kDeepest = 12;  ///< the most blocks that a rollback goes back
 constexpr std::size_t kStatesKept = 40;
 
-enum Doing : std::uint32_t { kNothing, kCommit, kSnapshot, kPrune, kRollback, kImport };
-constexpr std::array<const char*, 6> kNamesOfDoing = {"between", "commit",   "snapshot",
-                                                      "prune",   "rollback", "import"};
+enum Doing : std::uint32_t { kNothing, kCommit, kSnapshot, kPrune, kRollback, kUndo, kImport };
+constexpr std::array<const char*, 7> kNamesOfDoing = {"between",  "commit", "snapshot", "prune",
+                                                      "rollback", "undo",   "import"};
+
+/// Whether a life keeps its last blocks undoable.
+bool undoes(std::uint64_t life) { return life % 5 < 3; }
 
 Options life_options(std::uint64_t life) {
   Options options = small_options();
@@ -38,6 +42,7 @@ Options life_options(std::uint64_t life) {
   options.flush.write_buffer_bytes = life % 2 == 0 ? 16 << 10 : 1 << 20;
   options.segment_bytes = 4 << 10;
   options.snapshot.keep = 1;
+  options.rollback_depth = undoes(life) ? 2 * kDeepest : 0;
   return options;
 }
 
@@ -47,8 +52,8 @@ std::vector<Changes> block_of(std::uint64_t life, std::uint64_t branch, std::int
   return script_block(1000 * life + branch, version, kPools);
 }
 
-/// Delays short steps so that kills hit them, too: those between two prunings of a snapshot, and
-/// those after a swap. Also tells pruning from the rest of its snapshot.
+/// Delays short steps so that kills hit them, too: those between two prunings of a snapshot, those
+/// after a swap, and those of an undo. Also tells pruning from the rest of its snapshot.
 void stretch_short_steps([[maybe_unused]] Shared& page) {
 #ifdef FLATKV_FAILPOINTS
   const auto stretch = [](const char* site, std::function<void()> more) {
@@ -63,7 +68,10 @@ void stretch_short_steps([[maybe_unused]] Shared& page) {
                            "snapshot.pruned", "changelog.prune.before_unlink"}) {
     stretch(site, [&page] { page.doing = kPrune; });
   }
-  for (const char* site : {"layout.swap.before", "layout.swap.after", "rollback.published"}) {
+  for (const char* site :
+       {"layout.swap.before", "layout.swap.after", "rollback.published",
+        "changelog.undo.before_mark", "changelog.undo.marked", "changelog.undo.segment_removed",
+        "changelog.undo.truncated", "changelog.undo.unmarked", "undo.rewound"}) {
     stretch(site, [] {});
   }
 #endif
@@ -79,7 +87,7 @@ class Life {
   Status step() {
     const std::uint64_t what = below(random_, 30);
     if (what == 0) return snapshot();
-    if (what == 1 && store_.version() > 1) return rollback();
+    if (what <= (undoes(number_) ? 4U : 1U) && store_.version() > 1) return rollback();
     return commit();
   }
 
@@ -109,7 +117,7 @@ class Life {
     const std::int64_t down = 1 + static_cast<std::int64_t>(below(random_, kDeepest));
     const std::int64_t target = std::max<std::int64_t>(0, store_.version() - down);
     reporter_.say('b', target);
-    page_.doing = kRollback;
+    page_.doing = target >= store_.metrics().undo_floor ? kUndo : kRollback;
     Status done = store_.rollback(target);
     page_.doing = kNothing;
     if (!done && done.error().code == ErrorCode::version_mismatch) {  // pruned
@@ -270,7 +278,7 @@ class HistoryKill : public ::testing::Test {
 
   void count_recovered() {
     static const std::map<Doing, const char*> kRows = {
-        {kSnapshot, "S1"}, {kPrune, "S15"}, {kRollback, "B1"}};
+        {kSnapshot, "S1"}, {kPrune, "S15"}, {kRollback, "B1"}, {kUndo, "F1"}};
     if (const auto row = kRows.find(last_); row != kRows.end()) {
       count_fault(row->second, Came::recovered);
     }
@@ -372,7 +380,7 @@ TEST_F(HistoryKill, SnapshotsPruningRollbacksAndImportsHappenWholeOrNotAtAll) {
   std::cout << rounds << " rounds, " << life_ << " lives, tip " << model_.version() << "\n";
   for (const auto& [what, count] : counts_) std::cout << "  " << what << ": " << count << "\n";
   if (rounds < 50) return;
-  for (const Doing doing : {kCommit, kSnapshot, kPrune, kRollback, kImport}) {
+  for (const Doing doing : {kCommit, kSnapshot, kPrune, kRollback, kUndo, kImport}) {
 #ifndef FLATKV_FAILPOINTS
     if (doing == kPrune) continue;
 #endif

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crash/sections.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <stdexcept>
 
 #include "base/endian.hpp"
@@ -16,9 +18,7 @@
 namespace flatkv::test {
 namespace {
 
-std::vector<Changes> block(std::int64_t version) {
-  return script_block(kScriptSeed, version, kScriptPools, 20);
-}
+std::vector<Changes> block(std::int64_t version) { return section_block({}, version); }
 
 void must(const Status& status) {
   if (!status) throw std::runtime_error(status.error().to_string());
@@ -36,12 +36,13 @@ Options section_options() {
 /// What a section does with an open store, reporting each step. The first error ends it.
 class Life {
  public:
-  Life(CommitStore& store, const Reporter& reporter) : store_(store), reporter_(reporter) {}
+  Life(CommitStore& store, const Reporter& reporter, Undos undos)
+      : store_(store), reporter_(reporter), undos_(std::move(undos)) {}
 
   Status commits(int count) {
     for (int i = 0; i < count; ++i) {
       const std::int64_t version = store_.version() + 1;
-      for (const Changes& changes : block(version)) {
+      for (const Changes& changes : section_block(undos_, version)) {
         if (auto applied = store_.apply(changes); !applied) return applied;
       }
       reporter_.say('s', version);
@@ -50,6 +51,15 @@ class Life {
       }
       reporter_.say('a', version);
     }
+    return {};
+  }
+  Status undo(std::int64_t version) {
+    reporter_.say('u', version);
+    if (Status undone = store_.rollback(version); !undone) return undone;
+    undos_.push_back(version);
+    reporter_.say('s', version);
+    reporter_.say('a', version);
+    reporter_.say('U', version);
     return {};
   }
   Status flush() { return store_.flush(); }
@@ -64,6 +74,7 @@ class Life {
  private:
   CommitStore& store_;
   const Reporter& reporter_;
+  Undos undos_;
 };
 
 Bytes version_bytes(std::int64_t version) {
@@ -79,6 +90,7 @@ struct Section {
   std::function<void(Options&)> adjust = [](Options&) {};
   /// On the store itself, just before it is opened: what does not survive a copy.
   std::function<void(const std::string& store)> before_open = [](const std::string&) {};
+  Undos undos{};  ///< of the prepared store
 };
 
 Status go_on(Life& life) {
@@ -117,6 +129,31 @@ void share_log(const std::string& store) {
   remove_tree(elsewhere);
   stdfs::create_hard_link(segments(store).back(), elsewhere);
 }
+
+void keep_undoable(Options& options) {
+  options.rollback_depth = 32;
+  options.flush.write_buffer_bytes = 1 << 20;
+}
+
+#ifdef FLATKV_FAILPOINTS
+/// The store as an undo to kUndoneVersion leaves it that was killed after its commit point.
+void leave_undo(const std::string& store) {
+  Options options = section_options();
+  keep_undoable(options);
+  auto opened = CommitStore::open(store, options);
+  if (!opened) throw std::runtime_error(opened.error().to_string());
+  for (std::int64_t version = opened->version() + 1; version <= kUndoneVersion + 4; ++version) {
+    for (const Changes& changes : block(version)) must(opened->apply(changes));
+    if (auto done = opened->commit(version); !done) {
+      throw std::runtime_error(done.error().to_string());
+    }
+  }
+  failpoint::arm("changelog.undo.marked", [] { return fail(ErrorCode::io, "injected"); });
+  const Status undone = opened->rollback(kUndoneVersion);
+  failpoint::disarm_all();
+  if (undone) throw std::runtime_error("the undo was not interrupted");
+}
+#endif
 
 const std::vector<Section>& sections() {
   static const std::vector<Section> kAll = {
@@ -183,6 +220,18 @@ const std::vector<Section>& sections() {
        go_on},
       {"lost CURRENT", [](const std::string& store) { stdfs::remove(store + "/CURRENT"); }, go_on},
       {"shared log", [](const std::string&) {}, go_on, [](Options&) {}, share_log},
+#ifdef FLATKV_FAILPOINTS
+      {"undo", [](const std::string&) {},
+       [](Life& life) -> Status {
+         if (auto done = life.commits(8); !done) return done;
+         if (auto done = life.undo(kPreparedVersion + 3); !done) return done;
+         if (auto done = life.commits(4); !done) return done;
+         if (auto done = life.undo(kPreparedVersion + 6); !done) return done;
+         return go_on(life);
+       },
+       keep_undoable},
+      {"undo left", leave_undo, go_on, keep_undoable, [](const std::string&) {}, {kUndoneVersion}},
+#endif
   };
   return kAll;
 }
@@ -212,7 +261,7 @@ int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
     auto store = CommitStore::open(arguments.at(1), options);
     if (store) {
       reporter.say('r', store->version());
-      Life life(*store, reporter);
+      Life life(*store, reporter, one.undos);
       const Status lived = one.live(life);
       const Status closed = store->close();
       exit = lived && closed ? 0 : 1;
@@ -250,12 +299,19 @@ void prepare_section(const std::string& name, const std::string& base, const std
   section(name).damage(store);
 }
 
-const State& script_state(std::int64_t version) {
-  static std::vector<State> all;
-  static Model model;
+Undos undos_before(const std::string& name) { return section(name).undos; }
+
+std::vector<Changes> section_block(const Undos& undos, std::int64_t version) {
+  const auto branch = std::ranges::count_if(undos, [&](std::int64_t to) { return version > to; });
+  return script_block(kScriptSeed + static_cast<std::uint64_t>(branch), version, kScriptPools, 20);
+}
+
+const State& section_state(const Undos& undos, std::int64_t version) {
+  static std::map<Undos, std::pair<Model, std::vector<State>>> branches;
+  auto& [model, all] = branches[undos];
   if (all.empty()) all.push_back(model.committed());
   while (static_cast<std::int64_t>(all.size()) <= version) {
-    for (const Changes& changes : block(model.version() + 1)) model.apply(changes);
+    for (const Changes& changes : section_block(undos, model.version() + 1)) model.apply(changes);
     model.commit();
     all.push_back(model.committed());
   }

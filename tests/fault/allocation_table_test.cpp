@@ -88,6 +88,14 @@ Status next_block(CommitStore& store) {
   return status_of(store.commit(version));
 }
 
+/// A caller who continues anyway is refused, or gets a durable block.
+void go_on(CommitStore& store, const Reporter& reporter) {
+  static_cast<void>(allocation_failed());
+  if (next_block(store) && store.wait_durable(store.version())) {
+    reporter.say('a', store.version());
+  }
+}
+
 /// Makes an act on an open store.
 template <class Call>
 Act on_store(std::string name, Call call, Whose whose = Whose::callers) {
@@ -97,11 +105,7 @@ Act on_store(std::string name, Call call, Whose whose = Whose::callers) {
             FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
             arm();
             Status done = call(store);
-            // A caller who continues anyway is refused, or gets a durable block.
-            static_cast<void>(allocation_failed());
-            if (next_block(store) && store.wait_durable(store.version())) {
-              reporter.say('a', store.version());
-            }
+            go_on(store, reporter);
             return done;
           },
           whose};
@@ -204,6 +208,37 @@ std::vector<Act> writer_acts() {
           Whose::ours),
       on_store(
           "snapshot, its thread", [](CommitStore& store) { return store.snapshot(); }, Whose::ours),
+  };
+}
+
+/// A store whose last two blocks are in the log and in memory alone.
+Result<CommitStore> open_undoable(const Places& places) {
+  Options options = table_options();
+  options.rollback_depth = 8;
+  FLATKV_ASSIGN(auto store, CommitStore::open(places.store, options));
+  FLATKV_TRY(next_block(store));
+  FLATKV_TRY(next_block(store));
+  return store;
+}
+
+std::vector<Act> undo_acts() {
+  return {
+      {"undo",
+       [](const Places& places, const std::function<void()>& arm,
+          const Reporter& reporter) -> Status {
+         FLATKV_ASSIGN(auto store, open_undoable(places));
+         arm();
+         Status done = store.rollback(kBase + 1);
+         go_on(store, reporter);
+         return done;
+       }},
+      {"undo, by path",
+       [](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
+         FLATKV_ASSIGN(auto store, open_undoable(places));
+         FLATKV_TRY(store.close());
+         arm();
+         return rollback(places.store, kBase + 1);
+       }},
   };
 }
 
@@ -354,7 +389,7 @@ std::vector<Act> mending_acts() {
 const std::vector<Act>& acts() {
   static const std::vector<Act> kAll = [] {
     std::vector<Act> all = writer_acts();
-    for (auto more : {overlay_acts(), change_acts(), reading_acts(), mending_acts()})
+    for (auto more : {undo_acts(), overlay_acts(), change_acts(), reading_acts(), mending_acts()})
       std::ranges::move(more, std::back_inserter(all));
     return all;
   }();

@@ -176,10 +176,21 @@ TEST(LogReader, ARecordThatIsBeingWrittenIsNoneYet) {
   EXPECT_EQ(must(reader.next())->record.version, 5);
 }
 
-TEST(LogReader, GoesOnAfterARollbackToWhatItRead) {
+/// Whether a rollback undoes the blocks in place or builds a generation.
+class LogReaderUndone : public testing::TestWithParam<bool> {
+ protected:
+  static Options options() {
+    Options options = small_options();
+    options.rollback_depth = GetParam() ? 16 : 0;
+    return options;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(InPlaceOrNot, LogReaderUndone, testing::Bool());
+
+TEST_P(LogReaderUndone, GoesOnAfterARollbackToWhatItRead) {
   TempDir dir;
   const std::string path = dir / "s";
-  CommitStore store = open_new(path, small_options());
+  CommitStore store = open_new(path, options());
   commit_to(store, 6);
   LogReader reader = must(LogReader::open(path, std::nullopt, false));
   for (int i = 0; i < 6; ++i) ASSERT_TRUE(must(reader.next()).has_value());
@@ -192,10 +203,10 @@ TEST(LogReader, GoesOnAfterARollbackToWhatItRead) {
   EXPECT_EQ(blocks[1].record.roots, other.at(8));
 }
 
-TEST(LogReader, ARollbackBelowWhatItReadEndsIt) {
+TEST_P(LogReaderUndone, ARollbackBelowWhatItReadEndsIt) {
   TempDir dir;
   const std::string path = dir / "s";
-  CommitStore store = open_new(path, small_options());
+  CommitStore store = open_new(path, options());
   commit_to(store, 6);
   LogReader reader = must(LogReader::open(path, std::nullopt, false));
   EXPECT_EQ(must(read_all(reader)).size(), 6U);
@@ -206,6 +217,25 @@ TEST(LogReader, ARollbackBelowWhatItReadEndsIt) {
     EXPECT_EQ(gone.error().code, ErrorCode::version_mismatch);
     EXPECT_EQ(gone.error().version, 6);
     commit_to(store, 9, 1000);  // a different version 6 than the one read
+  }
+}
+
+/// The other branch is longer than what was read, and its records begin elsewhere.
+TEST_P(LogReaderUndone, ALongerBranchEndsItToo) {
+  for (const std::uint64_t segment_bytes : {4U << 10, 64U << 20}) {
+    TempDir dir;
+    const std::string path = dir / "s";
+    Options given = options();
+    given.segment_bytes = segment_bytes;
+    CommitStore store = open_new(path, given);
+    commit_to(store, 10);
+    LogReader reader = must(LogReader::open(path, std::nullopt, false));
+    EXPECT_EQ(must(read_all(reader)).size(), 10U);
+    must(store.rollback(4));
+    commit_to(store, 30, 1000);
+    const auto gone = reader.next();
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, ErrorCode::version_mismatch) << gone.error().to_string();
   }
 }
 

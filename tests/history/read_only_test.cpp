@@ -364,6 +364,27 @@ TEST_F(ReadOnlyRaces, SegmentsArePrunedAfterTheyWereOpened) {
   EXPECT_EQ(clone->roots(), roots.at(20));
 }
 
+TEST_F(ReadOnlyRaces, BlocksAreUndoneMeanwhile) {
+  for (const char* site : {"history.clone.chosen", "history.clone.linked"}) {
+    std::filesystem::remove_all(path_);
+    Options given = options();
+    given.rollback_depth = 16;
+    CommitStore store = open_new(path_, given);
+    auto roots = commit_to(store, 8);
+    must(store.snapshot());
+    roots.merge(commit_to(store, 20));
+    std::map<std::int64_t, Roots> other;
+    meanwhile(site, [&] {
+      must(store.rollback(12));
+      other = commit_to(store, 20, 500);
+    });
+    const ReadOnlyStore clone = must(ReadOnlyStore::open(path_, at(20)));
+    EXPECT_TRUE(clone.roots() == other.at(20) || clone.roots() == roots.at(20)) << site;
+    EXPECT_EQ(must(ReadOnlyStore::open(path_, at(20))).roots(), other.at(20));
+    EXPECT_EQ(must(ReadOnlyStore::open(path_, at(12))).roots(), roots.at(12));
+  }
+}
+
 TEST_F(ReadOnlyRaces, TheGenerationIsReplacedMeanwhile) {
   CommitStore store = open_new(path_, options());
   auto roots = commit_to(store, 20);

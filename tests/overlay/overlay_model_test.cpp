@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A random tree of overlays against a plain model that keeps the whole tree: what each shows, its
-// roots by the model's own hash, and which of them are stale. FLATKV_OVERLAY_STEPS sets the length.
+// roots by the model's own hash, and which of them are stale, also when blocks are undone.
+// FLATKV_OVERLAY_STEPS sets the length.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <ranges>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -18,6 +21,7 @@ namespace {
 constexpr std::size_t kDeepest = 200;
 constexpr std::size_t kWidest = 8;
 constexpr std::size_t kMostOverlays = 300;
+constexpr std::size_t kMostStates = 40;
 constexpr Pools kPools{.addresses = 10, .slots = 8, .legacy_keys = 12};
 
 /// What the model knows of one overlay. Blocks are told apart by number, not by version.
@@ -45,6 +49,7 @@ class OverlayModel : public StoreFixture, public ::testing::WithParamInterface<s
         GetParam() % 2 == 0 ? AccountRows::prune_empty : AccountRows::keep;
     options_.cache.row_cache_bytes = GetParam() % 3 == 0 ? 0 : 128U << 10;
     options_.scrub.mode = GetParam() % 3 == 1 ? Scrub::by_hand : Scrub::off;
+    options_.rollback_depth = GetParam() == 2 ? 0 : 40;
     model_ = Model(options_.create.account_rows);
   }
 
@@ -179,15 +184,15 @@ class OverlayModel : public StoreFixture, public ::testing::WithParamInterface<s
     }
     ASSERT_OK(committed);
     ++commits_;
-    for (Node* at = node.get(); at != nullptr;) {
+    std::vector<Node*> path;
+    for (Node* at = node.get(); at != nullptr; at = at->parent.get()) path.push_back(at);
+    for (Node* at : path | std::views::reverse) {
       at->committed = at->sealed = true;
       at->model.commit();
-      Node* below = at->parent.get();
-      at = below;
+      model_ = at->model;
+      reach(at->block);
     }
     node->parent.reset();
-    tip_ = node->block;
-    model_ = node->model;
     ASSERT_EQ(store_->version(), model_.version());
     ASSERT_TRUE(same_roots(*committed, model_.committed().roots()));
     // Models stay for reads of overlays that are not stale; the rest is only stale.
@@ -197,6 +202,28 @@ class OverlayModel : public StoreFixture, public ::testing::WithParamInterface<s
         other.node->parent.reset();
       }
     }
+  }
+
+  /// The model is at the block with this number.
+  void reach(std::uint64_t block) {
+    tip_ = block;
+    chain_.emplace_back(block, model_.committed());
+    if (chain_.size() > kMostStates) chain_.erase(chain_.begin());
+  }
+
+  /// Goes back some blocks; what stands on them is stale for good, what stands on the block that
+  /// stays is not stale any more.
+  void undo() {
+    const std::int64_t floor = store_->metrics().undo_floor;
+    const auto first = std::ranges::find_if(
+        chain_, [&](const auto& entry) { return entry.second.version >= floor; });
+    const auto most = static_cast<std::uint64_t>(chain_.end() - first);
+    if (options_.rollback_depth == 0 || most < 2) return;
+    chain_.resize(chain_.size() - 1 - below(random_, std::min<std::uint64_t>(most - 1, 5)));
+    ASSERT_OK(store_->rollback(chain_.back().second.version));
+    tip_ = chain_.back().first;
+    model_.go_back(chain_.back().second);
+    ++undos_;
   }
 
   void destroy() {
@@ -226,7 +253,7 @@ class OverlayModel : public StoreFixture, public ::testing::WithParamInterface<s
     }
     model_.commit();
     ASSERT_OK(store_->commit(model_.version()));
-    tip_ = ++blocks_;
+    reach(++blocks_);
   }
 
   void all_end_with_the_store() {
@@ -250,6 +277,7 @@ class OverlayModel : public StoreFixture, public ::testing::WithParamInterface<s
       case 3:
         if (one_in(random_, 40)) return by_the_handle();
         if (one_in(random_, 60)) return all_end_with_the_store();
+        if (one_in(random_, 10)) return undo();
         if (one_in(random_, 20)) {
           ASSERT_OK(store_->flush());
         }
@@ -269,10 +297,12 @@ class OverlayModel : public StoreFixture, public ::testing::WithParamInterface<s
 
   Random random_;
   std::vector<Pair> pairs_;
+  std::vector<std::pair<std::uint64_t, State>> chain_ = {{0, model_.committed()}};
   std::uint64_t blocks_ = 0;
   std::uint64_t tip_ = 0;
   std::size_t deepest_ = 0;
   int commits_ = 0;
+  int undos_ = 0;
   int touched_stale_ = 0;
 };
 
@@ -294,8 +324,9 @@ TEST_P(OverlayModel, EveryOverlayOfTheTreeIsRight) {
   check();
   EXPECT_GT(commits_, 0);
   EXPECT_GT(touched_stale_, 0);
-  std::printf("  deepest chain %zu, %d commits, version %lld\n", deepest_, commits_,
-              static_cast<long long>(store_->version()));
+  EXPECT_EQ(undos_ > 0, options_.rollback_depth != 0);
+  std::printf("  deepest chain %zu, %d commits, %d undos, version %lld\n", deepest_, commits_,
+              undos_, static_cast<long long>(store_->version()));
   pairs_.clear();
   EXPECT_EQ(store_->metrics().overlay_memory, 0U);
 }

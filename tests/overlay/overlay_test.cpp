@@ -187,6 +187,47 @@ TEST_F(Overlays, LosersAreStaleAndWinnersChildrenLiveOn) {
   check();
 }
 
+TEST_F(Overlays, UndoneBlocksTakeTheirsAlong) {
+  options_.rollback_depth = 8;
+  open();
+  block({slot_of(1, 1, 10)});
+  Overlay sibling = start();
+  ASSERT_OK(sibling.apply(slot_of(1, 1, 12)));
+  Overlay winner = start();
+  ASSERT_OK(winner.apply(slot_of(1, 1, 11)));
+  ASSERT_OK(store_->commit(winner));
+  Overlay child_of_winner = child(winner);
+  Overlay on_winner = start();
+  Overlay uncommitted = child(on_winner);
+  const Digest chain = must(store_->log_record(2))->chain;
+  EXPECT_TRUE(all_fail(sibling, ErrorCode::stale));
+
+  ASSERT_OK(store_->rollback(1));
+  for (Overlay* undone : {&winner, &child_of_winner, &on_winner, &uncommitted}) {
+    EXPECT_TRUE(all_fail(*undone, ErrorCode::stale));
+    EXPECT_TRUE(fails(store_->commit(*undone), ErrorCode::stale));
+  }
+  EXPECT_EQ(value(sibling, 1, 1), word_bytes(12));
+
+  // The very same block again: its chain digest is the same, yet those stay stale.
+  ASSERT_OK(store_->apply(slot_of(1, 1, 11)));
+  ASSERT_OK(store_->commit(2));
+  ASSERT_EQ(must(store_->log_record(2))->chain, chain);
+  for (Overlay* undone : {&sibling, &winner, &child_of_winner, &on_winner, &uncommitted}) {
+    EXPECT_TRUE(all_fail(*undone, ErrorCode::stale));
+  }
+
+  // The loser is committed after all, with the roots that it had.
+  ASSERT_OK(store_->rollback(1));
+  ASSERT_OK(sibling.apply(slot_of(2, 1, 5)));
+  ASSERT_TRUE(model_.apply(slot_of(1, 1, 12)));
+  ASSERT_TRUE(model_.apply(slot_of(2, 1, 5)));
+  EXPECT_TRUE(same_roots(must(sibling.working_roots()), model_.working().roots()));
+  model_.commit();
+  EXPECT_TRUE(same_roots(must(store_->commit(sibling)), model_.committed().roots()));
+  check_and_go_on();
+}
+
 TEST_F(Overlays, ACommittedOneShowsTheCommittedState) {
   open();
   Overlay first = start();

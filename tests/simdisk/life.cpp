@@ -143,7 +143,7 @@ void Life::snapshot() {
 
 bool Life::rollback(std::int64_t target) {
   if (!running()) return false;
-  begin("rollback");
+  begin(target >= store_->metrics().undo_floor ? "undo" : "rollback");
   const Place to = progress().acked.back_to(target);
   change([&](Progress& at) { at.also = {to}; });
   if (Status done = store_->rollback(target); !done) {

@@ -27,6 +27,12 @@ class SimAppendFile final : public fs::AppendFile {
     failed_ = error != 0;
     return status(error, "fdatasync", file_.path);
   }
+  Status truncate(std::uint64_t size) override {
+    if (failed_) return status(EIO, "truncate after an error", file_.path);
+    const int error = disk_.truncate(file_, size);
+    failed_ = error != 0;
+    return status(error, "ftruncate", file_.path);
+  }
   std::uint64_t size() const override { return disk_.size(file_); }
 
  private:

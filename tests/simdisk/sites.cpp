@@ -18,7 +18,7 @@ std::string_view path_class(std::string_view path) {
   if (name.ends_with("-tmp")) name.remove_suffix(4);
   if (path.contains("/changelog/")) return "log";
   if (name.ends_with(".sst")) return "table";
-  for (const std::string_view known : {"SNAPSHOT", "MANIFEST.json", "CLEAN", "LOCK"}) {
+  for (const std::string_view known : {"SNAPSHOT", "MANIFEST.json", "CLEAN", "LOCK", "UNDO"}) {
     if (name == known) return known;
   }
   const bool database = path.contains("/working/") || path.contains("/snapshot-");
@@ -39,6 +39,7 @@ std::string_view row_of(std::string_view phase, Operation operation, std::string
   const std::string_view kind = path_class(path);
   if (phase == "import") return "I1";
   if (phase == "rollback") return kind == "CURRENT" ? "S12" : "B1";
+  if (phase == "undo") return error ? "F2" : "F1";
   if (phase == "create") return kind == "CURRENT" ? "S12" : "S11";
   // An error there may also come from the store's background work and fail the store: not R1.
   if (phase == "open") return kind == "log" ? "W12" : error ? "C9" : "R1";

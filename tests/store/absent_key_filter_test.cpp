@@ -22,6 +22,8 @@ block::AbsentKeyFilter& absent_key_filter(CommitStore& store) {
   return Internals::impl(store).core().absent_key_filter();
 }
 
+memtable::Stamp stamp(CommitStore& store) { return Internals::impl(store).core().state()->stamp; }
+
 /// New slots of one account.
 store::Block new_slots(unsigned account, unsigned count = kRows) {
   store::Block block;
@@ -100,7 +102,7 @@ TEST_F(TwoStores, StatesBeforeTheScanGetNoAnswers) {
   open(Options{}.cache.key_filter_bytes);
   commit(new_slots(2));  // so many lookups in vain that the scan of this state starts
   absent_key_filter(*with_).wait();
-  const std::int64_t scanned = with_->version();
+  const memtable::Stamp scanned = stamp(*with_);
   commit(new_slots(3));
   EXPECT_EQ(absent_key_filter(*with_).answers(Database::storage, scanned - 1), nullptr);
   EXPECT_NE(absent_key_filter(*with_).answers(Database::storage, scanned), nullptr);
@@ -118,7 +120,7 @@ TEST_F(TwoStores, AnswersBesideAdditions) {
   std::jthread reader([&] {
     while (!stop) {
       const unsigned account = committed;
-      const auto filters = absent_key_filter(*with_).answers(Database::storage, with_->version());
+      const auto filters = absent_key_filter(*with_).answers(Database::storage, stamp(*with_));
       ASSERT_NE(filters, nullptr);
       for (unsigned i = 0; i < kRows; i += 37) {
         const Bytes key = store::Block::slot_key(account, i);

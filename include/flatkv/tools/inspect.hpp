@@ -112,6 +112,10 @@ struct StoreInfo {
   /// reach, and the committed one. Ascending, with gaps between. The log may hold records of
   /// further versions.
   std::vector<VersionRange> reachable;
+  /// The lowest version that `rollback` reaches by undoing blocks, without building a generation;
+  /// the committed one if no block can be undone. Unset while a writer has the store open, since
+  /// only that knows (StoreMetrics::undo_floor), and for a store that does not open.
+  std::optional<std::int64_t> undo_floor;
   std::uint64_t bytes = 0;  ///< of all files of the store; a file with several links counts once
   bool locked = false;
   /// Who has the store open, as its file LOCK says; set only while it is locked.

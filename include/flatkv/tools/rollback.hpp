@@ -29,6 +29,11 @@ struct RollbackOptions {
 /// leaves the old version or `version`; durable on return. Does nothing at the version where the
 /// store would open.
 ///
+/// Where databases and snapshots are all at or below `version`, no generation is built: the blocks
+/// that the databases lack are replayed into memory, those above `version` are undone in the log,
+/// and the store is closed (StoreInfo::undo_floor). So it is after a close with
+/// Options::rollback_depth, or after a kill.
+///
 /// Errors after which nothing has changed: invalid_argument (options), unsupported (forked),
 /// version_mismatch (not reachable; the message names the versions that are), not_found, locked,
 /// corruption, import_incomplete, format_too_new, io, no_space, out_of_memory, permission,
