@@ -176,10 +176,10 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
 }
 
 void define(CLI::App& verb, BenchArguments& arguments) {
-  verb.add_option(
-          "WORKLOAD", arguments.workload,
-          "mainnet, erc20, slots, constantinople, transfer: blocks; forks: siblings and "
-          "chains of blocks that are not final; state: opening, snapshots, moving, checking")
+  verb.add_option("WORKLOAD", arguments.workload,
+                  "mainnet, erc20, slots, constantinople, transfer: blocks; forks: siblings, "
+                  "chains and undos of blocks that are not final; state: opening, snapshots, "
+                  "moving, checking")
       ->required()
       ->check(CLI::IsMember(
           {kMainnet, "erc20", "slots", "constantinople", "transfer", kForks, kState}));

@@ -9,6 +9,8 @@
 #include "workloads/machine.hpp"
 #include "workloads/series.hpp"
 #include "workloads/subject.hpp"
+#include "workloads/timed_files.hpp"
+#include "workloads/undo_run.hpp"
 
 namespace flatkv::bench {
 namespace {
@@ -27,7 +29,9 @@ class ForksRun {
 
   Result<std::vector<Step>> run() {
     workload_ = make_workload("slots", options_.shape);
-    FLATKV_ASSIGN(store_, StoreSubject::open(options_.directory + "/store", options_.store));
+    Options given = options_.store;
+    given.rollback_depth = kUndoDepth;
+    FLATKV_ASSIGN(store_, StoreSubject::open(options_.directory + "/store", given, files_));
     Status done = all();
     const Status closed = store_->close();
     if (done && !closed) done = closed;
@@ -42,7 +46,15 @@ class ForksRun {
     const double one = add_blocks("by_handle", kByHandle, {});
     const double overlay = add_blocks("by_overlay", kByOverlay, {{"over_by_handle", one}});
     add_blocks("two_siblings", kTwoSiblings, {{"over_by_overlay", overlay}});
-    return lookups();
+    FLATKV_TRY(lookups());
+    return measure_undos({.store = store(),
+                          .files = files_,
+                          .workload = *workload_,
+                          .shape = options_.shape,
+                          .rounds = options_.blocks,
+                          .stop = options_.stop,
+                          .progress = options_.progress},
+                         steps_);
   }
 
   Status load() {
@@ -211,6 +223,7 @@ class ForksRun {
 
   const ForksOptions& options_;
   std::unique_ptr<Workload> workload_;
+  TimedFiles files_;
   std::unique_ptr<StoreSubject> store_;
   std::array<std::vector<std::uint64_t>, kKinds> times_;
   std::vector<Step> steps_;

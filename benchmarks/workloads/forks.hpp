@@ -10,7 +10,7 @@
 namespace flatkv::bench {
 
 /// Blocks of `slots` under a chain that forks: by the handle, by overlays, by two siblings of which
-/// one is committed; and lookups through many uncommitted blocks.
+/// one is committed; lookups through many uncommitted blocks; undos, and views of recent versions.
 struct ForksOptions {
   std::string directory{};  ///< an empty directory of our own
   Shape shape{};

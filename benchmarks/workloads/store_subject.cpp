@@ -11,9 +11,10 @@ namespace flatkv::bench {
 
 std::uint64_t PhaseTimes::total() const { return std::accumulate(begin(), end(), 0ULL); }
 
-Result<std::unique_ptr<StoreSubject>> StoreSubject::open(const std::string& path, Options options) {
+Result<std::unique_ptr<StoreSubject>> StoreSubject::open(const std::string& path, Options options,
+                                                         fs::FileSystem& files) {
   options.create_if_missing = true;
-  FLATKV_ASSIGN(CommitStore store, CommitStore::open(path, options));
+  FLATKV_ASSIGN(CommitStore store, store::open_commit_store({.files = &files}, path, options));
   return std::unique_ptr<StoreSubject>(new StoreSubject(std::move(store)));
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "flatkv/options.hpp"
 #include "flatkv/store.hpp"
+#include "fs/file_system.hpp"
 #include "lthash/batch.hpp"
 #include "workloads/workload.hpp"
 
@@ -58,7 +59,9 @@ class Subject {
 /// The store itself.
 class StoreSubject : public Subject {
  public:
-  static Result<std::unique_ptr<StoreSubject>> open(const std::string& path, Options options);
+  /// On `files`, which must outlive it.
+  static Result<std::unique_ptr<StoreSubject>> open(const std::string& path, Options options,
+                                                    fs::FileSystem& files = fs::posix());
 
   Result<PhaseTimes> run(const Block& block) override;
   Status flush() override { return store_.flush(); }

@@ -84,6 +84,13 @@ class Bench(Case):
         for name in ("lookups_through_1", "lookups_through_64"):
             self.assertGreater(steps[name]["get_ns"], 0, name)
             self.assertGreater(steps[name]["get_many_ns"], 0, name)
+        for name in ("undo_1", "undo_3", "undo_100"):
+            self.assertEqual(steps[name]["undos"], 6, name)
+            self.assertGreater(steps[name]["processor_p50_us"], 0, name)
+            self.assertGreaterEqual(steps[name]["syncs"], 5, name)
+        self.assertGreater(steps["chain"]["reads_per_second"], 0)
+        self.assertGreater(steps["chain"]["undo_p50_us"], 0)
+        self.assertGreater(steps["views"]["view_127_ago_ns"], 0)
 
     def test_nothing_but_its_own_is_touched(self):
         mine = self.folder / "dir"

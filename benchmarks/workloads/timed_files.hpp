@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fs/file_system.hpp"
+
+namespace flatkv::bench {
+
+/// The real file system, which counts and times syncs of files and directories. Thread-safe.
+class TimedFiles final : public fs::FileSystem {
+ public:
+  /// Nanoseconds of every sync since the last call.
+  std::vector<std::uint64_t> take_syncs();
+
+  Result<std::unique_ptr<fs::AppendFile>> create(const std::string& path) override;
+  Result<std::unique_ptr<fs::AppendFile>> open_append(const std::string& path) override;
+  Status sync_directory(const std::string& path) override;
+
+  Result<std::unique_ptr<fs::ReadFile>> open_read(const std::string& path) override {
+    return files_.open_read(path);
+  }
+  Status make_directory(const std::string& path) override { return files_.make_directory(path); }
+  Result<std::vector<fs::DirEntry>> list(const std::string& path) override {
+    return files_.list(path);
+  }
+  Result<fs::FileInfo> stat(const std::string& path) override { return files_.stat(path); }
+  Status rename(const std::string& from, const std::string& to) override {
+    return files_.rename(from, to);
+  }
+  Status link(const std::string& from, const std::string& to) override {
+    return files_.link(from, to);
+  }
+  Status unlink(const std::string& path) override { return files_.unlink(path); }
+  Status remove_directory(const std::string& path) override {
+    return files_.remove_directory(path);
+  }
+  Result<std::unique_ptr<fs::DirLock>> lock_directory(const std::string& path) override {
+    return files_.lock_directory(path);
+  }
+  Result<bool> is_network(const std::string& path) override { return files_.is_network(path); }
+
+  /// For the files that it made.
+  void add(std::uint64_t nanoseconds);
+
+ private:
+  Result<std::unique_ptr<fs::AppendFile>> timed(Result<std::unique_ptr<fs::AppendFile>> file);
+
+  fs::FileSystem& files_ = fs::posix();
+  std::mutex mutex_;
+  std::vector<std::uint64_t> syncs_;
+};
+
+}  // namespace flatkv::bench
