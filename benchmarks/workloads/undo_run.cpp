@@ -197,6 +197,7 @@ class Measurement {
   }
 
   Status views() {
+    for (std::int64_t i = 0; i < kFarView; ++i) FLATKV_TRY(commit());
     const CommitStore& store = run_.store;
     const auto far = store.view(store.version() - kFarView);
     const auto time = [&](auto&& get) -> Result<double> {

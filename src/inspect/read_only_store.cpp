@@ -261,6 +261,10 @@ class Cloner {
     if (source.reader) {
       FLATKV_TRY(recovery::replay_until(*impl->core, *source.reader, changelog(), source.version,
                                         options_.stop));
+      FLATKV_FAILPOINT("history.clone.replayed");
+      const auto replayed = impl->core->state();
+      FLATKV_TRY(recovery::still_on_chain(files_, place_, manifest.store, replayed->version,
+                                          replayed->chain));
     }
     const auto state = impl->core->state();
     impl->roots = state->roots;

@@ -15,19 +15,6 @@ bool covers(const changelog::LogWalk& walk, std::int64_t version) {
   return walk.base.version <= version && version <= walk.tip.version;
 }
 
-/// The chain digest of a version that the walk covers.
-Result<Digest> digest_at(fs::FileSystem& files, const std::string& changelog,
-                         const changelog::LogWalk& walk, const StoreId& store,
-                         std::int64_t version) {
-  if (walk.tip.version == version) return walk.tip.digest;
-  if (walk.base.version == version) return walk.base.digest;
-  FLATKV_ASSIGN(const auto header, changelog::find_header(files, changelog, walk, store, version));
-  if (header) return header->digest;
-  return fail(ErrorCode::not_found, "the record disappeared during the search")
-      .path(changelog)
-      .version(version);
-}
-
 Result<std::optional<changelog::LogWalk>> walk_from(fs::FileSystem& files,
                                                     const std::string& changelog,
                                                     const StoreId& store, std::int64_t version) {
@@ -66,6 +53,18 @@ Status judge_all(fs::FileSystem& files, const std::string& changelog, const Stor
 }
 
 }  // namespace
+
+Result<Digest> digest_at(fs::FileSystem& files, const std::string& changelog,
+                         const changelog::LogWalk& walk, const StoreId& store,
+                         std::int64_t version) {
+  if (walk.tip.version == version) return walk.tip.digest;
+  if (walk.base.version == version) return walk.base.digest;
+  FLATKV_ASSIGN(const auto header, changelog::find_header(files, changelog, walk, store, version));
+  if (header) return header->digest;
+  return fail(ErrorCode::not_found, "the record disappeared during the search")
+      .path(changelog)
+      .version(version);
+}
 
 Result<OnChain> on_chain(fs::FileSystem& files, const std::string& changelog,
                          const changelog::LogWalk& walk, const SnapshotManifest& snapshot) {

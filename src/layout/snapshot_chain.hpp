@@ -30,6 +30,11 @@ enum class OnChain : std::uint8_t {
   unknown,  ///< the log does not keep its version
 };
 
+/// The chain digest of a version that the walk covers, reading headers only.
+Result<Digest> digest_at(fs::FileSystem& files, const std::string& changelog,
+                         const changelog::LogWalk& walk, const StoreId& store,
+                         std::int64_t version);
+
 /// Compares a snapshot with a walk over the log in `changelog`, reading headers only.
 Result<OnChain> on_chain(fs::FileSystem& files, const std::string& changelog,
                          const changelog::LogWalk& walk, const SnapshotManifest& snapshot);

@@ -88,6 +88,20 @@ Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
   }
 }
 
+Status still_on_chain(fs::FileSystem& files, const LiveGeneration& place,
+                      const layout::StoreId& store, std::int64_t version, const Digest& digest) {
+  const std::string directory = layout::changelog_path(place.generation);
+  FLATKV_ASSIGN(const auto walk, walk_log(files, place, store, version));
+  if (!walk || walk->base.version > version) return {};
+  if (version <= walk->tip.version) {
+    FLATKV_ASSIGN(const Digest now, layout::digest_at(files, directory, *walk, store, version));
+    if (now == digest) return {};
+  }
+  return fail(ErrorCode::not_found, "the block was undone meanwhile")
+      .path(directory)
+      .version(version);
+}
+
 std::optional<std::int64_t> gap_end(const Result<std::optional<changelog::LogWalk>>& walk) {
   if (!walk || !*walk || !(*walk)->damage || (*walk)->damage->reason != "gap") return std::nullopt;
   const auto next = changelog::parse_segment_name((*walk)->damage->segment);

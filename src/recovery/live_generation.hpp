@@ -27,6 +27,11 @@ Result<LiveGeneration> find_live_generation(fs::FileSystem& files, const std::st
 /// Whether CURRENT still names this generation.
 Result<bool> still_there(fs::FileSystem& files, const LiveGeneration& place);
 
+/// Checks that the log still has `version` under that chain digest, or begins above it (pruning
+/// keeps the chain). `not_found` if the process that has the store has undone it.
+Status still_on_chain(fs::FileSystem& files, const LiveGeneration& place,
+                      const layout::StoreId& store, std::int64_t version, const Digest& digest);
+
 /// Whether another process holds the lock: a writer, or a reader for a moment.
 bool is_locked(fs::FileSystem& files, const std::string& store);
 

@@ -43,16 +43,23 @@ bool can_undo(const RecoveryAnalysis& found, std::int64_t version) {
 }
 
 /// Opens the store, undoes the blocks above `version` and closes it. False, and the store is at the
-/// version where it was, if the blocks that the databases lack do not fit into the write buffer.
+/// version where it was, if it does not open (a logged block above the version may be what is
+/// wrong), or if the blocks that the databases lack do not fit into the write buffer.
 Result<bool> undo_closed(const state::Environment& environment, const std::string& store,
                          std::int64_t version, const RecoveryAnalysis& found, Options options,
                          std::shared_ptr<layout::StoreLock> lock) {
   options.rollback_depth = static_cast<std::uint32_t>(*found.reached - version);
   options.recent_versions = 0;
   options.snapshot.interval = 0;
-  FLATKV_ASSIGN(const Opened opened, open_locked(environment, store, options, std::move(lock)));
-  FLATKV_ASSIGN(const bool undone, opened.core->undo(version));
-  FLATKV_TRY(opened.core->close());
+  const auto opened = open_locked(environment, store, options, std::move(lock));
+  if (!opened) {
+    Logger(options.log)
+        .warning("the blocks cannot be undone in place, since the store does not open: " +
+                 opened.error().to_string());
+    return false;
+  }
+  FLATKV_ASSIGN(const bool undone, opened->core->undo(version));
+  FLATKV_TRY(opened->core->close());
   return undone;
 }
 

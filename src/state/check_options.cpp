@@ -14,6 +14,7 @@ namespace {
 
 /// Limit of the address space. A cache this large is never filled, so the value does no harm.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 47;
+constexpr std::uint32_t kMostRollbackDepth = 1U << 16;
 constexpr auto kMostVersion = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
 struct Field {
@@ -67,6 +68,7 @@ Status check_options(const Options& options) {
       Field{"segment_bytes", options.segment_bytes, 1, std::numeric_limits<std::uint64_t>::max()},
       row_cache(options.cache.row_cache_bytes),
       Field{"cache.block_cache_bytes", options.cache.block_cache_bytes, 0, kMostBytes},
+      Field{"rollback_depth", options.rollback_depth, 0, kMostRollbackDepth},
       threads(options.threads),
       choice("scrub.mode", options.scrub.mode, Scrub::in_background),
       Field{"scrub.rows_per_second", options.scrub.rows_per_second, 1,

@@ -261,6 +261,7 @@ TEST_F(Host, OptionsThatNoMachineCanGiveAreRefusedByName) {
       base, [](auto& to) { to.cache.block_cache_bytes = kHuge; }, "cache.block_cache_bytes", opens);
   refuses(base, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", opens);
   refuses(base, [](auto& to) { to.threads = 1025U; }, "threads", opens);
+  refuses(base, [](auto& to) { to.rollback_depth = 65537U; }, "rollback_depth", opens);
   refuses(base, [](auto& to) { to.group_blocks = 0U; }, "group_blocks", opens);
   refuses(base, [](auto& to) { to.segment_bytes = std::uint64_t{0}; }, "segment_bytes", opens);
   refuses(

@@ -189,6 +189,7 @@ TEST_F(Overlays, LosersAreStaleAndWinnersChildrenLiveOn) {
 
 TEST_F(Overlays, UndoneBlocksTakeTheirsAlong) {
   options_.rollback_depth = 8;
+  options_.durability = Durability::sync;  // a record also tells how far the log was durable
   open();
   block({slot_of(1, 1, 10)});
   Overlay sibling = start();
