@@ -92,6 +92,12 @@ endfunction()
 # programs, kill them and take minutes, and there they would take many; they are not even built there
 # unless named.
 set(FLATKV_TEST_TIMEOUT 900 CACHE STRING "Seconds that a test may take")
+if(FLATKV_SANITIZE)
+  # The compiler's own: an older one does not understand its debug information.
+  string(REGEX MATCH "^[0-9]+" _major "${CMAKE_CXX_COMPILER_VERSION}")
+  find_program(FLATKV_SYMBOLIZER NAMES llvm-symbolizer-${_major} llvm-symbolizer
+    DOC "Finds the names for the sanitizers' reports")
+endif()
 function(flatkv_register name)
   set(_labels ${ARGN})
   if(FLATKV_SANITIZE AND NOT "${_labels}" MATCHES "unit|golden|fuzz")
@@ -102,8 +108,15 @@ function(flatkv_register name)
   set_property(GLOBAL APPEND PROPERTY FLATKV_TEST_NAMES ${name})
   set(_environment "FLATKV_FAULT_COUNTS=${PROJECT_BINARY_DIR}/fault-counts/${name}")
   if(FLATKV_SANITIZE)
+    # Without names, reports say little, and suppressions match nothing.
+    set(_names "")
+    if(FLATKV_SYMBOLIZER)
+      set(_names ":external_symbolizer_path=${FLATKV_SYMBOLIZER}")
+    endif()
     list(APPEND _environment
-      UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1)
+      UBSAN_OPTIONS=print_stacktrace=1${_names}
+      ASAN_OPTIONS=detect_stack_use_after_return=1${_names}
+      TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/scripts/tsan.supp:die_after_fork=0${_names})
   endif()
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${_environment}")
 endfunction()
