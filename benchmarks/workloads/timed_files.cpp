@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workloads/timed_files.hpp"
 
+#include <time.h>
+
 #include <utility>
 
 #include "base/stopwatch.hpp"
@@ -15,10 +17,7 @@ class TimedFile final : public fs::AppendFile {
 
   Status append(std::span<const ByteView> parts) override { return file_->append(parts); }
   Status sync() override {
-    const Stopwatch watch;
-    Status done = file_->sync();
-    all_.add(watch.nanoseconds());
-    return done;
+    return all_.timed_sync([this] { return file_->sync(); });
   }
   Status truncate(std::uint64_t size) override { return file_->truncate(size); }
   std::uint64_t size() const override { return file_->size(); }
@@ -30,14 +29,26 @@ class TimedFile final : public fs::AppendFile {
 
 }  // namespace
 
-std::vector<std::uint64_t> TimedFiles::take_syncs() {
+std::uint64_t processor_nanoseconds() {
+  timespec now{};
+  static_cast<void>(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now));
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::vector<SyncTime> TimedFiles::take_syncs() {
   const std::lock_guard lock(mutex_);
   return std::exchange(syncs_, {});
 }
 
-void TimedFiles::add(std::uint64_t nanoseconds) {
+Status TimedFiles::timed_sync(const std::function<Status()>& sync) {
+  const std::uint64_t before = processor_nanoseconds();
+  const Stopwatch watch;
+  Status done = sync();
+  const SyncTime took{watch.nanoseconds(), processor_nanoseconds() - before};
   const std::lock_guard lock(mutex_);
-  syncs_.push_back(nanoseconds);
+  syncs_.push_back(took);
+  return done;
 }
 
 Result<std::unique_ptr<fs::AppendFile>> TimedFiles::timed(
@@ -55,10 +66,7 @@ Result<std::unique_ptr<fs::AppendFile>> TimedFiles::open_append(const std::strin
 }
 
 Status TimedFiles::sync_directory(const std::string& path) {
-  const Stopwatch watch;
-  Status done = files_.sync_directory(path);
-  add(watch.nanoseconds());
-  return done;
+  return timed_sync([&] { return files_.sync_directory(path); });
 }
 
 }  // namespace flatkv::bench

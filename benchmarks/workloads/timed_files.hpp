@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,11 +12,22 @@
 
 namespace flatkv::bench {
 
+/// What a sync took, in nanoseconds.
+struct SyncTime {
+  std::uint64_t all = 0;
+  std::uint64_t processor = 0;  ///< of that, by the calling thread
+};
+
+/// Of the calling thread.
+std::uint64_t processor_nanoseconds();
+
 /// The real file system, which counts and times syncs of files and directories. Thread-safe.
 class TimedFiles final : public fs::FileSystem {
  public:
-  /// Nanoseconds of every sync since the last call.
-  std::vector<std::uint64_t> take_syncs();
+  /// Every sync since the last call.
+  std::vector<SyncTime> take_syncs();
+  /// For the files that it made.
+  Status timed_sync(const std::function<Status()>& sync);
 
   Result<std::unique_ptr<fs::AppendFile>> create(const std::string& path) override;
   Result<std::unique_ptr<fs::AppendFile>> open_append(const std::string& path) override;
@@ -43,15 +56,12 @@ class TimedFiles final : public fs::FileSystem {
   }
   Result<bool> is_network(const std::string& path) override { return files_.is_network(path); }
 
-  /// For the files that it made.
-  void add(std::uint64_t nanoseconds);
-
  private:
   Result<std::unique_ptr<fs::AppendFile>> timed(Result<std::unique_ptr<fs::AppendFile>> file);
 
   fs::FileSystem& files_ = fs::posix();
   std::mutex mutex_;
-  std::vector<std::uint64_t> syncs_;
+  std::vector<SyncTime> syncs_;
 };
 
 }  // namespace flatkv::bench
