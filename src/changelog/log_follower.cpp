@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "changelog/log_follower.hpp"
 
+#include "changelog/undo_mark.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::changelog {
@@ -85,6 +86,9 @@ Result<std::optional<Record>> LogFollower::record_here() {
   }
   if (!found.problem.empty()) return std::optional<Record>{};
   const RecordHeader& header = *found.header;
+  // After the look at the record: what it had then was either not undone yet or is marked.
+  FLATKV_ASSIGN(const auto undo, read_undo(files_, directory_, store_));
+  if (undo && header.version > undo->version) return std::optional<Record>{};
   Record record{header, {}, segment_, offset_};
   if (with_payloads_) {
     record.payload.resize(header.payload_bytes);

@@ -17,14 +17,14 @@ class LogFollower {
   LogFollower(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
               bool with_payloads);
 
-  /// The next record; nullopt while there is no whole one. Errors: `not_found` (the segment is
+  /// The next record; nullopt while there is no whole one, or it is being undone. Errors: `not_found` (the segment is
   /// gone: pruned, or the whole log was replaced), `version_mismatch` (the log became shorter or
   /// continues with another block), `corruption` (a bad segment header), `io`.
   Result<std::optional<Record>> next();
 
   const Chain& chain() const noexcept { return chain_; }
-  /// Whether the last `next` that returned nullopt saw bytes that are no whole record: a record
-  /// being written, or a bad one. Only a log walk can tell which.
+  /// Whether the last `next` that returned nullopt saw bytes that do not count: a record being
+  /// written, a bad one, or one being undone. Only a log walk can tell which.
   bool is_unclear() const noexcept { return unclear_; }
 
  private:

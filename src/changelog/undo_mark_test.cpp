@@ -160,6 +160,29 @@ TEST_F(UndoTest, AFollowerWhoseOpenSegmentIsCutGoesOn) {
   EXPECT_EQ(follower.chain().version, 1);
 }
 
+TEST_F(UndoTest, AFollowerStopsAtTheMark) {
+  fill(3, kOneSegment, 8000);
+  const Tip begin{0, base_.digest, {}, segment_name(1), kSegmentHeaderBytes};
+  LogFollower follower(files, "log", kStore, begin, true);
+  // The version of the next record; 0 if there is none.
+  const auto next = [&]() -> std::int64_t {
+    const auto record = follower.next();
+    EXPECT_TRUE(record) << record.error().to_string();
+    return record && *record ? (*record)->header.version : 0;
+  };
+  EXPECT_EQ(next(), 1);
+  put(mark_of(2));
+  EXPECT_EQ(next(), 2);
+  EXPECT_EQ(next(), 0);
+  EXPECT_TRUE(follower.is_unclear());
+  EXPECT_EQ(follower.chain().version, 2);
+  ASSERT_TRUE(cut_undone(files, "log", look()->tip));
+  ASSERT_TRUE(remove_undo(files, "log"));
+  EXPECT_EQ(next(), 0);
+  ASSERT_TRUE(append_record(*writer(kOneSegment), 3, payload_of(30)));
+  EXPECT_EQ(next(), 3);
+}
+
 TEST_F(UndoTest, AWriterGoesBack) {
   create();
   const auto log = writer(kThreeRecords);
