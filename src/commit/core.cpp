@@ -76,9 +76,13 @@ Core::Core(CoreSetup setup)
   flusher.level0_limit =
       std::max<std::uint64_t>(setup_.options.flush.level0_limit, rocks::kCompactionFrom - 1);
   flusher.pending_compaction_limit = setup_.options.flush.pending_compaction_limit_bytes;
+  flusher.synced = [this] {
+    if (const auto tap = followed_by().tap) {
+      const std::uint64_t mark = tap->mark();  // before it is known what is durable
+      tap->durable(log_->synced(), mark);      // maybe more than is flushed
+    }
+  };
   flusher.before_ingest = [this](std::int64_t version) {
-    // The flush has synced the log.
-    if (const auto tap = followed_by().tap) tap->durable(version, tap->mark());
     if (scrubber_) scrubber_->before_ingest(version);
   };
   flusher.before_publish = [this](Database database, const FrozenBatch& batch) {
@@ -392,16 +396,18 @@ Status Core::wait_durable(std::int64_t version) {
                     std::to_string(last))
         .version(version);
   }
-  if (log_ == nullptr || log_->synced() >= version) return {};
-  if (group_commit_) return group_commit_->wait(version);
+  if (log_ == nullptr) return {};
   const auto tap = followed_by().tap;
   const std::uint64_t mark = tap ? tap->mark() : 0;
-  if (Status done = log_->sync(); !done) {
-    setup_.fault->set(done.error());
-    return done;
+  if (log_->synced() < version) {
+    if (group_commit_) return group_commit_->wait(version);
+    if (Status done = log_->sync(); !done) {
+      setup_.fault->set(done.error());
+      return done;
+    }
   }
   const std::int64_t synced = log_->synced();
-  if (tap) tap->durable(synced, mark);
+  if (tap) tap->durable(synced, mark);  // whoever has synced it may not have told it yet
   return synced >= version ? Status{} : undone_meanwhile(version);
 }
 

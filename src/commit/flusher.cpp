@@ -113,6 +113,7 @@ Status Flusher::flush(FrozenBatch& batch) {
   if (changelog::Writer* log = log_.load()) {
     FLATKV_TRY(log->sync());
     FLATKV_ASSERT(log->synced() >= batch.version);
+    if (setup_.synced) setup_.synced();
   }
   FLATKV_FAILPOINT("flush.log_synced");
   // From here on files are written by path: make sure that nothing else has taken the store's

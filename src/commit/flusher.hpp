@@ -61,6 +61,8 @@ class Flusher {
     lthash::HashingShare* hashing = nullptr;  ///< gives up a core while a flush runs
     std::uint64_t level0_limit = 0;
     std::uint64_t pending_compaction_limit = 0;
+    /// Called after every sync of the log.
+    std::function<void()> synced;
     /// Called before every ingest into a data database, with its version.
     std::function<void(std::int64_t)> before_ingest;
     /// Called after every ingest into a data database, before the state without that memtable is

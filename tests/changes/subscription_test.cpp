@@ -285,6 +285,28 @@ TEST_F(Subscriptions, OnlyDurableBlocksUnlessAskedForAll) {
   EXPECT_EQ(drain(durable), Texts{"+3:13"});
 }
 
+#ifdef FLATKV_FAILPOINTS
+/// A flush syncs the log as far as it goes, also beyond what it flushes.
+TEST_F(Subscriptions, AllThatAFlushMadeDurableIsDelivered) {
+  options_.durability = Durability::process;
+  options_.snapshot.interval = 2;
+  open();
+  Subscription durable = subscribe(from(0));
+  std::atomic<bool> goes_on = false;
+  failpoint::arm("flush.begin", [&goes_on] {
+    goes_on.wait(false);
+    return Status{};
+  });
+  commit({11, 12, 13});
+  goes_on = true;
+  goes_on.notify_all();
+  while (store_->metrics().flushes == 0) std::this_thread::yield();
+  failpoint::disarm_all();
+  EXPECT_EQ(store_->durable_version(), 3);
+  EXPECT_EQ(drain(durable), (Texts{"+1:11", "+2:12", "+3:13"}));
+}
+#endif
+
 TEST_F(Subscriptions, WhatARollbackMadeDurableIsDelivered) {
   options_.durability = Durability::process;
   open_with_snapshot();
