@@ -119,7 +119,7 @@ void run(const std::string& path, std::vector<flatkv::Digest>& roots) {
       [&store](const std::stop_token& stop) { return answer(store, stop); });
   std::future<int> answers = answering.get_future();
   std::jthread reader(std::move(answering));
-  for (std::size_t round = 0; round < 100; ++round) {
+  for (std::size_t round = 0; round < 60; ++round) {
     advance(store, round / 5 % 2, roots);  // after an undo, the other child wins
     if (round % 5 == 4) undo(store, 3, roots);
   }
