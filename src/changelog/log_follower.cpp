@@ -5,6 +5,11 @@
 #include "fs/files.hpp"
 
 namespace flatkv::changelog {
+namespace {
+
+constexpr int kLooks = 10;
+
+}  // namespace
 
 LogFollower::LogFollower(fs::FileSystem& files, std::string directory, const StoreId& store,
                          const Tip& tip, bool with_payloads)
@@ -24,6 +29,15 @@ Failure LogFollower::gone_back(std::string message) const {
 }
 
 Result<std::optional<Record>> LogFollower::next() {
+  for (int attempt = 1;; ++attempt) {
+    auto record = look_for_next();
+    // The segment may be cut at this very moment.
+    const bool maybe_cut = !record && record.error().code == ErrorCode::corruption;
+    if (!maybe_cut || attempt == kLooks) return record;
+  }
+}
+
+Result<std::optional<Record>> LogFollower::look_for_next() {
   unclear_ = false;
   if (file_) {
     auto record = record_here();

@@ -17,9 +17,10 @@ class LogFollower {
   LogFollower(fs::FileSystem& files, std::string directory, const StoreId& store, const Tip& tip,
               bool with_payloads);
 
-  /// The next record; nullopt while there is no whole one, or it is being undone. Errors: `not_found` (the segment is
-  /// gone: pruned, or the whole log was replaced), `version_mismatch` (the log became shorter or
-  /// continues with another block), `corruption` (a bad segment header), `io`.
+  /// The next record; nullopt while there is no whole one, or it is being undone. Errors:
+  /// `not_found` (the segment is gone: pruned, or the whole log was replaced), `version_mismatch`
+  /// (the log became shorter or continues with another block), `corruption` (a bad segment header),
+  /// `io`.
   Result<std::optional<Record>> next();
 
   const Chain& chain() const noexcept { return chain_; }
@@ -28,6 +29,7 @@ class LogFollower {
   bool is_unclear() const noexcept { return unclear_; }
 
  private:
+  Result<std::optional<Record>> look_for_next();
   Status reopen();
   /// Moves to the next segment if the writer has started it.
   Result<bool> next_segment();

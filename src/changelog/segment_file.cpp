@@ -55,10 +55,11 @@ Result<ByteView> SegmentFile::at(std::uint64_t offset, std::size_t size) {
     const auto want = std::min<std::uint64_t>(left, std::max(size, kWindowBytes));
     window_.resize(static_cast<std::size_t>(want));
     window_offset_ = offset;
-    if (Status status = read(offset, window_); !status) {
-      window_.clear();
-      return std::unexpected(std::move(status).error());
-    }
+    const auto got = file_->read_at(offset, window_);
+    // What follows the part that is wanted may be cut meanwhile.
+    window_.resize(got ? *got : 0);
+    if (!got) return std::unexpected(got.error());
+    if (*got < size) return became_shorter(offset + *got);
   }
   return ByteView(window_).subspan(static_cast<std::size_t>(offset - window_offset_), size);
 }
@@ -66,9 +67,13 @@ Result<ByteView> SegmentFile::at(std::uint64_t offset, std::size_t size) {
 Status SegmentFile::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
   FLATKV_ASSIGN(const std::size_t got, file_->read_at(offset, into));
   if (got == into.size()) return {};
+  return became_shorter(offset + got);
+}
+
+Failure SegmentFile::became_shorter(std::uint64_t offset) const {
   return fail(ErrorCode::corruption, "the segment became shorter while it was read")
       .path(path_)
-      .offset(offset + got);
+      .offset(offset);
 }
 
 Result<Digest> SegmentFile::digest(std::uint64_t offset, std::uint64_t size) {

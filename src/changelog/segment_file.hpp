@@ -38,6 +38,8 @@ class SegmentFile {
   Result<SegmentHeader> header();
 
  private:
+  Failure became_shorter(std::uint64_t offset) const;
+
   SegmentFile(std::unique_ptr<fs::ReadFile> file, std::string path)
       : file_(std::move(file)), path_(std::move(path)) {}
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
+#include "base/version_arithmetic.hpp"
 #include "changelog/log_follower.hpp"
 #include "changes/log_block.hpp"
 #include "flatkv/tools/inspect.hpp"
@@ -8,6 +9,8 @@
 namespace flatkv {
 
 struct LogReader::Impl {
+  static constexpr int kMostLooks = 10;
+
   fs::FileSystem& files;
   std::string store;
   bool with_changes = false;
@@ -18,8 +21,11 @@ struct LogReader::Impl {
   std::optional<changelog::Reader> reader;  ///< for the records that existed at the open; reset
                                             ///< when all are read
   std::optional<changelog::LogFollower> follower;  ///< for the records that come later
-  Status end;                 ///< whether the end of the log is sound, or damage
-  std::optional<Error> over;  ///< why no more records will come
+  Status end;                                 ///< whether the end of the log is sound, or damage
+  std::optional<Error> over;                  ///< why no more records will come
+  std::int64_t wanted = 0;                    ///< what `reader` reads next
+  std::optional<changelog::Chain> last_read;  ///< by `reader`
+  int failures = 0;                           ///< of `reader`, one after the other
 
   Impl(fs::FileSystem& given, std::string path, bool changes)
       : files(given), store(std::move(path)), with_changes(changes) {}
@@ -44,7 +50,20 @@ struct LogReader::Impl {
   Status read_from(const changelog::LogWalk& log, std::int64_t version) {
     FLATKV_ASSIGN(reader,
                   changelog::Reader::open(files, directory, log, id, version, with_changes));
+    wanted = version;
     return {};
+  }
+
+  /// A segment may have been cut above the records that are read here: continues where the log was
+  /// left. False if that does not help.
+  Result<bool> read_again() {
+    if (++failures > kMostLooks) return false;
+    FLATKV_ASSIGN(const auto log, last_read ? log_with(*last_read)
+                                            : recovery::walk_log(files, place, id, wanted - 1));
+    if (!log || !read_from(*log, wanted)) return false;
+    end = recovery::end_is_sound(place, *log);
+    follower.emplace(files, directory, id, log->tip, with_changes);
+    return true;
   }
 
   Result<std::optional<changelog::Record>> next_record() {
@@ -53,9 +72,17 @@ struct LogReader::Impl {
         auto record = reader->next();
         if (!record) {
           FLATKV_TRY(check_not_undone());
+          if (record.error().code != ErrorCode::corruption) return record;
+          FLATKV_ASSIGN(const bool again, read_again());
+          if (!again) return record;
+          continue;
+        }
+        if (*record) {
+          failures = 0;
+          last_read = {(*record)->header.version, (*record)->header.digest};
+          wanted = version_after(last_read->version).value_or(kLastVersion);
           return record;
         }
-        if (*record) return record;
         FLATKV_TRY(Status(end));
         reader.reset();
       }
@@ -77,20 +104,30 @@ struct LogReader::Impl {
   /// Checks bytes after the last record that are no record: fine while a writer is at work on them,
   /// but where blocks were undone they belong to another branch.
   Status check_end() const {
-    const changelog::Chain& last = follower->chain();
-    FLATKV_ASSIGN(const auto log, recovery::walk_log(files, place, id, last.version));
-    if (!log) return {};
-    FLATKV_TRY(holds(*log, last));
-    return recovery::end_is_sound(place, *log);
+    FLATKV_ASSIGN(const auto log, log_with(follower->chain()));
+    return log ? recovery::end_is_sound(place, *log) : Status{};
   }
 
   /// `version_mismatch` if the log no longer holds the last block that was there at the open.
   Status check_not_undone() const {
-    const changelog::Chain& last = follower->chain();
-    const auto log = recovery::walk_log(files, place, id, last.version);
-    if (!log || !*log) return {};  // the error that led here says more
-    Status held = holds(**log, last);
-    return held || held.error().code != ErrorCode::version_mismatch ? Status{} : held;
+    const auto log = log_with(follower->chain());
+    if (log || log.error().code != ErrorCode::version_mismatch)
+      return {};  // the caller's says more
+    return std::unexpected(log.error());
+  }
+
+  /// A walk over the log, which still holds that block; otherwise `version_mismatch` or `log_gap`.
+  /// If it is being cut at this moment, looks again.
+  Result<std::optional<changelog::LogWalk>> log_with(const changelog::Chain& last) const {
+    for (int attempt = 1;; ++attempt) {
+      auto log = recovery::walk_log(files, place, id, last.version);
+      if (!log || !*log) return log;
+      Status held = holds(**log, last);
+      if (held) return log;
+      if (held.error().code != ErrorCode::corruption || attempt == kMostLooks) {
+        return std::unexpected(std::move(held).error());
+      }
+    }
   }
 
   /// Another generation has replaced the one that was read, after a rollback, repair or import.
@@ -112,6 +149,8 @@ struct LogReader::Impl {
     place = std::move(next->place);
     directory = std::move(next->directory);
     reader = std::move(next->reader);
+    wanted = next->wanted;
+    last_read = last;
     follower.emplace(*std::move(next->follower));
     end = std::move(next->end);
     return {};

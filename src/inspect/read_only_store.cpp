@@ -66,6 +66,17 @@ class Cloner {
     found_.store = place_.store;
     FLATKV_ASSIGN(const layout::Manifest manifest,
                   layout::read_manifest(files_, place_.generation));
+    auto clone = make(manifest);
+    if (clone || !seen_) return clone;
+    // Where blocks were undone meanwhile, what looks like damage is none.
+    Status same =
+        recovery::still_on_chain(files_, place_, manifest.store, seen_->version, seen_->digest);
+    if (same || same.error().code != ErrorCode::not_found) return clone;
+    return std::unexpected(std::move(same).error());
+  }
+
+ private:
+  Result<std::unique_ptr<Internals::Impl<ReadOnlyStore>>> make(const layout::Manifest& manifest) {
     FLATKV_ASSIGN(const std::string beside, fs::absolute(options_.scratch));
     FLATKV_ASSIGN(auto clone, make_clone(beside.empty() ? place_.store : beside));
     FLATKV_ASSIGN(auto source, from_working_copy(clone.path()));
@@ -77,7 +88,6 @@ class Cloner {
     return start(std::move(clone), *std::move(source), manifest);
   }
 
- private:
   std::string changelog() const { return layout::changelog_path(place_.generation); }
 
   /// Removes orphans first: beside a node that runs for weeks nothing else does.
@@ -115,6 +125,7 @@ class Cloner {
       return std::nullopt;
 
     Source source{version, copy, std::nullopt, std::nullopt};
+    if (found_.log) seen_ = found_.log->tip;
     source.copy.named = layout::working_path(place_.generation);
     if (copy.lowest() < version) {
       FLATKV_ASSIGN(source.reader,
@@ -196,6 +207,7 @@ class Cloner {
     known_by.manifest = manifest;
     known_by.snapshots = snapshots;
     known_by.log = std::move(from.log);
+    if (known_by.log) seen_ = known_by.log->tip;
     const recovery::KnownRoots known(files_, known_by);
 
     Source source{version, {}, std::nullopt, std::nullopt};
@@ -302,6 +314,7 @@ class Cloner {
   const ReadOnlyOptions& options_;
   RecoveryAnalysis found_;
   std::optional<Error> refusal_;
+  std::optional<changelog::Tip> seen_;  ///< of the log that is read
 };
 
 }  // namespace

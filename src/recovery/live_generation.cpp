@@ -81,8 +81,10 @@ Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
     auto found = changelog::walk_segments(files, layout::changelog_path(place.generation), options);
     if (!live || attempt == kLooksAtLiveEnd) return found;
     if (!found) {
-      if (found.error().code != ErrorCode::not_found) return found;
-      continue;  // pruned after it was listed
+      // Pruned after it was listed, or an undo began, cut the log or ended between two looks.
+      const ErrorCode code = found.error().code;
+      if (code != ErrorCode::not_found && code != ErrorCode::corruption) return found;
+      continue;
     }
     if (!*found || end_is_sound(place, **found)) return found;
   }
