@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <thread>
+
+#include "flatkv/store.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "history/test_support.hpp"
 
@@ -314,6 +318,53 @@ TEST(RootsAt, ALogThatLostItsEndBelowNoDatabaseIsRefused) {
   const auto found = roots_at(path, std::nullopt);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::log_behind);
+}
+
+/// Readers meet segments that are being cut or removed. That is no damage.
+TEST(BesideUndos, ReadersFindNoDamage) {
+  for (const std::uint64_t segment_bytes : {std::uint64_t{3000}, std::uint64_t{64} << 20}) {
+    TempDir dir;
+    const std::string path = dir / "s";
+    Options options = small_options();
+    options.rollback_depth = 16;
+    options.segment_bytes = segment_bytes;
+    CommitStore store = open_new(path, options);
+    const auto expected = [](const Error& error) {
+      return error.code == ErrorCode::version_mismatch || error.code == ErrorCode::log_gap ||
+             error.code == ErrorCode::locked;
+    };
+    std::atomic<bool> over = false;
+    std::atomic<int> looks = 0;
+    std::jthread follower([&] {
+      while (!over) {
+        auto reader = LogReader::open(path, std::nullopt, true);
+        while (reader && !over) {
+          auto block = reader->next();
+          ++looks;
+          if (block) continue;
+          EXPECT_TRUE(expected(block.error())) << block.error().to_string();
+          break;
+        }
+        if (!reader) {
+          EXPECT_TRUE(expected(reader.error())) << reader.error().to_string();
+        }
+      }
+    });
+    std::jthread opener([&] {
+      while (!over) {
+        const auto clone = ReadOnlyStore::open(path);
+        ++looks;
+        if (!clone) {
+          EXPECT_TRUE(expected(clone.error())) << clone.error().to_string();
+        }
+      }
+    });
+    for (std::uint32_t undos = 0; undos < 1000 || looks < 1000; ++undos) {
+      commit_to(store, store.version() + 3, undos);
+      must(store.rollback(store.version() - 2));
+    }
+    over = true;
+  }
 }
 
 }  // namespace
