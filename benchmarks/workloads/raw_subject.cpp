@@ -35,9 +35,9 @@ Result<std::shared_ptr<const state::State>> first_state(const std::string& path,
   const std::string generation = path + "/" + choice.name;
   FLATKV_ASSIGN(auto databases, open_databases(generation, options));
   auto state = std::make_shared<state::State>();
-  state->lifetime =
-      std::make_shared<state::OpenGeneration>(state::Environment{}, generation, databases,
-                                              std::make_shared<layout::StoreLock>(std::move(lock)));
+  state->lifetime = std::make_shared<state::OpenGeneration>(
+      state::Environment{}, generation, databases,
+      std::make_shared<layout::StoreLock>(std::move(lock)), options.reads.in_flight);
   for (const Database database : kDataDatabases) {
     state::DbState& own = state->databases[database];
     own.active = std::make_shared<memtable::Memtable>();

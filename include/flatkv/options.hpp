@@ -81,6 +81,16 @@ struct CacheOptions {
   std::uint64_t block_cache_bytes = 256ULL << 20;
 };
 
+/// Reads of rows that are in none of the store's memory.
+struct ReadOptions {
+  /// The most rows that one call reads from the device at the same time (`apply`, `get_many`, the
+  /// replay at an open); 1 to 1024. A device gives many times more to many readers than to one. The
+  /// calls of a store share threads for it, fewer by one than this. They start when reads first
+  /// have to wait for the device; reads from the system's page cache need none. 1: each call reads
+  /// on its own thread alone.
+  std::uint32_t in_flight = 32;
+};
+
 struct SnapshotOptions {
   /// A snapshot is taken at every version divisible by this; 0 takes none automatically.
   std::uint64_t interval = 10'000;
@@ -125,6 +135,7 @@ struct Options {
 
   FlushOptions flush{};
   CacheOptions cache{};
+  ReadOptions reads{};
   SnapshotOptions snapshot{};
   ScrubOptions scrub{};
 

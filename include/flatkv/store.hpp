@@ -75,6 +75,10 @@ struct StoreMetrics {
   std::uint64_t cache_memory = 0;
   std::uint64_t cache_hits = 0;
   std::uint64_t cache_misses = 0;
+  /// Rows looked up in the tables: neither buffers nor row cache nor filter knew them. Those of
+  /// overlays and views count, too.
+  std::uint64_t table_reads = 0;
+  std::uint64_t read_threads = 0;  ///< threads that run for such reads (ReadOptions::in_flight)
   std::uint64_t key_filter_memory = 0;
   std::uint64_t key_filter_answers = 0;   ///< keys proved absent without a table read
   std::uint64_t ignored_change_sets = 0;  ///< of modules other than `evm`

@@ -113,8 +113,9 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
   for (const Missing& missing : missing_) keys_.push_back(rows[missing.row].key);
   const state::DbState& db = state.of(database);
   std::uint64_t in_vain = 0;
-  FLATKV_TRY(db.snapshot->multi_get(
-      keys_, at_once(database, db.stats), [&](std::size_t i, std::optional<ByteView> value) {
+  FLATKV_TRY(state.lifetime->read_threads().multi_get(
+      *db.snapshot, keys_, at_once(database, db.stats),
+      [&](std::size_t i, std::optional<ByteView> value) {
         BlockRow& row = rows[missing_[i].row];
         if (keep == Keep::in_cache && cache_ != nullptr) {
           cache_->insert(database, row.key, row.hash, state.stamp, value);

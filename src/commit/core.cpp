@@ -425,6 +425,8 @@ StoreMetrics Core::metrics() const {
     const std::shared_lock lock(ending_);
     const auto current = published_.load();
     if (current->lifetime) {
+      metrics.table_reads = current->lifetime->read_threads().keys();
+      metrics.read_threads = current->lifetime->read_threads().threads();
       for (const auto& database : current->lifetime->databases()) {
         metrics.compaction_bytes += database->compaction_bytes_written();
         metrics.superseded_bytes += database->superseded_bytes();

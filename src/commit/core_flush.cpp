@@ -274,6 +274,7 @@ void Core::stop_background() {
   if (group_commit_) group_commit_->stop();
   flusher_->stop();
   for (const auto& database : setup_.lifetime->databases()) database->stop_background();
+  setup_.lifetime->read_threads().stop();  // views go on without
 }
 
 void Core::retire() {

@@ -19,7 +19,7 @@ FrozenBatch empty_batch() {
 // A sync of the group or a compaction fails on its own thread and wakes nobody. Whoever waits for
 // the flusher must learn of it at whatever moment it happens.
 TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
-  state::OpenGeneration clone({}, "", {}, nullptr);  // it has no lock to check
+  state::OpenGeneration clone({}, "", {}, nullptr, 1);  // it has no lock to check
   for (unsigned round = 0; round < 4'000; ++round) {
     state::PoisonLatch fault;
     state::Published published(nullptr);

@@ -310,8 +310,8 @@ Result<std::unique_ptr<commit::Core>> start_core(
   }
 
   auto state = std::make_shared<state::State>();
-  state->lifetime =
-      std::make_shared<state::OpenGeneration>(environment, directory, databases, std::move(lock));
+  state->lifetime = std::make_shared<state::OpenGeneration>(
+      environment, directory, databases, std::move(lock), options.reads.in_flight);
   state->account_rows = manifest.account_rows;
   state->version = copy.lowest();
   PerDataDatabase<LtHash> hashes;

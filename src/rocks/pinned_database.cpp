@@ -4,8 +4,9 @@
 #include <rocksdb/iterator.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
@@ -30,6 +31,8 @@ rocksdb::ReadOptions read_options(const rocksdb::Snapshot* at) {
 /// Stored keys of one batch, in one piece of memory that is used again.
 class TaggedKeys {
  public:
+  explicit TaggedKeys(std::size_t most) : slices_(most) {}
+
   std::span<const rocksdb::Slice> build(std::span<const ByteView> keys) {
     std::size_t bytes = 0;
     for (const ByteView key : keys) bytes += key.size() + 1;
@@ -46,13 +49,14 @@ class TaggedKeys {
 
  private:
   std::string text_;
-  std::array<rocksdb::Slice, kBatch> slices_;
+  std::vector<rocksdb::Slice> slices_;
 };
 
 struct Batch {
+  explicit Batch(std::size_t most) : keys(most), values(most), statuses(most) {}
   TaggedKeys keys;
-  std::array<rocksdb::PinnableSlice, kBatch> values;
-  std::array<rocksdb::Status, kBatch> statuses;
+  std::vector<rocksdb::PinnableSlice> values;
+  std::vector<rocksdb::Status> statuses;
 };
 
 }  // namespace
@@ -108,18 +112,17 @@ Status PinnedDatabase::multi_get(std::span<const ByteView> keys, AtOnce at_once,
   rocksdb::ReadOptions read = read_options(impl_->at);
   read.value_size_soft_limit = kBatchValueBytes;
   rocksdb::DB& rocks = impl_->rocks();
-  const auto batch = std::make_unique<Batch>();  // too large for the stack of a pool's thread
-
+  Batch batch(std::min(kBatch, keys.size()));
   for (std::size_t from = 0; from < keys.size(); from += kBatch) {
     const std::size_t count = std::min(kBatch, keys.size() - from);
-    const auto stored = batch->keys.build(keys.subspan(from, count));
-    rocks.MultiGet(read, rocks.DefaultColumnFamily(), count, stored.data(), batch->values.data(),
-                   batch->statuses.data(), true);
+    const auto stored = batch.keys.build(keys.subspan(from, count));
+    rocks.MultiGet(read, rocks.DefaultColumnFamily(), count, stored.data(), batch.values.data(),
+                   batch.statuses.data(), true);
     bool large = false;
     for (std::size_t i = 0; i < count; ++i) {
-      const rocksdb::Status& status = batch->statuses[i];
+      const rocksdb::Status& status = batch.statuses[i];
       if (status.ok()) {
-        visit(from + i, view(batch->values[i]));
+        visit(from + i, view(batch.values[i]));
       } else if (status.code() == rocksdb::Status::kNotFound) {
         visit(from + i, std::nullopt);
       } else if (status.IsAborted()) {  // not looked at: the values before it were large
@@ -128,7 +131,7 @@ Status PinnedDatabase::multi_get(std::span<const ByteView> keys, AtOnce at_once,
       } else {
         return std::unexpected(impl_->error(status));
       }
-      batch->values[i].Reset();  // lets go of the block it was pinned in
+      batch.values[i].Reset();  // lets go of the block it was pinned in
     }
     if (large) return impl_->get_each(keys.subspan(from + count), from + count, visit);
   }

@@ -4,12 +4,35 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <memory>
+#include <span>
 #include <system_error>
+#include <utility>
 
+#include "rocks/read_pace.hpp"
 #include "rocks/rocks.hpp"
 
 namespace flatkv::rocks {
 namespace {
+
+/// RocksDB reads the blocks that it needs of a table one after the other. This asks the system for
+/// all of them first, where the thread expects to wait for the device.
+class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  using FSRandomAccessFileOwnerWrapper::FSRandomAccessFileOwnerWrapper;
+
+  rocksdb::IOStatus MultiRead(rocksdb::FSReadRequest* requests, std::size_t count,
+                              const rocksdb::IOOptions& options,
+                              rocksdb::IODebugContext* debug) override {
+    if (reads_wait() && count > 1) {
+      for (const rocksdb::FSReadRequest& one : std::span(requests, count)) {
+        // Only a hint; the read itself tells of trouble.
+        target()->Prefetch(one.offset, one.len, options, debug).PermitUncheckedError();
+      }
+    }
+    return target()->MultiRead(requests, count, options, debug);
+  }
+};
 
 /// RocksDB creates files that everyone may read; ours belong to the owner alone. Their directory is
 /// private already, so the moment before the mode is set exposes nothing.
@@ -18,6 +41,14 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
   using FileSystemWrapper::FileSystemWrapper;
   const char* Name() const override { return "flatkv-private"; }
 
+  rocksdb::IOStatus NewRandomAccessFile(const std::string& name,
+                                        const rocksdb::FileOptions& options,
+                                        std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                                        rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = target()->NewRandomAccessFile(name, options, result, debug);
+    if (status.ok()) *result = std::make_unique<AskingFile>(std::move(*result));
+    return status;
+  }
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override {

@@ -69,6 +69,7 @@ Status check_options(const Options& options) {
       row_cache(options.cache.row_cache_bytes),
       Field{"cache.block_cache_bytes", options.cache.block_cache_bytes, 0, kMostBytes},
       Field{"rollback_depth", options.rollback_depth, 0, kMostRollbackDepth},
+      Field{"reads.in_flight", options.reads.in_flight, 1, kMostThreads},
       threads(options.threads),
       choice("scrub.mode", options.scrub.mode, Scrub::in_background),
       Field{"scrub.rows_per_second", options.scrub.rows_per_second, 1,

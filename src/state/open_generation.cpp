@@ -23,6 +23,7 @@ Status OpenGeneration::end() {
     // Leak it: the databases belong to the parent, which still uses them, and the threads that a
     // close would join do not exist here.
     static_cast<void>(new Databases(std::move(databases_)));
+    static_cast<void>(read_threads_.release());
     return {};
   }
   const std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 #include "layout/generation.hpp"
 #include "layout/lock.hpp"
 #include "rocks/db.hpp"
+#include "rocks/read_threads.hpp"
 #include "state/environment.hpp"
 
 namespace flatkv::state {
@@ -23,12 +24,14 @@ using Databases = PerDatabase<std::shared_ptr<rocks::Db>>;
 /// (docs/hazards.md#late-close-deletes-files).
 class OpenGeneration {
  public:
+  /// `reads_in_flight`: the most rows that one call reads at the same time.
   OpenGeneration(Environment environment, std::string generation, Databases databases,
-                 std::shared_ptr<layout::StoreLock> lock)
+                 std::shared_ptr<layout::StoreLock> lock, std::uint32_t reads_in_flight)
       : environment_(environment),
         generation_(std::move(generation)),
         lock_(std::move(lock)),
-        databases_(std::move(databases)) {}
+        databases_(std::move(databases)),
+        read_threads_(std::make_unique<rocks::ReadThreads>(reads_in_flight)) {}
   ~OpenGeneration();
   OpenGeneration(const OpenGeneration&) = delete;
   OpenGeneration& operator=(const OpenGeneration&) = delete;
@@ -39,6 +42,8 @@ class OpenGeneration {
   }
   const Databases& databases() const noexcept { return databases_; }
   const std::shared_ptr<layout::StoreLock>& lock() const noexcept { return lock_; }
+  /// What rows by key are read with. Any thread.
+  rocks::ReadThreads& read_threads() const noexcept { return *read_threads_; }
 
   /// Closes the databases, writes CLEAN or removes the directory as requested below, and releases
   /// the lock. The destructor does the same; call this as the last holder to learn the result.
@@ -56,6 +61,7 @@ class OpenGeneration {
   std::string generation_;
   std::shared_ptr<layout::StoreLock> lock_;
   Databases databases_;
+  std::unique_ptr<rocks::ReadThreads> read_threads_;
   std::mutex mutex_;
   std::optional<changelog::CleanMark> clean_;
   bool remove_ = false;
