@@ -89,6 +89,9 @@ struct ReadOptions {
   /// have to wait for the device; reads from the system's page cache need none. 1: each call reads
   /// on its own thread alone.
   std::uint32_t in_flight = 32;
+  /// The most rows that wait for CommitStore::prefetch and Overlay::prefetch to load them; what is
+  /// asked for beyond is dropped. 0: these do nothing.
+  std::uint64_t prefetch_rows = 65'536;
 };
 
 struct SnapshotOptions {

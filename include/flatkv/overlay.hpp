@@ -77,6 +77,9 @@ class Overlay {
   /// moment, whatever becomes of the overlays.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
 
+  /// As CommitStore::prefetch, without the rows that this overlay and those below it write.
+  Status prefetch(std::span<const ByteView> external_keys) const;
+
   /// An empty overlay on top of this one, which computes its roots and no longer changes. After an
   /// error other than `out_of_memory` it is as before.
   Result<Overlay> child();

@@ -54,6 +54,14 @@ struct FlushMetrics {
   std::uint64_t nanoseconds = 0;
 };
 
+/// Rows given to `prefetch`, and what became of them; those that still wait are in `asked` alone.
+struct PrefetchMetrics {
+  std::uint64_t asked = 0;
+  std::uint64_t loaded = 0;   ///< read from the tables into the row cache
+  std::uint64_t hit = 0;      ///< in memory or asked for already, or known to be absent
+  std::uint64_t dropped = 0;  ///< too many, needed before they were read, or unreadable
+};
+
 /// Counters since the open or the last rollback. Memory is what is in use now. Sizes are in bytes.
 struct StoreMetrics {
   std::uint64_t flushes = 0;
@@ -79,6 +87,7 @@ struct StoreMetrics {
   /// overlays and views count, too.
   std::uint64_t table_reads = 0;
   std::uint64_t read_threads = 0;  ///< threads that run for such reads (ReadOptions::in_flight)
+  PrefetchMetrics prefetch;
   std::uint64_t key_filter_memory = 0;
   std::uint64_t key_filter_answers = 0;   ///< keys proved absent without a table read
   std::uint64_t ignored_change_sets = 0;  ///< of modules other than `evm`
@@ -101,9 +110,10 @@ struct StoreMetrics {
 ///   commit, discard, get, get_many, account, storage, code, row, iterate, flush, snapshot,
 ///   rollback, log_record, open_report, close, and moving or destroying the handle.
 /// - Any thread, also while the writer runs (`rollback` and `close` included): version,
-///   initial_version, account_rows, committed_roots, view, overlay, durable_version, wait_durable,
-///   verify, scrub, scrub_status, metrics, last_timings, changes, subscribe, named_cursors,
-///   drop_cursor. Every call must have returned before the handle is moved or destroyed.
+///   initial_version, account_rows, committed_roots, view, overlay, prefetch, durable_version,
+///   wait_durable, verify, scrub, scrub_status, metrics, last_timings, changes, subscribe,
+///   named_cursors, drop_cursor. Every call must have returned before the handle is moved or
+///   destroyed.
 /// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
 ///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
 ///   `on_durable`, functions that write return `invalid_argument`. A callback must not destroy the
@@ -189,6 +199,14 @@ class CommitStore {
   Result<std::optional<Bytes>> row(Database database, ByteView internal_key) const;
   /// As ReadView::iterate, with the pending writes at the time of the call on top.
   Result<RowIterator> iterate(Database database, const RowRange& range = {}) const;
+
+  /// Loads the rows of these keys into the row cache, in the background, for a client that knows
+  /// what a block is going to touch: its `apply` then finds them in memory, and does not read again
+  /// what is being read. Returns at once. A hint without a result: rows beyond
+  /// ReadOptions::prefetch_rows are dropped, and without a row cache all are. Errors, after which
+  /// nothing was asked for: `invalid_argument` (a key is empty or too long), `store_failed`
+  /// (closed).
+  Status prefetch(std::span<const ByteView> external_keys) const;
 
   /// The committed state, for reading. `no_space` while views keep more than
   /// Options::max_view_bytes alive.

@@ -7,6 +7,7 @@
 #include "base/failpoint.hpp"
 #include "base/reuse.hpp"
 #include "block/block_rows.hpp"
+#include "block/prefetcher.hpp"
 #include "memory/key_sort.hpp"
 
 namespace flatkv::block {
@@ -103,6 +104,39 @@ void RowLookup::drop_absent(const state::State& state, Database database, std::s
   missing_.resize(kept);
 }
 
+/// Moves the keys that are being prefetched from `missing_` to `aside_`.
+void RowLookup::set_aside(Database database, std::span<const BlockRow> rows) {
+  if (prefetcher_ == nullptr || !prefetcher_->any()) return;
+  std::size_t kept = 0;
+  for (const Missing& missing : missing_) {
+    if (const auto batch = prefetcher_->take(database, rows[missing.row].hash)) {
+      aside_.push_back(missing);
+      aside_until_ = *batch;  // later ones are not lower
+    } else {
+      missing_[kept++] = missing;
+    }
+  }
+  missing_.resize(kept);
+}
+
+/// Once the rows that were set aside have been prefetched. `missing_` are then those that the cache
+/// still does not have.
+void RowLookup::look_in_cache_again(const state::State& state, Database database,
+                                    std::span<BlockRow> rows, memory::Arena* const& arena,
+                                    const Sink& sink) {
+  prefetcher_->wait(aside_until_);
+  for (const Missing& missing : aside_) {
+    BlockRow& row = rows[missing.row];
+    const auto look = cache_->find(database, row.key, row.hash, state.stamp, *arena);
+    if (look.presence == memtable::Presence::unknown) {
+      missing_.push_back(missing);
+    } else {
+      found(row, look.presence == memtable::Presence::present, look.value, true, sink);
+    }
+  }
+  clear_for_reuse(aside_);
+}
+
 Status RowLookup::look_in_tables(const state::State& state, Database database,
                                  std::span<BlockRow> rows, memory::Arena* const& arena, Keep keep,
                                  const Sink& sink) {
@@ -111,6 +145,7 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
     return compare_bytes(rows[a.row].key, rows[b.row].key) < 0;
   });
   for (const Missing& missing : missing_) keys_.push_back(rows[missing.row].key);
+  from_tables_ += keys_.size();
   const state::DbState& db = state.of(database);
   std::uint64_t in_vain = 0;
   FLATKV_TRY(state.lifetime->read_threads().multi_get(
@@ -125,20 +160,27 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
       }));
   FLATKV_FAILPOINT("apply.values_read");
   if (absent_ != nullptr) absent_->asked_in_vain(database, in_vain);
+  clear_for_reuse(missing_);
+  clear_for_reuse(keys_);
   return {};
 }
 
 Status RowLookup::read(const Ground& ground, Database database, std::span<BlockRow> rows,
                        memory::Arena* const& arena, Keep keep, Values values, const Sink& sink) {
+  // Also after a call that failed.
   clear_for_reuse(missing_);
+  clear_for_reuse(aside_);
   clear_for_reuse(keys_);
+  from_tables_ = 0;
+  const state::State& state = ground.state;
   look_in_memory(ground, database, rows, arena, values, sink);
-  drop_absent(ground.state, database, rows, sink);
-  Status done;
-  if (!missing_.empty()) done = look_in_tables(ground.state, database, rows, arena, keep, sink);
-  clear_for_reuse(missing_);
-  clear_for_reuse(keys_);
-  return done;
+  drop_absent(state, database, rows, sink);
+  set_aside(database, rows);
+  if (!missing_.empty()) FLATKV_TRY(look_in_tables(state, database, rows, arena, keep, sink));
+  if (aside_.empty()) return {};
+  look_in_cache_again(state, database, rows, arena, sink);
+  if (missing_.empty()) return {};
+  return look_in_tables(state, database, rows, arena, keep, sink);
 }
 
 Result<std::optional<Bytes>> RowLookup::get(const Ground& ground, Database database, ByteView key) {

@@ -16,6 +16,7 @@
 namespace flatkv::block {
 
 struct BlockRow;
+class Prefetcher;
 
 /// What to do with a row that was read from the tables.
 enum class Keep : std::uint8_t {
@@ -49,15 +50,19 @@ class RowLookup {
   /// Called once for each row, in no particular order. `copied`: the old value lies in the arena.
   using Sink = std::function<void(BlockRow&, bool copied)>;
 
-  /// Either may be null. Both belong to a running store; what they know is used for its published
-  /// states as far back as it holds.
-  RowLookup(memtable::RowCache* cache, AbsentKeyFilter* absent) : cache_(cache), absent_(absent) {}
+  /// Each may be null. They belong to a running store; what they know is used for its published
+  /// states as far back as it holds. Rows that `prefetcher` is reading are not read again.
+  RowLookup(memtable::RowCache* cache, AbsentKeyFilter* absent, Prefetcher* prefetcher = nullptr)
+      : cache_(cache), absent_(absent), prefetcher_(prefetcher) {}
 
   /// Fills had_old and old_value of `rows` by their key and hash. Values that do not stay in place
   /// are copied to `*arena` one by one: between two rows the sink may clear the arena or change the
   /// pointer to another one. On error the rows are unspecified and nothing else has changed.
   Status read(const Ground& ground, Database database, std::span<BlockRow> rows,
               memory::Arena* const& arena, Keep keep, Values values, const Sink& sink = {});
+
+  /// How many rows of the last `read` were looked up in the tables.
+  std::size_t last_from_tables() const noexcept { return from_tables_; }
 
   /// One row; nullopt if absent.
   Result<std::optional<Bytes>> get(const Ground& ground, Database database, ByteView key);
@@ -69,6 +74,9 @@ class RowLookup {
                         memory::Arena* const& arena, Keep keep, const Sink& sink);
   void drop_absent(const state::State& state, Database database, std::span<BlockRow> rows,
                    const Sink& sink);
+  void set_aside(Database database, std::span<const BlockRow> rows);
+  void look_in_cache_again(const state::State& state, Database database, std::span<BlockRow> rows,
+                           memory::Arena* const& arena, const Sink& sink);
 
   struct Missing {
     std::uint64_t prefix;
@@ -76,7 +84,11 @@ class RowLookup {
   };
   memtable::RowCache* cache_;
   AbsentKeyFilter* absent_;
+  Prefetcher* prefetcher_;
+  std::size_t from_tables_ = 0;
   std::vector<Missing> missing_;
+  std::vector<Missing> aside_;  ///< those that are being prefetched
+  std::uint64_t aside_until_ = 0;
   std::vector<ByteView> keys_;
 };
 

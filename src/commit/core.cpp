@@ -44,13 +44,15 @@ Core::Core(CoreSetup setup)
           std::min(setup_.options.flush.write_buffer_bytes, kMostPages) / 4 * 5)),
       cache_(make_cache(setup_.options)),
       absent_key_filter_(setup_.options.cache.key_filter_bytes, logger_),
-      reads_(cache_.get(), &absent_key_filter_),
       share_(
           std::make_shared<lthash::HashingShare>(setup_.options.executor, setup_.options.threads)),
       published_(setup_.state),
+      prefetcher_(cache_.get(), absent_key_filter_, setup_.options.reads.prefetch_rows,
+                  [this] { return published_.load(); }),
+      reads_(lookup()),
       recent_(older_versions(setup_.options)),
-      pending_(setup_.manifest.account_rows, {cache_.get(), &absent_key_filter_},
-               block::Hashing::early, share_, block::OldValues::pinned,
+      pending_(setup_.manifest.account_rows, lookup(), block::Hashing::early, share_,
+               block::OldValues::pinned,
                [this] {
                  return block::PendingBlock::Base{
                      holds_->hold(published_.load(), state::Holds::By::writer)};
@@ -451,6 +453,7 @@ StoreMetrics Core::metrics() const {
     metrics.cache_hits = counters.hits;
     metrics.cache_misses = counters.misses;
   }
+  metrics.prefetch = prefetcher_.counters();
   metrics.key_filter_memory = absent_key_filter_.memory();
   metrics.key_filter_answers = absent_key_filter_.answered();
   metrics.ignored_change_sets = ignored_ + pending_.ignored();

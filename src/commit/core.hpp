@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "block/absent_key_filter.hpp"
 #include "block/pending_block.hpp"
+#include "block/prefetcher.hpp"
 #include "changelog/writer.hpp"
 #include "changes/feed.hpp"
 #include "changes/named_cursors.hpp"
@@ -95,7 +96,7 @@ class Core {
   /// An empty block; `begin` it.
   std::shared_ptr<block::OverlayBlock> new_overlay_block();
   /// A lookup of the caller's own.
-  block::RowLookup lookup() noexcept { return {cache_.get(), &absent_key_filter_}; }
+  block::RowLookup lookup() noexcept { return {cache_.get(), &absent_key_filter_, &prefetcher_}; }
   /// What `apply` refuses before it looks at any pair: a store that is not usable, and what strict
   /// mode forbids.
   Status check_change_sets(std::span<const NamedChangeSet> change_sets, std::int64_t version) const;
@@ -174,6 +175,8 @@ class Core {
   const CoreSetup& setup() const noexcept { return setup_; }
   const state::PoisonLatch& fault() const noexcept { return *setup_.fault; }
   changelog::Writer* log() const noexcept { return log_.get(); }
+  /// Any thread.
+  block::Prefetcher& prefetcher() noexcept { return prefetcher_; }
   block::AbsentKeyFilter& absent_key_filter() noexcept { return absent_key_filter_; }
   /// Whether a flush is queued or running.
   bool flushing() const { return flusher_ && flusher_->busy(); }
@@ -244,9 +247,10 @@ class Core {
   std::shared_ptr<memory::PagePool> pages_;    ///< pages of flushed buffers, for the next ones
   std::unique_ptr<memtable::RowCache> cache_;  ///< null: disabled
   block::AbsentKeyFilter absent_key_filter_;
-  block::RowLookup reads_;
   std::shared_ptr<lthash::HashingShare> share_;
   state::Published published_;
+  block::Prefetcher prefetcher_;
+  block::RowLookup reads_;
   std::shared_ptr<state::Holds> holds_ = std::make_shared<state::Holds>();
   mutable RecentStates recent_;
   block::PendingBlock pending_;

@@ -271,6 +271,7 @@ void Core::stop_background() {
   static_cast<void>(recent_.end());
   if (scrubber_) scrubber_->stop();  // a slice keeps the databases open
   absent_key_filter_.stop();         // so does its scan
+  prefetcher_.stop();                // so does a batch of rows
   if (group_commit_) group_commit_->stop();
   flusher_->stop();
   for (const auto& database : setup_.lifetime->databases()) database->stop_background();
@@ -311,6 +312,7 @@ Status Core::close() {
   static_cast<void>(recent_.end());
   if (scrubber_) scrubber_->stop();
   absent_key_filter_.stop();
+  prefetcher_.stop();
   pending_.begin(*published_.load());
   Status done = setup_.fault->first();
   if (done && log_) {

@@ -238,6 +238,21 @@ Result<RowIterator> Overlay::iterate(Database database, const RowRange& range) c
   });
 }
 
+Status Overlay::prefetch(std::span<const ByteView> external_keys) const {
+  return impl_->call([&](const Standing& standing) -> Status {
+    FLATKV_ASSIGN(auto rows, read::rows_of(external_keys));
+    const block::Ground ground = standing.ground();
+    std::erase_if(rows, [&](const block::Prefetcher::Row& row) {
+      if (impl_->own && impl_->own->block().find(row.database, row.key) != nullptr) return true;
+      return ground.ancestors != nullptr &&
+             ground.ancestors->find(row.database, row.key, row.hash, ground.first).presence !=
+                 memtable::Presence::unknown;
+    });
+    standing.core->prefetcher().ask(rows);
+    return {};
+  });
+}
+
 Result<Overlay> Overlay::child() {
   return impl_->change([&](const Standing& standing) -> Result<Overlay> {
     FLATKV_TRY(overlay::check_next(standing, impl_->version));

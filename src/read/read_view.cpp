@@ -88,6 +88,16 @@ Result<std::optional<Bytes>> read_external(const Source& source, ByteView extern
   return account_part(route.kind, *row);
 }
 
+Result<std::vector<block::Prefetcher::Row>> rows_of(std::span<const ByteView> external_keys) {
+  std::vector<block::Prefetcher::Row> rows;
+  rows.reserve(external_keys.size());
+  for (const ByteView external_key : external_keys) {
+    FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+    rows.push_back({route.database, route.key, memory::key_hash(route.key)});
+  }
+  return rows;
+}
+
 Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
                                                     std::span<const ByteView> external_keys) {
   struct Place {

@@ -10,6 +10,7 @@
 
 #include "base/guard.hpp"
 #include "block/pending_block.hpp"
+#include "block/prefetcher.hpp"
 #include "flatkv/keys.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/view.hpp"
@@ -29,6 +30,8 @@ struct Source {
 Result<std::optional<Bytes>> read_external(const Source& source, ByteView external_key);
 Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
                                                     std::span<const ByteView> external_keys);
+/// The rows that these keys are read from; views into them.
+Result<std::vector<block::Prefetcher::Row>> rows_of(std::span<const ByteView> external_keys);
 Result<std::optional<Account>> read_account(const Source& source, const Address& address);
 Result<std::optional<Bytes>> read_through(const Source& source, Database database,
                                           ByteView internal_key);

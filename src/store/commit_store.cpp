@@ -312,6 +312,16 @@ Status CommitStore::wait_durable(std::int64_t version) {
   });
 }
 
+Status CommitStore::prefetch(std::span<const ByteView> external_keys) const {
+  return guarded([&]() -> Status {
+    const auto core = impl_->shared();
+    FLATKV_TRY(core->check_readable());
+    FLATKV_ASSIGN(const auto rows, read::rows_of(external_keys));
+    core->prefetcher().ask(rows);
+    return {};
+  });
+}
+
 Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
   return guarded([&]() -> Result<VerifyReport> {
     const auto core = impl_->shared();

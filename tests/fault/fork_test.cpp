@@ -104,6 +104,9 @@ int inherits(CommitStore& store, ReadOnlyStore& reader, Followers& followers,
   if (!is_refused(followers.reader.next())) return 19;
   if (!is_refused(store.named_cursors()) || !is_refused(store.drop_cursor("own"))) return 20;
   if (!is_refused(store.subscribe()) || !is_refused(store.changes(1, 1))) return 21;
+  const AccountKey key = nonce_key(address(1));
+  const ByteView asked = key;
+  if (!is_refused(store.prefetch({&asked, 1}))) return 22;
   {
     const CommitStore dropped = std::move(store);
     const ReadOnlyStore dropped_too = std::move(reader);

@@ -87,6 +87,13 @@ std::vector<Reading> readings() {
          static_cast<void>(overlay->working_roots());
          static_cast<void>(overlay->child());
        }},
+      {"prefetch",
+       [](CommitStore& store) {
+         const AccountKey key = nonce_key(address(1));
+         const ByteView asked = key;
+         const Status done = store.prefetch({&asked, 1});
+         EXPECT_TRUE(done || fails(done, ErrorCode::store_failed));  // closed
+       }},
       {"metrics", [](CommitStore& store) { EXPECT_GE(store.metrics().buffer_memory, 0U); }},
       {"last_timings", [](CommitStore& store) { static_cast<void>(store.last_timings()); }},
   };
