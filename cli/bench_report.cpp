@@ -29,6 +29,9 @@ Json plan_json(const BenchPlan& plan) {
           {"durability", plan.durability},
           {"cache", plan.cache ? Json(*plan.cache) : Json(nullptr)},
           {"write_buffer", plan.write_buffer},
+          {"memory_limit", plan.memory ? Json(*plan.memory) : Json(nullptr)},
+          {"in_flight", plan.in_flight},
+          {"prefetch_ms", plan.prefetch ? Json(*plan.prefetch) : Json(nullptr)},
           {"version", kVersion},
           {"commit", kCommit},
           {"kernel", kernel_name()},
@@ -131,6 +134,37 @@ Json written_json(const bench::RunReport& report) {
           {"flush", databases}};
 }
 
+/// Rows read from the tables, against the reads that the device gives.
+Json table_reads_json(const bench::RunReport& report) {
+  const std::uint64_t rows = report.after.table_reads - report.before.table_reads;
+  double seconds = 0;
+  for (const Series::Entry& entry : report.store.blocks.entries()) {
+    seconds +=
+        static_cast<double>(entry.times.of(Phase::lookup) + entry.times.of(Phase::read)) * 1e-9;
+  }
+  const double per_second = ratio(static_cast<double>(rows), seconds);
+  const PrefetchMetrics& a = report.before.prefetch;
+  const PrefetchMetrics& b = report.after.prefetch;
+  Json json = {
+      {"rows", rows},
+      {"per_s", per_second},
+      {"bytes_each", ratio(static_cast<double>(report.bytes_read), static_cast<double>(rows))},
+      {"threads", report.after.read_threads},
+      {"prefetch",
+       {{"asked", b.asked - a.asked},
+        {"loaded", b.loaded - a.loaded},
+        {"hit", b.hit - a.hit},
+        {"dropped", b.dropped - a.dropped}}}};
+  if (report.device) {
+    json["device"] = {{"one_in_flight", report.device->one},
+                      {"many_in_flight", report.device->many},
+                      {"of_the_device", ratio(per_second, report.device->many)}};
+  } else if (!report.device_trouble.empty()) {
+    json["device_trouble"] = report.device_trouble;
+  }
+  return json;
+}
+
 Json memory_json(const bench::RunReport& report) {
   return {{"peak", report.end.peak_memory},
           {"row_cache", report.after.cache_memory},
@@ -157,6 +191,26 @@ std::string line(const std::string& name, const Json& times) {
   return fmt::format("  {:<9} {:>11.1f} {:>11.1f} {:>11.1f} {:>11.1f}\n", name,
                      times["p50"].get<double>(), times["p99"].get<double>(),
                      times["max"].get<double>(), times["mean"].get<double>());
+}
+
+std::string table_reads_line(const Json& reads) {
+  if (reads["rows"].get<std::uint64_t>() == 0) return {};
+  std::string text =
+      fmt::format("{} rows from tables, {:.0f} a second, {:.0f} bytes of the device each\n",
+                  reads["rows"].get<std::uint64_t>(), reads["per_s"].get<double>(),
+                  reads["bytes_each"].get<double>());
+  if (reads.contains("device")) {
+    const Json& device = reads["device"];
+    text += fmt::format(
+        "  the device gives {:.0f} reads a second one by one, {:.0f} with {} in flight: {:.2f} of "
+        "it\n",
+        device["one_in_flight"].get<double>(), device["many_in_flight"].get<double>(),
+        bench::kManyInFlight, device["of_the_device"].get<double>());
+  } else if (reads.contains("device_trouble")) {
+    text += fmt::format("  the device was not measured: {}\n",
+                        reads["device_trouble"].get<std::string>());
+  }
+  return text;
 }
 
 std::string heading(const Json& report) {
@@ -190,6 +244,7 @@ Json to_json(const BenchPlan& plan, const bench::RunReport& report) {
   const std::uint64_t misses = report.after.cache_misses - report.before.cache_misses;
   json["cache_hits"] = hits;
   json["cache_misses"] = misses;
+  json["table_reads"] = table_reads_json(report);
   json["key_filter_answers"] = report.after.key_filter_answers - report.before.key_filter_answers;
   if (report.raw) json["floors"] = floors_json(report);
   if (report.rocksdb) {
@@ -244,6 +299,7 @@ std::string run_for_people(const Json& report) {
                       human_bytes(report["memory"]["peak"].get<std::uint64_t>()),
                       human_bytes(report["memory"]["row_cache"].get<std::uint64_t>()),
                       human_bytes(report["memory"]["buffers"].get<std::uint64_t>()));
+  text += table_reads_line(report["table_reads"]);
   if (report.contains("floors")) {
     const Json& floors = report["floors"];
     text += fmt::format(

@@ -20,6 +20,9 @@ struct BenchPlan {
   std::string durability{};
   std::optional<std::uint64_t> cache;  ///< bytes; nothing where the store chooses
   std::uint64_t write_buffer = 0;
+  std::optional<std::uint64_t> memory;  ///< the limit of the control group; nothing without
+  std::uint32_t in_flight = 0;
+  std::optional<std::uint64_t> prefetch;  ///< milliseconds before each block
 };
 
 nlohmann::ordered_json to_json(const BenchPlan& plan, const bench::RunReport& report);

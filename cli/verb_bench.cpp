@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 
 #include "base/error.hpp"
 #include "bench_directory.hpp"
@@ -10,6 +12,7 @@
 #include "read_ahead.hpp"
 #include "verbs.hpp"
 #include "workloads/forks.hpp"
+#include "workloads/memory_group.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -27,8 +30,13 @@ struct BenchArguments {
   std::string durability = "process";
   std::uint64_t cache = CacheOptions::kAutomatic;
   std::uint64_t key_filter = Options{}.cache.key_filter_bytes;
+  std::uint64_t block_cache = Options{}.cache.block_cache_bytes;
   std::uint64_t write_buffer = Options{}.flush.write_buffer_bytes;
   std::uint32_t threads = 0;
+  std::uint32_t in_flight = Options{}.reads.in_flight;
+  std::uint64_t memory = 0;
+  double device = -1;  ///< negative: chosen by `memory`
+  std::optional<std::uint64_t> prefetch;
   std::uint64_t log_blocks = bench::StateOptions{}.log_blocks;
   std::string directory;
   std::string file = "examples/mainnet-15000001-30.jsonl.zst";
@@ -44,11 +52,23 @@ Options store_options(const BenchArguments& arguments, const Context& context) {
                                                          : Durability::process;
   options.cache.row_cache_bytes = arguments.cache;
   options.cache.key_filter_bytes = arguments.key_filter;
+  options.cache.block_cache_bytes = arguments.block_cache;
   options.flush.write_buffer_bytes = arguments.write_buffer;
   options.threads = arguments.threads;
+  options.reads.in_flight = arguments.in_flight;
   options.snapshot.interval = 0;
   options.log = context.log();
   return options;
+}
+
+double device_seconds(const BenchArguments& arguments) {
+  if (arguments.device >= 0) return arguments.device;
+  return arguments.memory == 0 ? 0 : 2;
+}
+
+std::optional<std::chrono::milliseconds> prefetch_time(const BenchArguments& arguments) {
+  if (!arguments.prefetch) return std::nullopt;
+  return std::chrono::milliseconds(*arguments.prefetch);
 }
 
 /// The blocks of a file of change sets, one for each version.
@@ -124,7 +144,17 @@ Outcome<ExitCode> measure_forks(const BenchArguments& arguments, const BenchPlan
   return ExitCode::done;
 }
 
+/// The limit that was asked for, as far as this process may set it.
+std::optional<bench::MemoryGroup> limit_memory(std::uint64_t bytes, Context& context) {
+  if (bytes == 0) return std::nullopt;
+  auto entered = bench::MemoryGroup::enter(bytes);
+  if (entered) return *std::move(entered);
+  context.console.warning("memory is not limited: " + entered.error().to_string());
+  return std::nullopt;
+}
+
 Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
+  const auto group = limit_memory(arguments.memory, context);
   arguments.shape = bench::complete(
       arguments.workload == kState || arguments.workload == kForks ? "slots" : arguments.workload,
       arguments.shape);
@@ -138,7 +168,10 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                  .cache = arguments.cache == CacheOptions::kAutomatic
                               ? std::nullopt
                               : std::optional(arguments.cache),
-                 .write_buffer = arguments.write_buffer};
+                 .write_buffer = arguments.write_buffer,
+                 .memory = group ? std::optional(arguments.memory) : std::nullopt,
+                 .in_flight = arguments.in_flight,
+                 .prefetch = arguments.prefetch};
   if (arguments.workload == kForks) {
     return measure_forks(arguments, plan, directory, progress, context);
   }
@@ -164,6 +197,8 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                                   .warm_up = arguments.warm_up,
                                   .floors = !arguments.no_floors,
                                   .rocksdb = arguments.rocksdb,
+                                  .device_seconds = device_seconds(arguments),
+                                  .prefetch = prefetch_time(arguments),
                                   .stop = context.interrupts.token(),
                                   .progress = progress_of(progress)};
   FLATKV_ASSIGN(const bench::RunReport report, bench::run(*workload, options));
@@ -209,12 +244,30 @@ void define(CLI::App& verb, BenchArguments& arguments) {
   number("--key-filter", arguments.key_filter,
          "Memory limit of the filters of absent keys; 0 disables them", "BYTES", 0)
       ->capture_default_str();
+  number("--block-cache", arguments.block_cache, "RocksDB's block cache", "BYTES", 0)
+      ->capture_default_str();
   number("--write-buffer", arguments.write_buffer, "Committed rows in memory before a flush",
          "BYTES", 1)
       ->capture_default_str();
   verb.add_option("--threads", arguments.threads, "For hashing and scans; 0 is one per core")
       ->check(whole_number(0, 1024))
       ->capture_default_str();
+  verb.add_option("--in-flight", arguments.in_flight, "The most rows read at the same time")
+      ->type_name("N")
+      ->check(whole_number(1, 1024))
+      ->capture_default_str();
+  number("--memory", arguments.memory,
+         "Runs in a control group with this much memory, where one may be made", "BYTES",
+         std::uint64_t{64} << 20);
+  verb.add_option("--device", arguments.device,
+                  "Blocks: time for reading the device alone, with one read in flight and with 32; "
+                  "0: not (default: 2 with --memory)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 1e3));
+  verb.add_option("--prefetch", arguments.prefetch,
+                  "Blocks: names each block's rows to the store so long before the block")
+      ->type_name("MILLISECONDS")
+      ->check(whole_number(0, 60'000));
   number("--log-blocks", arguments.log_blocks, "state: small blocks in the log", "N", 1)
       ->capture_default_str();
   verb.add_option("--file", arguments.file, "mainnet: the recorded blocks")->capture_default_str();

@@ -79,6 +79,7 @@ Usage usage() {
   Usage now;
   now.peak_memory = number(field("/proc/self/status", "VmHWM")) * 1024;
   now.written = number(field("/proc/self/io", "write_bytes"));
+  now.read = number(field("/proc/self/io", "read_bytes"));
   struct rusage whole{};
   if (::getrusage(RUSAGE_SELF, &whole) == 0) {
     for (const auto& part : {whole.ru_utime, whole.ru_stime}) {

@@ -22,6 +22,7 @@ Machine look_at_machine(const std::string& directory);
 struct Usage {
   std::uint64_t peak_memory = 0;  ///< largest resident size so far, bytes
   std::uint64_t written = 0;      ///< bytes handed to devices
+  std::uint64_t read = 0;         ///< bytes that devices gave
   double processor_seconds = 0;   ///< of all threads
 };
 Usage usage();

@@ -46,6 +46,19 @@ class Runner {
     report_.end = usage();
     report_.after = store_->store().metrics();
     report_.roots = store_->store().committed_roots();
+    return device();
+  }
+
+  Status device() {
+    if (options_.device_seconds == 0) return {};
+    for (const Contender& contender : contenders_) FLATKV_TRY(rest(*contender.subject));
+    tell("measuring the device", 0, 0);
+    auto reads = measure_device(options_.directory, options_.device_seconds);
+    if (reads) {
+      report_.device = *reads;
+    } else {
+      report_.device_trouble = reads.error().to_string();
+    }
     return {};
   }
 
@@ -119,9 +132,15 @@ class Runner {
   }
 
   Status take(const Contender& contender, std::span<const Block> slice, bool measured) {
+    const bool is_store = contender.subject == store_.get();
+    const std::uint64_t bytes_read = is_store && measured ? usage().read : 0;
     std::uint64_t switches = lost_the_core();
     for (const Block& block : slice) {
       FLATKV_TRY(check_cancelled());
+      if (is_store && options_.prefetch) {
+        FLATKV_TRY(store_->prefetch(block));
+        std::this_thread::sleep_for(*options_.prefetch);
+      }
       FLATKV_ASSIGN(const PhaseTimes times, contender.subject->run(block));
       PhaseTimes hashed{};
       const bool is_raw = contender.subject == raw_.get();
@@ -132,6 +151,7 @@ class Runner {
       switches = now;
       if (is_raw) report_.hash->add(hashed);
     }
+    if (is_store && measured) report_.bytes_read += usage().read - bytes_read;
     return {};
   }
 

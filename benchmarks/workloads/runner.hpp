@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
 
 #include "flatkv/progress.hpp"
+#include "workloads/device.hpp"
 #include "workloads/machine.hpp"
 #include "workloads/series.hpp"
 #include "workloads/workload.hpp"
@@ -21,6 +23,9 @@ struct RunOptions {
   std::uint64_t warm_up = 0;  ///< blocks before that
   bool floors = true;         ///< measure raw and hash beside the store
   bool rocksdb = false;       ///< measure RocksDB with default options, too
+  double device_seconds = 0;  ///< of reading the device alone, at each depth; 0: not
+  /// The store is told of a block's rows so long before it gets the block.
+  std::optional<std::chrono::milliseconds> prefetch{};
   std::stop_token stop;
   /// Rows loaded of all, then blocks measured of all (0: unknown).
   ProgressCallback progress{};
@@ -45,7 +50,10 @@ struct RunReport {
   StoreMetrics after;
   Usage begin;  ///< of the process before them; all subjects together
   Usage end;
-  Roots roots;  ///< at the end; determined by the seed
+  std::uint64_t bytes_read = 0;       ///< from devices, in the measured blocks of the store
+  std::optional<DeviceReads> device;  ///< beside nothing else, after the blocks
+  std::string device_trouble;         ///< why there is none, if it was asked for
+  Roots roots;                        ///< at the end; determined by the seed
 };
 
 /// Loads the workload's rows into each subject, waits until background work is done, then runs the

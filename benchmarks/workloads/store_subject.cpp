@@ -40,6 +40,12 @@ Result<PhaseTimes> StoreSubject::run(const Block& block) {
   return times;
 }
 
+Status StoreSubject::prefetch(const Block& block) {
+  std::vector<ByteView> keys = block.reads;
+  for (const KVPair& pair : block.writes) keys.push_back(pair.key);
+  return store_.prefetch(keys);
+}
+
 Background StoreSubject::background() const {
   const commit::Core& core = Internals::impl(const_cast<CommitStore&>(store_)).core();
   Background now;

@@ -68,6 +68,9 @@ class StoreSubject : public Subject {
   Background background() const override;
   Status close() override { return store_.close(); }
 
+  /// Tells the store which rows the block is going to touch.
+  Status prefetch(const Block& block);
+
   CommitStore& store() noexcept { return store_; }
 
  private:

@@ -79,8 +79,9 @@ std::optional<std::string> find_group(const std::string& root, std::string_view 
   return std::nullopt;
 }
 
-/// The directories of our group and of those above it, as far as they are to be seen from here.
-std::vector<std::string> groups(const std::string& root, std::string_view controller) {
+}  // namespace
+
+std::vector<std::string> control_groups(const std::string& root, std::string_view controller) {
   const auto mount = find_mount(root, controller);
   const auto group = find_group(root, controller);
   if (!mount || !group) return {};
@@ -99,6 +100,8 @@ std::vector<std::string> groups(const std::string& root, std::string_view contro
   directories.push_back(mount->point);
   return directories;
 }
+
+namespace {
 
 std::optional<std::uint64_t> only_number(const std::string& path) {
   const auto lines = lines_of(path);
@@ -122,7 +125,7 @@ void limit_cores(std::optional<std::uint64_t> quota, std::optional<std::uint64_t
 }
 
 void take_groups(const std::string& root, Machine& machine) {
-  for (const std::string& group : groups(root, "")) {
+  for (const std::string& group : control_groups(root, "")) {
     // Above `high` a process is held back until it hardly moves, so it counts like the hard limit.
     limit_memory(group + "/memory.max", machine);
     limit_memory(group + "/memory.high", machine);
@@ -131,10 +134,10 @@ void take_groups(const std::string& root, Machine& machine) {
     const auto words = lines.empty() ? std::vector<std::string>() : words_of(lines.front());
     if (words.size() == 2) limit_cores(number(words[0]), number(words[1]), path, machine);
   }
-  for (const std::string& group : groups(root, "memory")) {
+  for (const std::string& group : control_groups(root, "memory")) {
     limit_memory(group + "/memory.limit_in_bytes", machine);
   }
-  for (const std::string& group : groups(root, "cpu")) {
+  for (const std::string& group : control_groups(root, "cpu")) {
     const std::string path = group + "/cpu.cfs_quota_us";
     limit_cores(only_number(path), only_number(group + "/cpu.cfs_period_us"), path, machine);
   }

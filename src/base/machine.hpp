@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace flatkv {
 
@@ -23,6 +25,11 @@ struct Machine {
 /// Reads it anew. Control groups of version 1 and 2 count, with all groups above; what cannot be
 /// read does not limit. `root` stands before every path (tests).
 Machine look_at_machine(const std::string& root = "");
+
+/// The directory of this process's control group, then those of the groups above it, as far as they
+/// are to be seen from here; none where there is no such hierarchy. `controller` is one of version
+/// 1; empty means version 2.
+std::vector<std::string> control_groups(const std::string& root, std::string_view controller);
 
 /// As it was at the first call.
 const Machine& machine();

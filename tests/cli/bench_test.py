@@ -64,6 +64,27 @@ class Bench(Case):
         self.assertIn("writes/s", result.out)
         self.assertIn("p99", result.out)
 
+    def test_a_limit_of_memory_and_the_device(self):
+        limit = 512 << 20
+        result = self.run_ok("bench", "slots", "--rows", 20000, "--writes", 200, "--memory", limit, "--device", 0.05,
+                             "--in-flight", 8, "--prefetch", 1, "--block-cache", 1 << 20, "--no-floors",
+                             "--dir", self.folder / "dir", "--json", *SMALL)
+        report = json.loads(result.out)
+        self.check_run(report, 6)
+        self.assertEqual(report["in_flight"], 8)
+        if report["memory_limit"] is None:
+            self.assertIn("memory is not limited", result.err)
+        else:
+            self.assertEqual(report["memory_limit"], limit)
+            self.assertLessEqual(report["machine"]["memory"], limit)
+        reads = report["table_reads"]
+        self.assertEqual(reads["prefetch"]["asked"], 6 * 200)
+        self.assertNotEqual("device" in reads, "device_trouble" in reads)
+        if "device" in reads:
+            self.assertGreater(reads["device"]["many_in_flight"], 0)
+        shown = self.run_ok("bench", "slots", "--rows", 20000, "--writes", 200, "--device", 0.05, *SMALL)
+        self.assertIn("rows from tables", shown.out)
+
     def test_state(self):
         report = self.bench("state", "--rows", 2000, "--writes", 50, "--log-blocks", 30, "--blocks", 20,
                             "--seconds", 0.01)
