@@ -262,6 +262,8 @@ TEST_F(Host, OptionsThatNoMachineCanGiveAreRefusedByName) {
   refuses(base, [](auto& to) { to.threads = 0xffff'ffffU; }, "threads", opens);
   refuses(base, [](auto& to) { to.threads = 1025U; }, "threads", opens);
   refuses(base, [](auto& to) { to.rollback_depth = 65537U; }, "rollback_depth", opens);
+  refuses(base, [](auto& to) { to.reads.in_flight = 0U; }, "reads.in_flight", opens);
+  refuses(base, [](auto& to) { to.reads.in_flight = 1025U; }, "reads.in_flight", opens);
   refuses(base, [](auto& to) { to.group_blocks = 0U; }, "group_blocks", opens);
   refuses(base, [](auto& to) { to.segment_bytes = std::uint64_t{0}; }, "segment_bytes", opens);
   refuses(
@@ -350,6 +352,8 @@ TEST_F(Host, ExtremeOptionsThatOnlyMakeAStoreSlowOrLazyWork) {
   least.cache.row_cache_bytes = 0;
   least.cache.key_filter_bytes = 0;
   least.cache.block_cache_bytes = 0;
+  least.reads.in_flight = 1;
+  least.reads.prefetch_rows = 0;
   least.flush.level0_limit = 0;
   least.flush.pending_compaction_limit_bytes = 0;
   least.snapshot.interval = 1;
@@ -372,6 +376,8 @@ TEST_F(Host, ExtremeOptionsThatOnlyMakeAStoreSlowOrLazyWork) {
   most.segment_bytes = kHuge;
   most.cache.key_filter_bytes = kHuge;
   most.cache.block_cache_bytes = std::uint64_t{1} << 47;
+  most.reads.in_flight = 1024;
+  most.reads.prefetch_rows = kHuge;
   most.flush.level0_limit = 0xffff'ffffU;
   most.flush.pending_compaction_limit_bytes = kHuge;
   most.max_view_bytes = kHuge;
