@@ -157,6 +157,20 @@ function(flatkv_test name)
   flatkv_register(${FLATKV_TEST_PREFIX}${name} ${arg_LABELS})
 endfunction()
 
+# flatkv_test_reads(NAME LABEL...): NAME again, with 1 and with 64 rows that every call reads at a time,
+# whatever the options say (src/rocks/read_threads.cpp). Sanitized trees do without.
+function(flatkv_test_reads name)
+  if(FLATKV_SANITIZE)
+    return()
+  endif()
+  foreach(count 1 64)
+    add_test(NAME ${name}.reads${count} COMMAND ${name})
+    flatkv_register(${name}.reads${count} ${ARGN})
+    set_property(TEST ${name}.reads${count} APPEND PROPERTY
+      ENVIRONMENT FLATKV_TEST_READS_IN_FLIGHT=${count} FLATKV_PROPERTY_STEPS=1000)
+  endforeach()
+endfunction()
+
 # What is installed: the objects of all rooms, as flatkv and, with FLATKV_SHARED, as flatkv_shared.
 macro(flatkv_library)
   list(REMOVE_DUPLICATES FLATKV_PACKAGES)

@@ -14,6 +14,9 @@ namespace {
 /// for one of them goes on soon.
 constexpr std::size_t kBatch = 512;
 
+/// As how many rows a row counts while it waits: long keys take their memory.
+std::size_t weight(ByteView key) { return 1 + key.size() / 256; }
+
 std::uint64_t place_of(Database database, std::uint64_t hash) {
   return hash ^ (static_cast<std::uint64_t>(database) * 0x9e37'79b9'7f4a'7c15U);
 }
@@ -26,28 +29,39 @@ Prefetcher::Prefetcher(memtable::RowCache* cache, AbsentKeyFilter& absent, std::
 
 Prefetcher::~Prefetcher() { stop(); }
 
-void Prefetcher::ask(std::span<const Row> rows) {
+void Prefetcher::ask(std::span<const Row> rows) noexcept {
   const std::lock_guard lock(mutex_);
   const bool works = cache_ != nullptr && !worker_.stopping() && start();
   for (const Row& row : rows) {
     ++counters_.asked;
-    if (!works || queue_.size() >= most_rows_) {
+    if (!works || waiting_ >= most_rows_) {
       ++counters_.dropped;
       continue;
     }
-    queue_.push_back({row.database, row.hash, Bytes(row.key.begin(), row.key.end())});
     try {
-      if (phases_.try_emplace(place_of(row.database, row.hash), Phase::waiting).second) continue;
-    } catch (...) {
+      add(row);
+    } catch (const std::bad_alloc&) {
       ++counters_.dropped;
-      queue_.pop_back();
-      throw;
     }
-    queue_.pop_back();
-    ++counters_.hit;
   }
   open_.store(phases_.size(), std::memory_order_release);
   asked_.notify_one();
+}
+
+/// Call it under the lock. If it throws, nothing has changed.
+void Prefetcher::add(const Row& row) {
+  queue_.push_back({row.database, row.hash, Bytes(row.key.begin(), row.key.end())});
+  try {
+    if (phases_.try_emplace(place_of(row.database, row.hash), Phase::waiting).second) {
+      waiting_ += weight(row.key);
+      return;
+    }
+  } catch (...) {
+    queue_.pop_back();
+    throw;
+  }
+  queue_.pop_back();
+  ++counters_.hit;
 }
 
 /// Whether there is a thread. Call it under the lock.
@@ -91,6 +105,7 @@ void Prefetcher::drop_waiting() noexcept {
   counters_.dropped += phases_.size();
   phases_.clear();
   queue_.clear();
+  waiting_ = 0;
   open_.store(0, std::memory_order_release);
 }
 
@@ -104,6 +119,7 @@ void Prefetcher::take_batch(std::vector<Waiting>& batch) {
   batch.reserve(kBatch);
   while (!queue_.empty() && batch.size() < kBatch) {
     Waiting& next = queue_.front();
+    waiting_ -= weight(next.key);
     const auto phase = phases_.find(place_of(next.database, next.hash));
     if (phase != phases_.end() && phase->second == Phase::waiting) {
       phase->second = Phase::reading;
@@ -128,10 +144,10 @@ PrefetchMetrics Prefetcher::read(std::span<const Waiting> batch) const noexcept 
     for (const Database database : kDataDatabases) {
       auto& rows = tables[database];
       if (rows.empty()) continue;
-      FLATKV_TRY(lookup.read({*state}, database, rows, &arena, Keep::in_cache, Values::in_place));
+      FLATKV_TRY(lookup.read({*state}, database, rows, &arena, Keep::in_cache, Values::in_place,
+                             [&](const BlockRow&, bool) { arena.clear(); }));
       done.loaded += lookup.last_from_tables();
       done.hit += rows.size() - lookup.last_from_tables();
-      arena.clear();
     }
     return {};
   });

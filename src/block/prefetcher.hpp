@@ -49,8 +49,8 @@ class Prefetcher {
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
 
-  /// Copies the keys and waits for nothing. Throws std::bad_alloc; then only some are asked for.
-  void ask(std::span<const Row> rows);
+  /// Copies the keys and waits for nothing. What there is no memory for is dropped.
+  void ask(std::span<const Row> rows) noexcept;
 
   /// Whether any row waits or is being read. Costs a load.
   bool any() const noexcept { return open_.load(std::memory_order_acquire) != 0; }
@@ -73,6 +73,7 @@ class Prefetcher {
   };
   void run(const std::stop_token& stop) noexcept;
   bool start() noexcept;
+  void add(const Row& row);
   void take_batch(std::vector<Waiting>& batch);
   PrefetchMetrics read(std::span<const Waiting> batch) const noexcept;
   void drop_waiting() noexcept;
@@ -87,6 +88,7 @@ class Prefetcher {
   std::condition_variable_any asked_;
   std::condition_variable read_;
   std::deque<Waiting> queue_;  ///< with rows that were taken away
+  std::size_t waiting_ = 0;    ///< their number; those with long keys count as several
   /// Of each row that waits or is being read, by hash and database. Two rows with the same hash
   /// count as one: the second is not loaded.
   std::unordered_map<std::uint64_t, Phase> phases_;

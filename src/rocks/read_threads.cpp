@@ -2,8 +2,10 @@
 #include "rocks/read_threads.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -21,6 +23,18 @@ constexpr std::size_t kMostAlone = 256;
 constexpr std::size_t kMostInPiece = 32;
 /// Values that the call has not taken yet; beyond this nothing more is read for it.
 constexpr std::size_t kMostUntaken = std::size_t{8} << 20;
+/// Room for values that a piece keeps for the next keys.
+constexpr std::size_t kMostSpare = std::size_t{64} << 10;
+
+/// Tests can set, for a whole process, how many reads are in flight whatever the options say, and
+/// that each call has all the help that it may have from its first key on.
+std::optional<std::uint32_t> forced() {
+#ifdef FLATKV_FAILPOINTS
+  static const char* const text = std::getenv("FLATKV_TEST_READS_IN_FLIGHT");
+  if (text != nullptr) return static_cast<std::uint32_t>(std::stoul(text));
+#endif
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -109,9 +123,9 @@ class ReadThreads::Share {
   std::unique_lock<std::mutex> lock_;
 };
 
-ReadThreads::ReadThreads(std::uint32_t in_flight) : in_flight_(in_flight) {
-  FLATKV_ASSERT(in_flight >= 1);
-  spare_.reserve(in_flight);
+ReadThreads::ReadThreads(std::uint32_t in_flight) : in_flight_(forced().value_or(in_flight)) {
+  FLATKV_ASSERT(in_flight_ >= 1);
+  spare_.reserve(in_flight_);
 }
 
 ReadThreads::~ReadThreads() { stop(); }
@@ -151,8 +165,8 @@ Status ReadThreads::multi_get(const PinnedDatabase& database, std::span<const By
   std::size_t from = 0;
   for (std::size_t step = kFirstAlone; from < keys.size();) {
     const std::size_t left = keys.size() - from;
-    const std::size_t helpers =
-        std::min({pace_.more_threads(left), left - 1, std::size_t{in_flight_} - 1});
+    const std::size_t worth = forced() ? left : pace_.more_threads(left);
+    const std::size_t helpers = std::min({worth, left - 1, std::size_t{in_flight_} - 1});
     if (helpers > 0) {
       Call call{
           .database = database, .keys = keys, .at_once = at_once, .helpers = helpers, .next = from};
@@ -206,7 +220,9 @@ void ReadThreads::deliver(Call& call, std::unique_lock<std::mutex>& lock,
   }
   lock.lock();
   for (auto& piece : pieces) {
-    if (spare_.size() < in_flight_) spare_.push_back(std::move(piece));
+    // One with large values must not keep their memory.
+    const bool small = piece->text.capacity() <= kMostSpare;
+    if (small && spare_.size() < in_flight_) spare_.push_back(std::move(piece));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <thread>
 
 #include "base/error.hpp"
 #include "failing_allocations.hpp"
@@ -67,9 +68,16 @@ struct Block {
   explicit Block(std::int64_t version) : changes(script_block(kSeed, version)) {
     changes.emplace_back();
     changes.back().nonce(address(1), static_cast<std::uint64_t>(version));
-    for (const Changes& one : changes) sets.push_back(one.sets());
+    for (const Changes& one : changes) {
+      sets.push_back(one.sets());
+      for (const NamedChangeSet& set : one.sets()) {
+        if (set.name != kEvmModule) continue;
+        for (const KVPair& pair : set.pairs) keys.push_back(pair.key);
+      }
+    }
   }
   std::vector<Changes> changes;
+  std::vector<ByteView> keys;
   std::vector<std::span<const NamedChangeSet>> sets;
 };
 const Block& block_of(std::int64_t version) {
@@ -284,6 +292,35 @@ std::vector<Act> overlay_acts() {
   };
 }
 
+/// Rows that come from tables, since the base was closed.
+Status read_all(CommitStore& store) {
+  for (std::int64_t version = 1; version <= kBase; ++version) {
+    FLATKV_TRY(store.get_many(block_of(version).keys));
+  }
+  return {};
+}
+
+Status prefetch_all(CommitStore& store) {
+  for (std::int64_t version = 1; version <= kBase; ++version) {
+    FLATKV_TRY(store.prefetch(block_of(version).keys));
+  }
+  for (;;) {  // whatever fails, each row comes to an end
+    const PrefetchMetrics now = store.metrics().prefetch;
+    if (now.asked == now.loaded + now.hit + now.dropped) break;
+    std::this_thread::yield();
+  }
+  return read_all(store);
+}
+
+std::vector<Act> cold_acts() {
+  return {
+      on_store("get_many", read_all),
+      on_store("get_many, its threads", read_all, Whose::ours),
+      on_store("prefetch", prefetch_all),
+      on_store("prefetch, its thread", prefetch_all, Whose::ours),
+  };
+}
+
 std::vector<Act> change_acts() {
   return {
       on_store("changes",
@@ -389,8 +426,10 @@ std::vector<Act> mending_acts() {
 const std::vector<Act>& acts() {
   static const std::vector<Act> kAll = [] {
     std::vector<Act> all = writer_acts();
-    for (auto more : {undo_acts(), overlay_acts(), change_acts(), reading_acts(), mending_acts()})
+    for (auto more : {undo_acts(), overlay_acts(), cold_acts(), change_acts(), reading_acts(),
+                      mending_acts()}) {
       std::ranges::move(more, std::back_inserter(all));
+    }
     return all;
   }();
   return kAll;

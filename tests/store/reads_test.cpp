@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "support/fault_counts.hpp"
 #include "support/slow_store.hpp"
 
 namespace flatkv::test {
@@ -16,13 +17,18 @@ class Reads : public SlowStore {};
 
 TEST_F(Reads, RootsDoNotDependOnHowManyAreInFlight) {
   open();
-  for (int i = 0; i < 3; ++i) block(random_block());
+  const auto large_block = [&] {
+    std::vector<Changes> applies = random_block();
+    applies.push_back(all_slots(static_cast<std::uint64_t>(model_.version() + 1)).front());
+    return applies;
+  };
+  for (int i = 0; i < 3; ++i) block(large_block());
   for (const std::uint32_t in_flight : {1U, 2U, 8U, 64U}) {
     SCOPED_TRACE(in_flight);
     options_.reads.in_flight = in_flight;
     reopen();
     static_cast<void>(tables_.most_at_once());
-    for (int i = 0; i < 2; ++i) block(random_block());
+    for (int i = 0; i < 2; ++i) block(large_block());
     EXPECT_EQ(store_->metrics().read_threads > 0, in_flight > 1);
     EXPECT_LT(store_->metrics().read_threads, in_flight);
     EXPECT_GT(store_->metrics().table_reads, 0U);
@@ -48,10 +54,9 @@ TEST_F(Reads, AReplayReadsLikeABlock) {
     store_.reset();
     copy_tree(image, path());
     tables_.before_read(SlowTables::like_a_device(kDevice));
-    static_cast<void>(tables_.most_at_once());
     open();
     EXPECT_EQ(store_->open_report().replayed_blocks, 3);
-    EXPECT_EQ(tables_.most_at_once() > 1, in_flight > 1);
+    EXPECT_EQ(store_->metrics().read_threads > 0, in_flight > 1);
     check();
   }
 }
@@ -109,12 +114,90 @@ TEST_F(Reads, AReadThatFailsIsNeverAnAbsentRow) {
     EXPECT_EQ(applied.error().code, ErrorCode::io) << applied.error().to_string();
     EXPECT_FALSE(applied.error().path.empty());
     EXPECT_TRUE(same_roots(store_->working_roots().value(), before)) << "half an apply";
+    if (!HasFailure()) count_fault("C11", Came::refused);
   }
   EXPECT_GT(failures, 3U);
   store_->discard();
   tables_.before_read(slow);
   block(all_slots(5));  // the store has not failed
   check();
+}
+
+TEST_F(Reads, AViewOrAnOverlayWhoseReadFailsSaysSo) {
+  options_.cache.row_cache_bytes = 0;
+  options_.reads.in_flight = 8;
+  open();
+  block(all_slots(1));
+  reopen();
+  auto view = store_->view();
+  ASSERT_OK(view);
+  auto overlay = store_->overlay();
+  ASSERT_OK(overlay);
+  std::vector<StorageKey> keys;
+  for (std::uint64_t i = 0; i < kSlots; ++i) keys.push_back(storage_key(address(1), slot(i)));
+  const std::vector<ByteView> asked(keys.begin(), keys.end());
+  const auto slow = SlowTables::like_a_device(kDevice);
+  const auto fails_at_each = [&](const auto& reader) {
+    tables_.before_read(slow);
+    ASSERT_OK(reader.get_many(asked));  // from here on reads are known to wait
+    unsigned failures = 0;
+    for (std::uint64_t nth = 1;; nth += nth / 4 + 1) {
+      SCOPED_TRACE(nth);
+      const auto reads = std::make_shared<std::atomic<std::uint64_t>>(0);
+      tables_.before_read([=](std::uint64_t offset, std::size_t bytes) {
+        if (++*reads == nth) return rocksdb::IOStatus::IOError("injected", "a failed read");
+        return slow(offset, bytes);
+      });
+      const auto values = reader.get_many(asked);
+      if (*reads < nth) {
+        EXPECT_OK(values);
+        break;
+      }
+      ++failures;
+      ASSERT_FALSE(values);
+      EXPECT_EQ(values.error().code, ErrorCode::io) << values.error().to_string();
+    }
+    EXPECT_GT(failures, 3U);
+  };
+  fails_at_each(*view);
+  fails_at_each(*overlay);
+}
+
+TEST_F(Reads, AReplayWhoseReadFailsOpensNothing) {
+  options_.reads.in_flight = 8;
+  open();
+  block(all_slots(1));
+  reopen();
+  for (std::uint64_t i = 2; i < 5; ++i) block(all_slots(i));
+  const std::string image = directory_.path("image");
+  copy_tree(path(), image);
+  check();
+  const auto slow = SlowTables::like_a_device(kDevice);
+  unsigned failures = 0;
+  for (std::uint64_t nth = 1;; nth += nth / 2 + 1) {
+    SCOPED_TRACE(nth);
+    store_.reset();
+    copy_tree(image, path());
+    const auto reads = std::make_shared<std::atomic<std::uint64_t>>(0);
+    tables_.before_read([=](std::uint64_t offset, std::size_t bytes) {
+      if (++*reads == nth) return rocksdb::IOStatus::IOError("injected", "a failed read");
+      return slow(offset, bytes);
+    });
+    auto opened = try_open();
+    if (opened) {  // a read of the database's own: again, or the working copy was made anew
+      store_.emplace(*std::move(opened));
+      if (*reads < nth) break;
+    } else {
+      ++failures;
+      EXPECT_TRUE(opened.error().code == ErrorCode::io ||
+                  opened.error().code == ErrorCode::corruption)
+          << opened.error().to_string();
+      tables_.before_read({});
+      open();
+    }
+    check();
+  }
+  EXPECT_GT(failures, 0U);
 }
 
 TEST_F(Reads, ManyThreadsReadColdRowsBesideTheWriter) {
