@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "block/prefetcher.hpp"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -10,9 +11,14 @@
 namespace flatkv::block {
 namespace {
 
-/// Rows that are read together: enough for many reads at a time, few enough that a block that waits
-/// for one of them goes on soon.
-constexpr std::size_t kBatch = 512;
+/// Rows that are read together: enough for all reads that may be in flight, few enough that a block
+/// that waits for one of them goes on soon.
+constexpr std::size_t kLeastBatch = 32;
+constexpr std::size_t kMostBatch = 512;
+constexpr std::size_t kBatchOfEachRead = 16;
+
+/// Rows that are asked for under one lock: a block may want it in between.
+constexpr std::size_t kAskedAtOnce = 1024;
 
 /// As how many rows a row counts while it waits: long keys take their memory.
 std::size_t weight(ByteView key) { return 1 + key.size() / 256; }
@@ -24,12 +30,24 @@ std::uint64_t place_of(Database database, std::uint64_t hash) {
 }  // namespace
 
 Prefetcher::Prefetcher(memtable::RowCache* cache, AbsentKeyFilter& absent, std::size_t most_rows,
-                       FindState published)
-    : cache_(cache), absent_(absent), most_rows_(most_rows), published_(std::move(published)) {}
+                       std::uint32_t in_flight, FindState published)
+    : cache_(cache),
+      absent_(absent),
+      most_rows_(most_rows),
+      batch_(std::clamp(kBatchOfEachRead * in_flight, kLeastBatch, kMostBatch)),
+      published_(std::move(published)) {}
 
 Prefetcher::~Prefetcher() { stop(); }
 
 void Prefetcher::ask(std::span<const Row> rows) noexcept {
+  while (!rows.empty()) {
+    const std::size_t some = std::min(kAskedAtOnce, rows.size());
+    ask_some(rows.first(some));
+    rows = rows.subspan(some);
+  }
+}
+
+void Prefetcher::ask_some(std::span<const Row> rows) noexcept {
   const std::lock_guard lock(mutex_);
   const bool works = cache_ != nullptr && !worker_.stopping() && start();
   for (const Row& row : rows) {
@@ -116,8 +134,8 @@ PrefetchMetrics Prefetcher::counters() const {
 
 /// The rows that have waited longest. Call it under the lock.
 void Prefetcher::take_batch(std::vector<Waiting>& batch) {
-  batch.reserve(kBatch);
-  while (!queue_.empty() && batch.size() < kBatch) {
+  batch.reserve(batch_);
+  while (!queue_.empty() && batch.size() < batch_) {
     Waiting& next = queue_.front();
     waiting_ -= weight(next.key);
     const auto phase = phases_.find(place_of(next.database, next.hash));
@@ -171,7 +189,7 @@ void Prefetcher::run(const std::stop_token& stop) noexcept {
     lock.unlock();
     const PrefetchMetrics done = read(batch);
     lock.lock();
-    ++batches_;
+    done_.store(++batches_, std::memory_order_release);
     for (const Waiting& row : batch) phases_.erase(place_of(row.database, row.hash));
     batch.clear();
     open_.store(phases_.size(), std::memory_order_release);

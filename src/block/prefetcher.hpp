@@ -42,9 +42,10 @@ class Prefetcher {
     std::uint64_t hash = 0;  ///< key_hash
   };
 
-  /// `cache` null, or `most_rows` 0: everything is dropped. `published` gives the newest state.
+  /// `cache` null, or `most_rows` 0: everything is dropped. `in_flight`: reads at the same time.
+  /// `published` gives the newest state.
   Prefetcher(memtable::RowCache* cache, AbsentKeyFilter& absent, std::size_t most_rows,
-             FindState published);
+             std::uint32_t in_flight, FindState published);
   ~Prefetcher();
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
@@ -54,6 +55,8 @@ class Prefetcher {
 
   /// Whether any row waits or is being read. Costs a load.
   bool any() const noexcept { return open_.load(std::memory_order_acquire) != 0; }
+  /// Batches of rows read so far. Costs a load.
+  std::uint64_t batches() const noexcept { return done_.load(std::memory_order_acquire); }
   /// Takes the row away if it waits. If it is being read now: what to `wait` for.
   std::optional<std::uint64_t> take(Database database, std::uint64_t hash) noexcept;
   /// Returns once the rows are read for which `take` gave this number, or a lower one.
@@ -73,6 +76,7 @@ class Prefetcher {
   };
   void run(const std::stop_token& stop) noexcept;
   bool start() noexcept;
+  void ask_some(std::span<const Row> rows) noexcept;
   void add(const Row& row);
   void take_batch(std::vector<Waiting>& batch);
   PrefetchMetrics read(std::span<const Waiting> batch) const noexcept;
@@ -81,8 +85,10 @@ class Prefetcher {
   memtable::RowCache* const cache_;
   AbsentKeyFilter& absent_;
   const std::size_t most_rows_;
+  const std::size_t batch_;  ///< rows
   const FindState published_;
-  std::atomic<std::size_t> open_ = 0;  ///< size of `phases_`
+  std::atomic<std::size_t> open_ = 0;    ///< size of `phases_`
+  std::atomic<std::uint64_t> done_ = 0;  ///< `batches_`
 
   mutable std::mutex mutex_;  ///< guards everything below
   std::condition_variable_any asked_;

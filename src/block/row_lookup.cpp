@@ -105,8 +105,18 @@ void RowLookup::drop_absent(const state::State& state, Database database, std::s
 }
 
 /// Moves the keys that are being prefetched from `missing_` to `aside_`.
-void RowLookup::set_aside(Database database, std::span<const BlockRow> rows) {
-  if (prefetcher_ == nullptr || !prefetcher_->any()) return;
+/// So are all others if a batch has ended since `batches`, before the cache was asked for them.
+void RowLookup::set_aside(Database database, std::span<const BlockRow> rows,
+                          std::uint64_t batches) {
+  if (prefetcher_ == nullptr) return;
+  if (prefetcher_->any()) set_read_aside(database, rows);
+  if (prefetcher_->batches() == batches) return;
+  if (aside_.empty()) aside_until_ = batches;  // which has ended
+  aside_.insert(aside_.end(), missing_.begin(), missing_.end());
+  clear_for_reuse(missing_);
+}
+
+void RowLookup::set_read_aside(Database database, std::span<const BlockRow> rows) {
   std::size_t kept = 0;
   for (const Missing& missing : missing_) {
     if (const auto batch = prefetcher_->take(database, rows[missing.row].hash)) {
@@ -173,9 +183,10 @@ Status RowLookup::read(const Ground& ground, Database database, std::span<BlockR
   clear_for_reuse(keys_);
   from_tables_ = 0;
   const state::State& state = ground.state;
+  const std::uint64_t batches = prefetcher_ != nullptr ? prefetcher_->batches() : 0;
   look_in_memory(ground, database, rows, arena, values, sink);
   drop_absent(state, database, rows, sink);
-  set_aside(database, rows);
+  set_aside(database, rows, batches);
   if (!missing_.empty()) FLATKV_TRY(look_in_tables(state, database, rows, arena, keep, sink));
   if (aside_.empty()) return {};
   look_in_cache_again(state, database, rows, arena, sink);

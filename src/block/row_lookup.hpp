@@ -74,7 +74,8 @@ class RowLookup {
                         memory::Arena* const& arena, Keep keep, const Sink& sink);
   void drop_absent(const state::State& state, Database database, std::span<BlockRow> rows,
                    const Sink& sink);
-  void set_aside(Database database, std::span<const BlockRow> rows);
+  void set_aside(Database database, std::span<const BlockRow> rows, std::uint64_t batches);
+  void set_read_aside(Database database, std::span<const BlockRow> rows);
   void look_in_cache_again(const state::State& state, Database database, std::span<BlockRow> rows,
                            memory::Arena* const& arena, const Sink& sink);
 

@@ -48,7 +48,7 @@ Core::Core(CoreSetup setup)
           std::make_shared<lthash::HashingShare>(setup_.options.executor, setup_.options.threads)),
       published_(setup_.state),
       prefetcher_(cache_.get(), absent_key_filter_, setup_.options.reads.prefetch_rows,
-                  [this] { return published_.load(); }),
+                  setup_.options.reads.in_flight, [this] { return published_.load(); }),
       reads_(lookup()),
       recent_(older_versions(setup_.options)),
       pending_(setup_.manifest.account_rows, lookup(), block::Hashing::early, share_,

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
 #include "base/stopwatch.hpp"
 
@@ -19,27 +20,59 @@ inline bool& reads_wait() noexcept {
   return wait;
 }
 
-/// How long a read has waited lately. A thread that reads from the page cache keeps its core; one
-/// that waits for the device gives it up, and the system counts that. So a thread that was merely
-/// preempted, as on a busy machine, has not waited. Thread-safe.
+/// What the calling thread has waited for the device, as its reads of files tell. A read from the
+/// page cache is short and keeps the core. A long one in which the thread gave up its core, which
+/// the system counts, has waited; one that was merely preempted, as on a busy machine, has not, and
+/// neither has a thread that waited for another one outside of a read.
+class DeviceWaits {
+ public:
+  static double nanoseconds() noexcept { return mine().nanoseconds; }
+  /// Forgets how often the thread gave up its core before.
+  static void begin() noexcept { mine().gave_up = times_given_up(); }
+
+  /// Calls `read`, which reads so many parts of a file.
+  template <class Read>
+  static auto timed(std::size_t parts, const Read& read) {
+    const Stopwatch watch;
+    auto done = read();
+    const auto took = static_cast<double>(watch.nanoseconds());
+    if (took > kCachedNanoseconds * static_cast<double>(parts)) add(took);
+    return done;
+  }
+
+ private:
+  /// Longer than a part from the page cache takes, shorter than one from a device.
+  static constexpr double kCachedNanoseconds = 10'000;
+  struct Mine {
+    double nanoseconds = 0;
+    long gave_up = 0;
+  };
+  static Mine& mine() noexcept {
+    static thread_local Mine one;
+    return one;
+  }
+  static long times_given_up() noexcept {
+    rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+  }
+  static void add(double took) noexcept {
+    const long before = std::exchange(mine().gave_up, times_given_up());
+    if (mine().gave_up != before) mine().nanoseconds += took;
+  }
+};
+
+/// How long a read has waited for the device lately. Thread-safe.
 class ReadPace {
  public:
   /// Times reads of the calling thread.
   class Watch {
    public:
-    /// The nanoseconds since it was made if the thread has waited for anything, otherwise 0.
-    double waited() const {
-      return times_given_up() == gave_up_ ? 0 : static_cast<double>(watch_.nanoseconds());
-    }
+    Watch() noexcept { DeviceWaits::begin(); }
+    double waited() const noexcept { return DeviceWaits::nanoseconds() - before_; }
 
    private:
-    static long times_given_up() {
-      rusage usage{};
-      ::getrusage(RUSAGE_THREAD, &usage);
-      return usage.ru_nvcsw;
-    }
-    long gave_up_ = times_given_up();
-    Stopwatch watch_;
+    double before_ = DeviceWaits::nanoseconds();
   };
 
   /// Tells that so many reads, one after the other, have waited for so many nanoseconds together.
@@ -54,7 +87,9 @@ class ReadPace {
   /// How many threads more are worth waking for so many reads: as many as make the waits that are
   /// divided among all of them, and the time that it takes to wake them, shortest together.
   std::size_t more_threads(std::size_t reads) const noexcept {
-    const double waits = static_cast<double>(reads) * nanoseconds_.load(std::memory_order_relaxed);
+    const double mean = nanoseconds_.load(std::memory_order_relaxed);
+    if (mean < kHelpNanoseconds) return 0;
+    const double waits = static_cast<double>(reads) * mean;
     const auto best = static_cast<std::size_t>(std::sqrt(waits / kWakeNanoseconds));
     return best > 1 ? best - 1 : 0;
   }
@@ -63,6 +98,8 @@ class ReadPace {
   /// After this many reads, half of the mean is from before them.
   static constexpr double kMemory = 64;
   static constexpr double kWakeNanoseconds = 10'000;
+  /// What it costs to have a row read by another thread.
+  static constexpr double kHelpNanoseconds = 4'000;
   std::atomic<double> nanoseconds_ = 0;
 };
 

@@ -226,16 +226,19 @@ void ReadThreads::deliver(Call& call, std::unique_lock<std::mutex>& lock,
   }
 }
 
-/// The calling thread reads a single key, so that it soon looks at what has arrived.
+/// The calling thread reads a single key, so that it soon looks at what has arrived; many where
+/// there is no thread from which anything could arrive.
 void ReadThreads::read_own(Call& call, std::unique_lock<std::mutex>& lock,
                            const PinnedDatabase::Visit& visit) {
-  const auto part = call.take(1);
+  const std::size_t most = threads_.empty() ? kMostAlone : 1;
+  const auto part = call.take(std::min(most, call.keys.size() - call.next));
   const std::size_t at = call.index_of(part);
   lock.unlock();
   const ReadPace::Watch watch;
   Status done = call.database.multi_get(
-      part, call.at_once, [&](std::size_t, std::optional<ByteView> value) { visit(at, value); });
-  pace_.took(1, watch.waited());
+      part, call.at_once,
+      [&](std::size_t i, std::optional<ByteView> value) { visit(at + i, value); });
+  pace_.took(part.size(), watch.waited());
   lock.lock();
   if (!done) call.failed(at, std::move(done).error());
 }

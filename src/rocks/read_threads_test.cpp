@@ -95,13 +95,30 @@ TEST(ReadPace, HelpIsWorthAsMuchAsReadsHaveWaitedLately) {
   EXPECT_EQ(pace.more_threads(1000), 0U);
 }
 
-TEST(ReadPace, OnlyAThreadThatGaveUpItsCoreHasWaited) {
+TEST(ReadPace, AFewReadsOfManyThatWaitedAreNotWorthHelp) {
+  ReadPace pace;
+  for (int i = 0; i < 20; ++i) pace.took(256, 2 * 100'000.0);
+  EXPECT_EQ(pace.more_threads(1000), 0U);
+  for (int i = 0; i < 20; ++i) pace.took(256, 26 * 100'000.0);
+  EXPECT_GT(pace.more_threads(1000), 0U);
+}
+
+TEST(ReadPace, OnlyAReadInWhichTheThreadGaveUpItsCoreHasWaited) {
+  const auto spin = [] {
+    const auto until = std::chrono::steady_clock::now() + 1000us;
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    return true;
+  };
+  const auto sleep = [] {
+    std::this_thread::sleep_for(1000us);
+    return true;
+  };
   const ReadPace::Watch watch;
-  const auto until = std::chrono::steady_clock::now() + 1000us;
-  while (std::chrono::steady_clock::now() < until) {
-  }
+  DeviceWaits::timed(1, spin);
+  sleep();
   EXPECT_EQ(watch.waited(), 0);
-  std::this_thread::sleep_for(1000us);
+  DeviceWaits::timed(1, sleep);
   EXPECT_GE(watch.waited(), 1e6);
 }
 

@@ -16,11 +16,18 @@ namespace flatkv::rocks {
 namespace {
 
 /// RocksDB reads the blocks that it needs of a table one after the other. This asks the system for
-/// all of them first, where the thread expects to wait for the device.
+/// all of them first, where the thread expects to wait for the device; and it notes what the thread
+/// waited.
 class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
  public:
   using FSRandomAccessFileOwnerWrapper::FSRandomAccessFileOwnerWrapper;
 
+  rocksdb::IOStatus Read(std::uint64_t offset, std::size_t bytes, const rocksdb::IOOptions& options,
+                         rocksdb::Slice* result, char* scratch,
+                         rocksdb::IODebugContext* debug) const override {
+    return DeviceWaits::timed(
+        1, [&] { return target()->Read(offset, bytes, options, result, scratch, debug); });
+  }
   rocksdb::IOStatus MultiRead(rocksdb::FSReadRequest* requests, std::size_t count,
                               const rocksdb::IOOptions& options,
                               rocksdb::IODebugContext* debug) override {
@@ -30,7 +37,8 @@ class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
         target()->Prefetch(one.offset, one.len, options, debug).PermitUncheckedError();
       }
     }
-    return target()->MultiRead(requests, count, options, debug);
+    return DeviceWaits::timed(count,
+                              [&] { return target()->MultiRead(requests, count, options, debug); });
   }
 };
 

@@ -15,6 +15,8 @@
 #include <thread>
 #include <utility>
 
+#include "rocks/read_pace.hpp"
+
 namespace flatkv::rocks {
 
 /// An environment in which reads of tables take their time or fail, in any order.
@@ -53,7 +55,7 @@ class SlowTables {
     rocksdb::IOStatus Read(std::uint64_t offset, std::size_t bytes,
                            const rocksdb::IOOptions& options, rocksdb::Slice* result, char* scratch,
                            rocksdb::IODebugContext* debug) const override {
-      rocksdb::IOStatus ready = tables_.read(offset, bytes);
+      rocksdb::IOStatus ready = DeviceWaits::timed(1, [&] { return tables_.read(offset, bytes); });
       if (!ready.ok()) return ready;
       return target()->Read(offset, bytes, options, result, scratch, debug);
     }

@@ -314,11 +314,17 @@ Status CommitStore::wait_durable(std::int64_t version) {
 
 Status CommitStore::prefetch(std::span<const ByteView> external_keys) const {
   return guarded([&]() -> Status {
-    const auto core = impl_->shared();
-    FLATKV_TRY(core->check_readable());
     FLATKV_ASSIGN(const auto rows, read::rows_of(external_keys));
-    core->prefetcher().ask(rows);
-    return {};
+    while (true) {
+      const auto core = impl_->shared();
+      if (Status readable = core->check_readable(); !readable) {
+        // A rollback may have retired this core between the two lines: try its successor.
+        if (core == impl_->shared()) return readable;
+        continue;
+      }
+      core->prefetcher().ask(rows);
+      return {};
+    }
   });
 }
 
