@@ -20,7 +20,8 @@ namespace flatkv::test {
 /// spares one.
 class SlowStore : public ::testing::Test {
  protected:
-  static constexpr std::chrono::microseconds kDevice{100};
+  /// One read gives tens of rows here, and help has to be worth it for each of them.
+  static constexpr std::chrono::microseconds kDevice{500};
   static constexpr std::uint64_t kSlots = 600;
 
   SlowStore() {
