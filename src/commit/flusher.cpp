@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commit/flusher.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -20,15 +17,6 @@ namespace {
 
 constexpr std::size_t kAhead = 16;
 
-/// Lowers this thread's priority: a block being committed on the same cores is more urgent. When a
-/// commit waits for a flush, the waiting itself frees a core. On Linux each thread has its own nice
-/// value; if it cannot be set, a flush is merely more in the way. (p99/p50 of a block with flushes
-/// and compactions beside it on two cores: 4.4 without, 3.3 with this.)
-void give_way() noexcept {
-  constexpr int kNice = 10;
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
-}
-
 }  // namespace
 
 Flusher::Flusher(Setup setup)
@@ -40,10 +28,21 @@ std::size_t Flusher::waiting() const {
   return queue_.size() + (busy_ ? 1 : 0);
 }
 
+template <class Done>
+void Flusher::wait(std::unique_lock<std::mutex>& lock, const Done& done) {
+  if (done()) return;
+  const GivingWay::Waiter waiter(way_);
+  changed_.wait(lock, done);
+}
+
+void Flusher::stop() {
+  const GivingWay::Waiter waiter(way_);
+  worker_.stop();
+}
+
 Status Flusher::wait_for_room(std::size_t most) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock,
-                [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < most; });
+  wait(lock, [&] { return setup_.fault->failed() || queue_.size() + (busy_ ? 1 : 0) < most; });
   return setup_.fault->check();
 }
 
@@ -62,12 +61,12 @@ void Flusher::submit(FrozenBatch batch) {
 
 Status Flusher::wait_idle() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return !busy_ && (queue_.empty() || setup_.fault->failed()); });
+  wait(lock, [&] { return !busy_ && (queue_.empty() || setup_.fault->failed()); });
   return setup_.fault->first();
 }
 
 void Flusher::run(const std::stop_token& stop) {
-  give_way();
+  const GivingWay::Thread gives_way(way_);
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, stop, [&] {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/giving_way.hpp"
 #include "base/log.hpp"
 #include "base/stopwatch.hpp"
 #include "base/worker.hpp"
@@ -76,7 +77,7 @@ class Flusher {
 
   /// Ends the thread after the batch under way; drops the queued ones. The counters can still be
   /// read.
-  void stop() { worker_.stop(); }
+  void stop();
 
   /// Set it before the first logged batch. Without a log (a clone) nothing is synced.
   void set_log(changelog::Writer* log) { log_.store(log); }
@@ -101,6 +102,9 @@ class Flusher {
   FlushMetrics flushed(Database database) const;
 
  private:
+  /// On `changed_`, until `done`; what is waited for no longer gives way.
+  template <class Done>
+  void wait(std::unique_lock<std::mutex>& lock, const Done& done);
   void run(const std::stop_token& stop);
   void run_batch(FrozenBatch& batch) noexcept;
   Status flush(FrozenBatch& batch);
@@ -111,6 +115,7 @@ class Flusher {
   void wait_for_compaction();
 
   Setup setup_;
+  GivingWay way_;
   std::atomic<changelog::Writer*> log_{nullptr};
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

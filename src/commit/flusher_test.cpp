@@ -2,8 +2,11 @@
 #include "commit/flusher.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 namespace flatkv::commit {
@@ -42,6 +45,32 @@ TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
     other.join();
     EXPECT_FALSE(flusher.wait_idle());
   }
+}
+
+// A thread with a low priority would make whoever waits for it wait behind every other process.
+TEST(Flusher, AFlushThatIsWaitedForDoesNotGiveWay) {
+  const auto nice = [] { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())); };
+  const int own = nice();
+  state::OpenGeneration clone({}, "", {}, nullptr, 1);
+  state::PoisonLatch fault;
+  state::Published published(nullptr);
+  Flusher::Setup setup;
+  setup.lifetime = &clone;
+  setup.fault = &fault;
+  setup.published = &published;
+  Flusher flusher(std::move(setup));
+  std::atomic<int> found = own + 100;
+  FrozenBatch batch = empty_batch();
+  batch.afterwards = [&] {
+    // The thread below comes to wait while this runs.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (nice() > own + 1 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    found = nice();
+  };
+  flusher.submit(std::move(batch));
+  EXPECT_TRUE(flusher.wait_idle());
+  // One step lower where the system lets no thread rise again.
+  EXPECT_LE(found.load(), own + 1);
 }
 
 }  // namespace
