@@ -31,6 +31,7 @@ Json plan_json(const BenchPlan& plan) {
           {"write_buffer", plan.write_buffer},
           {"memory_limit", plan.memory ? Json(*plan.memory) : Json(nullptr)},
           {"in_flight", plan.in_flight},
+          {"recent_versions", plan.recent_versions},
           {"prefetch_ms", plan.prefetch ? Json(*plan.prefetch) : Json(nullptr)},
           {"version", kVersion},
           {"commit", kCommit},

@@ -22,6 +22,7 @@ struct BenchPlan {
   std::uint64_t write_buffer = 0;
   std::optional<std::uint64_t> memory;  ///< the limit of the control group; nothing without
   std::uint32_t in_flight = 0;
+  std::uint32_t recent_versions = 0;
   std::optional<std::uint64_t> prefetch;  ///< milliseconds before each block
 };
 

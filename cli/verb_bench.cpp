@@ -34,6 +34,7 @@ struct BenchArguments {
   std::uint64_t write_buffer = Options{}.flush.write_buffer_bytes;
   std::uint32_t threads = 0;
   std::uint32_t in_flight = Options{}.reads.in_flight;
+  std::uint32_t recent_versions = Options{}.recent_versions;
   std::uint64_t memory = 0;
   double device = -1;  ///< negative: chosen by `memory`
   std::optional<std::uint64_t> prefetch;
@@ -56,6 +57,7 @@ Options store_options(const BenchArguments& arguments, const Context& context) {
   options.flush.write_buffer_bytes = arguments.write_buffer;
   options.threads = arguments.threads;
   options.reads.in_flight = arguments.in_flight;
+  options.recent_versions = arguments.recent_versions;
   options.snapshot.interval = 0;
   options.log = context.log();
   return options;
@@ -171,6 +173,7 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                  .write_buffer = arguments.write_buffer,
                  .memory = group ? std::optional(arguments.memory) : std::nullopt,
                  .in_flight = arguments.in_flight,
+                 .recent_versions = arguments.recent_versions,
                  .prefetch = arguments.prefetch};
   if (arguments.workload == kForks) {
     return measure_forks(arguments, plan, directory, progress, context);
@@ -255,6 +258,9 @@ void define(CLI::App& verb, BenchArguments& arguments) {
   verb.add_option("--in-flight", arguments.in_flight, "The most rows read at the same time")
       ->type_name("N")
       ->check(whole_number(1, 1024))
+      ->capture_default_str();
+  number("--recent-versions", arguments.recent_versions,
+         "Versions that can be viewed; they keep the rows that they hold in memory", "N", 0)
       ->capture_default_str();
   number("--memory", arguments.memory,
          "Runs in a control group with this much memory, where one may be made", "BYTES",

@@ -78,12 +78,7 @@ Core::Core(CoreSetup setup)
   flusher.level0_limit =
       std::max<std::uint64_t>(setup_.options.flush.level0_limit, rocks::kCompactionFrom - 1);
   flusher.pending_compaction_limit = setup_.options.flush.pending_compaction_limit_bytes;
-  flusher.synced = [this] {
-    if (const auto tap = followed_by().tap) {
-      const std::uint64_t mark = tap->mark();  // before it is known what is durable
-      tap->durable(log_->synced(), mark);      // maybe more than is flushed
-    }
-  };
+  flusher.synced = [this] { tell_durable(); };  // maybe more than is flushed
   flusher.before_ingest = [this](std::int64_t version) {
     if (scrubber_) scrubber_->before_ingest(version);
   };
@@ -112,7 +107,7 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   if (setup_.options.durability == Durability::group) {
     group_commit_ =
         std::make_unique<GroupCommit>(*log_, *setup_.fault, [this](std::int64_t version) {
-          if (const auto tap = followed_by().tap) tap->durable(version, tap->mark());
+          tell_durable();
           if (setup_.options.on_durable) setup_.options.on_durable(version);
         });
   }
@@ -399,8 +394,6 @@ Status Core::wait_durable(std::int64_t version) {
         .version(version);
   }
   if (log_ == nullptr) return {};
-  const auto tap = followed_by().tap;
-  const std::uint64_t mark = tap ? tap->mark() : 0;
   if (log_->synced() < version) {
     if (group_commit_) return group_commit_->wait(version);
     if (Status done = log_->sync(); !done) {
@@ -408,9 +401,16 @@ Status Core::wait_durable(std::int64_t version) {
       return done;
     }
   }
+  // Whoever has synced it may not have told it yet.
+  return tell_durable() >= version ? Status{} : undone_meanwhile(version);
+}
+
+std::int64_t Core::tell_durable() {
+  const auto tap = followed_by().tap;
+  const std::uint64_t mark = tap ? tap->mark() : 0;  // before it is known what is durable
   const std::int64_t synced = log_->synced();
-  if (tap) tap->durable(synced, mark);  // whoever has synced it may not have told it yet
-  return synced >= version ? Status{} : undone_meanwhile(version);
+  if (tap) tap->durable(synced, mark);
+  return synced;
 }
 
 StoreMetrics Core::metrics() const {

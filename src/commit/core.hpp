@@ -201,6 +201,8 @@ class Core {
   void publish(block::PendingBlock& block, std::int64_t version, const Digest& chain,
                const Roots& roots, const PerDataDatabase<DatabaseStats>& stats);
   Followed followed_by() const;
+  /// Tells who follows the store what of the log is durable now, and returns it. Any thread.
+  std::int64_t tell_durable();
   Result<std::int64_t> keep_log(const std::string& changelog, std::int64_t wanted) const;
   Status close_names() const;
   bool flush_due() const;
