@@ -75,7 +75,7 @@ Result<std::uint64_t> size_of(const Descriptor& file, const std::string& path) {
 class PosixAppendFile final : public AppendFile {
  public:
   PosixAppendFile(Descriptor file, std::string path, std::uint64_t size)
-      : file_(std::move(file)), path_(std::move(path)), size_(size) {}
+      : file_(std::move(file)), path_(std::move(path)), size_(size), begun_(size) {}
 
   Status append(std::span<const ByteView> parts) override {
     FLATKV_TRY(check());
@@ -90,7 +90,9 @@ class PosixAppendFile final : public AppendFile {
         filled = 0;
       }
     }
-    return write_all(std::span(vectors).first(filled));
+    FLATKV_TRY(write_all(std::span(vectors).first(filled)));
+    begin_writing_back();
+    return {};
   }
 
   Status sync() override {
@@ -109,6 +111,7 @@ class PosixAppendFile final : public AppendFile {
     } while (done != 0 && errno == EINTR);
     if (done != 0) return broken(fail_errno(errno, "ftruncate", path_));
     size_.store(size, std::memory_order_relaxed);
+    begun_ = std::min(begun_, size);
     return {};
   }
 
@@ -116,6 +119,9 @@ class PosixAppendFile final : public AppendFile {
 
  private:
   static constexpr std::size_t kVectors = std::min(IOV_MAX, 256);
+  static constexpr std::uint64_t kPage = 4096;
+  /// Large enough for a device to be busy with, small enough for a sync to wait for.
+  static constexpr std::uint64_t kBeginBytes = std::uint64_t{4} << 20;
 
   Status check() const {
     if (!failed_.load(std::memory_order_relaxed)) return {};
@@ -136,9 +142,21 @@ class PosixAppendFile final : public AppendFile {
     return {};
   }
 
+  /// Without this, whoever does not sync each append would wait for the whole file at its end. The
+  /// last page stays, since the next append changes it.
+  void begin_writing_back() noexcept {
+    const std::uint64_t end = size() / kPage * kPage;
+    if (end < begun_ + kBeginBytes) return;
+    // Only a hint: with this flag alone the kernel keeps errors of the file for the sync.
+    static_cast<void>(::sync_file_range(file_.get(), static_cast<off_t>(begun_),
+                                        static_cast<off_t>(end - begun_), SYNC_FILE_RANGE_WRITE));
+    begun_ = end;
+  }
+
   Descriptor file_;
   std::string path_;
   std::atomic<std::uint64_t> size_;
+  std::uint64_t begun_;  ///< up to here the system was told to write
   std::atomic<bool> failed_ = false;
 };
 
