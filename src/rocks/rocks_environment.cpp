@@ -3,7 +3,9 @@
 #include <rocksdb/file_system.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <system_error>
@@ -17,7 +19,9 @@ namespace {
 
 /// RocksDB reads the blocks that it needs of a table one after the other. This asks the system for
 /// all of them first, where the thread expects to wait for the device; and it notes what the thread
-/// waited.
+/// waited. Of a table that is read through, it asks for the next part as soon as it has one: the
+/// device then works beside whoever looks at the rows (RocksDB tells the system to expect reads in
+/// no order, so the system does not read ahead by itself).
 class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
  public:
   using FSRandomAccessFileOwnerWrapper::FSRandomAccessFileOwnerWrapper;
@@ -25,8 +29,14 @@ class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
   rocksdb::IOStatus Read(std::uint64_t offset, std::size_t bytes, const rocksdb::IOOptions& options,
                          rocksdb::Slice* result, char* scratch,
                          rocksdb::IODebugContext* debug) const override {
-    return DeviceWaits::timed(
+    rocksdb::IOStatus done = DeviceWaits::timed(
         1, [&] { return target()->Read(offset, bytes, options, result, scratch, debug); });
+    if (bytes >= kLeastOfScan && done.ok()) {
+      target()
+          ->Prefetch(offset + bytes, std::min(bytes, kMostAhead), options, debug)
+          .PermitUncheckedError();
+    }
+    return done;
   }
   rocksdb::IOStatus MultiRead(rocksdb::FSReadRequest* requests, std::size_t count,
                               const rocksdb::IOOptions& options,
@@ -40,6 +50,11 @@ class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
     return DeviceWaits::timed(count,
                               [&] { return target()->MultiRead(requests, count, options, debug); });
   }
+
+ private:
+  /// Longer reads than this are of a scan: a lookup reads one block.
+  static constexpr std::size_t kLeastOfScan = std::size_t{64} << 10;
+  static constexpr std::size_t kMostAhead = std::size_t{1} << 20;
 };
 
 /// RocksDB creates files that everyone may read; ours belong to the owner alone. Their directory is
