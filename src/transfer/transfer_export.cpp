@@ -35,6 +35,7 @@ class Exporter {
     for (const Database database : kDataDatabases) {
       header.hashes[database] = view_.hash(database);
     }
+    FLATKV_TRY(check_stop());  // also where there are few rows
     FLATKV_TRY(writer_.begin(header));
     for (const Database database : kDataDatabases) FLATKV_TRY(write_rows(database));
     if (options_.progress) options_.progress("export", rows_, total_);
@@ -60,10 +61,13 @@ class Exporter {
     return {};
   }
 
+  Status check_stop() const {
+    if (!options_.stop.stop_requested()) return {};
+    return fail(ErrorCode::cancelled, "the export was cancelled");
+  }
+
   Status look_up() {
-    if (options_.stop.stop_requested()) {
-      return fail(ErrorCode::cancelled, "the export was cancelled");
-    }
+    FLATKV_TRY(check_stop());
     if (options_.progress) options_.progress("export", rows_, total_);
     return {};
   }

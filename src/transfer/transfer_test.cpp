@@ -252,6 +252,10 @@ TEST(TransferFiles, CompressedAndInterrupted) {
   const auto cancelled = check_file(dir / "plain", {}, options);
   ASSERT_FALSE(cancelled);
   EXPECT_EQ(cancelled.error().code, ErrorCode::cancelled);
+  const Status not_begun = export_to_file(view, dir / "cancelled", options);
+  ASSERT_FALSE(not_begun);
+  EXPECT_EQ(not_begun.error().code, ErrorCode::cancelled);
+  EXPECT_FALSE(std::filesystem::exists(dir / "cancelled"));
   std::filesystem::resize_file(dir / "small.zst", 900);
   std::filesystem::resize_file(dir / "plain", 9000);
   for (const std::string& file : {dir / "small.zst", dir / "plain"}) {
