@@ -17,7 +17,8 @@ macro(flatkv_install)
       install(EXPORT flatkv${_kind}Targets NAMESPACE flatkv:: DESTINATION ${_package_dir})
     endif()
   endforeach()
-  install(DIRECTORY include/flatkv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
+  install(DIRECTORY include/flatkv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
   configure_package_config_file(cmake/flatkvConfig.cmake.in ${PROJECT_BINARY_DIR}/flatkvConfig.cmake
     INSTALL_DESTINATION ${_package_dir})
   # Before 1.0 a minor version may change the interface.
