@@ -123,7 +123,8 @@ FLATKV_C_API const char* flatkv_error_text(const flatkv_error* error);
 /* The file or directory; "" if there is none. */
 FLATKV_C_API const char* flatkv_error_path(const flatkv_error* error);
 /* 1 and the value if the error has one, 0 if not. The result may be NULL. `database` is one of
- * flatkv_database; `offset` is in bytes, in the file at the path. */
+ * flatkv_database; `offset` is in bytes, in the file at the path or, without one, in the bytes that
+ * were passed in. */
 FLATKV_C_API uint32_t flatkv_error_database(const flatkv_error* error, uint32_t* database);
 FLATKV_C_API uint32_t flatkv_error_version(const flatkv_error* error, int64_t* version);
 FLATKV_C_API uint32_t flatkv_error_offset(const flatkv_error* error, uint64_t* offset);
