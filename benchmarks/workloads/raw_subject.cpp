@@ -183,7 +183,8 @@ Result<PhaseTimes> RawSubject::run(const Block& block) {
   watch = {};
   const auto current = raw.published.load();
   raw.absent_key_filter.add(raw.pending.tables());
-  commit::insert_rows(*current, raw.pending.tables(), current->stamp + 1, raw.stats);
+  commit::insert_rows(*current, block::rows_of(raw.pending.tables()), current->stamp + 1,
+                      raw.stats);
   times.of(Phase::buffer) = watch.nanoseconds();
   watch = {};
   raw.publish();

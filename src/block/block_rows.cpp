@@ -48,6 +48,12 @@ const BlockRow* BlockRows::find(ByteView key, std::uint64_t hash) const {
   return nullptr;
 }
 
+void BlockRows::prefetch_row(std::uint64_t hash) const noexcept {
+  if (index_.empty()) return;
+  const std::uint32_t at = index_[hash & (index_.size() - 1)];
+  if (at != 0) __builtin_prefetch(&rows[at - 1]);
+}
+
 std::uint32_t BlockRows::intern(ByteView key, std::uint64_t hash) {
   if (const BlockRow* row = find(key, hash)) return static_cast<std::uint32_t>(row - rows.data());
   if ((rows.size() + 1) * 2 > index_.size()) grow();
@@ -89,6 +95,12 @@ void BlockRows::clear() {
     std::ranges::fill(index_, 0U);
   }
   clear_for_reuse(rows);
+}
+
+RowSpans rows_of(const PerDataDatabase<BlockRows>& tables) {
+  RowSpans spans;
+  for (const Database database : kDataDatabases) spans[database] = tables[database].rows;
+  return spans;
 }
 
 }  // namespace flatkv::block

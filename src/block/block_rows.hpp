@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "codec/local_meta.hpp"
@@ -43,6 +44,12 @@ class BlockRows {
   const BlockRow* find(ByteView key, std::uint64_t hash) const;
   /// The index of the row with that key; adds the row if there is none.
   std::uint32_t intern(ByteView key, std::uint64_t hash);
+  /// Loads the place of that key in the index.
+  void prefetch(std::uint64_t hash) const noexcept {
+    if (!index_.empty()) __builtin_prefetch(&index_[hash & (index_.size() - 1)]);
+  }
+  /// The same, of its row, once its place is loaded.
+  void prefetch_row(std::uint64_t hash) const noexcept;
   void truncate(std::size_t rows);  ///< forgets the rows interned last
   void clear();
   std::size_t memory() const noexcept {
@@ -56,5 +63,9 @@ class BlockRows {
   void grow();
   std::vector<std::uint32_t> index_;  ///< row + 1, 0 is free; power of two
 };
+
+/// The rows of a block in each database.
+using RowSpans = PerDataDatabase<std::span<const BlockRow>>;
+RowSpans rows_of(const PerDataDatabase<BlockRows>& tables);
 
 }  // namespace flatkv::block

@@ -6,7 +6,6 @@
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
-#include "base/endian.hpp"
 #include "base/reuse.hpp"
 #include "base/stopwatch.hpp"
 #include "base/version_arithmetic.hpp"
@@ -114,22 +113,6 @@ Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
   payload_bytes_ += bytes;
   ignored_ += ignored;
   return {};
-}
-
-Status PendingBlock::replay(Bytes payload, const codec::ChangelogEntry& entry,
-                            const PerDataDatabase<bool>& take) {
-  std::vector<Write> writes;
-  for (const auto& set : entry.changesets) {
-    if (set.name != kEvmModule) continue;
-    for (const KVPair& pair : set.pairs) {
-      auto route = codec::route_pair(pair);
-      if (!route) return std::unexpected(std::move(route).error());
-      if (!take[route->database]) continue;
-      writes.push_back({route->kind, route->database, pair.remove, 0, route->key,
-                        pair.remove ? ByteView{} : pair.value});
-    }
-  }
-  return stage(std::move(payload), writes);
 }
 
 Status PendingBlock::stage(Bytes chunk, std::vector<Write>& writes) {
@@ -298,19 +281,7 @@ void PendingBlock::settle() {
 
 void PendingBlock::write_account(const Write& write) {
   Account& account = accounts_[write.row];
-  switch (write.kind) {
-    case codec::Kind::nonce:
-      account.nonce = write.remove ? 0 : load_be<std::uint64_t>(write.value.data());
-      break;
-    case codec::Kind::code_hash:
-      account.code_hash = {};
-      if (!write.remove) std::ranges::copy(write.value, account.code_hash.begin());
-      break;
-    default:
-      account.balance = {};
-      if (!write.remove) std::ranges::copy(write.value, account.balance.begin());
-      break;
-  }
+  codec::write_field(account, write.kind, write.value);
   BlockRow& row = tables_[Database::account].rows[write.row];
   row.has_value = account_rows_ == AccountRows::keep || !codec::is_empty(account);
   row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};

@@ -64,11 +64,6 @@ class PendingBlock {
   /// Validates everything, reads the old values, then stages. On any error the block is unchanged.
   Status apply(std::span<const NamedChangeSet> change_sets);
 
-  /// Stages a logged block for the databases in `take` only. Keeps the payload: the writes point
-  /// into it.
-  Status replay(Bytes payload, const codec::ChangelogEntry& entry,
-                const PerDataDatabase<bool>& take);
-
   /// Hashes the writes since the last call and returns the working roots.
   const Roots& roots();
   const PerDataDatabase<LtHash>& hashes();

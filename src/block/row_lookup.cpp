@@ -8,6 +8,7 @@
 #include "base/reuse.hpp"
 #include "block/block_rows.hpp"
 #include "block/prefetcher.hpp"
+#include "block/replay_window.hpp"
 #include "memory/key_sort.hpp"
 
 namespace flatkv::block {
@@ -47,11 +48,13 @@ void RowLookup::look_in_memory(const Ground& ground, Database database, std::spa
       db.active->prefetch(row.hash);
       for (const auto& frozen : db.frozen) frozen->prefetch(row.hash);
       if (cache_ != nullptr) cache_->prefetch(database, row.hash);
+      if (ground.replayed != nullptr) ground.replayed->prefetch(database, row.hash);
     }
     for (const BlockRow& row : group) {
       db.active->prefetch_row(row.hash);
       for (const auto& frozen : db.frozen) frozen->prefetch_row(row.hash);
       if (cache_ != nullptr) cache_->prefetch_row(database, row.hash);
+      if (ground.replayed != nullptr) ground.replayed->prefetch_row(database, row.hash);
     }
     for (std::size_t i = 0; i < group.size(); ++i) {
       BlockRow& row = group[i];
@@ -59,6 +62,7 @@ void RowLookup::look_in_memory(const Ground& ground, Database database, std::spa
       if (ground.ancestors != nullptr) {
         look = ground.ancestors->find(database, row.key, row.hash, ground.first);
       }
+      if (ground.replayed != nullptr) look = ground.replayed->find(database, row.key, row.hash);
       if (look.presence == memtable::Presence::unknown) {
         look = state::find_in_buffers(db, row.key, row.hash, reach);
       }

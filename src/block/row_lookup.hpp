@@ -17,6 +17,7 @@ namespace flatkv::block {
 
 struct BlockRow;
 class Prefetcher;
+class ReplayWindow;
 
 /// What to do with a row that was read from the tables.
 enum class Keep : std::uint8_t {
@@ -30,6 +31,8 @@ struct Ground {
   /// Uncommitted blocks above it, from `first` on; null: none.
   const Ancestors* ancestors = nullptr;
   std::size_t first = 0;
+  /// Logged blocks above it that replay has not published yet; null: none.
+  const ReplayWindow* replayed = nullptr;
 };
 
 /// Where a value that was found lies.
@@ -38,7 +41,7 @@ enum class Values : std::uint8_t {
   copied,    ///< always in the arena
 };
 
-/// Looks up rows: first in uncommitted blocks, then in the state's buffers, in the row cache, in
+/// Looks up rows: first in uncommitted blocks and those that replay has read ahead, then in the state's buffers, in the row cache, in
 /// the filter of absent keys, and in the tables, with one sorted multi-get for all that are left.
 /// Every read of rows by key goes through here, whether of one row or of many. A failed read is an
 /// error, never "absent" (docs/hazards.md#error-as-not-found).

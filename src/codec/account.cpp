@@ -15,6 +15,24 @@ constexpr std::size_t kCodeHashOffset = 40;
 
 }  // namespace
 
+void write_field(Account& account, Kind kind, ByteView value) noexcept {
+  const auto set = [value](auto& field) {
+    field = {};
+    std::ranges::copy(value, field.begin());
+  };
+  switch (kind) {
+    case Kind::nonce:
+      account.nonce = value.empty() ? 0 : load_be<std::uint64_t>(value.data());
+      break;
+    case Kind::code_hash:
+      set(account.code_hash);
+      break;
+    default:
+      set(account.balance);
+      break;
+  }
+}
+
 AccountValue encode_account(const Account& account) noexcept {
   AccountValue value;
   std::ranges::copy(account.balance, value.bytes.begin());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "codec/keys.hpp"
 #include "flatkv/account.hpp"
 #include "flatkv/bytes.hpp"
 
@@ -16,6 +17,10 @@ struct AccountValue {
   std::uint8_t size = 0;
   ByteView view() const noexcept { return {bytes.data(), size}; }
 };
+
+/// Sets the field that a key of that kind writes; without a value, as a delete does, to zero.
+/// `value` has the length that `route_set` demands.
+void write_field(Account& account, Kind kind, ByteView value) noexcept;
 
 AccountValue encode_account(const Account& account) noexcept;
 

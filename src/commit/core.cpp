@@ -223,14 +223,16 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
   PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases) stats[database] = ready->databases[database].stats;
   absent_key_filter_.add(block.tables());
-  insert_rows(*ready, block.tables(), ++last_stamp_, stats);
+  insert_rows(*ready, block::rows_of(block.tables()), ++last_stamp_, stats);
   timings_.buffer = buffer_watch.nanoseconds();
 
   const Stopwatch publish_watch;
   // Whoever reads through this block above the state without it is right until the state with it
   // is published, and finds it there from then on.
   if (overlay != nullptr) overlay->set_place({version, chain, last_stamp_});
-  publish(block, version, chain, roots, stats);
+  publish({version, chain, roots, block.hashes(), stats,
+           &block == &pending_ ? 0 : block.ignored()},
+          [&](const auto& front) { return block.behind(front); });
   if (overlay != nullptr) overlay->set_published();
   absent_key_filter_.reached(published_.load());
   if (const auto tap = followed_by().tap) tap->committed({version, chain}, log_->synced());
@@ -272,11 +274,18 @@ Status Core::write_record(const block::PendingBlock& block, std::int64_t version
   return {};
 }
 
-void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRows>& tables,
-                 memtable::Stamp stamp, PerDataDatabase<DatabaseStats>& stats) {
+void insert_rows(const state::State& state, const block::RowSpans& rows, memtable::Stamp stamp,
+                 PerDataDatabase<DatabaseStats>& stats) {
+  // Places in the index are loaded some rows ahead, and the rows found there fewer rows ahead.
+  constexpr std::size_t kPlacesAhead = 16;
+  constexpr std::size_t kRowsAhead = 8;
   for (const Database database : kDataDatabases) {
     memtable::Memtable& buffer = *state.databases[database].active;
-    for (const block::BlockRow& row : tables[database].rows) {
+    const std::span<const block::BlockRow> all = rows[database];
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i + kPlacesAhead < all.size()) buffer.prefetch(all[i + kPlacesAhead].hash);
+      if (i + kRowsAhead < all.size()) buffer.prefetch_row(all[i + kRowsAhead].hash);
+      const block::BlockRow& row = all[i];
       if (!row.changed()) continue;
       buffer.insert({.key = row.key,
                      .hash = row.hash,
@@ -289,9 +298,8 @@ void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRo
   }
 }
 
-void Core::publish(block::PendingBlock& block, std::int64_t version, const Digest& chain,
-                   const Roots& roots, const PerDataDatabase<DatabaseStats>& stats) {
-  const PerDataDatabase<LtHash>& hashes = block.hashes();
+template <class Behind>
+void Core::publish(const Inserted& block, Behind&& behind) {
   if (points_.on()) {
     const auto last = published_.load();
     UndoPoint point(*last);
@@ -305,77 +313,76 @@ void Core::publish(block::PendingBlock& block, std::int64_t version, const Diges
     published_.update([&](state::State& state, const std::shared_ptr<const state::State>& last) {
       // Under the lock: whoever sees the new state finds the last one among the recent ones.
       dropped = recent_.push(last, *holds_);
-      state.version = version;
+      state.version = block.version;
       state.stamp = last_stamp_;
-      state.chain = chain;
-      state.roots = roots;
+      state.chain = block.chain;
+      state.roots = block.roots;
       for (const Database database : kDataDatabases) {
         state::DbState& own = state.databases[database];
         // During replay a database may be ahead of the block.
-        if (own.version > version) continue;
-        if (*own.hash != hashes[database])
-          own.hash = std::make_shared<const LtHash>(hashes[database]);
-        own.stats = stats[database];
-        own.version = version;
+        if (own.version > block.version) continue;
+        if (*own.hash != block.hashes[database])
+          own.hash = std::make_shared<const LtHash>(block.hashes[database]);
+        own.stats = block.stats[database];
+        own.version = block.version;
       }
     });
   };
   if (scrubber_) {
-    scrubber_->part().commit(
-        version, [&](const auto& front) { return block.behind(front); }, publish_state);
+    scrubber_->part().commit(block.version, std::forward<Behind>(behind), publish_state);
   } else {
     publish_state();
   }
-  ignored_ += block.ignored();
-  if (&block != &pending_) ignored_ += pending_.ignored();
+  ignored_ += block.ignored + pending_.ignored();
   pending_.begin(*published_.load());
   shown_floor_ = floor();
   shed_recent();
 }
 
-Status Core::replay_block(const changelog::RecordHeader& header, Bytes payload) {
-  const std::int64_t version = header.version;
-  const auto damaged = [&](std::string message) {
-    return fail(ErrorCode::corruption, std::move(message)).path(setup_.store).version(version);
-  };
-  auto entry = codec::decode_changelog_entry(payload);
-  if (!entry) return damaged("the logged block does not decode: " + entry.error().message);
-  if (entry->version != version) {
-    return damaged("the logged block says it is version " + std::to_string(entry->version));
-  }
+std::unique_ptr<block::ReplayWindow> Core::new_replay_window() {
+  return std::make_unique<block::ReplayWindow>(block::ReplayWindow::Setup{
+      .store = setup_.store,
+      .account_rows = setup_.manifest.account_rows,
+      .rows = lookup(),
+      .share = share_,
+      .front = scrubber_ ? scrubber_->part().front() : nullptr});
+}
+
+Status Core::replay_block(const changelog::RecordHeader& header,
+                          const block::ReplayedBlock& block) {
   auto current = published_.load();
-  PerDataDatabase<bool> take;
+  PerDataDatabase<LtHash> hashes;
   bool level = true;
   for (const Database database : kDataDatabases) {
-    take[database] = current->databases[database].version < version;
-    level = level && current->databases[database].version <= version;
+    const state::DbState& own = current->databases[database];
+    hashes[database] = *own.hash;
+    if (block.take[database]) hashes[database] += block.change[database];
+    level = level && own.version <= block.version;
   }
-  if (Status staged = pending_.replay(std::move(payload), *entry, take); !staged) {
-    // apply() rejects this input, so it was never logged: the record is damaged.
-    if (staged.error().code != ErrorCode::invalid_argument) return staged;
-    return damaged("the logged block is not valid: " + staged.error().message);
-  }
-  const Roots& roots = pending_.roots();
+  const Roots roots = layout::roots_of(hashes);
   for (const Database database : kDataDatabases) {
     const Digest& found = roots.of(database);
     const Digest& logged = header.roots.of(database);
-    if (!take[database] || found == logged) continue;
+    if (!block.take[database] || found == logged) continue;
     return fail(ErrorCode::corruption, "replay gives the checksum " + to_hex(found) +
                                            ", the log's record has " + to_hex(logged))
         .path(setup_.store)
         .database(database)
-        .version(version);
+        .version(block.version);
   }
   if (level && roots.root != header.roots.root) {
-    return damaged("replay gives the root " + to_hex(roots.root) + ", the log's record has " +
-                   to_hex(header.roots.root));
+    return fail(ErrorCode::corruption, "replay gives the root " + to_hex(roots.root) +
+                                           ", the log's record has " + to_hex(header.roots.root))
+        .path(setup_.store)
+        .version(block.version);
   }
   FLATKV_FAILPOINT("replay.checked");
   PerDataDatabase<DatabaseStats> stats;
   for (const Database database : kDataDatabases)
     stats[database] = current->databases[database].stats;
-  insert_rows(*current, pending_.tables(), ++last_stamp_, stats);
-  publish(pending_, version, header.digest, Roots(roots), stats);
+  insert_rows(*current, block.rows, ++last_stamp_, stats);
+  publish({block.version, header.digest, roots, hashes, stats},
+          [&](const auto& front) { return block.behind(front); });
   current.reset();  // its buffers may be flushed while this waits
   return make_room();
 }

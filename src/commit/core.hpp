@@ -16,6 +16,7 @@
 #include "block/absent_key_filter.hpp"
 #include "block/pending_block.hpp"
 #include "block/prefetcher.hpp"
+#include "block/replay_window.hpp"
 #include "changelog/writer.hpp"
 #include "changes/feed.hpp"
 #include "changes/named_cursors.hpp"
@@ -49,8 +50,8 @@ struct CoreSetup {
 
 /// Copies the changed rows of a block into the active buffers of `state` under `stamp`, and counts
 /// them in `stats`.
-void insert_rows(const state::State& state, const PerDataDatabase<block::BlockRows>& tables,
-                 memtable::Stamp stamp, PerDataDatabase<DatabaseStats>& stats);
+void insert_rows(const state::State& state, const block::RowSpans& rows, memtable::Stamp stamp,
+                 PerDataDatabase<DatabaseStats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
 /// write. Any thread may call state, held_state, readable_state, view_state, check_readable,
@@ -103,9 +104,12 @@ class Core {
   /// Counts the state's buffers as kept by views.
   std::shared_ptr<const state::State> hold(std::shared_ptr<const state::State> state) const;
 
-  /// Applies one logged block to the databases that are behind it. Compares every checksum with the
-  /// record and, if all databases are level, the root too (docs/specification.md#replay).
-  Status replay_block(const changelog::RecordHeader& header, Bytes payload);
+  /// An empty window for logged blocks. The core outlives it.
+  std::unique_ptr<block::ReplayWindow> new_replay_window();
+  /// Publishes one logged block, the next one, in the databases that are behind it. Before that it
+  /// compares every checksum with the record and, if all databases are level, the root too
+  /// (docs/specification.md#replay).
+  Status replay_block(const changelog::RecordHeader& header, const block::ReplayedBlock& block);
 
   /// Runs one of the read functions (read/read_view.hpp) with the pending writes on top. The writer
   /// only, and of a clone its one user.
@@ -198,8 +202,18 @@ class Core {
                              block::OverlayBlock* overlay);
   Status write_record(const block::PendingBlock& block, std::int64_t version, const Roots& roots,
                       Digest& chain);
-  void publish(block::PendingBlock& block, std::int64_t version, const Digest& chain,
-               const Roots& roots, const PerDataDatabase<DatabaseStats>& stats);
+  /// A block whose rows are in the buffers.
+  struct Inserted {
+    std::int64_t version = 0;
+    const Digest& chain;
+    const Roots& roots;
+    const PerDataDatabase<LtHash>& hashes;
+    const PerDataDatabase<DatabaseStats>& stats;
+    std::uint64_t ignored = 0;  ///< change sets, besides those of the pending block
+  };
+  /// `behind` gives the block's change to the rows behind the front of a scrub.
+  template <class Behind>
+  void publish(const Inserted& block, Behind&& behind);
   Followed followed_by() const;
   /// Tells who follows the store what of the log is durable now, and returns it. Any thread.
   std::int64_t tell_durable();

@@ -271,8 +271,8 @@ class Cloner {
                                        source.copy, nullptr, false));
     impl->core->setup().lifetime->remove_clone_at_end(std::move(clone).hand_on());
     if (source.reader) {
-      FLATKV_TRY(recovery::replay_until(*impl->core, *source.reader, changelog(), source.version,
-                                        options_.stop));
+      FLATKV_TRY(recovery::replay_records(*impl->core, *source.reader, changelog(), source.version,
+                                          {.stop = options_.stop, .progress = {}}));
       FLATKV_FAILPOINT("history.clone.replayed");
       const auto replayed = impl->core->state();
       FLATKV_TRY(recovery::still_on_chain(files_, place_, manifest.store, replayed->version,

@@ -113,6 +113,25 @@ struct Summation::Impl {
     spare.swap(smaller[1]);
   }
 
+  /// Lets the executor have a part. The list has the capacity for it.
+  void offer(std::unique_ptr<Part> part, const std::shared_ptr<Impl>& self) {
+    bool call = false;
+    {
+      const std::size_t most_helpers = share->threads() - 1;
+      const std::lock_guard lock(mutex);
+      ready.push_back(std::move(part));
+      call = helpers < most_helpers;
+      if (call) ++helpers;
+    }
+    if (!call) return;
+    try {
+      share->run([impl = self] { impl->help(); });
+    } catch (...) {  // no memory for a task: `wait` hashes the part itself
+      const std::lock_guard lock(mutex);
+      --helpers;
+    }
+  }
+
   void help() {
     std::unique_lock lock(mutex);
     while (!ready.empty()) run_one(lock);
@@ -140,23 +159,14 @@ void Summation::add(LtHash& sum, const RowChange& row) {
   part.cost += cost_of(row);
   if (part.count < kMostRows && part.cost < kPartCost) return;
 
-  const std::size_t most_helpers = impl_->share->threads() - 1;
   std::unique_ptr<Part> full = std::move(*found);
   open.erase(found);
-  bool call = false;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->ready.push_back(std::move(full));
-    call = impl_->helpers < most_helpers;
-    if (call) ++impl_->helpers;
-  }
-  if (!call) return;
-  try {
-    impl_->share->run([impl = impl_] { impl->help(); });
-  } catch (...) {  // no memory for a task: `wait` hashes the part itself
-    const std::lock_guard lock(impl_->mutex);
-    --impl_->helpers;
-  }
+  impl_->offer(std::move(full), impl_);
+}
+
+void Summation::hand_over() {
+  for (auto& part : impl_->open) impl_->offer(std::move(part), impl_);
+  impl_->open.clear();
 }
 
 void Summation::wait() {

@@ -25,6 +25,10 @@ class Summation {
   /// alone until `wait` or `drain` returns. Throws std::bad_alloc without having taken the row.
   void add(LtHash& sum, const RowChange& row);
 
+  /// Lets the executor have the parts that are not full, too, since nothing is added to these sums
+  /// for now.
+  void hand_over();
+
   /// Returns when every row is in its sum. Throws what hashing threw (std::bad_alloc); then the
   /// sums are unspecified and no task is running.
   void wait();

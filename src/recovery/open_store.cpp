@@ -5,7 +5,6 @@
 
 #include "base/failpoint.hpp"
 #include "changelog/log_maintenance.hpp"
-#include "changelog/reader.hpp"
 #include "changelog/undo_mark.hpp"
 #include "fs/files.hpp"
 #include "layout/cleanup.hpp"
@@ -14,6 +13,7 @@
 #include "lthash/batch.hpp"
 #include "recovery/create.hpp"
 #include "recovery/generation_builder.hpp"
+#include "recovery/replay.hpp"
 #include "recovery/scrub_start.hpp"
 #include "rocks/open_tables.hpp"
 #include "state/host.hpp"
@@ -336,34 +336,6 @@ Result<std::unique_ptr<commit::Core>> start_core(
   if (copy.metadata) setup.metadata_version = copy.metadata->version;
   setup.fault = std::move(fault);
   return std::make_unique<commit::Core>(std::move(setup));
-}
-
-Result<std::int64_t> replay_log(const state::Environment& environment, commit::Core& core,
-                                const std::string& generation, const changelog::LogWalk& survey,
-                                std::int64_t until) {
-  const std::int64_t from = core.state()->version;
-  if (from >= until) return 0;
-  FLATKV_ASSIGN(auto reader,
-                changelog::Reader::open(*environment.files, layout::changelog_path(generation),
-                                        survey, core.setup().manifest.store, from + 1, true));
-  return replay_records(core, reader, layout::changelog_path(generation), until);
-}
-
-Result<std::int64_t> replay_records(commit::Core& core, changelog::Reader& reader,
-                                    const std::string& directory, std::int64_t until) {
-  std::int64_t replayed = 0;
-  while (core.state()->version < until) {
-    FLATKV_ASSIGN(auto record, reader.next());
-    if (!record) {
-      return fail(ErrorCode::log_gap, "the changelog ends before the version that replay needs")
-          .path(directory)
-          .version(core.state()->version + 1);
-    }
-    FLATKV_TRY(core.replay_block(record->header, std::move(record->payload)));
-    FLATKV_FAILPOINT("open.block_replayed");
-    ++replayed;
-  }
-  return replayed;
 }
 
 }  // namespace flatkv::recovery

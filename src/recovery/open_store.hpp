@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include "changelog/reader.hpp"
 #include "commit/core.hpp"
 #include "layout/lock.hpp"
 #include "recovery/recovery_analysis.hpp"
@@ -33,16 +32,5 @@ Result<std::unique_ptr<commit::Core>> start_core(
     const state::Environment& environment, const Options& options, const std::string& store,
     const std::string& directory, const layout::Manifest& manifest, const CopyAnalysis& copy,
     std::shared_ptr<layout::StoreLock> lock, bool compaction = true);
-
-/// Replays the log of `generation`, as walked in `survey`, up to and including `until`
-/// (docs/specification.md#replay). Returns the number of blocks replayed.
-Result<std::int64_t> replay_log(const state::Environment& environment, commit::Core& core,
-                                const std::string& generation, const changelog::LogWalk& survey,
-                                std::int64_t until);
-
-/// The same, with a reader positioned before the next version to replay. `directory` is that of its
-/// log, for messages.
-Result<std::int64_t> replay_records(commit::Core& core, changelog::Reader& reader,
-                                    const std::string& directory, std::int64_t until);
 
 }  // namespace flatkv::recovery

@@ -14,11 +14,24 @@ namespace flatkv::recovery {
 /// open.
 Options replay_options(Options options);
 
-/// Replays up to and including `until`. Checks `cancel` (may be null) regularly: `cancelled`. Calls
-/// `progress` (may be empty) with the number of blocks replayed.
-Status replay_until(
-    commit::Core& core, changelog::Reader& reader, const std::string& directory, std::int64_t until,
-    std::stop_token stop,
-    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});
+struct ReplayOptions {
+  /// Asked between blocks: `cancelled`.
+  std::stop_token stop{};
+  /// Called now and then, and at the end, with the number of blocks replayed. May be empty.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress{};
+};
+
+/// Replays up to and including `until` (docs/recovery.md#replay). `reader` is positioned before the
+/// next version to replay, `directory` is that of its log, for messages. Returns the number of
+/// blocks replayed. After an error those below the version that it names are replayed, or all below
+/// some block before that one. The reader is of no use afterwards.
+Result<std::int64_t> replay_records(commit::Core& core, changelog::Reader& reader,
+                                    const std::string& directory, std::int64_t until,
+                                    const ReplayOptions& options = {});
+
+/// The same with the log of `generation`, as walked in `survey`.
+Result<std::int64_t> replay_log(const state::Environment& environment, commit::Core& core,
+                                const std::string& generation, const changelog::LogWalk& survey,
+                                std::int64_t until);
 
 }  // namespace flatkv::recovery

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/failpoint.hpp"
-#include "base/version_arithmetic.hpp"
 #include "changelog/reader.hpp"
 #include "fs/files.hpp"
 #include "layout/snapshot_manifest.hpp"
@@ -13,11 +12,6 @@
 #include "transfer/stream_pass.hpp"
 
 namespace flatkv::repair {
-namespace {
-
-constexpr std::int64_t kBlocksBetweenReports = 64;
-
-}  // namespace
 
 Status Repair::build() {
   FLATKV_FAILPOINT("repair.begin");
@@ -204,28 +198,22 @@ Status Repair::replay_blocks(commit::Core& core) {
   if (first == last) return {};
   FLATKV_ASSIGN(auto reader, changelog::Reader::open(files_, changelog(), *log_,
                                                      found_.manifest.store, first + 1, true));
-  while (core.state()->version < last) {
-    const std::int64_t at = core.state()->version;
-    Status done = recovery::replay_until(
-        core, reader, changelog(),
-        std::min(last, version_plus(at, kBlocksBetweenReports).value_or(last)), options_.stop);
-    if (!done) {
-      Error error = std::move(done).error();
-      if (error.code == ErrorCode::corruption && error.database && error.version &&
-          mends(*error.database)) {
-        // The record's hash was computed when the rows were already damaged.
-        error.message +=
-            "; the blocks from there on were committed on the damaged rows: `flatkv rollback " +
-            store_ + " " + std::to_string(*error.version - 1) + "`";
-      }
-      return std::unexpected(another_is_damaged(std::move(error)));
-    }
-    if (options_.progress) {
-      options_.progress("replay", static_cast<std::uint64_t>(core.state()->version - first),
-                        static_cast<std::uint64_t>(last - first));
-    }
+  const recovery::ReplayOptions replay{
+      .stop = options_.stop,
+      .progress = [this](std::uint64_t done, std::uint64_t total) {
+        if (options_.progress) options_.progress("replay", done, total);
+      }};
+  const auto done = recovery::replay_records(core, reader, changelog(), last, replay);
+  if (done) return {};
+  Error error = done.error();
+  if (error.code == ErrorCode::corruption && error.database && error.version &&
+      mends(*error.database)) {
+    // The record's hash was computed when the rows were already damaged.
+    error.message +=
+        "; the blocks from there on were committed on the damaged rows: `flatkv rollback " +
+        store_ + " " + std::to_string(*error.version - 1) + "`";
   }
-  return {};
+  return std::unexpected(another_is_damaged(std::move(error)));
 }
 
 /// The metadata database's hashes come from these LocalMetas, so something else must confirm each.
