@@ -35,8 +35,9 @@ ScrubChange ReplayedBlock::behind(const std::shared_ptr<const ScrubFront>& now) 
   return sum;
 }
 
-ReplayWindow::ReplayWindow(Setup setup)
-    : setup_(std::move(setup)), summation_(setup_.share) {}
+ReplayWindow::ReplayWindow(Setup setup) : setup_(std::move(setup)), summation_(setup_.share) {
+  setup_.rows.use_cores(setup_.share->threads());
+}
 
 void ReplayWindow::clear() noexcept {
   summation_.drain();
@@ -137,8 +138,7 @@ Status ReplayWindow::prepare(const state::State& state, const ReplayWindow* belo
   return {};
 }
 
-Status ReplayWindow::read(const state::State& state, const ReplayWindow* below,
-                          Database database) {
+Status ReplayWindow::read(const state::State& state, const ReplayWindow* below, Database database) {
   auto& rows = tables_[database].rows;
   if (rows.empty()) return {};
   const bool is_account = database == Database::account;

@@ -122,11 +122,11 @@ class ReplayWindow {
   /// Each row that any block writes: first with its old value, then with what the last block so far
   /// has left, in `value` and `has_value`.
   PerDataDatabase<BlockRows> tables_;
-  PerDataDatabase<std::vector<Touch>> touches_;  ///< parallel to the rows
-  std::vector<Account> accounts_;                ///< likewise, of the account table
+  PerDataDatabase<std::vector<Touch>> touches_;     ///< parallel to the rows
+  std::vector<Account> accounts_;                   ///< likewise, of the account table
   PerDataDatabase<std::vector<BlockRow>> changes_;  ///< the rows of one block after the other
   memory::Arena arena_;
-  memory::Arena window_;  ///< old values that are released once they are hashed
+  memory::Arena window_;         ///< old values that are released once they are hashed
   lthash::Summation summation_;  // last: its tasks use the members above
 };
 

@@ -17,6 +17,8 @@ namespace {
 // Rows whose cache misses overlap: more than a core's outstanding loads, few enough for its
 // first-level cache.
 constexpr std::size_t kGroup = 32;
+/// How many values ahead the row is loaded that one belongs to.
+constexpr std::size_t kAhead = 8;
 
 void found(BlockRow& row, bool present, ByteView value, bool copied, const RowLookup::Sink& sink) {
   row.had_old = present;
@@ -165,13 +167,15 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
   FLATKV_TRY(state.lifetime->read_threads().multi_get(
       *db.snapshot, keys_, at_once(database, db.stats),
       [&](std::size_t i, std::optional<ByteView> value) {
+        if (i + kAhead < missing_.size()) __builtin_prefetch(&rows[missing_[i + kAhead].row]);
         BlockRow& row = rows[missing_[i].row];
         if (keep == Keep::in_cache && cache_ != nullptr) {
           cache_->insert(database, row.key, row.hash, state.stamp, value);
         }
         in_vain += value ? 0U : 1U;
         found(row, value.has_value(), value ? arena->copy(*value) : ByteView{}, true, sink);
-      }));
+      },
+      cores_));
   FLATKV_FAILPOINT("apply.values_read");
   if (absent_ != nullptr) absent_->asked_in_vain(database, in_vain);
   clear_for_reuse(missing_);

@@ -41,10 +41,11 @@ enum class Values : std::uint8_t {
   copied,    ///< always in the arena
 };
 
-/// Looks up rows: first in uncommitted blocks and those that replay has read ahead, then in the state's buffers, in the row cache, in
-/// the filter of absent keys, and in the tables, with one sorted multi-get for all that are left.
-/// Every read of rows by key goes through here, whether of one row or of many. A failed read is an
-/// error, never "absent" (docs/hazards.md#error-as-not-found).
+/// Looks up rows: first in uncommitted blocks and those that replay has read ahead, then in the
+/// state's buffers, in the row cache, in the filter of absent keys, and in the tables, with one
+/// sorted multi-get for all that are left. Every read of rows by key goes through here, whether of
+/// one row or of many. A failed read is an error, never "absent"
+/// (docs/hazards.md#error-as-not-found).
 ///
 /// One thread at a time: each user has a lookup of its own, since it keeps memory for the next
 /// call. Any number of them may share a cache and a filter.
@@ -63,6 +64,9 @@ class RowLookup {
   /// pointer to another one. On error the rows are unspecified and nothing else has changed.
   Status read(const Ground& ground, Database database, std::span<BlockRow> rows,
               memory::Arena* const& arena, Keep keep, Values values, const Sink& sink = {});
+
+  /// Has tables read on so many cores where many rows are asked for together.
+  void use_cores(std::size_t cores) noexcept { cores_ = cores; }
 
   /// How many rows of the last `read` were looked up in the tables.
   std::size_t last_from_tables() const noexcept { return from_tables_; }
@@ -89,6 +93,7 @@ class RowLookup {
   memtable::RowCache* cache_;
   AbsentKeyFilter* absent_;
   Prefetcher* prefetcher_;
+  std::size_t cores_ = 1;
   std::size_t from_tables_ = 0;
   std::vector<Missing> missing_;
   std::vector<Missing> aside_;  ///< those that are being prefetched

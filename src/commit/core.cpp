@@ -230,8 +230,7 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
   // Whoever reads through this block above the state without it is right until the state with it
   // is published, and finds it there from then on.
   if (overlay != nullptr) overlay->set_place({version, chain, last_stamp_});
-  publish({version, chain, roots, block.hashes(), stats,
-           &block == &pending_ ? 0 : block.ignored()},
+  publish({version, chain, roots, block.hashes(), stats, &block == &pending_ ? 0 : block.ignored()},
           [&](const auto& front) { return block.behind(front); });
   if (overlay != nullptr) overlay->set_published();
   absent_key_filter_.reached(published_.load());
@@ -340,12 +339,12 @@ void Core::publish(const Inserted& block, Behind&& behind) {
 }
 
 std::unique_ptr<block::ReplayWindow> Core::new_replay_window() {
-  return std::make_unique<block::ReplayWindow>(block::ReplayWindow::Setup{
-      .store = setup_.store,
-      .account_rows = setup_.manifest.account_rows,
-      .rows = lookup(),
-      .share = share_,
-      .front = scrubber_ ? scrubber_->part().front() : nullptr});
+  return std::make_unique<block::ReplayWindow>(
+      block::ReplayWindow::Setup{.store = setup_.store,
+                                 .account_rows = setup_.manifest.account_rows,
+                                 .rows = lookup(),
+                                 .share = share_,
+                                 .front = scrubber_ ? scrubber_->part().front() : nullptr});
 }
 
 Status Core::replay_block(const changelog::RecordHeader& header,

@@ -218,11 +218,10 @@ Status Rollback::replay() {
       FLATKV_ASSIGN(auto reader,
                     changelog::Reader::open(files_, log, *reach_[source_].log, manifest_.store,
                                             reach_[source_].version + 1, true));
-      const ReplayOptions replay{
-          .stop = stop_,
-          .progress = [this](std::uint64_t done, std::uint64_t total) {
-            step("replaying", done, total);
-          }};
+      const ReplayOptions replay{.stop = stop_,
+                                 .progress = [this](std::uint64_t done, std::uint64_t total) {
+                                   step("replaying", done, total);
+                                 }};
       FLATKV_TRY(replay_records(*core, reader, log, version_, replay));
     }
     FLATKV_FAILPOINT("rollback.replayed");

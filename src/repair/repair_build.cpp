@@ -198,11 +198,11 @@ Status Repair::replay_blocks(commit::Core& core) {
   if (first == last) return {};
   FLATKV_ASSIGN(auto reader, changelog::Reader::open(files_, changelog(), *log_,
                                                      found_.manifest.store, first + 1, true));
-  const recovery::ReplayOptions replay{
-      .stop = options_.stop,
-      .progress = [this](std::uint64_t done, std::uint64_t total) {
-        if (options_.progress) options_.progress("replay", done, total);
-      }};
+  const recovery::ReplayOptions replay{.stop = options_.stop,
+                                       .progress = [this](std::uint64_t done, std::uint64_t total) {
+                                         if (options_.progress)
+                                           options_.progress("replay", done, total);
+                                       }};
   const auto done = recovery::replay_records(core, reader, changelog(), last, replay);
   if (done) return {};
   Error error = done.error();

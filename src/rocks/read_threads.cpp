@@ -21,6 +21,8 @@ constexpr std::size_t kFirstAlone = 32;
 constexpr std::size_t kMostAlone = 256;
 /// The most keys that a thread reads before it delivers them: as many as RocksDB looks up together.
 constexpr std::size_t kMostInPiece = 32;
+/// Keys from which on another core is worth having although no read waits: a millisecond of reads.
+constexpr std::size_t kManyKeys = 1024;
 /// Values that the call has not taken yet; beyond this nothing more is read for it.
 constexpr std::size_t kMostUntaken = std::size_t{8} << 20;
 /// Room for values that a piece keeps for the next keys.
@@ -70,6 +72,7 @@ struct ReadThreads::Call {
   std::span<const ByteView> keys;
   PinnedDatabase::AtOnce at_once;
   std::size_t helpers;  ///< the most threads that read for it
+  std::size_t own;      ///< the most keys that the calling thread reads at a time beside them
 
   std::size_t next;  ///< the first key that nobody reads yet
   std::size_t running = 0;
@@ -155,7 +158,8 @@ void ReadThreads::start(std::size_t threads) noexcept {
 }
 
 Status ReadThreads::multi_get(const PinnedDatabase& database, std::span<const ByteView> keys,
-                              PinnedDatabase::AtOnce at_once, const PinnedDatabase::Visit& visit) {
+                              PinnedDatabase::AtOnce at_once, const PinnedDatabase::Visit& visit,
+                              std::size_t cores) {
   keys_.fetch_add(keys.size(), std::memory_order_relaxed);
   // Values that may be huge are not held in memory together.
   if (keys.size() <= 1 || at_once == PinnedDatabase::AtOnce::one || in_flight_ == 1 ||
@@ -166,10 +170,18 @@ Status ReadThreads::multi_get(const PinnedDatabase& database, std::span<const By
   for (std::size_t step = kFirstAlone; from < keys.size();) {
     const std::size_t left = keys.size() - from;
     const std::size_t worth = forced() ? left : pace_.more_threads(left);
-    const std::size_t helpers = std::min({worth, left - 1, std::size_t{in_flight_} - 1});
+    const std::size_t other_cores = left < kManyKeys ? 0 : cores - 1;
+    const std::size_t helpers =
+        std::min({std::max(worth, other_cores), left - 1, std::size_t{in_flight_} - 1});
     if (helpers > 0) {
-      Call call{
-          .database = database, .keys = keys, .at_once = at_once, .helpers = helpers, .next = from};
+      // Where reads wait the calling thread reads a single key, so that it soon looks at what has
+      // arrived.
+      Call call{.database = database,
+                .keys = keys,
+                .at_once = at_once,
+                .helpers = helpers,
+                .own = worth > 0 ? 1 : kMostInPiece,
+                .next = from};
       return read_with_help(call, visit);
     }
     const std::size_t count = std::min(step, left);
@@ -226,11 +238,11 @@ void ReadThreads::deliver(Call& call, std::unique_lock<std::mutex>& lock,
   }
 }
 
-/// The calling thread reads a single key, so that it soon looks at what has arrived; many where
-/// there is no thread from which anything could arrive.
+/// The calling thread reads a few keys; many where there is no thread from which anything could
+/// arrive.
 void ReadThreads::read_own(Call& call, std::unique_lock<std::mutex>& lock,
                            const PinnedDatabase::Visit& visit) {
-  const std::size_t most = threads_.empty() ? kMostAlone : 1;
+  const std::size_t most = threads_.empty() ? kMostAlone : call.own;
   const auto part = call.take(std::min(most, call.keys.size() - call.next));
   const std::size_t at = call.index_of(part);
   lock.unlock();

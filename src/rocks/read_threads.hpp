@@ -21,8 +21,9 @@ namespace flatkv::rocks {
 /// calling thread as they arrive.
 ///
 /// Each call begins on its own thread. It gets help only where the last reads had to wait, and as
-/// much as their waits are worth: reads from the page cache are faster without. A call never waits
-/// for a thread to become free, since it reads on itself.
+/// much as their waits are worth: reads from the page cache are faster without, unless there are so
+/// many of them that another core is worth having. A call never waits for a thread to become free,
+/// since it reads on itself.
 ///
 /// Thread-safe. Threads start when they are needed first, and end at `stop`; calls under way then,
 /// and later ones, read on their own threads, as in a forked child.
@@ -37,8 +38,10 @@ class ReadThreads {
   /// As PinnedDatabase::multi_get, with the same errors: of several failed reads, the one of the
   /// lowest key. `visit` is called on the calling thread only. Throws what it or a read threw, once
   /// no thread uses what the call borrows.
+  /// `cores`: that may read, the calling thread's included, even where no read has to wait.
   Status multi_get(const PinnedDatabase& database, std::span<const ByteView> keys,
-                   PinnedDatabase::AtOnce at_once, const PinnedDatabase::Visit& visit);
+                   PinnedDatabase::AtOnce at_once, const PinnedDatabase::Visit& visit,
+                   std::size_t cores = 1);
 
   /// Ends the threads; returns when none is left.
   void stop() noexcept;

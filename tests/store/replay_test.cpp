@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replay of many blocks together (docs/recovery.md#replay): the same states, roots and errors as one
-// block after the other, whatever is staged together.
+// Replay of many blocks together (docs/recovery.md#replay): the same states, roots and errors as
+// one block after the other, whatever is staged together.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -69,7 +69,9 @@ TEST_P(Replay, GivesTheStateOfTheCommits) {
     open();
     EXPECT_EQ(store_->open_report().replayed_blocks, 40);
     for (std::int64_t v = 6; v <= model_.version(); ++v) {
-      EXPECT_TRUE(same_roots(store_->view(v).value().roots(), roots[static_cast<std::size_t>(v - 6)])) << v;
+      EXPECT_TRUE(
+          same_roots(store_->view(v).value().roots(), roots[static_cast<std::size_t>(v - 6)]))
+          << v;
     }
     const auto verified = store_->verify();
     ASSERT_OK(verified);
