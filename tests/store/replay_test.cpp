@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "base/bytes.hpp"
 #include "base/failpoint.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "support/fault_counts.hpp"
