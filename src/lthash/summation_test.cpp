@@ -76,6 +76,25 @@ TEST_P(Threads, SumsEqualThoseOfOneThreadWhateverTheirSizes) {
   }
 }
 
+TEST_P(Threads, PartsThatAreNotFullMayBeHandedOver) {
+  const auto data = rows(500, 9);
+  Summation summation(share_);
+  std::array<LtHash, 50> sums;
+  std::array<LtHash, 50> expected;
+  for (std::size_t i = 0; i < 50; ++i) {
+    const std::vector<Row> own(data.begin() + static_cast<std::ptrdiff_t>(10 * i),
+                               data.begin() + static_cast<std::ptrdiff_t>(10 * i + 10));
+    expected[i] = serial(own);
+    for (std::size_t row = 10 * i; row < 10 * i + 10; ++row) {
+      summation.add(sums[i], data[row].change());
+      if (row % 7 == 0) summation.hand_over();  // a sum may go on afterwards
+    }
+    summation.hand_over();
+  }
+  summation.wait();
+  EXPECT_EQ(sums, expected);
+}
+
 TEST_P(Threads, AfterDrainNothingTouchesTheSumsAndTheNextOneIsRight) {
   const auto data = rows(3000, 7);
   const LtHash expected = serial(data);

@@ -52,16 +52,19 @@ class ReadThreadsTest : public testing::Test {
   }
 
   /// The values by `threads`; the call must be on this thread, once for each key.
-  std::vector<Value> get(ReadThreads& threads, std::span<const ByteView> keys) {
+  std::vector<Value> get(ReadThreads& threads, std::span<const ByteView> keys,
+                         std::size_t cores = 1) {
     std::vector<Value> values(keys.size());
     std::vector<int> shown(keys.size());
     const auto own = std::this_thread::get_id();
-    must(threads.multi_get(*pinned_, keys, AtOnce::many,
-                           [&](std::size_t i, std::optional<ByteView> value) {
-                             EXPECT_EQ(std::this_thread::get_id(), own);
-                             ++shown[i];
-                             if (value) values[i] = text(*value);
-                           }));
+    must(threads.multi_get(
+        *pinned_, keys, AtOnce::many,
+        [&](std::size_t i, std::optional<ByteView> value) {
+          EXPECT_EQ(std::this_thread::get_id(), own);
+          ++shown[i];
+          if (value) values[i] = text(*value);
+        },
+        cores));
     EXPECT_EQ(shown, std::vector<int>(keys.size(), 1));
     return values;
   }
@@ -120,6 +123,28 @@ TEST(ReadPace, OnlyAReadInWhichTheThreadGaveUpItsCoreHasWaited) {
   EXPECT_EQ(watch.waited(), 0);
   DeviceWaits::timed(1, sleep);
   EXPECT_GE(watch.waited(), 1e6);
+}
+
+TEST_F(ReadThreadsTest, ManyRowsAreReadOnSeveralCoresThoughNoneWaits) {
+  std::vector<std::string> names;
+  std::vector<Value> expected;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    names.push_back(names_[i]);
+    expected.push_back(values_[i]);
+    names.push_back(names_[i] + "x");
+    expected.emplace_back();
+  }
+  std::vector<ByteView> keys;
+  for (const auto& name : names) keys.push_back(as_bytes(name));
+  ReadThreads threads(8);
+  EXPECT_EQ(get(threads, keys, 3), expected);
+  EXPECT_EQ(threads.threads(), 2U);
+  ReadThreads few(8);
+  EXPECT_EQ(get(few, keys_, 3), values_);
+  EXPECT_EQ(few.threads(), 0U) << "they are not worth it";
+  ReadThreads one(1);
+  EXPECT_EQ(get(one, keys, 3), expected);
+  EXPECT_EQ(one.threads(), 0U);
 }
 
 TEST_F(ReadThreadsTest, ValuesAreThoseOfOneThread) {
