@@ -71,6 +71,18 @@ class Golden : public ::testing::TestWithParam<Case> {
     ASSERT_TRUE(store_->open_report().clean);
   }
 
+  /// Opens what a kill at this moment would leave.
+  void open_after_a_kill() {
+    const std::int64_t version = store_->version();
+    copy_tree(directory_.path("store"), directory_.path("killed"));
+    ASSERT_OK(store_->close());
+    store_.reset();
+    copy_tree(directory_.path("killed"), directory_.path("store"));
+    open();
+    ASSERT_TRUE(store_);
+    EXPECT_EQ(store_->open_report().replayed_blocks, version);
+  }
+
   void commit(const TraceBlock& block, const Roots& expected) {
     for (const Changes& changes : block.applies) ASSERT_OK(store_->apply(changes));
     ASSERT_TRUE(same_roots(store_->working_roots().value(), expected))
@@ -91,7 +103,7 @@ class Golden : public ::testing::TestWithParam<Case> {
     ASSERT_EQ(store_->working_hash(Database::legacy).value().checksum(), expected.legacy);
   }
 
-  void run(std::int64_t reopen_every) {
+  void run(std::int64_t reopen_every, bool killed = false) {
     const std::vector<RootsLine> expected = read_roots(golden(stem(GetParam()) + ".roots.jsonl"));
     open();
     std::size_t at = 0;
@@ -105,7 +117,11 @@ class Golden : public ::testing::TestWithParam<Case> {
     if (HasFatalFailure()) return;
     ASSERT_EQ(at, expected.size());
     check_end(expected.back().roots);
-    reopen();
+    if (killed) {
+      open_after_a_kill();
+    } else {
+      reopen();
+    }
     if (!HasFatalFailure()) check_end(expected.back().roots);
   }
 
@@ -140,6 +156,11 @@ class Golden : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(Golden, StraightThrough) { run(0); }
+
+TEST_P(Golden, ReplayedAsAWhole) {
+  options_.flush.write_buffer_bytes = std::uint64_t{1} << 30;  // nothing is flushed before
+  run(0, true);
+}
 
 TEST_P(Golden, OverReopens) {
   options_.cache.row_cache_bytes = 0;
