@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flatkv
+
+/*
+#include <flatkv/flatkv.h>
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"io"
+	"runtime/cgo"
+	"sync/atomic"
+	"unsafe"
+)
+
+// callbacks are the functions of the caller that the library calls until a store and everything
+// taken from it are freed. Each handle of those keeps them.
+type callbacks struct {
+	log      func(Level, string)
+	durable  func(version int64)
+	progress func(Progress)
+
+	users atomic.Int64
+	cell  unsafe.Pointer // C memory that holds the cgo.Handle: what the library passes back
+}
+
+func (c *callbacks) any() bool { return c.log != nil || c.durable != nil || c.progress != nil }
+
+// open makes the cell; the caller is its first user.
+func (c *callbacks) open() {
+	c.users.Store(1)
+	c.cell = newCell(c)
+}
+
+func (c *callbacks) retain() {
+	if c != nil {
+		c.users.Add(1)
+	}
+}
+
+func (c *callbacks) release() {
+	if c != nil && c.users.Add(-1) == 0 {
+		freeCell(c.cell)
+	}
+}
+
+// newCell makes C memory from which a callback finds a Go value.
+func newCell(value any) unsafe.Pointer {
+	cell := C.malloc(C.size_t(unsafe.Sizeof(cgo.Handle(0))))
+	*(*cgo.Handle)(cell) = cgo.NewHandle(value)
+	return cell
+}
+
+func freeCell(cell unsafe.Pointer) {
+	(*cgo.Handle)(cell).Delete()
+	C.free(cell)
+}
+
+func inCell[T any](cell unsafe.Pointer) T { return (*cgo.Handle)(cell).Value().(T) }
+
+// A panic must not pass through the library: its callers could not go on. It ends the program.
+func noPanic() {
+	if panicked := recover(); panicked != nil {
+		go panic(panicked)
+		select {}
+	}
+}
+
+//export flatkvGoLog
+func flatkvGoLog(user unsafe.Pointer, level C.uint32_t, text *C.char, size C.size_t) {
+	defer noPanic()
+	inCell[*callbacks](user).log(Level(level), C.GoStringN(text, C.int(size)))
+}
+
+//export flatkvGoDurable
+func flatkvGoDurable(user unsafe.Pointer, version C.int64_t) {
+	defer noPanic()
+	inCell[*callbacks](user).durable(int64(version))
+}
+
+//export flatkvGoProgress
+func flatkvGoProgress(user unsafe.Pointer, step *C.char, size C.size_t, done, total C.uint64_t) {
+	defer noPanic()
+	inCell[*callbacks](user).progress(Progress{
+		Step: C.GoStringN(step, C.int(size)), Done: uint64(done), Total: uint64(total),
+	})
+}
+
+// stream is an io.Writer or io.Reader during an export or import, and what it failed with.
+type stream struct {
+	writer   io.Writer
+	reader   io.Reader
+	err      error
+	panicked any
+}
+
+// caught keeps a panic until the library has returned.
+func (s *stream) caught() {
+	if panicked := recover(); panicked != nil {
+		s.panicked = panicked
+	}
+}
+
+//export flatkvGoWrite
+func flatkvGoWrite(user unsafe.Pointer, data *C.uint8_t, size C.size_t) (failed C.int32_t) {
+	s := inCell[*stream](user)
+	failed = 1
+	defer s.caught()
+	wrote, err := s.writer.Write(unsafe.Slice((*byte)(data), int(size)))
+	if err == nil && wrote < int(size) {
+		err = io.ErrShortWrite
+	}
+	if s.err = err; err != nil {
+		return 1
+	}
+	return 0
+}
+
+//export flatkvGoRead
+func flatkvGoRead(user unsafe.Pointer, into *C.uint8_t, size C.size_t) (read C.int64_t) {
+	s := inCell[*stream](user)
+	read = -1
+	defer s.caught()
+	if size == 0 {
+		return 0
+	}
+	n, err := io.ReadAtLeast(s.reader, unsafe.Slice((*byte)(into), int(size)), 1)
+	if err == io.EOF {
+		return 0
+	}
+	if s.err = err; err != nil {
+		return -1
+	}
+	return C.int64_t(n)
+}

@@ -1,0 +1,3 @@
+module github.com/flatkv/flatkv/bindings/go
+
+go 1.24
