@@ -12,7 +12,9 @@
 
 #include "base/error.hpp"
 #include "build_info.hpp"
+#include "description.hpp"
 #include "descriptors.hpp"
+#include "exit_help.hpp"
 #include "info_json.hpp"
 #include "kernel_name.hpp"
 #include "nearest.hpp"
@@ -42,17 +44,17 @@ constexpr const char* kAbout =
 class Overview : public CLI::Formatter {
  public:
   std::string make_subcommand(const CLI::App* verb) const override {
-    const std::string text = verb->get_description();
-    const std::size_t end = std::min(text.find_first_of(".;\n"), text.find(": "));
-    return fmt::format("  {:<16}{}\n", verb->get_name(), text.substr(0, end));
+    return fmt::format("  {:<16}{}\n", verb->get_name(), brief_of_verb(verb->get_description()));
   }
 };
 
-constexpr const char* kExitHelp =
-    "Exit status: 0 done; 1 the answer is no (not found, differs, does not verify); 2 wrong use;\n"
-    "3 refused (corrupt, incomplete, locked, wrong version); 4 the system failed; 130 or 143\n"
-    "interrupted at a safe point; 141 the reader of standard output went away, as after `| head`.\n"
-    "With --json every failure is an object {\"error\":{code, message, …}} on standard output.\n";
+std::string exit_help() {
+  std::string text = "Exit status:\n";
+  for (const auto& [status, meaning] : kExitHelp) {
+    text += fmt::format("  {:<16}{}\n", status, meaning);
+  }
+  return text + "\n" + kJsonFailures + "\n";
+}
 
 /// A guess for errors that come before the arguments are parsed, or while parsing them.
 bool asks_for(std::string_view flag, std::span<char*> arguments) {
@@ -174,7 +176,7 @@ int run_program(int argc, char** argv) {
       "--version", [&context] { return version_text(context.json); },
       "Version, commit, RocksDB and kernel in use");
   app.require_subcommand(1);
-  app.footer(kExitHelp);
+  app.footer(exit_help());
   Registry registry(app);
   add_verbs(registry);
   Outcome<ExitCode> outcome = parse_and_act(app, registry, argc, argv, context);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "console.hpp"
+#include "description.hpp"
 #include "flatkv/store.hpp"
 #include "outcome.hpp"
 #include "output.hpp"
@@ -63,6 +64,7 @@ class Registry {
   std::vector<std::string> names() const;
   /// The help of a verb, or of the program for an empty name.
   std::string help(const std::string& verb) const;
+  ProgramDescription description() const { return describe(app_); }
   const Action& action() const noexcept { return action_; }
   const Common& common() const noexcept { return common_; }
 

@@ -234,6 +234,7 @@ void define(CLI::App& verb, BenchArguments& arguments) {
       ->capture_default_str();
   number("--blocks", arguments.blocks, "Blocks measured, instead of --seconds", "N", 1);
   verb.add_option("--seconds", arguments.seconds, "Time measured, of the store's own blocks")
+      ->type_name("SECONDS")
       ->check(CLI::Range(0.01, 1e6))
       ->capture_default_str();
   number("--warm-up", arguments.warm_up, "Blocks that run before the measured ones", "N", 0)
@@ -253,6 +254,7 @@ void define(CLI::App& verb, BenchArguments& arguments) {
          "BYTES", 1)
       ->capture_default_str();
   verb.add_option("--threads", arguments.threads, "For hashing and scans; 0 is one per core")
+      ->type_name("N")
       ->check(whole_number(0, 1024))
       ->capture_default_str();
   verb.add_option("--in-flight", arguments.in_flight, "The most rows read at the same time")
@@ -276,10 +278,13 @@ void define(CLI::App& verb, BenchArguments& arguments) {
       ->check(whole_number(0, 60'000));
   number("--log-blocks", arguments.log_blocks, "state: small blocks in the log", "N", 1)
       ->capture_default_str();
-  verb.add_option("--file", arguments.file, "mainnet: the recorded blocks")->capture_default_str();
+  verb.add_option("--file", arguments.file, "mainnet: the recorded blocks")
+      ->type_name("FILE")
+      ->capture_default_str();
   verb.add_option("--dir", arguments.directory,
                   "Where stores are made: an empty directory, or one of an earlier benchmark "
-                  "(default: a new one in the directory for temporary files)");
+                  "(default: a new one in the directory for temporary files)")
+      ->type_name("DIR");
   verb.add_flag("--keep", arguments.keep, "Keep the directory");
   verb.add_flag("--no-floors", arguments.no_floors, "Measure the store alone, without the floors");
   verb.add_flag("--rocksdb", arguments.rocksdb,

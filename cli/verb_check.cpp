@@ -57,9 +57,7 @@ void add_check(Registry& verbs) {
       "check", "Verifies an exported state without a store: every row is hashed again",
       "flatkv check state.flatkv.zst --root roots.json",
       [](CLI::App& verb, CheckArguments& arguments) {
-        verb.add_option("file", arguments.file, "The stream: `-` is standard input")
-            ->type_name("FILE")
-            ->required();
+        verb.add_option("FILE", arguments.file, "The stream: `-` is standard input")->required();
         root_option(verb, arguments.root);
       },
       run);

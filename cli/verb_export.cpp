@@ -93,9 +93,8 @@ void add_export(Registry& verbs) {
       "flatkv export ./state state.flatkv.zst --at 1000000",
       [](CLI::App& verb, ExportArguments& arguments) {
         read_arguments(verb, arguments.from);
-        verb.add_option("file", arguments.file,
+        verb.add_option("FILE", arguments.file,
                         "Where to: `-` is standard output, `.zst` compresses")
-            ->type_name("FILE")
             ->check(not_empty())
             ->required();
       },

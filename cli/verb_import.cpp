@@ -62,9 +62,7 @@ void add_import(Registry& verbs) {
       "Makes a store from an exported state; everything is checked before anything is replaced",
       "flatkv import state.flatkv.zst ./state --root roots.json",
       [](CLI::App& verb, ImportArguments& arguments) {
-        verb.add_option("file", arguments.file, "The stream: `-` is standard input")
-            ->type_name("FILE")
-            ->required();
+        verb.add_option("FILE", arguments.file, "The stream: `-` is standard input")->required();
         store_argument(verb, arguments.store);
         root_option(verb, arguments.root);
         verb.add_flag("--force", arguments.force,

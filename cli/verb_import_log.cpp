@@ -109,9 +109,7 @@ void add_import_log(Registry& verbs) {
       "block is committed",
       "flatkv import-log ./sei/changelog ./state --create",
       [](CLI::App& verb, ImportLogArguments& arguments) {
-        verb.add_option("directory", arguments.directory, "The log's directory")
-            ->type_name("DIR")
-            ->required();
+        verb.add_option("DIR", arguments.directory, "The log's directory")->required();
         store_argument(verb, arguments.store);
         verb.add_flag("--create", arguments.create, "Create the store if there is none");
         verb.add_flag("--balances", arguments.balances,

@@ -48,7 +48,7 @@ void add_rollback(Registry& verbs) {
       "flatkv rollback ./state 15000020",
       [](CLI::App& verb, RollbackArguments& arguments) {
         store_argument(verb, arguments.store);
-        version_option(verb, "version", arguments.version, "The version to go back to")->required();
+        version_option(verb, "VERSION", arguments.version, "The version to go back to")->required();
       },
       run);
 }

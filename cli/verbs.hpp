@@ -28,6 +28,8 @@ void add_diff(Registry& verbs);
 void add_bisect(Registry& verbs);
 void add_bench(Registry& verbs);
 void add_help(Registry& verbs);
+void add_man(Registry& verbs);
+void add_completion(Registry& verbs);
 
 /// All of them, in the order of the help.
 void add_verbs(Registry& verbs);

@@ -13,7 +13,7 @@ from support import (BROKEN_PIPE, FAILED, FLATKV, NO, REFUSED, USAGE, Case, bloc
                      slot_key, to_pb)
 
 VERBS = ("init apply what-if root info get rows log snapshot snapshots rollback verify repair export check import "
-         "import-log digest diff bisect bench").split()
+         "import-log digest diff bisect bench man completion").split()
 
 
 class Words(Case):
@@ -84,7 +84,7 @@ class Failures(Case):
         for verb in VERBS:
             error = self.error(USAGE, verb, "--no-such-option")
             self.assertEqual(error["code"], "invalid_argument", verb)
-            if verb not in ("check", "import", "import-log", "bench"):
+            if verb not in ("check", "import", "import-log", "bench", "completion"):
                 # An empty path is what a shell variable without a value gives.
                 error = self.error(USAGE, verb, "", *more.get(verb, []))
                 self.assertIn("it is empty", error["message"], verb)
@@ -152,6 +152,7 @@ class Pipes(Case):
                           ["export", self.store, "-"], ["digest", self.store], ["diff", self.store, self.store],
                           ["bisect", self.store, self.store], ["what-if", self.store, more],
                           ["log", self.store, "--follow"], ["help"], ["apply", "--help"], ["--version"],
+                          ["man", "apply"], ["completion", "zsh"],
                           ["apply", self.store, more, "--roots", "-"]):
             for json_too in ([], ["--json"]):
                 process = self.into_closed_pipe(*arguments, *json_too)
@@ -169,7 +170,7 @@ class Pipes(Case):
     @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
     def test_a_full_disk_is_an_error(self):
         for arguments in (["log", self.store], ["rows", self.store], ["info", self.store, "--json"], ["help"],
-                          ["export", self.store, "-"], ["digest", self.store]):
+                          ["export", self.store, "-"], ["digest", self.store], ["man"], ["completion", "bash"]):
             with open("/dev/full", "wb") as full:
                 process = subprocess.run([FLATKV, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=full,
                                          stderr=subprocess.PIPE, timeout=60)
