@@ -1,9 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-# What an embedder gets: include/flatkv, the libraries, package files for CMake and pkg-config, and the
-# program.
+# What an embedder gets: include/flatkv, the libraries, package files for CMake and pkg-config; and what
+# people get: the program with its manual pages and completions. Components are the Debian packages of
+# cmake/package.cmake; `cmake --install` without one installs all.
 include(CMakePackageConfigHelpers)
 
+# Debian's zsh has another folder for what packages bring.
+set(FLATKV_ZSH_COMPLETIONS zsh/site-functions CACHE STRING "Where zsh looks for completions, in share/")
+
 macro(flatkv_install)
+  flatkv_install_libraries()
+  flatkv_install_package_files()
+  if(TARGET flatkv_cli)
+    install(TARGETS flatkv_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  endif()
+  if(TARGET flatkv_pages)
+    flatkv_install_pages()
+  endif()
+endmacro()
+
+macro(flatkv_install_libraries)
   set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/flatkv)
   # An export of its own for each library: the shared one needs no other package.
   foreach(_kind Static Shared)
@@ -13,11 +28,16 @@ macro(flatkv_install)
     endif()
     if(TARGET ${_target})
       install(TARGETS ${_target} EXPORT flatkv${_kind}Targets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-      install(EXPORT flatkv${_kind}Targets NAMESPACE flatkv:: DESTINATION ${_package_dir})
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
+      install(EXPORT flatkv${_kind}Targets NAMESPACE flatkv:: DESTINATION ${_package_dir}
+        COMPONENT development)
     endif()
   endforeach()
-  install(DIRECTORY include/flatkv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+endmacro()
+
+macro(flatkv_install_package_files)
+  install(DIRECTORY include/flatkv DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
     FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
   configure_package_config_file(cmake/flatkvConfig.cmake.in ${PROJECT_BINARY_DIR}/flatkvConfig.cmake
     INSTALL_DESTINATION ${_package_dir})
@@ -25,14 +45,23 @@ macro(flatkv_install)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/flatkvConfigVersion.cmake
     COMPATIBILITY SameMinorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/flatkvConfig.cmake ${PROJECT_BINARY_DIR}/flatkvConfigVersion.cmake
-    DESTINATION ${_package_dir})
+    DESTINATION ${_package_dir} COMPONENT development)
 
   # Relative to itself, since `cmake --install --prefix` may put it anywhere.
   set(_pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
   file(RELATIVE_PATH FLATKV_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
   configure_file(cmake/flatkv.pc.in ${PROJECT_BINARY_DIR}/flatkv.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/flatkv.pc DESTINATION ${_pc_dir})
-  if(TARGET flatkv_cli)
-    install(TARGETS flatkv_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
+  install(FILES ${PROJECT_BINARY_DIR}/flatkv.pc DESTINATION ${_pc_dir} COMPONENT development)
+endmacro()
+
+# What cli/pages.cmake wrote.
+macro(flatkv_install_pages)
+  set(_pages ${PROJECT_BINARY_DIR}/pages)
+  install(DIRECTORY ${_pages}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)
+  install(FILES ${_pages}/flatkv COMPONENT program
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${_pages}/_flatkv COMPONENT program
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/${FLATKV_ZSH_COMPLETIONS})
+  install(FILES ${_pages}/flatkv.fish COMPONENT program
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endmacro()
