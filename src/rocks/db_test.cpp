@@ -301,7 +301,10 @@ TEST_F(EngineDb, FilesAreTheOwnersAlone) {
   must(db->ingest({file}));
   EXPECT_EQ(std::filesystem::status(path_).permissions(), std::filesystem::perms(0700));
   for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-    EXPECT_EQ(entry.status().permissions(), std::filesystem::perms(0600)) << entry.path();
+    const auto status = entry.status();
+    // A thread of RocksDB removes the MANIFEST before the last one.
+    if (!std::filesystem::exists(status)) continue;
+    EXPECT_EQ(status.permissions(), std::filesystem::perms(0600)) << entry.path();
   }
 }
 
