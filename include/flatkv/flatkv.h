@@ -11,6 +11,8 @@
  * made. No C++ exception leaves. A null pointer where none is allowed, a handle of another kind, a
  * number that names nothing and a length that cannot be are FLATKV_INVALID_ARGUMENT; a closed store
  * is FLATKV_STORE_FAILED. Functions without an error to return do nothing then, and give 0 or NULL.
+ * Each function names the codes that are its own. Besides these, any may return INVALID_ARGUMENT,
+ * OUT_OF_MEMORY, UNSUPPORTED (in a forked child), and with a store STORE_FAILED, IO and CORRUPTION.
  *
  * Handles. Whatever a function makes belongs to the caller, who frees it with flatkv_free, in any
  * order: views, iterators, overlays and subscriptions may outlive their store. A freed handle must
@@ -23,6 +25,11 @@
  * Threads. "Writer": one thread at a time for each store. "Any": any thread, beside the writer.
  * "Owner": one thread at a time for each handle. A handle may be freed when every call with it has
  * returned.
+ *
+ * Fork. In a child that is forked after the library was first used, functions with handles of the
+ * parent are UNSUPPORTED, and freeing these leaves what is the parent's alone; views, iterators and
+ * overlays must not be used. It can open no store, and must end by _exit or exec: exit() would wait
+ * for threads of RocksDB that it has not got.
  *
  * The ABI. Structs begin with `size`, which the caller sets to sizeof: a later version of the
  * library adds members at the end, and reads and writes no more than `size` bytes. It sets the size
@@ -164,7 +171,7 @@ enum flatkv_option {
   FLATKV_SCRUB_ROWS_PER_SECOND = 17, /* O from 1 on */
   FLATKV_SCRUB_PAUSE_SECONDS = 18,   /* O */
   FLATKV_SEGMENT_BYTES = 19,         /* O from 1 on */
-  FLATKV_LOG_KEEP_BYTES = 20,        /* O */
+  FLATKV_LOG_KEEP_BYTES = 20,        /* O beyond what snapshots need, for named cursors */
   FLATKV_MAX_VIEW_BYTES = 21,        /* O */
   FLATKV_RECENT_VERSIONS = 22,       /* O */
   FLATKV_OVERLAY_MEMORY_BYTES = 23,  /* O */
@@ -172,7 +179,7 @@ enum flatkv_option {
   FLATKV_THREADS = 25,               /* O R V B 0: one for each core; at most 1024 */
   FLATKV_AT_VERSION = 26,            /* R this version instead of the newest */
   FLATKV_ROWS_PER_SECOND = 27,       /* V 0: no limit */
-  FLATKV_ONE_DATABASE = 28,          /* V one of flatkv_database */
+  FLATKV_ONE_DATABASE = 28,          /* V one of flatkv_database but FLATKV_METADATA */
   FLATKV_REPLACE = 29,               /* T import: 0 or 1: replaces a store that is there */
   FLATKV_READS_IN_FLIGHT = 30,       /* O rows that a call reads at a time; from 1 to 1024 */
   FLATKV_PREFETCH_ROWS = 31, /* O rows that may wait for flatkv_prefetch; 0: it does nothing */
@@ -229,10 +236,12 @@ typedef struct flatkv_roots {
 } flatkv_roots;
 
 /* Creates an empty store, durable on return. `options` may be NULL, here and everywhere. Any
- * thread. Errors: INVALID_ARGUMENT (there is one already, or options), UNSUPPORTED (forked, network
- * file system), LOCKED, PERMISSION, IO, NO_SPACE. */
+ * thread. Errors: INVALID_ARGUMENT (there is one already, or options), NOT_FOUND (no directory to
+ * make it in), UNSUPPORTED (network file system), LOCKED, IMPORT_INCOMPLETE, CORRUPTION (something
+ * else than a directory is there), PERMISSION, IO, NO_SPACE. */
 FLATKV_C_API flatkv_error* flatkv_create(const char* path, const flatkv_options* options);
 /* Opens for writing, and recovers if needed; one handle a store, in all processes. Any thread.
+ * Waits two seconds for another handle to close before it is LOCKED, as flatkv_create does.
  * Errors: NOT_FOUND, INVALID_ARGUMENT (options), UNSUPPORTED, LOCKED, CORRUPTION, LOG_GAP,
  * LOG_BEHIND, FOREIGN_STORE, FORMAT_TOO_NEW, IMPORT_INCOMPLETE, PERMISSION, IO, NO_SPACE. A refused
  * open has changed nothing; flatkv_remedies tells what could help. */
@@ -414,10 +423,10 @@ typedef struct flatkv_subscribe_options {
   int64_t after;
   flatkv_bytes cursor; /* where to go on; empty: none */
   uint32_t depth;      /* blocks that can be undone while away; 0: 128 */
-  const char* name;    /* keeps the log for this consumer; NULL or "": none */
+  const char* name;    /* keeps up to FLATKV_LOG_KEEP_BYTES of log for this consumer; NULL: none */
 } flatkv_subscribe_options;
-/* `options` may be NULL. Any. FOREIGN_STORE, LOG_GAP, VERSION_MISMATCH, NO_SPACE, INVALID_ARGUMENT.
- */
+/* `options` may be NULL. Any. FOREIGN_STORE, LOG_GAP, VERSION_MISMATCH, NO_SPACE, INVALID_ARGUMENT,
+ * CORRUPTION (a damaged cursor). */
 FLATKV_C_API flatkv_error* flatkv_subscribe(flatkv_store* store,
                                             const flatkv_subscribe_options* options,
                                             flatkv_subscription** out);
@@ -428,7 +437,8 @@ FLATKV_C_API flatkv_error* flatkv_subscription_next(flatkv_subscription* subscri
 /* After the last one delivered: to be stored with its effects. UNSUPPORTED with `committed`. */
 FLATKV_C_API flatkv_error* flatkv_subscription_cursor(const flatkv_subscription* subscription,
                                                       flatkv_buffer** out);
-/* This cursor is stored: the log before it need not be kept for the name. */
+/* This cursor is stored: the log before it need not be kept for the name. Nothing happens without a
+ * name, or once it was dropped. CORRUPTION (a damaged cursor), FOREIGN_STORE. */
 FLATKV_C_API flatkv_error* flatkv_subscription_acknowledge(flatkv_subscription* subscription,
                                                            const uint8_t* cursor, size_t size);
 /* The names there are: for each i64 version and u32 length, little-endian, and the name. Any. */

@@ -79,7 +79,10 @@ TEST_F(Refusal, AnyFlippedBitAndAnyCut_I2) {
     Bytes damaged = bytes;
     damaged[i] ^= static_cast<std::uint8_t>(1U << (i % 8));
     EXPECT_FALSE(check(damaged)) << "flipped at " << i;
-    EXPECT_FALSE(check(ByteView(bytes).first(i))) << "cut at " << i;
+    const auto cut = check(ByteView(bytes).first(i));
+    ASSERT_FALSE(cut) << "cut at " << i;
+    // Without its header a stream has no version.
+    EXPECT_EQ(cut.error().version.has_value(), i >= kHeaderBytes) << "cut at " << i;
     // The header is refused before an import begins: a few of its bytes are enough here.
     if (i < kHeaderBytes && i % 256 != 0) continue;
     expect_not_replaced(damaged, "flipped at " + std::to_string(i));

@@ -10,6 +10,7 @@
 #include "layout/snapshot_manifest.hpp"
 #include "recovery/create.hpp"
 #include "state/check_options.hpp"
+#include "state/host.hpp"
 #include "state/metadata.hpp"
 
 namespace flatkv::transfer {
@@ -46,6 +47,7 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 
 RowImport::~RowImport() {
   // A forked child must not remove what its parent builds.
+  for (auto& tables : tables_) state::leave_to_parent(*tables);
   if (is_forked()) return;
   for (auto& tables : tables_) tables.reset();  // each writer removes its unfinished file
   if (finished_) return;

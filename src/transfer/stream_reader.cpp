@@ -8,9 +8,9 @@
 namespace flatkv::transfer {
 
 Failure StreamReader::bad(std::string message) const {
-  return fail(ErrorCode::corruption, "stream: " + std::move(message))
-      .version(header_.summary.version)
-      .offset(offset_);
+  Failure failure = fail(ErrorCode::corruption, "stream: " + std::move(message)).offset(offset_);
+  if (!rules_) return failure;  // nor is the header there, which says the version
+  return std::move(failure).version(header_.summary.version);
 }
 
 Result<StreamReader> StreamReader::open(ByteSource& source) {

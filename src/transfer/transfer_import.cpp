@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <limits>
 
+#include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "fs/space.hpp"
 #include "layout/manifest.hpp"
 #include "layout/snapshot_manifest.hpp"
+#include "state/host.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/row_hasher.hpp"
 #include "transfer/row_import.hpp"
@@ -30,10 +32,27 @@ Result<Importer> Importer::begin(const std::string& path, const ImportOptions& o
 
 Importer::Importer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Importer::Importer(Importer&&) noexcept = default;
-Importer& Importer::operator=(Importer&&) noexcept = default;
-Importer::~Importer() = default;
+Importer& Importer::operator=(Importer&& other) noexcept {
+  if (this != &other) {
+    state::leave_to_parent(impl_);
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+Importer::~Importer() { state::leave_to_parent(impl_); }
+
+namespace {
+
+/// In a forked child an import belongs to the parent, which may go on with it.
+Status check_own() {
+  if (!is_forked()) return {};
+  return fail(ErrorCode::unsupported, "the import was begun before this process was forked");
+}
+
+}  // namespace
 
 Status Importer::add(std::span<const ImportRow> rows) {
+  FLATKV_TRY(check_own());
   Status added = guarded(
       [&]() -> Status {
         if (!impl_ || !impl_->import) {
@@ -55,6 +74,7 @@ Status Importer::add(std::span<const ImportRow> rows) {
 
 Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted) {
   return guarded([&]() -> Result<Roots> {
+    FLATKV_TRY(check_own());
     if (!impl_ || !impl_->import) return fail(ErrorCode::invalid_argument, "the import is over");
     const auto import = std::move(impl_->import);
     if (version < 0 || version == std::numeric_limits<std::int64_t>::max()) {
@@ -70,7 +90,7 @@ Result<Roots> Importer::finish(std::int64_t version, const TrustedRoots& trusted
 }
 
 void Importer::abort() noexcept {
-  if (impl_) impl_->import.reset();
+  if (impl_ && !is_forked()) impl_->import.reset();
 }
 
 Status Importer::close() {

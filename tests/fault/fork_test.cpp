@@ -9,6 +9,7 @@
 
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/transfer.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
@@ -150,6 +151,48 @@ int forks_later(const std::vector<std::string>& arguments, const Reporter& repor
 }
 const RegisterChild kForksLater("forks later", forks_later);
 
+ImportRow code_row(ByteView key, ByteView value) {
+  return {.database = Database::code, .key = key, .value = value};
+}
+
+/// What a child may do with an import of its parent; the step that went wrong, otherwise 0.
+int inherits_import(Importer& importer) {
+  const Bytes key(20, 9);
+  const ImportRow row = code_row(key, key);
+  if (!is_refused(importer.add({&row, 1}))) return 1;
+  if (!is_refused(importer.finish(1))) return 2;
+  importer.abort();
+  if (!importer.close()) return 3;
+  {
+    const Importer dropped = std::move(importer);
+  }
+  return 0;
+}
+
+/// Arguments: a directory. Its child drops the import, then the parent goes on with it.
+int forks_in_import(const std::vector<std::string>& arguments, const Reporter& reporter) {
+  const std::string path = arguments.at(0) + "/imported";
+  auto importer = Importer::begin(path);
+  if (!importer) return 1;
+  const Bytes first(20, 1);
+  const Bytes second(20, 2);
+  const Bytes large(std::size_t{1} << 20, 7);  // more than a writer keeps to itself
+  const ImportRow before = code_row(first, large);
+  if (!importer->add({&before, 1})) return 2;
+  reporter.say('c', status_of(forked([&] { return inherits_import(*importer); })));
+  const ImportRow after = code_row(second, large);
+  reporter.say('a', importer->add({&after, 1}) ? 0 : 1);
+  reporter.say('f', importer->finish(1) ? 0 : 1);
+  auto store = ReadOnlyStore::open(path);
+  const auto has = [&](const Bytes& key) {
+    const auto row = store->row(Database::code, key);
+    return row && *row == large;
+  };
+  reporter.say('g', store && has(first) && has(second) && store->verify()->good() ? 0 : 1);
+  return kDone;
+}
+const RegisterChild kForksInImport("forks in an import", forks_in_import);
+
 class Forks : public ::testing::Test {
  protected:
   TempDir directory_;
@@ -177,6 +220,12 @@ TEST_F(Forks, K7_AChildForkedLaterIsRefusedAndHoldsNoLock) {
   EXPECT_EQ(process.last('c'), 0) << "the step of `inherits`, or a signal";
   EXPECT_EQ(process.last('v'), 6);
   if (!HasFailure()) count_fault("K7", Came::refused);
+}
+
+TEST_F(Forks, AChildOfAnImportLeavesItToItsParent) {
+  Child process = Child::start("forks in an import", {directory_.path()});
+  ASSERT_EQ(WEXITSTATUS(process.wait()), kDone);
+  for (const char said : {'c', 'a', 'f', 'g'}) EXPECT_EQ(process.last(said), 0) << said;
 }
 
 }  // namespace

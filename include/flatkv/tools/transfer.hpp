@@ -122,7 +122,8 @@ struct ImportRow {
 };
 
 /// Builds a store at `path` from rows in stream order (account, code, storage, legacy; keys
-/// ascending). What was there stands until `finish` swaps. One thread; holds the store's lock.
+/// ascending). What was there stands until `finish` swaps. One thread; holds the store's lock. In a
+/// child that is forked meanwhile `add` and `finish` are `unsupported`, and nothing else happens.
 class Importer {
  public:
   /// `invalid_argument` if there is a store and `force` is not set, `locked`, `io`, ...
