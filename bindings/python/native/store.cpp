@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "block.hpp"
+#include "reads.hpp"
+#include "view.hpp"
+
+namespace flatkv::python {
+namespace {
+
+Durability durability_of(const std::string& name) {
+  if (name == "sync") return Durability::sync;
+  if (name == "process") return Durability::process;
+  if (name == "group") return Durability::group;
+  refuse("durability: 'sync', 'process' or 'group', not '" + name + "'");
+}
+
+CreateOptions create_options(const std::string& account_rows, std::int64_t initial_version) {
+  return {.account_rows = account_rows_of(account_rows), .initial_version = initial_version};
+}
+
+void create(nb::handle path, const std::string& account_rows, std::int64_t initial_version) {
+  const std::string place = path_of(path);
+  const CreateOptions options = create_options(account_rows, initial_version);
+  unwrap(unlocked([&] { return CommitStore::create(place, options); }));
+}
+
+template <class Number>
+void put(std::optional<std::uint64_t> given, Number& into, const char* name) {
+  if (!given) return;
+  if (*given > std::numeric_limits<Number>::max()) refuse(std::string(name) + ": too large");
+  into = static_cast<Number>(*given);
+}
+
+Store open(nb::handle path, bool create, const std::string& account_rows,
+           std::int64_t initial_version, bool strict, const std::string& durability,
+           std::optional<std::uint64_t> threads, std::optional<std::uint64_t> row_cache_bytes,
+           std::optional<std::uint64_t> write_buffer_bytes,
+           std::optional<std::uint64_t> recent_versions,
+           std::optional<std::uint64_t> rollback_depth,
+           std::optional<std::uint64_t> snapshot_interval) {
+  Options options;
+  options.create_if_missing = create;
+  options.create = create_options(account_rows, initial_version);
+  options.strict = strict;
+  options.durability = durability_of(durability);
+  put(threads, options.threads, "threads");
+  put(row_cache_bytes, options.cache.row_cache_bytes, "row_cache_bytes");
+  put(write_buffer_bytes, options.flush.write_buffer_bytes, "write_buffer_bytes");
+  put(recent_versions, options.recent_versions, "recent_versions");
+  put(rollback_depth, options.rollback_depth, "rollback_depth");
+  put(snapshot_interval, options.snapshot.interval, "snapshot_interval");
+  const std::string place = path_of(path);
+  return Store(unwrap(unlocked([&] { return CommitStore::open(place, options); })));
+}
+
+void apply(Store& self, nb::handle writes) {
+  if (nb::isinstance<Block>(writes)) {
+    auto& block = nb::cast<Block&>(writes);
+    unwrap(with_both(self.writer(), block.builder(), [](CommitStore& store, BlockBuilder& builder) {
+      return store.apply(builder);
+    }));
+    return;
+  }
+  const Changes changes(writes);
+  unwrap(self.writer().with([&](CommitStore& store) { return store.apply(changes.sets()); }));
+}
+
+Roots commit(Store& self, std::optional<std::int64_t> version) {
+  return unwrap(self.writer().with(
+      [&](CommitStore& store) { return store.commit(version.value_or(store.version() + 1)); }));
+}
+
+View view(Store& self, std::optional<std::int64_t> version) {
+  return View(unwrap(unlocked(
+      [&] { return version ? self.any_thread().view(*version) : self.any_thread().view(); })));
+}
+
+void bind_state(nb::class_<Store>& type) {
+  type.def_prop_ro(
+      "version", [](Store& self) { return self.any_thread().version(); },
+      "The last committed version; one below the initial version for a new store.");
+  type.def_prop_ro("initial_version",
+                   [](Store& self) { return self.any_thread().initial_version(); });
+  type.def_prop_ro(
+      "durable_version", [](Store& self) { return self.any_thread().durable_version(); },
+      "The highest version that is known to survive a power cut.");
+  type.def_prop_ro("account_rows", [](Store& self) {
+    return self.any_thread().account_rows() == AccountRows::keep ? "keep" : "prune_empty";
+  });
+  type.def_prop_ro(
+      "roots", [](Store& self) { return self.any_thread().committed_roots(); },
+      "The committed roots line.");
+  type.def_prop_ro(
+      "has_pending",
+      [](Store& self) {
+        return self.writer().with([](CommitStore& store) { return store.has_pending(); });
+      },
+      "Whether the pending block writes any row.");
+  type.def(
+      "working_roots",
+      [](Store& self) {
+        return unwrap(self.writer().with([](CommitStore& store) { return store.working_roots(); }));
+      },
+      "The roots line with the pending block on top.");
+  type.def("view", &view, "version"_a = nb::none(),
+           nb::sig("def view(self, version: int | None = None) -> View"),
+           "The committed state, or that of one of the last `recent_versions` versions.");
+  bind_reads(type);
+}
+
+void bind_writes(nb::class_<Store>& type) {
+  type.def("apply", &apply, "writes"_a,
+           nb::sig("def apply(self, writes: Block | collections.abc.Iterable[tuple[str, "
+                   "collections.abc.Iterable[tuple[bytes | str, bytes | str | None]]]]) -> None"),
+           "Adds writes to the pending block: all of them or, on an error, none. Takes a Block or "
+           "change sets: (\"evm\", pairs), each pair a key and a value, of which None removes.");
+  type.def("commit", &commit, "version"_a = nb::none(),
+           nb::sig("def commit(self, version: int | None = None) -> Roots"),
+           "Commits the pending block as the next version, which `version` may name.");
+  type.def(
+      "discard",
+      [](Store& self) { self.writer().with([](CommitStore& store) { store.discard(); }); },
+      "Drops the pending block.");
+  type.def(
+      "flush",
+      [](Store& self) {
+        unwrap(self.writer().with([](CommitStore& store) { return store.flush(); }));
+      },
+      "Writes all committed rows into the databases.");
+  type.def(
+      "snapshot",
+      [](Store& self) {
+        unwrap(self.writer().with([](CommitStore& store) { return store.snapshot(); }));
+      },
+      "Writes a snapshot of the committed state, from which older versions can be read.");
+  type.def(
+      "rollback",
+      [](Store& self, std::int64_t version) {
+        unwrap(self.writer().with([&](CommitStore& store) { return store.rollback(version); }));
+      },
+      "version"_a, "Goes back to an older version; what is above is lost.");
+  type.def("close", &Store::close,
+           "Makes the store durable and releases it. Views stay readable, and keep its lock until "
+           "they are closed. Drops the pending block. Closing again does nothing.");
+  type.def_prop_ro("closed", &Store::is_closed);
+  type.def(
+      "__enter__", [](nb::handle self) { return nb::borrow(self); },
+      nb::sig("def __enter__(self) -> Store"));
+  type.def(
+      "__exit__", [](Store& self, nb::args) { self.close(); },
+      nb::sig("def __exit__(self, *_: object) -> None"));
+}
+
+}  // namespace
+
+void bind_store(nb::module_& module) {
+  nb::class_<Store> type(module, "Store", R"(A store that is open for writing: see `open`.
+
+Threads take turns in its functions. For reading beside a writer, take a `view`: any number of
+threads may use one, and they wait for nobody. After `close`, calls are `store_failed`.)");
+  bind_state(type);
+  bind_writes(type);
+
+  module.def("create", &create, "path"_a, nb::kw_only(), "account_rows"_a = "keep",
+             "initial_version"_a = 1,
+             nb::sig("def create(path: str | os.PathLike[str], *, account_rows: "
+                     "typing.Literal['keep', 'prune_empty'] = 'keep', initial_version: int = 1) "
+                     "-> None"),
+             "Creates an empty store.");
+  module.def(
+      "open", &open, "path"_a, nb::kw_only(), "create"_a = false, "account_rows"_a = "keep",
+      "initial_version"_a = 1, "strict"_a = false, "durability"_a = "sync",
+      "threads"_a = nb::none(), "row_cache_bytes"_a = nb::none(),
+      "write_buffer_bytes"_a = nb::none(), "recent_versions"_a = nb::none(),
+      "rollback_depth"_a = nb::none(), "snapshot_interval"_a = nb::none(),
+      nb::sig("def open(path: str | os.PathLike[str], *, create: bool = False, account_rows: "
+              "typing.Literal['keep', 'prune_empty'] = 'keep', initial_version: int = 1, strict: "
+              "bool = False, durability: typing.Literal['sync', 'process', 'group'] = 'sync', "
+              "threads: int | None = None, row_cache_bytes: int | None = None, "
+              "write_buffer_bytes: int | None = None, recent_versions: int | None = None, "
+              "rollback_depth: int | None = None, snapshot_interval: int | None = None) -> Store"),
+      "Opens a store for writing, and recovers it if needed. `create` makes one where there is "
+      "none; `account_rows` and `initial_version` are used only then. `strict` refuses what is "
+      "probably a mistake. The others are as in flatkv/options.hpp, and as there if None.");
+}
+
+}  // namespace flatkv::python

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "flatkv/store.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "guarded.hpp"
+
+namespace flatkv::python {
+
+/// A store that is open for writing. Threads take turns in the functions of the writer.
+class Store {
+ public:
+  explicit Store(CommitStore store)
+      : handle_(std::make_unique<Guarded<CommitStore>>(std::move(store))) {}
+  Store(Store&&) = default;
+  Store& operator=(Store&&) = delete;
+  ~Store() {
+    // A close waits for a flush.
+    if (handle_) unlocked([this] { handle_.reset(); });
+  }
+
+  Guarded<CommitStore>& writer() noexcept { return *handle_; }
+  CommitStore& any_thread() noexcept { return handle_->any_thread(); }
+
+  template <class Step>
+  auto read(Step&& step) {
+    return writer().with([&](const CommitStore& store) { return step(store); });
+  }
+  ReadView committed() {
+    return unwrap(unlocked([this] { return any_thread().view(); }));
+  }
+
+  void close() {
+    unwrap(writer().with([](CommitStore& store) { return store.close(); }));
+    closed_ = true;
+  }
+  bool is_closed() const noexcept { return closed_; }
+
+ private:
+  std::unique_ptr<Guarded<CommitStore>> handle_;
+  bool closed_ = false;  ///< guarded by the interpreter's lock
+};
+
+void bind_store(nb::module_& module);
+void bind_read_only_store(nb::module_& module);
+
+}  // namespace flatkv::python

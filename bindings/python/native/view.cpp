@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "view.hpp"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+
+#include "reads.hpp"
+
+namespace flatkv::python {
+
+void bind_view(nb::module_& module) {
+  nb::class_<View> type(module, "View", R"(The committed state at one version.
+
+Any number of threads may use one. It outlives commits and the store it is of, and keeps that
+store's files open, and its lock, until it is closed.)");
+  type.def_prop_ro("version", [](const View& self) { return self.committed().version(); });
+  type.def_prop_ro("roots", [](const View& self) { return self.committed().roots(); });
+  type.def_prop_ro("account_rows", [](const View& self) {
+    return self.committed().account_rows() == AccountRows::keep ? "keep" : "prune_empty";
+  });
+  type.def(
+      "stats",
+      [](const View& self, const std::string& name) {
+        const Database database = database_of(name);
+        if (database == Database::metadata) refuse("database: metadata has no rows");
+        return self.committed().stats(database);
+      },
+      "database"_a, "Rows and bytes of a database, from the store's counts.");
+  bind_reads(type);
+  type.def("close", &View::close, "Later calls are `store_failed`. Closing again does nothing.");
+  type.def_prop_ro("closed", &View::is_closed);
+  type.def(
+      "__enter__", [](nb::handle self) { return nb::borrow(self); },
+      nb::sig("def __enter__(self) -> View"));
+  type.def(
+      "__exit__", [](View& self, nb::args) { self.close(); },
+      nb::sig("def __exit__(self, *_: object) -> None"));
+}
+
+}  // namespace flatkv::python

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FlatKV, a state commitment store for EVM chains: read, check, move and make states from Python.
+
+Bytes are passed as bytes or as a str of hex digits, with or without "0x". Every failure of the library
+is an `Error`. Work that may take long lets other threads run and stops at Ctrl-C."""
+
+from ._blocks import read_blocks
+from ._diff import diff
+from ._errors import (CancelledError, CorruptionError, Error, ForeignStoreError, FormatTooNewError,
+                      ImportIncompleteError, InvalidArgumentError, IoError, LockedError, LogBehindError,
+                      LogGapError, NoSpaceError, NotFoundError, OutOfMemoryError, PermissionDeniedError,
+                      StaleError, StoreFailedError, UnsupportedError, VersionMismatchError)
+from ._flatkv import (Account, Block, Column, DatabaseVerdict, Difference, Log, LogBlock, ReadOnlyStore,
+                      Roots, Rows, Stats, Store, StreamSummary, VerifyReport, View, balance_key,
+                      check_state, code_hash_key, code_key, create, import_state, keccak256,
+                      library_version, log, nonce_key, open, open_read_only, roots, storage_key)
+
+__version__ = library_version()
+
+__all__ = [
+    "Account", "Block", "CancelledError", "Column", "CorruptionError", "DatabaseVerdict", "Difference",
+    "Error", "ForeignStoreError", "FormatTooNewError", "ImportIncompleteError", "InvalidArgumentError",
+    "IoError", "LockedError", "Log", "LogBehindError", "LogBlock", "LogGapError", "NoSpaceError",
+    "NotFoundError", "OutOfMemoryError", "PermissionDeniedError", "ReadOnlyStore", "Roots", "Rows",
+    "StaleError", "Stats", "Store", "StoreFailedError", "StreamSummary", "UnsupportedError",
+    "VerifyReport", "VersionMismatchError", "View", "balance_key", "check_state", "code_hash_key",
+    "code_key", "create", "diff", "import_state", "keccak256", "library_version", "log", "nonce_key",
+    "open", "open_read_only", "read_blocks", "roots", "storage_key",
+]

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Never run: mypy reads it. A line with WRONG must be an error, all others must not."""
+
+import io
+import pathlib
+
+import numpy
+import numpy.typing
+
+import flatkv
+
+
+def use(path: pathlib.Path) -> None:
+    flatkv.create(path, account_rows="prune_empty")
+    flatkv.create(path, account_rows="other")  # WRONG
+    with flatkv.open(path, create=True, durability="group") as store:
+        block = flatkv.Block().set_nonce("0x00", 1).set_balance(bytes(20), 10**18)
+        store.apply(block)
+        store.apply([("evm", [(b"key", None), ("00", "ff")])])
+        store.apply([b"key"])  # WRONG
+        roots: flatkv.Roots = store.commit()
+        line: dict[str, str] = roots.hex()
+        print(line, store.version + 1, store.commit(7).root[0])
+        account = store.account(bytes(20))
+        account.balance  # WRONG
+        if account is not None:
+            balance: int = account.balance
+            print(balance, account.code_hash)
+        value = store.get(b"key")
+        value[0]  # WRONG
+        store.nothing()  # WRONG
+        for key, row in store.rows("storage", prefix="ab"):
+            print(key[:20], row[0])
+        keys, values = store.columns("storage", limit=10)
+        data: numpy.typing.NDArray[numpy.uint8] = keys.matrix
+        offsets: numpy.typing.NDArray[numpy.int64] = values.offsets
+        print(data, offsets, values.part(0, 32).sum(), [item.hex() for item in keys])
+        report = store.verify(database="storage", progress=lambda step, done, total: print(step, done / total))
+        print(report.good, [verdict.database.upper() for verdict in report.databases])
+        with store.view(3) as view, flatkv.open_read_only(path, at=3) as reader:
+            for row_difference in flatkv.diff(view, reader):
+                print(row_difference.key.hex(), row_difference.a)
+        store.export(path / "state")
+        store.export(io.BytesIO())
+        store.export(7)  # WRONG
+    summary = flatkv.import_state(io.BytesIO(), path, expect=roots)
+    print(summary.stats["account"].rows)
+    for entry in flatkv.log(path, first=1, changes=True):
+        print(entry.version, entry.chain.hex(), entry.change_sets[0][1][0][0].hex())
+    for version, change_sets in flatkv.read_blocks(path):
+        print(version + 1, change_sets[0][0].upper())
+    try:
+        version, newest = flatkv.roots(path)
+    except flatkv.NotFoundError as error:
+        print(error.code.upper(), error.filename, error.errno, error.version)
