@@ -84,7 +84,7 @@ std::string takes_of(const VerbDescription& verb) {
   for (const OptionDescription& option : verb.options) {
     if (option.values.empty()) continue;
     for (const std::string& name : option.names) {
-      text += takes_line(verb.name + ' ' + name, takes(option));
+      text += takes_line(fmt::format("{} {}", verb.name, name), takes(option));
     }
   }
   return text;
