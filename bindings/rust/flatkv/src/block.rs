@@ -160,8 +160,8 @@ pub struct Write<'a> {
     pub value: Option<&'a [u8]>,
 }
 
-/// The writes of a packed block, in order. `InvalidArgument` with the offset in the message if the
-/// bytes are none.
+/// The writes of a packed block, in order. `InvalidArgument` with the offset if the bytes are
+/// none.
 pub fn writes_of(packed: &[u8]) -> Result<Vec<Write<'_>>> {
     let mut input = Input { bytes: packed, at: 0 };
     let mut writes = Vec::new();
@@ -185,7 +185,7 @@ pub fn writes_of(packed: &[u8]) -> Result<Vec<Write<'_>>> {
 }
 
 fn refuse(at: usize) -> Error {
-    Error::new(ErrorCode::InvalidArgument, format!("no packed change sets from byte {at} on"))
+    Error::at_offset(ErrorCode::InvalidArgument, "no packed change sets", at)
 }
 
 struct Input<'a> {
@@ -249,7 +249,7 @@ mod tests {
         let mut bad = good.to_vec();
         bad[11] = 2;
         let error = writes_of(&bad).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::InvalidArgument);
-        assert!(error.message().contains("byte 11"));
+        assert_eq!((error.code(), error.offset()), (ErrorCode::InvalidArgument, Some(11)));
+        assert!(error.to_string().contains("11"));
     }
 }

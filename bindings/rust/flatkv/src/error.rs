@@ -186,7 +186,7 @@ impl Error {
     pub fn version(&self) -> Option<i64> {
         self.0.version
     }
-    /// In bytes, in the file at the path.
+    /// In bytes, in the file at the path or, without one, in the bytes that were passed in.
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
@@ -207,6 +207,14 @@ impl Error {
             source: None,
         };
         Error(Box::new(fields))
+    }
+
+    /// An error of this crate itself, at an offset in bytes that were passed in.
+    pub(crate) fn at_offset(code: ErrorCode, message: impl Into<String>, offset: usize) -> Self {
+        let mut error = Error::new(code, message);
+        error.0.offset = Some(offset as u64);
+        error.0.text += &format!(" [offset {offset}]");
+        error
     }
 
     /// An error of the caller's reader or writer.
