@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The workload `slots` in its simplest form, as it is written in each language that has a binding:
 // what a language costs is what its program takes more than this one. scripts/bench-bindings runs
-// them in turn. bindings/go/cmd/slots/main.go is the same in Go; keep them alike.
+// them in turn. bindings/go/cmd/slots/main.go is the same in Go, and
+// bindings/rust/flatkv/examples/slots.rs in Rust; keep them alike.
 //
 //   slots DIR ROWS BLOCKS GETS sync|process
 #include <algorithm>

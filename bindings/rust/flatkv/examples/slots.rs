@@ -1,120 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The workload `slots` of `flatkv bench`, block for block, so that the two can run in turn:
-//! equal arguments give equal roots.
+//! benchmarks/bindings/slots.cpp in Rust; keep them alike.
 //!
-//!     cargo run --release --example slots -- [--rows N] [--writes N] [--updates PERCENT]
-//!         [--blocks N] [--warm-up N] [--seed N] [--dir FOLDER]
+//!     cargo run --release --example slots -- DIR ROWS BLOCKS GETS sync|process
 
-use flatkv::{Block, Durability, Options, Store};
-use std::time::{Duration, Instant};
+use flatkv::{Block, Durability, Options, State, Store};
+use std::time::Instant;
 
-const ROWS_PER_CONTRACT: u64 = 100;
-const ROWS_PER_LOAD: u64 = 10_000;
+const WRITES: u64 = 1000;
+const LOAD_WRITES: u64 = 10_000;
+const WARM_ROWS: u64 = 4096;
 
-/// One step of SplitMix64.
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
+fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
-fn mix2(one: u64, other: u64) -> u64 {
-    mix(mix(one) ^ other)
+fn key_of(row: u64) -> [u8; 53] {
+    let mut key = [0; 53];
+    key[0] = 0x03;
+    key[21..29].copy_from_slice(&mixed(row).to_be_bytes());
+    key
 }
 
-fn fill(bytes: &mut [u8], mut seed: u64) {
-    for piece in bytes.chunks_mut(8) {
-        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        piece.copy_from_slice(&mix(seed).to_le_bytes()[..piece.len()]);
-    }
-}
-
-struct Slots {
+struct Run {
+    store: Store,
+    block: Block,
     rows: u64,
-    writes: u64,
-    updates: u64,
-    seed: u64,
-    known: u64,
-    random: u64,
+    drawn: u64,
 }
 
-impl Slots {
-    fn below(&mut self, count: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.random) % count
+impl Run {
+    fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        mixed(self.drawn)
     }
 
-    fn write(&mut self, block: &mut Block, row: u64) {
-        let (mut address, mut slot, mut value) = ([0; 20], [0; 32], [0; 32]);
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        fill(&mut value, mix(self.random));
-        let hash = mix2(self.seed, row);
-        let contracts = (self.rows / ROWS_PER_CONTRACT).max(1);
-        fill(&mut address, mix2(self.seed, hash % contracts + 1));
-        fill(&mut slot, hash);
-        block.set_storage(&address, &slot, &value);
-    }
-
-    fn load(&mut self, block: &mut Block) -> bool {
-        block.clear();
-        let end = self.rows.min(self.known + ROWS_PER_LOAD);
-        for row in self.known..end {
-            self.write(block, row);
+    /// Commits a block of new rows, or of as many new ones as others.
+    fn commit(&mut self, writes: u64, load: bool) -> flatkv::Result<()> {
+        self.block.clear();
+        for i in 0..writes {
+            let row = if load || i % 2 == 1 {
+                self.rows += 1;
+                self.rows - 1
+            } else {
+                self.draw() % self.rows
+            };
+            let mut value = [0; 32];
+            value[..8].copy_from_slice(&self.draw().to_be_bytes());
+            self.block.set(&key_of(row), &value);
         }
-        self.known = end;
-        !block.is_empty()
+        self.store.apply_commit(&self.block, self.store.version() + 1)?;
+        Ok(())
     }
-
-    fn next(&mut self, block: &mut Block) {
-        block.clear();
-        for _ in 0..self.writes {
-            let update = self.known != 0 && self.below(100) < self.updates;
-            let row = if update { self.below(self.known) } else { self.known };
-            self.known += u64::from(!update);
-            self.write(block, row);
-        }
-    }
-}
-
-fn argument(name: &str, otherwise: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments.nth(1).map_or(otherwise, |text| text.parse().expect(name))
 }
 
 fn main() -> flatkv::Result<()> {
-    let (seed, rows) = (argument("--seed", 1), argument("--rows", 1_000_000));
-    let (blocks, warm_up) = (argument("--blocks", 2000), argument("--warm-up", 0));
-    let writes = argument("--writes", 1000);
-    let updates = argument("--updates", 50);
-    let mut slots = Slots { rows, writes, updates, seed, known: 0, random: mix2(seed, 2) };
-    let folder = std::env::args().skip_while(|argument| argument != "--dir").nth(1);
-    let folder = folder.map_or_else(std::env::temp_dir, Into::into);
-    let path = folder.join(format!("flatkv-slots-{}", std::process::id()));
-    let options = Options::new().create_if_missing(true).durability(Durability::Process);
-    let mut store = Store::open(&path, &options)?;
-    let mut block = Block::new();
-    while slots.load(&mut block) {
-        store.apply_commit(&block, store.version() + 1)?;
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, folder, rows, blocks, gets, durability] = arguments.as_slice() else {
+        eprintln!("usage: slots DIR ROWS BLOCKS GETS sync|process");
+        std::process::exit(2);
+    };
+    let number = |text: &str| -> u64 { text.parse().expect("a number") };
+    let (rows, blocks, gets) = (number(rows), number(blocks), number(gets));
+    let durability = if durability == "sync" { Durability::Sync } else { Durability::Process };
+    let options = Options::new().create_if_missing(true).durability(durability);
+    let store = Store::open(folder, &options)?;
+    let mut run = Run { store, block: Block::new(), rows: 0, drawn: 0 };
+    for _ in (0..rows).step_by(LOAD_WRITES as usize) {
+        run.commit(LOAD_WRITES, true)?;
     }
-    store.flush()?;
-    let mut times: Vec<Duration> = Vec::new();
-    for number in 0..warm_up + blocks {
-        slots.next(&mut block);
+
+    let mut times = Vec::new();
+    for _ in 0..blocks {
         let begin = Instant::now();
-        store.apply_commit(&block, store.version() + 1)?;
-        if number >= warm_up {
-            times.push(begin.elapsed());
-        }
+        run.commit(WRITES, false)?;
+        times.push(begin.elapsed().as_secs_f64() * 1e6);
     }
-    let seconds = times.iter().sum::<Duration>().as_secs_f64();
-    times.sort();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    let roots = store.committed_roots()?;
-    println!("{:.0} writes/s over {blocks} blocks", (blocks * writes) as f64 / seconds);
-    println!("a block: p50 {:.3} ms, p99 {:.3} ms", at(50), at(99));
-    println!("{roots:?}");
-    store.close()?;
-    let _ = std::fs::remove_dir_all(path);
+    times.sort_by(f64::total_cmp);
+
+    let view = run.store.view()?;
+    let warm: Vec<_> = (0..WARM_ROWS).map(key_of).collect();
+    for key in &warm {
+        view.get(key)?;
+    }
+    let mut bytes = 0;
+    let begin = Instant::now();
+    for i in 0..gets {
+        bytes += view.get(&warm[(mixed(i) % WARM_ROWS) as usize])?.map_or(0, |value| value.len());
+    }
+    let get = begin.elapsed().as_secs_f64() * 1e9 / gets as f64;
+    assert_eq!(bytes as u64, gets * 32);
+    let median = times[times.len() / 2];
+    println!("{{\"language\": \"Rust\", \"block_us\": {median}, \"get_ns\": {get}}}");
+    drop(view);
+    run.store.close()?;
     Ok(())
 }
