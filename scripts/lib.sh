@@ -13,6 +13,21 @@ die() {
   exit 1
 }
 
+# For what cannot run here: says what is missing, and ends with the status that ctest takes for it.
+skip() {
+  echo "$(basename "$0"): skipped: $*"
+  exit 77
+}
+
+# quietly COMMAND...: its output only where it fails.
+quietly() {
+  local output
+  output=$("$@" 2>&1) || {
+    printf '%s\n' "$output"
+    die "failed: $*"
+  }
+}
+
 # Compilers of RocksDB's and the test libraries' headers take about a gigabyte each.
 jobs() {
   local cores memory
