@@ -9,6 +9,7 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "base/reuse.hpp"
+#include "codec/account.hpp"
 
 namespace flatkv::block {
 
@@ -95,6 +96,12 @@ void BlockRows::clear() {
     std::ranges::fill(index_, 0U);
   }
   clear_for_reuse(rows);
+}
+
+void set_account(BlockRow& row, const Account& account, AccountRows account_rows,
+                 memory::Arena& arena) {
+  row.has_value = account_rows == AccountRows::keep || !codec::is_empty(account);
+  row.value = row.has_value ? arena.copy(codec::encode_account(account).view()) : ByteView{};
 }
 
 RowSpans rows_of(const PerDataDatabase<BlockRows>& tables) {

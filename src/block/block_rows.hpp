@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "codec/local_meta.hpp"
+#include "flatkv/account.hpp"
 #include "flatkv/bytes.hpp"
 #include "flatkv/lthash.hpp"
+#include "flatkv/options.hpp"
+#include "memory/arena.hpp"
 
 namespace flatkv::block {
 
@@ -63,6 +66,11 @@ class BlockRows {
   void grow();
   std::vector<std::uint32_t> index_;  ///< row + 1, 0 is free; power of two
 };
+
+/// Gives a row of the account database the value that it has for `account`: with
+/// AccountRows::prune_empty an empty one has none. The bytes are put into `arena`.
+void set_account(BlockRow& row, const Account& account, AccountRows account_rows,
+                 memory::Arena& arena);
 
 /// The rows of a block in each database.
 using RowSpans = PerDataDatabase<std::span<const BlockRow>>;

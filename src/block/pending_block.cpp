@@ -282,9 +282,7 @@ void PendingBlock::settle() {
 void PendingBlock::write_account(const Write& write) {
   Account& account = accounts_[write.row];
   codec::write_field(account, write.kind, write.value);
-  BlockRow& row = tables_[Database::account].rows[write.row];
-  row.has_value = account_rows_ == AccountRows::keep || !codec::is_empty(account);
-  row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};
+  set_account(tables_[Database::account].rows[write.row], account, account_rows_, arena_);
 }
 
 void PendingBlock::set_row(const Write& write) {

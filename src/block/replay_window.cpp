@@ -180,8 +180,7 @@ Status ReplayWindow::write(const Write& write, std::uint32_t block) {
   } else {
     Account& account = accounts_[write.row];
     codec::write_field(account, write.kind, write.value);
-    row.has_value = setup_.account_rows == AccountRows::keep || !codec::is_empty(account);
-    row.value = row.has_value ? arena_.copy(codec::encode_account(account).view()) : ByteView{};
+    set_account(row, account, setup_.account_rows, arena_);
   }
   change->has_value = row.has_value;
   change->value = row.value;
