@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <type_traits>
-
 #include "base/guard.hpp"
 #include "base/version_arithmetic.hpp"
 #include "changelog/log_follower.hpp"
@@ -11,6 +9,8 @@
 namespace flatkv {
 
 struct LogReader::Impl {
+  /// Undoing blocks may cut the log, again and again, between a walk over it and the open or the
+  /// read of what the walk found.
   static constexpr int kMostLooks = 10;
 
   fs::FileSystem& files;
@@ -31,18 +31,6 @@ struct LogReader::Impl {
 
   Impl(fs::FileSystem& given, std::string path, bool changes)
       : files(given), store(std::move(path)), with_changes(changes) {}
-
-  /// Calls `look`, which walks the log and opens what it found. Undoing blocks may cut the log
-  /// between the two: then it is called again. Damage stays.
-  template <class Look>
-  static std::invoke_result_t<Look> unless_cut(const Look& look) {
-    for (int attempt = 1;; ++attempt) {
-      auto found = look();
-      if (found || found.error().code != ErrorCode::corruption || attempt == recovery::kLooks) {
-        return found;
-      }
-    }
-  }
 
   /// Switches to the log of `found` and walks it.
   Result<changelog::LogWalk> survey(const recovery::LiveGeneration& found) {
@@ -159,8 +147,7 @@ struct LogReader::Impl {
       FLATKV_TRY(next->read_from(log, last.version + 1));
       return next;
     };
-    FLATKV_ASSIGN(const auto next,
-                  unless_cut([&] { return recovery::look_at_store(files, store, look); }));
+    FLATKV_ASSIGN(const auto next, recovery::look_at_store(files, store, look, false, kMostLooks));
     place = std::move(next->place);
     directory = std::move(next->directory);
     reader = std::move(next->reader);
@@ -205,8 +192,7 @@ Result<LogReader> LogReader::open(const std::string& store, std::optional<std::i
       FLATKV_TRY(impl->read_from(log, from.value_or(log.base.version + 1)));
       return impl;
     };
-    FLATKV_ASSIGN(auto impl,
-                  Impl::unless_cut([&] { return recovery::look_at_store(files, store, look); }));
+    FLATKV_ASSIGN(auto impl, recovery::look_at_store(files, store, look, false, Impl::kMostLooks));
     return LogReader(std::move(impl));
   });
 }

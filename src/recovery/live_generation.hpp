@@ -45,30 +45,31 @@ bool may_have_moved(const Error& error);
 Error kept_moving(const LiveGeneration& place, Error last);
 
 /// Calls `look(place)` until it succeeds on a generation that is still live afterwards, at most
-/// kLooks times. Returns a persistent failure unchanged. `checked`: `look` verifies by itself that
+/// `looks` times. Returns a persistent failure unchanged. `checked`: `look` verifies by itself that
 /// the generation was live when it had all it needs.
 template <std::invocable<const LiveGeneration&> Look>
 std::invoke_result_t<Look, const LiveGeneration&> look_at_store(fs::FileSystem& files,
                                                                 const std::string& store, Look look,
-                                                                bool checked = false) {
+                                                                bool checked = false,
+                                                                int looks = kLooks) {
   for (int attempt = 1;; ++attempt) {
     auto place = find_live_generation(files, store);
     if (!place) {
-      if (attempt == kLooks || !may_have_moved(place.error())) {
+      if (attempt == looks || !may_have_moved(place.error())) {
         return std::unexpected(std::move(place).error());
       }
       continue;
     }
     auto result = look(*place);
     if (!result && !may_have_moved(result.error())) return result;
-    if (!result && attempt == kLooks) {
+    if (!result && attempt == looks) {
       if (!is_locked(files, place->store)) return result;
       return std::unexpected(kept_moving(*place, std::move(result).error()));
     }
     if (result && checked) return result;
     const auto same = still_there(files, *place);
     if (result && same && *same) return result;
-    if (attempt == kLooks) {
+    if (attempt == looks) {
       return fail(ErrorCode::locked, "the store was replaced again and again while it was read")
           .path(store);
     }
