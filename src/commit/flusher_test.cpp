@@ -19,23 +19,34 @@ FrozenBatch empty_batch() {
   return batch;
 }
 
-// A sync of the group or a compaction fails on its own thread and wakes nobody. Whoever waits for
-// the flusher must learn of it at whatever moment it happens.
-TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
-  state::OpenGeneration clone({}, "", {}, nullptr, 1);  // it has no lock to check
-  for (unsigned round = 0; round < 4'000; ++round) {
-    state::PoisonLatch fault;
-    state::Published published(nullptr);
+/// A flusher of no store, and what it needs.
+struct Alone {
+  state::OpenGeneration clone{{}, "", {}, nullptr, 1};  // it has no lock to check
+  state::PoisonLatch fault;
+  state::Published published{nullptr};
+  Flusher flusher{setup()};
+
+ private:
+  Flusher::Setup setup() {
     Flusher::Setup setup;
     setup.lifetime = &clone;
     setup.fault = &fault;
     setup.published = &published;
-    Flusher flusher(std::move(setup));
+    return setup;
+  }
+};
+
+// A sync of the group or a compaction fails on its own thread and wakes nobody. Whoever waits for
+// the flusher must learn of it at whatever moment it happens.
+TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
+  for (unsigned round = 0; round < 4'000; ++round) {
+    Alone alone;
+    Flusher& flusher = alone.flusher;
     std::atomic<bool> go{false};
     std::thread other([&] {
       while (!go.load()) std::this_thread::yield();
       for (unsigned i = 0; i < round % 64; ++i) std::atomic_signal_fence(std::memory_order_seq_cst);
-      fault.set(fail(ErrorCode::io, "of another thread").error());
+      alone.fault.set(fail(ErrorCode::io, "of another thread").error());
     });
     go.store(true);
     flusher.submit(empty_batch());
@@ -51,14 +62,8 @@ TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
 TEST(Flusher, AFlushThatIsWaitedForDoesNotGiveWay) {
   const auto nice = [] { return ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())); };
   const int own = nice();
-  state::OpenGeneration clone({}, "", {}, nullptr, 1);
-  state::PoisonLatch fault;
-  state::Published published(nullptr);
-  Flusher::Setup setup;
-  setup.lifetime = &clone;
-  setup.fault = &fault;
-  setup.published = &published;
-  Flusher flusher(std::move(setup));
+  Alone alone;
+  Flusher& flusher = alone.flusher;
   std::atomic<int> found = own + 100;
   FrozenBatch batch = empty_batch();
   batch.afterwards = [&] {
