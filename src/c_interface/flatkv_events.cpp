@@ -57,16 +57,14 @@ using namespace flatkv;               // NOLINT(google-build-using-namespace)
 using namespace flatkv::c_interface;  // NOLINT(google-build-using-namespace)
 
 flatkv_error* flatkv_block_info_get(const flatkv_block* block, flatkv_block_info* out) {
-  return call([&]() -> Status {
-    const ChangeEvent* event = held<BlockHandle>(block);
-    if (event == nullptr) return no_handle("block");
+  return with<BlockHandle>(block, "block", [&](const ChangeEvent& event) -> Status {
     FLATKV_TRY(check_sized(out));
     flatkv_block_info info{};
-    info.undo = event->block ? 0 : 1;
-    info.version = event->at.version;
-    std::ranges::copy(event->at.chain, info.chain);
-    if (event->block) {
-      const LogRecord& record = event->block->record;
+    info.undo = event.block ? 0 : 1;
+    info.version = event.at.version;
+    std::ranges::copy(event.at.chain, info.chain);
+    if (event.block) {
+      const LogRecord& record = event.block->record;
       put_roots(record.roots, info.roots);
       info.payload_bytes = record.payload_bytes;
       std::ranges::copy(record.payload_digest, info.payload_digest);
@@ -76,32 +74,26 @@ flatkv_error* flatkv_block_info_get(const flatkv_block* block, flatkv_block_info
 }
 
 flatkv_error* flatkv_block_changes(const flatkv_block* block, flatkv_buffer** out) {
-  return call([&]() -> Status {
-    const ChangeEvent* event = held<BlockHandle>(block);
-    if (event == nullptr) return no_handle("block");
+  return with<BlockHandle>(block, "block", [&](const ChangeEvent& event) -> Status {
     if (out == nullptr) return refuse("out is null");
     Result<Bytes> packed = Bytes{};
-    if (event->block) packed = pack_changes(event->block->change_sets());
+    if (event.block) packed = pack_changes(event.block->change_sets());
     return hand_out<BufferHandle>(std::move(packed), out);
   });
 }
 
 flatkv_error* flatkv_changes_new(const flatkv_store* store, int64_t from, int64_t to,
                                  flatkv_changes** out) {
-  return call([&]() -> Status {
-    const CommitStore* found = held<StoreHandle>(static_cast<const void*>(store));
-    if (found == nullptr) return no_handle("store");
+  return with<StoreHandle>(store, "store", [&](const CommitStore& found) -> Status {
     if (out == nullptr) return refuse("out is null");
-    return hand_out<ChangesHandle>(found->changes(from, to), out);
+    return hand_out<ChangesHandle>(found.changes(from, to), out);
   });
 }
 
 flatkv_error* flatkv_changes_next(flatkv_changes* changes, flatkv_block** out) {
-  return call([&]() -> Status {
-    ChangeReader* reader = held<ChangesHandle>(changes);
-    if (reader == nullptr) return no_handle("changes");
+  return with<ChangesHandle>(changes, "changes", [&](ChangeReader& reader) -> Status {
     if (out == nullptr) return refuse("out is null");
-    FLATKV_ASSIGN(std::optional<LogBlock> block, reader->next());
+    FLATKV_ASSIGN(std::optional<LogBlock> block, reader.next());
     std::optional<ChangeEvent> event;
     if (block) {
       const LogRecord& record = block->record;
@@ -113,57 +105,48 @@ flatkv_error* flatkv_changes_next(flatkv_changes* changes, flatkv_block** out) {
 
 flatkv_error* flatkv_subscribe(flatkv_store* store, const flatkv_subscribe_options* options,
                                flatkv_subscription** out) {
-  return call([&]() -> Status {
-    CommitStore* found = held<StoreHandle>(store);
-    if (found == nullptr) return no_handle("store");
+  return with<StoreHandle>(store, "store", [&](CommitStore& found) -> Status {
     if (out == nullptr) return refuse("out is null");
     FLATKV_ASSIGN(const flatkv_subscribe_options given, read_sized(options));
     FLATKV_ASSIGN(const SubscribeOptions wanted, subscribe_options(given));
-    return hand_out<SubscriptionHandle>(found->subscribe(wanted), out);
+    return hand_out<SubscriptionHandle>(found.subscribe(wanted), out);
   });
 }
 
 flatkv_error* flatkv_subscription_next(flatkv_subscription* subscription, int64_t milliseconds,
                                        flatkv_block** out) {
-  return call([&]() -> Status {
-    Subscription* found = held<SubscriptionHandle>(subscription);
-    if (found == nullptr) return no_handle("subscription");
+  return with<SubscriptionHandle>(subscription, "subscription", [&](Subscription& found) -> Status {
     if (out == nullptr) return refuse("out is null");
     // A longer wait than a century would overflow the clock.
     constexpr std::int64_t kCentury = 100LL * 366 * 86'400 * 1000;
     const std::chrono::milliseconds wait(std::clamp<std::int64_t>(milliseconds, -1, kCentury));
-    return hand_out_event(found->next(wait), out);
+    return hand_out_event(found.next(wait), out);
   });
 }
 
 flatkv_error* flatkv_subscription_cursor(const flatkv_subscription* subscription,
                                          flatkv_buffer** out) {
-  return call([&]() -> Status {
-    const Subscription* found = held<SubscriptionHandle>(subscription);
-    if (found == nullptr) return no_handle("subscription");
-    if (out == nullptr) return refuse("out is null");
-    FLATKV_ASSIGN(const Cursor cursor, found->cursor());
-    return hand_out<BufferHandle>(Result<Bytes>(cursor.encode()), out);
-  });
+  return with<SubscriptionHandle>(
+      subscription, "subscription", [&](const Subscription& found) -> Status {
+        if (out == nullptr) return refuse("out is null");
+        FLATKV_ASSIGN(const Cursor cursor, found.cursor());
+        return hand_out<BufferHandle>(Result<Bytes>(cursor.encode()), out);
+      });
 }
 
 flatkv_error* flatkv_subscription_acknowledge(flatkv_subscription* subscription,
                                               const uint8_t* cursor, size_t size) {
-  return call([&]() -> Status {
-    Subscription* found = held<SubscriptionHandle>(subscription);
-    if (found == nullptr) return no_handle("subscription");
+  return with<SubscriptionHandle>(subscription, "subscription", [&](Subscription& found) -> Status {
     if (!good(cursor, size)) return refuse("cursor: no bytes");
     FLATKV_ASSIGN(const Cursor stored, Cursor::decode(view_of(cursor, size)));
-    return found->acknowledge(stored);
+    return found.acknowledge(stored);
   });
 }
 
 flatkv_error* flatkv_named_cursors(const flatkv_store* store, flatkv_buffer** out) {
-  return call([&]() -> Status {
-    const CommitStore* found = held<StoreHandle>(static_cast<const void*>(store));
-    if (found == nullptr) return no_handle("store");
+  return with<StoreHandle>(store, "store", [&](const CommitStore& found) -> Status {
     if (out == nullptr) return refuse("out is null");
-    FLATKV_ASSIGN(const std::vector<NamedCursor> cursors, found->named_cursors());
+    FLATKV_ASSIGN(const std::vector<NamedCursor> cursors, found.named_cursors());
     Bytes packed;
     for (const NamedCursor& cursor : cursors) {
       put_number(packed, static_cast<std::uint64_t>(cursor.version));
@@ -175,10 +158,8 @@ flatkv_error* flatkv_named_cursors(const flatkv_store* store, flatkv_buffer** ou
 }
 
 flatkv_error* flatkv_drop_cursor(flatkv_store* store, const char* name) {
-  return call([&]() -> Status {
-    CommitStore* found = held<StoreHandle>(store);
-    if (found == nullptr) return no_handle("store");
+  return with<StoreHandle>(store, "store", [&](CommitStore& found) -> Status {
     if (name == nullptr) return refuse("name is null");
-    return found->drop_cursor(name);
+    return found.drop_cursor(name);
   });
 }

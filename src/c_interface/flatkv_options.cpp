@@ -165,19 +165,6 @@ Result<Settings> settings_of(const flatkv_options* options) {
   return *settings;
 }
 
-namespace {
-
-/// Runs `step` with the settings of options that are being made.
-template <class Step>
-flatkv_error* change(flatkv_options* options, Step&& step) noexcept {
-  return call([&]() -> Status {
-    Settings* settings = held<OptionsHandle>(options);
-    if (settings == nullptr) return no_handle("options");
-    return step(*settings);
-  });
-}
-
-}  // namespace
 }  // namespace flatkv::c_interface
 
 using namespace flatkv;               // NOLINT(google-build-using-namespace)
@@ -191,7 +178,7 @@ flatkv_error* flatkv_options_new(flatkv_options** out) {
 }
 
 flatkv_error* flatkv_options_set(flatkv_options* options, uint32_t option, uint64_t value) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     const std::uint64_t limit = most(option);
     if (limit == 0) return refuse("there is no option " + std::to_string(option));
     if (value > limit) {
@@ -203,14 +190,14 @@ flatkv_error* flatkv_options_set(flatkv_options* options, uint32_t option, uint6
 }
 
 flatkv_error* flatkv_options_scratch(flatkv_options* options, const char* directory) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     settings.scratch = directory == nullptr ? "" : directory;
     return {};
   });
 }
 
 flatkv_error* flatkv_options_strict_module(flatkv_options* options, const char* name) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     if (name == nullptr) {
       settings.strict_modules.clear();
     } else {
@@ -222,7 +209,7 @@ flatkv_error* flatkv_options_strict_module(flatkv_options* options, const char* 
 
 flatkv_error* flatkv_options_log(flatkv_options* options, flatkv_log_callback callback,
                                  void* user) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     settings.log = {};
     if (callback == nullptr) return {};
     settings.log = [callback, user](LogLevel level, std::string_view text) {
@@ -234,7 +221,7 @@ flatkv_error* flatkv_options_log(flatkv_options* options, flatkv_log_callback ca
 
 flatkv_error* flatkv_options_on_durable(flatkv_options* options, flatkv_durable_callback callback,
                                         void* user) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     settings.on_durable = {};
     if (callback == nullptr) return {};
     settings.on_durable = [callback, user](std::int64_t version) { callback(user, version); };
@@ -244,7 +231,7 @@ flatkv_error* flatkv_options_on_durable(flatkv_options* options, flatkv_durable_
 
 flatkv_error* flatkv_options_progress(flatkv_options* options, flatkv_progress_callback callback,
                                       void* user) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     settings.progress = {};
     if (callback == nullptr) return {};
     settings.progress = [callback, user](std::string_view step, std::uint64_t done,
@@ -267,7 +254,7 @@ void flatkv_stop_request(flatkv_stop* stop) {
 }
 
 flatkv_error* flatkv_options_stop(flatkv_options* options, const flatkv_stop* stop) {
-  return change(options, [&](Settings& settings) -> Status {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
     const std::stop_source* source = held<StopHandle>(stop);
     if (source == nullptr) return no_handle("stop");
     settings.stop = source->get_token();

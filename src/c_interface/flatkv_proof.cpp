@@ -95,11 +95,9 @@ size_t flatkv_report_count(const flatkv_report* report) {
 
 flatkv_error* flatkv_report_verdict(const flatkv_report* report, size_t index,
                                     flatkv_verdict* out) {
-  return call([&]() -> Status {
-    const VerifyReport* found = held<ReportHandle>(report);
-    if (found == nullptr) return no_handle("report");
-    if (index >= found->databases.size()) return refuse("the report has no such verdict");
-    const DatabaseVerdict& given = found->databases[index];
+  return with<ReportHandle>(report, "report", [&](const VerifyReport& found) -> Status {
+    if (index >= found.databases.size()) return refuse("the report has no such verdict");
+    const DatabaseVerdict& given = found.databases[index];
     flatkv_verdict verdict{};
     verdict.database = static_cast<std::uint32_t>(given.database);
     verdict.good = given.good() ? 1 : 0;
@@ -113,29 +111,23 @@ flatkv_error* flatkv_report_verdict(const flatkv_report* report, size_t index,
 }
 
 flatkv_error* flatkv_scrub(flatkv_store* store, uint64_t rows, flatkv_scrub_status* out) {
-  return call([&]() -> Status {
-    CommitStore* found = held<StoreHandle>(store);
-    if (found == nullptr) return no_handle("store");
+  return with<StoreHandle>(store, "store", [&](CommitStore& found) -> Status {
     if (out != nullptr) FLATKV_TRY(check_sized(out));
-    FLATKV_ASSIGN(const ScrubStatus status, found->scrub(rows));
+    FLATKV_ASSIGN(const ScrubStatus status, found.scrub(rows));
     return out == nullptr ? Status{} : put_sized(scrub_status_of(status), out);
   });
 }
 
 flatkv_error* flatkv_scrub_status_get(const flatkv_store* store, flatkv_scrub_status* out) {
-  return call([&]() -> Status {
-    const CommitStore* found = held<StoreHandle>(static_cast<const void*>(store));
-    if (found == nullptr) return no_handle("store");
-    FLATKV_ASSIGN(const std::optional<ScrubStatus> status, found->scrub_status());
+  return with<StoreHandle>(store, "store", [&](const CommitStore& found) -> Status {
+    FLATKV_ASSIGN(const std::optional<ScrubStatus> status, found.scrub_status());
     if (!status) return fail(ErrorCode::unsupported, "the scrub is off");
     return put_sized(scrub_status_of(*status), out);
   });
 }
 
 flatkv_error* flatkv_metrics_get(const flatkv_store* store, flatkv_metrics* out) {
-  return call([&]() -> Status {
-    const CommitStore* found = held<StoreHandle>(static_cast<const void*>(store));
-    if (found == nullptr) return no_handle("store");
-    return put_sized(metrics_of(found->metrics(), found->last_timings()), out);
+  return with<StoreHandle>(store, "store", [&](const CommitStore& found) -> Status {
+    return put_sized(metrics_of(found.metrics(), found.last_timings()), out);
   });
 }

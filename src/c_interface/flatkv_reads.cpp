@@ -92,11 +92,9 @@ flatkv_error* flatkv_view_new(const flatkv_state* state, flatkv_view** out) {
 }
 
 flatkv_error* flatkv_view_at(const flatkv_store* store, int64_t version, flatkv_view** out) {
-  return call([&]() -> Status {
-    const auto* found = held<StoreHandle>(static_cast<const void*>(store));
-    if (found == nullptr) return no_handle("store");
+  return with<StoreHandle>(store, "store", [&](const CommitStore& found) -> Status {
     if (out == nullptr) return refuse("out is null");
-    return hand_out<ViewHandle>(found->view(version), out);
+    return hand_out<ViewHandle>(found.view(version), out);
   });
 }
 
@@ -193,24 +191,20 @@ flatkv_error* flatkv_iterate(const flatkv_state* state, uint32_t database, flatk
 
 flatkv_error* flatkv_iterator_move(flatkv_iterator* iterator, uint32_t how, flatkv_bytes key,
                                    uint32_t* valid) {
-  return call([&]() -> Status {
-    RowIterator* rows = held<IteratorHandle>(iterator);
-    if (rows == nullptr) return no_handle("iterator");
-    Status moved = move(*rows, how, key);
-    if (moved && valid != nullptr) *valid = rows->valid() ? 1 : 0;
+  return with<IteratorHandle>(iterator, "iterator", [&](RowIterator& rows) -> Status {
+    Status moved = move(rows, how, key);
+    if (moved && valid != nullptr) *valid = rows.valid() ? 1 : 0;
     return moved;
   });
 }
 
 flatkv_error* flatkv_iterator_row(const flatkv_iterator* iterator, flatkv_bytes* key,
                                   flatkv_bytes* value, uint32_t* valid) {
-  return call([&]() -> Status {
-    const RowIterator* rows = held<IteratorHandle>(iterator);
-    if (rows == nullptr) return no_handle("iterator");
-    if (Status status = rows->status(); !status) return status;
-    const bool there = rows->valid();
-    const ByteView its_key = there ? rows->key() : ByteView{};
-    const ByteView its_value = there ? rows->value() : ByteView{};
+  return with<IteratorHandle>(iterator, "iterator", [&](const RowIterator& rows) -> Status {
+    if (Status status = rows.status(); !status) return status;
+    const bool there = rows.valid();
+    const ByteView its_key = there ? rows.key() : ByteView{};
+    const ByteView its_value = there ? rows.value() : ByteView{};
     if (key != nullptr) *key = {its_key.data(), its_key.size()};
     if (value != nullptr) *value = {its_value.data(), its_value.size()};
     if (valid != nullptr) *valid = there ? 1 : 0;
@@ -220,18 +214,16 @@ flatkv_error* flatkv_iterator_row(const flatkv_iterator* iterator, flatkv_bytes*
 
 flatkv_error* flatkv_iterator_batch(flatkv_iterator* iterator, uint32_t rows, size_t bytes,
                                     flatkv_buffer** out) {
-  return call([&]() -> Status {
-    RowIterator* from = held<IteratorHandle>(iterator);
-    if (from == nullptr) return no_handle("iterator");
+  return with<IteratorHandle>(iterator, "iterator", [&](RowIterator& from) -> Status {
     if (out == nullptr) return refuse("out is null");
     if (rows == 0) return refuse("rows is 0");
     Bytes packed;
-    for (std::uint32_t i = 0; i < rows && from->valid(); ++i) {
+    for (std::uint32_t i = 0; i < rows && from.valid(); ++i) {
       if (i > 0 && packed.size() >= bytes) break;
-      put_row(packed, from->key(), from->value());
-      from->next();
+      put_row(packed, from.key(), from.value());
+      from.next();
     }
-    if (Status status = from->status(); !status) return status;
+    if (Status status = from.status(); !status) return status;
     return hand_out<BufferHandle>(Result<Bytes>(std::move(packed)), out);
   });
 }

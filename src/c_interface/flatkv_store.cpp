@@ -8,16 +8,6 @@
 namespace flatkv::c_interface {
 namespace {
 
-/// Runs `step` with the store.
-template <class Step>
-flatkv_error* with_store(flatkv_store* store, Step&& step) noexcept {
-  return call([&]() -> Status {
-    CommitStore* found = held<StoreHandle>(store);
-    if (found == nullptr) return no_handle("store");
-    return step(*found);
-  });
-}
-
 /// Runs `step` with a store, a reader or an overlay.
 template <class Step>
 Status with_working(void* target, Step&& step) {
@@ -80,7 +70,7 @@ flatkv_error* flatkv_open_reader(const char* path, const flatkv_options* options
 }
 
 flatkv_error* flatkv_close(flatkv_store* store) {
-  return with_store(store, [](CommitStore& found) { return found.close(); });
+  return with<StoreHandle>(store, "store", [](CommitStore& found) { return found.close(); });
 }
 
 flatkv_error* flatkv_apply(flatkv_working* target, const uint8_t* changes, size_t size) {
@@ -114,13 +104,13 @@ flatkv_error* flatkv_discard(flatkv_working* target) {
 }
 
 flatkv_error* flatkv_commit(flatkv_store* store, int64_t version, flatkv_roots* out) {
-  return with_store(store,
-                    [&](CommitStore& found) { return put_roots(found.commit(version), out); });
+  return with<StoreHandle>(
+      store, "store", [&](CommitStore& found) { return put_roots(found.commit(version), out); });
 }
 
 flatkv_error* flatkv_apply_commit(flatkv_store* store, const uint8_t* changes, size_t size,
                                   int64_t version, flatkv_roots* out) {
-  return with_store(store, [&](CommitStore& found) -> Status {
+  return with<StoreHandle>(store, "store", [&](CommitStore& found) -> Status {
     // A refused version must not leave the writes pending.
     if (version_after(found.version()) == version) FLATKV_TRY(apply_packed(store, changes, size));
     return put_roots(found.commit(version), out);
@@ -174,19 +164,21 @@ int64_t flatkv_durable_version(const flatkv_store* store) {
 }
 
 flatkv_error* flatkv_wait_durable(flatkv_store* store, int64_t version) {
-  return with_store(store, [&](CommitStore& found) { return found.wait_durable(version); });
+  return with<StoreHandle>(store, "store",
+                           [&](CommitStore& found) { return found.wait_durable(version); });
 }
 
 flatkv_error* flatkv_flush(flatkv_store* store) {
-  return with_store(store, [](CommitStore& found) { return found.flush(); });
+  return with<StoreHandle>(store, "store", [](CommitStore& found) { return found.flush(); });
 }
 
 flatkv_error* flatkv_snapshot(flatkv_store* store) {
-  return with_store(store, [](CommitStore& found) { return found.snapshot(); });
+  return with<StoreHandle>(store, "store", [](CommitStore& found) { return found.snapshot(); });
 }
 
 flatkv_error* flatkv_rollback(flatkv_store* store, int64_t version) {
-  return with_store(store, [&](CommitStore& found) { return found.rollback(version); });
+  return with<StoreHandle>(store, "store",
+                           [&](CommitStore& found) { return found.rollback(version); });
 }
 
 flatkv_error* flatkv_rollback_path(const char* path, int64_t version,
@@ -213,7 +205,7 @@ flatkv_error* flatkv_overlay_new(flatkv_working* below, flatkv_overlay** out) {
 
 flatkv_error* flatkv_commit_overlay(flatkv_store* store, flatkv_overlay* overlay, int64_t version,
                                     flatkv_roots* out) {
-  return with_store(store, [&](CommitStore& found) -> Status {
+  return with<StoreHandle>(store, "store", [&](CommitStore& found) -> Status {
     Overlay* block = held<OverlayHandle>(overlay);
     if (block == nullptr) return no_handle("overlay");
     return put_roots(found.commit(*block, version), out);

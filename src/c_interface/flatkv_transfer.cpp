@@ -57,16 +57,6 @@ TrustedRoots trusted_roots(const flatkv_roots* given) {
   return trusted;
 }
 
-/// Runs `step` with the importer.
-template <class Step>
-flatkv_error* with_importer(flatkv_importer* importer, Step&& step) noexcept {
-  return call([&]() -> Status {
-    Importer* found = held<ImporterHandle>(importer);
-    if (found == nullptr) return no_handle("importer");
-    return step(*found);
-  });
-}
-
 }  // namespace
 }  // namespace flatkv::c_interface
 
@@ -75,13 +65,11 @@ using namespace flatkv::c_interface;  // NOLINT(google-build-using-namespace)
 
 flatkv_error* flatkv_export(const flatkv_view* view, flatkv_write_callback write, void* user,
                             const flatkv_options* options) {
-  return call([&]() -> Status {
-    const ReadView* found = held<ViewHandle>(static_cast<const void*>(view));
-    if (found == nullptr) return no_handle("view");
+  return with<ViewHandle>(view, "view", [&](const ReadView& found) -> Status {
     if (write == nullptr) return refuse("write is null");
     FLATKV_ASSIGN(const Settings settings, settings_of(options));
     CallbackSink sink(write, user);
-    return export_state(*found, sink, transfer_options(settings));
+    return export_state(found, sink, transfer_options(settings));
   });
 }
 
@@ -111,7 +99,7 @@ flatkv_error* flatkv_importer_new(const char* path, const flatkv_options* option
 
 flatkv_error* flatkv_importer_add(flatkv_importer* importer, uint32_t database, const uint8_t* rows,
                                   size_t size) {
-  return with_importer(importer, [&](Importer& found) -> Status {
+  return with<ImporterHandle>(importer, "importer", [&](Importer& found) -> Status {
     if (!good(rows, size)) return refuse("rows: no bytes");
     FLATKV_ASSIGN(const Database which, database_of(database));
     if (which == Database::metadata) return refuse("the metadata database is not imported");
@@ -122,7 +110,7 @@ flatkv_error* flatkv_importer_add(flatkv_importer* importer, uint32_t database, 
 
 flatkv_error* flatkv_importer_finish(flatkv_importer* importer, int64_t version,
                                      const flatkv_roots* trusted, flatkv_roots* out) {
-  return with_importer(importer, [&](Importer& found) {
+  return with<ImporterHandle>(importer, "importer", [&](Importer& found) {
     return put_roots(found.finish(version, trusted_roots(trusted)), out);
   });
 }

@@ -33,44 +33,6 @@ ErrorHandle& without_memory() noexcept {
 
 void* opaque(Handle& handle) noexcept { return &handle; }
 
-template <class H>
-void destroy(Handle* handle) noexcept {
-  delete static_cast<H*>(handle);
-}
-
-void destroy_any(Handle* handle) noexcept {
-  switch (handle->kind) {
-    case Kind::error:
-      return destroy<ErrorHandle>(handle);
-    case Kind::options:
-      return destroy<OptionsHandle>(handle);
-    case Kind::stop:
-      return destroy<StopHandle>(handle);
-    case Kind::buffer:
-      return destroy<BufferHandle>(handle);
-    case Kind::store:
-      return destroy<StoreHandle>(handle);
-    case Kind::reader:
-      return destroy<ReaderHandle>(handle);
-    case Kind::view:
-      return destroy<ViewHandle>(handle);
-    case Kind::overlay:
-      return destroy<OverlayHandle>(handle);
-    case Kind::iterator:
-      return destroy<IteratorHandle>(handle);
-    case Kind::changes:
-      return destroy<ChangesHandle>(handle);
-    case Kind::subscription:
-      return destroy<SubscriptionHandle>(handle);
-    case Kind::block:
-      return destroy<BlockHandle>(handle);
-    case Kind::report:
-      return destroy<ReportHandle>(handle);
-    case Kind::importer:
-      return destroy<ImporterHandle>(handle);
-  }
-}
-
 }  // namespace
 
 flatkv_error* failed(Error&& error) noexcept {
@@ -121,7 +83,7 @@ using namespace flatkv::c_interface;  // NOLINT(google-build-using-namespace)
 void flatkv_free(void* handle) {
   auto* found = static_cast<Handle*>(handle);
   if (found == nullptr || found->mark != Handle::kMark || found == &without_memory()) return;
-  destroy_any(found);
+  delete found;
 }
 
 const char* flatkv_version_text() { return library_version().data(); }

@@ -20,9 +20,8 @@
 #include "flatkv/tools/rollback.hpp"
 #include "flatkv/tools/transfer.hpp"
 
-// What the opaque types of flatkv/flatkv.h are: objects that begin with a mark and their kind, so
-// that a pointer to another kind of handle is an error. The C names are never defined: a handle is
-// cast.
+// What the opaque types of flatkv/flatkv.h are: objects with a mark and their kind, so that a
+// pointer to another kind of handle is an error. The C names are never defined: a handle is cast.
 namespace flatkv::c_interface {
 
 enum class Kind : std::uint32_t {
@@ -45,6 +44,9 @@ enum class Kind : std::uint32_t {
 struct Handle {
   static constexpr std::uint32_t kMark = 0x464b5631;
   explicit Handle(Kind its_kind) noexcept : kind(its_kind) {}
+  virtual ~Handle() = default;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
   std::uint32_t mark = kMark;
   Kind kind;
 };
@@ -120,6 +122,16 @@ template <class Step>
 flatkv_error* call(Step&& step) noexcept {
   Status done = guarded(std::forward<Step>(step));
   return done ? nullptr : failed(std::move(done).error());
+}
+
+/// Runs a step with the object in a handle. `what` is the kind that it must be of.
+template <class H, class Opaque, class Step>
+flatkv_error* with(Opaque* handle, const char* what, Step&& step) noexcept {
+  return call([&]() -> Status {
+    auto* found = held<H>(handle);
+    if (found == nullptr) return no_handle(what);
+    return step(*found);
+  });
 }
 
 /// Hands an object out. `out` has been checked.
