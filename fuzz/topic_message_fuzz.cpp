@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A message of a topic: as it is, and with its digests made right, so that the checks behind them are
-// reached. What decodes has one encoding, and what a reader takes for a whole record keeps the rules.
+// A message of a topic: as it is, and with its digests made right, so that the checks behind them
+// are reached. What decodes has one encoding, and what a reader takes for a whole record keeps the
+// rules.
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
 #include "blake3/blake3.hpp"

@@ -57,8 +57,9 @@ Status check_header(const Header& header, std::uint64_t version, std::size_t par
   const std::uint32_t most_parts = std::max(header.stored_bytes, 1U);
   if (header.part >= header.parts || header.parts > most_parts) return bad("impossible part");
   const std::size_t others = header.parts - 1;
-  const bool fits = header.parts == 1 ? part_bytes == header.stored_bytes
-                                      : part_bytes > 0 && part_bytes <= header.stored_bytes - others;
+  const bool fits = header.parts == 1
+                        ? part_bytes == header.stored_bytes
+                        : part_bytes > 0 && part_bytes <= header.stored_bytes - others;
   return fits ? Status{} : bad("the part has another length than the record allows");
 }
 

@@ -22,17 +22,18 @@ Failure at(const Header& header, ErrorCode code, const std::string& what) {
 Status TopicReader::check_next(const Header& header) const {
   if (!last_) {
     if (header.kind == Kind::begin) return {};
-    return at(header, ErrorCode::log_gap, "the topic does not begin here: the records before are "
-                                          "missing");
+    return at(header, ErrorCode::log_gap,
+              "the topic does not begin here: the records before are "
+              "missing");
   }
   if (header.topic != last_->topic) {
     return at(header, ErrorCode::foreign_store, "it belongs to another topic");
   }
   if (header.sequence <= last_->sequence) {
     const bool twice = header.digest == last_->digest;
-    return at(header, ErrorCode::version_mismatch,
-              twice ? "it comes twice"
-                    : "it comes after record " + std::to_string(last_->sequence));
+    return at(
+        header, ErrorCode::version_mismatch,
+        twice ? "it comes twice" : "it comes after record " + std::to_string(last_->sequence));
   }
   if (header.sequence != last_->sequence + 1) {
     return at(header, ErrorCode::log_gap,

@@ -244,14 +244,16 @@ TEST(Wire, AnUnfinishedSetIsDroppedWhenItsFirstPartComesAgain) {
   const Topic topic = small_topic();
   const auto& cut = topic.sets[1].messages;
   std::mt19937 random(2);
-  const auto other = encode_record(topic.sets[0].at,
-                                   record(Kind::block, 1, random_payload(random, 50)), 16);
+  const auto other =
+      encode_record(topic.sets[0].at, record(Kind::block, 1, random_payload(random, 50)), 16);
   ASSERT_GT(other->messages.size(), 2U);
   TopicReader reader(topic.sets[0].at);
-  for (std::size_t i = 0; i + 1 < cut.size(); ++i) ASSERT_TRUE(reader.take(cut[i].key, cut[i].value));
+  for (std::size_t i = 0; i + 1 < cut.size(); ++i)
+    ASSERT_TRUE(reader.take(cut[i].key, cut[i].value));
   // Parts of two sets never make a record.
   EXPECT_EQ(code_of(reader, other->messages[cut.size() - 1]), ErrorCode::log_gap);
-  for (const Message& message : other->messages) ASSERT_TRUE(reader.take(message.key, message.value));
+  for (const Message& message : other->messages)
+    ASSERT_TRUE(reader.take(message.key, message.value));
   EXPECT_EQ(reader.last(), other->at);
 
   TopicReader parts(topic.sets[0].at);
@@ -282,8 +284,8 @@ TEST(Wire, AFrameThatIsNotWhatTheRecordSaysIsRefused) {
   Bytes streamed(ZSTD_compressBound(payload.size()));
   ZSTD_CCtx* context = ZSTD_createCCtx();
   ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
-  streamed.resize(ZSTD_compress2(context, streamed.data(), streamed.size(), payload.data(),
-                                 payload.size()));
+  streamed.resize(
+      ZSTD_compress2(context, streamed.data(), streamed.size(), payload.data(), payload.size()));
   ZSTD_freeCCtx(context);
   EXPECT_FALSE(expand_payload(streamed, 100'000));
 }
@@ -299,10 +301,14 @@ TEST(Wire, PropertyAFaultyDeliveryNeverPasses) {
       const std::int64_t version = topic.at.version;
       switch (below(6)) {
         case 0:
-          if (version > 0) topic.add(record(Kind::undo, version - 1 - static_cast<std::int64_t>(below(static_cast<std::size_t>(version)))));
+          if (version > 0)
+            topic.add(record(
+                Kind::undo,
+                version - 1 - static_cast<std::int64_t>(below(static_cast<std::size_t>(version)))));
           break;
         case 1:
-          topic.add(record(Kind::marker, static_cast<std::int64_t>(below(static_cast<std::size_t>(version) + 1)),
+          topic.add(record(Kind::marker,
+                           static_cast<std::int64_t>(below(static_cast<std::size_t>(version) + 1)),
                            random_payload(random, 1 + below(30))));
           break;
         default:
