@@ -2,7 +2,9 @@
 #include "broker/topic_admin.hpp"
 
 #include <array>
+#include <thread>
 
+#include "base/stopwatch.hpp"
 #include "broker/client.hpp"
 
 namespace flatkv::broker {
@@ -119,6 +121,10 @@ class Admin {
   int timeout_;
 };
 
+Status drop_value(const Result<int>& result) {
+  return result ? Status{} : std::unexpected(result.error());
+}
+
 }  // namespace
 
 Status check_topic(const Place& place, std::chrono::milliseconds timeout) {
@@ -146,9 +152,17 @@ Status check_topic(const Place& place, std::chrono::milliseconds timeout) {
 Status create_topic(const Place& place, std::chrono::milliseconds timeout) {
   FLATKV_ASSIGN(const Admin admin, Admin::open(place, timeout));
   const auto there = admin.partitions();
-  if (there) return {};
-  if (there.error().code != ErrorCode::not_found) return std::unexpected(there.error());
-  return admin.create();
+  if (there || there.error().code != ErrorCode::not_found) return drop_value(there);
+  FLATKV_TRY(admin.create());
+  // The broker that is asked next may hear of it only now.
+  const Stopwatch watch;
+  while (true) {
+    const auto known = admin.partitions();
+    const bool late =
+        watch.nanoseconds() > static_cast<std::uint64_t>(std::chrono::nanoseconds(timeout).count());
+    if (known || known.error().code != ErrorCode::not_found || late) return drop_value(known);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
 }
 
 }  // namespace flatkv::broker

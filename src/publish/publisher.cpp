@@ -36,6 +36,9 @@ Status check_options(const PublisherOptions& options) {
   if (options.part_bytes < kLeastPart || options.part_bytes > kMostPart) {
     return fail(ErrorCode::invalid_argument, "part_bytes is 1024 to 2^30");
   }
+  if (options.batch_bytes == 0 || options.batch_records == 0) {
+    return fail(ErrorCode::invalid_argument, "batch_bytes and batch_records are at least 1");
+  }
   return {};
 }
 
@@ -144,6 +147,7 @@ struct Publisher::Impl {
   /// Compares store and topic, has the topic taken back to where they are equal, and begins the
   /// feed there. False if the store has yet to come there.
   Result<bool> resume() {
+    compared = 0;
     if (!tail.last) {
       FLATKV_TRY(begin_topic());
       was_there = true;

@@ -124,7 +124,12 @@ Result<Tail> read_tail(broker::Consumer& consumer, std::uint32_t depth,
       tail.branch.erase(tail.branch.upper_bound(version), tail.branch.end());
       tail.branch.insert_or_assign(version, seen.header.roots);
     }
-    return !tail.last || tail.branch.begin()->first > highest - std::int64_t{depth};
+    if (!tail.last) return true;
+    // No undo goes below the floor; what one took away does not lower it.
+    const std::int64_t floor = std::min(highest - std::int64_t{depth}, tail.last->version);
+    const bool more = tail.branch.begin()->first > floor;
+    tail.branch.erase(tail.branch.begin(), tail.branch.lower_bound(floor));
+    return more;
   };
   FLATKV_TRY(scan_back(consumer, stop, older, &refused));
   if (!tail.last && refused > 0) {

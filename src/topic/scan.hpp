@@ -44,8 +44,8 @@ Result<std::optional<Seen>> find_begin(broker::Consumer& consumer, const std::st
 struct Tail {
   std::optional<wire::Position> last;  ///< unset for a topic without records
   std::uint32_t depth = 0;             ///< of its last record
-  /// The states that blocks and undos went through and that are not undone: at least of the last
-  /// `depth` versions and the newest one, as far as the topic still tells.
+  /// The states that blocks and undos went through, that are not undone, and that an undo may go
+  /// back to, as far as the topic still tells: of the newest version and `depth` below the highest.
   std::map<std::int64_t, Roots> branch;
 };
 /// `foreign_store` for a topic that has messages, but none of FlatKV's.

@@ -35,7 +35,8 @@ struct PublisherOptions {
   /// The most of a record's payload that one message holds, compressed; 1024 to 2^30. The broker's
   /// max.message.bytes must be 1 KiB larger.
   std::uint64_t part_bytes = 900U << 10;
-  /// A transaction ends when its messages reach either of these, or when no more blocks are there.
+  /// A transaction ends when its messages reach either of these, each ≥ 1, or when no more blocks
+  /// are there.
   std::uint64_t batch_bytes = 4U << 20;
   std::uint32_t batch_records = 1000;
   LogCallback log{};
