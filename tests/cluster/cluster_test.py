@@ -22,6 +22,7 @@ from support import DONE, REFUSED, blocks  # noqa: E402
 
 FLATKV = os.environ["FLATKV"]
 TOPIC_TOOL = os.environ["TOPIC_TOOL"]
+LIBRARY_TEST = os.environ["LIBRARY_TEST"]
 TERMINATED = 143
 
 
@@ -196,10 +197,17 @@ def refusals(cluster: Cluster) -> None:
     servers = cluster.broker.address
     subprocess.run([TOPIC_TOOL, "create", servers, "compacted", "cleanup.policy=compact"], check=True)
     for verb, option in (("publish", "--to"), ("follow", "--from")):
-        said = flatkv(verb, cluster.folder / "leader", option, f"kafka://{servers}/compacted", code=REFUSED)
-        check("cleanup.policy=compact" in said, said)
+        wait_for(f"{verb} refuses a compacted topic, once the broker knows it", lambda: "cleanup.policy=compact" in
+                 flatkv(verb, cluster.folder / "leader", option, f"kafka://{servers}/compacted", code=REFUSED))
         said = flatkv(verb, cluster.folder / "leader", option, f"kafka://{servers}/none", code=REFUSED)
         check("not_found" in said, said)
+
+
+def library(cluster: Cluster) -> None:
+    """Publisher and Follower inside of a program."""
+    done = subprocess.run([LIBRARY_TEST], env={**os.environ, "FLATKV_TEST_BROKER": cluster.broker.address},
+                          capture_output=True, text=True)
+    check(done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:])
 
 
 def kills(cluster: Cluster) -> None:
@@ -294,7 +302,7 @@ def short(cluster: Cluster) -> None:
     cluster.leader.commit(100)
     cluster.wait_until_equal()
     step("two followers have the first 100 blocks")
-    for part in (kills, branches, lies, takeover, newcomers, standby):
+    for part in (kills, branches, lies, takeover, newcomers, standby, library):
         part(cluster)
         step(f"{part.__name__}: all roots equal at version {cluster.leader.version}")
 
