@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The code must write the worked examples of docs/formats.md. Another program made their bytes (a
 // Python script, with roots from the oracle), so this also proves the layout as a whole.
-#include <fstream>
-#include <sstream>
-
+#include "base/test_documented.hpp"
 #include "changelog/clean_marker.hpp"
 #include "changelog/log_maintenance.hpp"
 #include "changelog/reader.hpp"
@@ -17,34 +15,8 @@ namespace {
 constexpr StoreId kExampleStore = {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7,
                                    0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
 
-/// The fenced block in that language.
-std::string block(const std::string& language) {
-  std::ifstream file(std::string(FLATKV_SOURCE_DIR) + "/docs/formats.md", std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::string fence = "```" + language + "\n";
-  const std::size_t begin = text.find(fence);
-  const std::size_t end = text.find("```", begin + fence.size());
-  EXPECT_NE(begin, std::string::npos);
-  EXPECT_NE(end, std::string::npos);
-  return text.substr(begin + fence.size(), end - begin - fence.size());
-}
-
-/// Parses lines of offset, hex and words; checks the offsets.
-Bytes hex_dump(const std::string& text) {
-  Bytes bytes;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string offset;
-    std::string hex;
-    words >> offset >> hex;
-    EXPECT_EQ(std::stoul(offset, nullptr, 16), bytes.size()) << line;
-    const auto more = from_hex(hex);
-    EXPECT_TRUE(more) << line;
-    if (more) append(bytes, *more);
-  }
-  return bytes;
-}
+using flatkv::test::documented;
+using flatkv::test::hex_dump;
 
 Digest digest_of(std::string_view hex) {
   Digest digest{};
@@ -95,13 +67,13 @@ class FormatsTest : public ::testing::Test {
 };
 
 TEST_F(FormatsTest, WorkedExampleIsWhatTheWriterWrites) {
-  const Bytes want = hex_dump(block("hex"));
+  const Bytes want = hex_dump(documented("hex"));
   EXPECT_GT(want.size(), 700U);
   EXPECT_EQ(to_hex(files_.content("log/00000000000000000001.log")), to_hex(want));
 }
 
 TEST_F(FormatsTest, WorkedExampleCanBeRead) {
-  files_.content("log/00000000000000000001.log") = hex_dump(block("hex"));
+  files_.content("log/00000000000000000001.log") = hex_dump(documented("hex"));
   const LogWalk found = look();
   EXPECT_FALSE(found.damage);
   EXPECT_EQ(found.tip.version, 2);
@@ -118,7 +90,7 @@ TEST_F(FormatsTest, WorkedExampleCanBeRead) {
 TEST_F(FormatsTest, CleanOfTheExample) {
   const CleanMark mark{tip_.version,    tip_.digest, tip_.segment,
                        tip_.end_offset, roots_,      kExampleStore};
-  EXPECT_EQ(std::string(as_chars(encode(mark))), block("clean"));
+  EXPECT_EQ(std::string(as_chars(encode(mark))), documented("clean"));
 }
 
 }  // namespace

@@ -54,5 +54,7 @@ Result<LogBlock> to_log_block(changelog::Record record, bool with_changes,
   return block;
 }
 
+ByteView payload_of(const LogBlock& block) noexcept { return Internals::impl(block).payload; }
+
 }  // namespace changes
 }  // namespace flatkv

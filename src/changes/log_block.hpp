@@ -16,4 +16,8 @@ LogRecord to_log_record(const changelog::RecordHeader& header);
 Result<LogBlock> to_log_block(changelog::Record record, bool with_changes,
                               const std::string& directory);
 
+/// A block that was read with changes as it stands in the log, a ChangelogEntry. Valid as long as
+/// the block or a copy of it.
+ByteView payload_of(const LogBlock& block) noexcept;
+
 }  // namespace flatkv::changes

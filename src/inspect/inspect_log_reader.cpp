@@ -4,6 +4,7 @@
 #include "changelog/log_follower.hpp"
 #include "changes/log_block.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "fs/files.hpp"
 #include "recovery/live_generation.hpp"
 
 namespace flatkv {
@@ -27,6 +28,7 @@ struct LogReader::Impl {
   std::optional<Error> over;                  ///< why no more records will come
   std::int64_t wanted = 0;                    ///< what `reader` reads next
   std::optional<changelog::Chain> last_read;  ///< by `reader`
+  std::string unsynced;                       ///< segment of the last record returned
   int failures = 0;                           ///< of `reader`, one after the other
 
   Impl(fs::FileSystem& given, std::string path, bool changes)
@@ -217,9 +219,26 @@ Result<std::optional<LogBlock>> LogReader::next() {
       return std::unexpected(std::move(record).error());
     }
     if (!*record) return std::optional<LogBlock>{};
+    impl_->unsynced = fs::join(impl_->directory, (*record)->segment);
     FLATKV_ASSIGN(auto block, changes::to_log_block(**std::move(record), impl_->with_changes,
                                                     impl_->directory));
     return std::optional(std::move(block));
+  });
+}
+
+Status LogReader::sync() {
+  return guarded([&]() -> Status {
+    if (impl_->unsynced.empty()) return {};
+    // Of the segments before it, the writer synced each before it made the next.
+    const auto file = impl_->files.open_append(impl_->unsynced);
+    if (!file) {
+      // Pruned, or gone with what was undone.
+      if (file.error().code == ErrorCode::not_found) return {};
+      return std::unexpected(file.error());
+    }
+    FLATKV_TRY((*file)->sync());
+    impl_->unsynced.clear();
+    return {};
   });
 }
 

@@ -236,7 +236,12 @@ class Process(Case):
                           ["get", "x", "--storage", "aa" * 20, "00"], ["apply", "x", "-", "--format", "xml"],
                           ["apply", "x", "-", "--durability", "never"], ["apply", "x", "-", "--until", "0"],
                           ["apply", "x", "/nonexistent"], ["apply", "x", "/"], ["verify", "x", "--rate", "a"],
-                          ["--no-progress"], ["root", "x", "--colour"]):
+                          ["--no-progress"], ["root", "x", "--colour"], ["publish", "x"],
+                          ["publish", "x", "--to", ""], ["publish", "x", "--to", "h:1/t"],
+                          ["publish", "x", "--to", "kafka://h:1/t", "--depth", "0"],
+                          ["publish", "x", "--to", "kafka://h:1/t", "--depth", "4097"], ["follow", "x"],
+                          ["follow", "x", "--from", "http://h:1/t"], ["follow", "x", "--from", "kafka://h:1"],
+                          ["follow", "x", "--from", "kafka://h:1/t", "--durability", "never"]):
             with self.subTest(arguments):
                 result = self.run_exit(USAGE, *arguments)
                 self.assertEqual(result.out, "")

@@ -55,6 +55,9 @@ class LogReader {
   /// store went back below what was read, or goes on with other blocks), `log_gap` (the next block
   /// was pruned before it was read) and `foreign_store` (another store took its place).
   Result<std::optional<LogBlock>> next();
+  /// Makes all blocks that `next` returned durable, if the store still has them, whoever wrote
+  /// them. Takes the right to write the log. Errors: permission, io.
+  Status sync();
 
  private:
   struct Impl;

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "flatkv/cluster/publisher.hpp"
+#include "progress.hpp"
+#include "topic_options.hpp"
+#include "verbs.hpp"
+
+namespace flatkv::cli {
+namespace {
+
+struct PublishArguments {
+  std::string store;
+  std::string client;
+  bool follow = false;
+  PublisherOptions options;
+};
+
+std::string_view name_of(PublisherStatus::State state) {
+  switch (state) {
+    case PublisherStatus::State::connecting:
+      return "connecting";
+    case PublisherStatus::State::publishing:
+      return "publishing";
+    case PublisherStatus::State::waiting:
+      return "waiting";
+    case PublisherStatus::State::behind:
+      return "behind";
+    case PublisherStatus::State::stopped:
+      break;
+  }
+  return "stopped";
+}
+
+StatusLines::Status describe_status(const PublisherStatus& now) {
+  return {.text = fmt::format("{}: version {}, {} behind, {:.1f} s; {} blocks, {} undos, {}",
+                              name_of(now.state), now.version, now.lag_versions(), now.lag_seconds,
+                              now.blocks, now.undos, human_bytes(now.bytes)),
+          .json = {{"state", name_of(now.state)},
+                   {"version", now.version},
+                   {"store_version", now.store_version},
+                   {"lag_versions", now.lag_versions()},
+                   {"lag_seconds", now.lag_seconds},
+                   {"blocks", now.blocks},
+                   {"undos", now.undos},
+                   {"markers", now.markers},
+                   {"bytes", now.bytes},
+                   {"transactions", now.transactions},
+                   {"reconnects", now.reconnects},
+                   {"trouble", now.trouble}}};
+}
+
+Trouble explain(const Error& error) {
+  Trouble why(error);
+  if (error.code == ErrorCode::locked) {
+    why.advice = "another publisher writes to this topic now; stop one of the two";
+  }
+  if (error.code == ErrorCode::log_gap || error.code == ErrorCode::version_mismatch) {
+    why.advice = "publish to a new topic, or from a store that is on the topic's branch";
+  }
+  return why;
+}
+
+Outcome<ExitCode> run(const PublishArguments& arguments, Context& context) {
+  PublisherOptions options = arguments.options;
+  FLATKV_ASSIGN(options.client, read_client_file(arguments.client));
+  options.follow = arguments.follow;
+  options.log = context.log();
+  FLATKV_ASSIGN(Publisher publisher, Publisher::of(arguments.store, options));
+  StatusLines lines(context, [&] { return describe_status(publisher.status()); });
+  const Status ended = publisher.run(context.interrupts.token());
+  FLATKV_TRY(lines.finish());
+  if (!ended) return std::unexpected(explain(ended.error()));
+  if (context.interrupts.requested()) return *context.interrupts.exit();
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_publish(Registry& verbs) {
+  verbs.add<PublishArguments>(
+      "publish",
+      "Sends the blocks of a store to a Kafka topic, for `flatkv follow`. Works beside the process "
+      "that has the store open, and goes on where the topic ends. Only one publisher of a topic "
+      "works at a time: a second one takes it over",
+      "flatkv publish ./state --to kafka://127.0.0.1:9092/state --create-topic --follow",
+      [](CLI::App& verb, PublishArguments& arguments) {
+        store_argument(verb, arguments.store);
+        topic_option(verb, "--to", arguments.options.to, "The topic");
+        verb.add_flag("--follow", arguments.follow,
+                      "At the end, wait for the blocks that are committed later");
+        verb.add_flag("--create-topic", arguments.options.create_topic,
+                      "Create the topic if there is none: one partition, kept for ever");
+        verb.add_option("--depth", arguments.options.depth,
+                        "How many versions an undo takes the topic back at most; followers keep as "
+                        "many blocks to undo")
+            ->type_name("N")
+            ->check(whole_number(1, 4096))
+            ->capture_default_str();
+        client_option(verb, arguments.client);
+      },
+      run);
+}
+
+}  // namespace flatkv::cli

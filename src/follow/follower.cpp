@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flatkv/cluster/follower.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "base/guard.hpp"
+#include "base/worker.hpp"
+#include "broker/back_off.hpp"
+#include "broker/topic_admin.hpp"
+#include "flatkv/lthash.hpp"
+#include "flatkv/store.hpp"
+#include "flatkv/tools/transfer.hpp"
+#include "follow/place.hpp"
+#include "follow/record_queue.hpp"
+#include "fs/file_system.hpp"
+#include "transfer/file_io.hpp"
+#include "transfer/stream_reader.hpp"
+#include "wire/topic_reader.hpp"
+
+namespace flatkv {
+namespace {
+
+constexpr std::chrono::seconds kAnswer{5};
+constexpr std::chrono::milliseconds kSlice{200};
+
+/// The roots line of a state without rows.
+Roots empty_roots() {
+  const Digest none = LtHash{}.checksum();
+  return {none, none, none, none, none};
+}
+
+double seconds_since(std::int64_t time) {
+  using std::chrono::milliseconds;
+  const auto now =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const std::int64_t passed = time == 0 ? 0 : now.count() - time;
+  return passed > 0 ? static_cast<double>(passed) * 1e-3 : 0;
+}
+
+/// The first of the five in which two roots lines differ; the data databases say more than the
+/// root.
+std::optional<Database> differs_in(const Roots& a, const Roots& b) {
+  for (const Database database : kAllDatabases) {
+    if (a.of(database) != b.of(database)) return database;
+  }
+  return std::nullopt;
+}
+
+/// Whether the next message may still be the right one: the reader stands where it stood.
+bool is_refusal(ErrorCode code) {
+  return code == ErrorCode::corruption || code == ErrorCode::foreign_store ||
+         code == ErrorCode::version_mismatch;
+}
+
+}  // namespace
+
+struct Follower::Impl {
+  broker::Place place;
+  FollowerOptions options;
+  std::string path;
+  Logger logger;
+  std::optional<CommitStore> store;
+  bool topic_was_there = false;
+  broker::BackOff back_off;
+  /// The snapshot that was used last: once more, it would lead to where it led.
+  std::optional<std::pair<std::int64_t, Roots>> used;
+
+  mutable std::mutex mutex;
+  FollowerStatus status;  ///< guarded by `mutex`
+  /// The last record before the end of the topic, while that is known; likewise.
+  std::optional<std::uint64_t> end;
+
+  template <class Change>
+  void tell(const Change& change) {
+    const std::lock_guard lock(mutex);
+    change(status);
+  }
+  void tell_state(FollowerStatus::State state) {
+    tell([&](FollowerStatus& now) { now.state = state; });
+  }
+
+  Status run(const std::stop_token& stop) {
+    while (true) {
+      auto ended = session(stop);
+      if (!ended && ended.error().code == ErrorCode::log_gap && can_bootstrap()) {
+        logger.warn_of("the topic cannot be followed from here", ended.error());
+        ended = bootstrap_anew(std::move(ended).error(), stop);
+        if (ended) continue;
+      }
+      if (stop.stop_requested()) return {};
+      if (ended || !broker::is_away(ended.error(), topic_was_there)) return ended;
+      const auto wait = back_off.next();
+      logger.warn_of("the broker is away, trying again in " + std::to_string(wait.count()) + " ms",
+                     ended.error());
+      tell([&](FollowerStatus& now) {
+        now.state = FollowerStatus::State::waiting;
+        end.reset();
+        now.trouble = ended.error().to_string();
+        ++now.reconnects;
+      });
+      sleep_until(stop, std::chrono::steady_clock::now() + wait);
+    }
+  }
+
+  Status session(const std::stop_token& stop) {
+    tell_state(FollowerStatus::State::connecting);
+    FLATKV_TRY(broker::check_topic(place, kAnswer));
+    FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
+    if (!store) FLATKV_TRY(open_store(consumer, stop));
+    FLATKV_ASSIGN(const topic::Seen at,
+                  follow::find_state(consumer, store->version(), store->committed_roots(), stop));
+    FLATKV_TRY(consumer.seek(at.next_offset));
+    back_off.reset();
+    topic_was_there = true;
+    tell([&](FollowerStatus& now) {
+      now.state = FollowerStatus::State::following;
+      now.trouble.clear();
+      now.sequence = at.header.sequence;
+    });
+    follow::RecordQueue queue;
+    Worker reader;
+    reader.start("flatkv-topic", [&](const std::stop_token& ended) {
+      const Status read =
+          guarded([&] { return read_topic(consumer, at.position(), queue, ended); });
+      if (!read) queue.fail(read.error());
+    });
+    return commit_records(queue, stop);
+  }
+
+  // Reading.
+
+  /// Ends with an error, or when asked to stop.
+  Status read_topic(broker::Consumer& consumer, const wire::Position& after,
+                    follow::RecordQueue& queue, const std::stop_token& stop) {
+    wire::TopicReader reader(after);
+    while (!stop.stop_requested()) {
+      FLATKV_ASSIGN(const auto message, consumer.next(kSlice));
+      if (!message) {
+        if (consumer.at_end()) tell_end(reader.last()->sequence);
+        continue;
+      }
+      auto record = reader.take(message->key(), message->value());
+      if (!record && is_refusal(record.error().code)) {
+        refuse(record.error(), message->offset());
+        continue;
+      }
+      if (!record) return at_offset(std::move(record).error(), message->offset());
+      if (!*record) continue;
+      FLATKV_ASSIGN(auto ready, prepare(**std::move(record), message->time()));
+      const auto bounds = consumer.last_bounds();
+      tell([&](FollowerStatus& now) {
+        end.reset();
+        now.records_behind = static_cast<std::uint64_t>(
+            std::max<std::int64_t>(bounds.high - message->offset() - 1, 0));
+      });
+      if (!queue.push(std::move(ready), stop)) break;
+    }
+    return {};
+  }
+
+  void tell_end(std::uint64_t sequence) {
+    tell([&](FollowerStatus& now) {
+      end = sequence;
+      now.records_behind = 0;
+    });
+  }
+
+  std::unexpected<Error> at_offset(Error error, std::int64_t offset) const {
+    error.path = place.address();
+    error.offset = static_cast<std::uint64_t>(offset);
+    return std::unexpected(std::move(error));
+  }
+
+  /// The right message may be behind the wrong one; if it is not, what comes says that it is
+  /// missing.
+  void refuse(const Error& error, std::int64_t offset) {
+    logger.warn_of("refused a message of the topic", at_offset(error, offset).error());
+    tell([&](FollowerStatus& now) {
+      ++now.refused;
+      now.trouble = at_offset(error, offset).error().to_string();
+    });
+  }
+
+  Result<follow::Ready> prepare(wire::Record record, std::int64_t time) const {
+    follow::Ready ready{.record = std::move(record), .entry = {}, .sets = {}, .time = time};
+    if (ready.record.kind != wire::Kind::block) return ready;
+    auto entry = codec::decode_changelog_entry(ready.record.payload);
+    if (!entry || entry->version != ready.record.version) {
+      return fail(ErrorCode::corruption,
+                  entry ? "the block in the topic says that it is of another version"
+                        : "the block in the topic does not decode: " + entry.error().message)
+          .path(place.address())
+          .version(ready.record.version);
+    }
+    ready.entry = *std::move(entry);
+    std::vector<ByteView> keys;
+    for (const auto& set : ready.entry.changesets) {
+      ready.sets.push_back({set.name, set.pairs});
+      for (const KVPair& pair : set.pairs) keys.push_back(pair.key);
+    }
+    // A hint: a key that is not one is refused when it is applied.
+    static_cast<void>(store->prefetch(keys));
+    return ready;
+  }
+
+  // Committing.
+
+  Status commit_records(follow::RecordQueue& queue, const std::stop_token& stop) {
+    while (true) {
+      FLATKV_ASSIGN(const auto ready, queue.pop(stop));
+      if (!ready) return {};
+      const wire::Record& record = ready->record;
+      if (record.kind == wire::Kind::block) FLATKV_TRY(commit(*ready));
+      if (record.kind == wire::Kind::undo) FLATKV_TRY(undo(record));
+      tell([&](FollowerStatus& now) {
+        now.sequence = record.at.sequence;
+        now.version = store->version();
+      });
+    }
+  }
+
+  Status commit(const follow::Ready& ready) {
+    const wire::Record& record = ready.record;
+    auto applied = store->apply(ready.sets);
+    if (!applied) {
+      store->discard();
+      if (applied.error().code != ErrorCode::invalid_argument) return applied;
+      return fail(ErrorCode::corruption, "the block in the topic has " + applied.error().message)
+          .path(place.address())
+          .version(record.version);
+    }
+    FLATKV_ASSIGN(const Roots roots, store->working_roots());
+    if (auto same = compare(roots, record, "this block is not committed"); !same) {
+      store->discard();
+      return same;
+    }
+    FLATKV_TRY(store->commit(record.version));
+    std::uint64_t writes = 0;
+    for (const NamedChangeSet& set : ready.sets) writes += set.pairs.size();
+    tell([&](FollowerStatus& now) {
+      ++now.blocks;
+      now.writes += writes;
+      now.lag_seconds = seconds_since(ready.time);
+    });
+    return {};
+  }
+
+  Status undo(const wire::Record& record) {
+    logger.warning("the topic goes back to version " + std::to_string(record.version));
+    auto back = store->rollback(record.version);
+    if (!back && back.error().code == ErrorCode::version_mismatch) {
+      return fail(ErrorCode::log_gap,
+                  "an undo goes deeper than this store can go back: " + back.error().message)
+          .path(path)
+          .version(record.version);
+    }
+    FLATKV_TRY(back);
+    tell([&](FollowerStatus& now) { ++now.undos; });
+    return compare(store->committed_roots(), record, "the store is at that version now");
+  }
+
+  Status compare(const Roots& here, const wire::Record& record, const std::string& so) const {
+    const auto database = differs_in(here, record.roots);
+    if (!database) return {};
+    Failure failure =
+        fail(ErrorCode::corruption,
+             "the store computes " + to_hex(here.of(*database)) + " and the topic says " +
+                 to_hex(record.roots.of(*database)) + "; " + so +
+                 ". `flatkv verify` tells whether this store is damaged; `flatkv diff` with the "
+                 "store of "
+                 "another replica, or `flatkv digest` of it, names the keys");
+    return std::move(failure).path(path).database(*database).version(record.version);
+  }
+
+  // Beginning.
+
+  bool can_bootstrap() const { return !options.bootstrap_file.empty() || options.fetch != nullptr; }
+
+  Status open_store(broker::Consumer& consumer, const std::stop_token& stop) {
+    // An undo takes as much as the topic's last record says.
+    FLATKV_ASSIGN(const auto newest,
+                  follow::find_kept(consumer, [](const auto&) { return true; }, stop));
+    if (newest) {
+      auto& depth = options.store.rollback_depth;
+      depth = std::max(depth, newest->header.depth);
+    }
+    options.store.create_if_missing = false;
+    auto opened = CommitStore::open(path, options.store);
+    const bool none = !opened && (opened.error().code == ErrorCode::not_found ||
+                                  opened.error().code == ErrorCode::import_incomplete);
+    if (none) {
+      bool made = false;
+      if (can_bootstrap()) {
+        FLATKV_ASSIGN(made, bootstrap(consumer, stop));
+      }
+      if (!made) FLATKV_TRY(allow_creation(consumer, stop));
+      opened = CommitStore::open(path, options.store);
+    }
+    if (!opened) return std::unexpected(std::move(opened).error());
+    store.emplace(*std::move(opened));
+    tell([&](FollowerStatus& now) { now.version = store->version(); });
+    if (options.opened) options.opened(&*store);
+    return {};
+  }
+
+  /// A topic that begins without any row begins with an empty store.
+  Status allow_creation(broker::Consumer& consumer, const std::stop_token& stop) {
+    FLATKV_ASSIGN(const auto begin, topic::find_begin(consumer, stop));
+    if (!begin || begin->header.roots != empty_roots()) {
+      return fail(ErrorCode::log_gap,
+                  begin
+                      ? "the topic goes on from a state that has rows; begin with a snapshot of it"
+                      : "the topic no longer has its beginning; begin with a snapshot")
+          .path(place.address());
+    }
+    FLATKV_ASSIGN(options.store.create.account_rows, wire::account_rows_of(begin->payload));
+    options.store.create.initial_version = begin->header.version + 1;
+    options.store.create_if_missing = true;
+    return {};
+  }
+
+  Status bootstrap_anew(Error gap, const std::stop_token& stop) {
+    FLATKV_TRY(close());
+    FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
+    FLATKV_ASSIGN(const bool made, bootstrap(consumer, stop));
+    if (made) return {};
+    return std::unexpected(std::move(gap));
+  }
+
+  /// False if there is no snapshot that leads further than the last one.
+  Result<bool> bootstrap(broker::Consumer& consumer, const std::stop_token& stop) {
+    tell_state(FollowerStatus::State::bootstrapping);
+    return options.bootstrap_file.empty() ? bootstrap_marker(consumer, stop)
+                                          : bootstrap_file(consumer, stop);
+  }
+
+  Result<bool> bootstrap_marker(broker::Consumer& consumer, const std::stop_token& stop) {
+    const auto is_marker = [](const topic::Seen& seen) { return !seen.is_state(); };
+    FLATKV_ASSIGN(const auto found, follow::find_kept(consumer, is_marker, stop));
+    if (!found || !use(found->header.version, found->header.roots)) return false;
+    const SnapshotMarker snapshot{.version = found->header.version,
+                                  .roots = found->header.roots,
+                                  .location = std::string(as_chars(found->payload))};
+    logger.info("begins with the snapshot of version " + std::to_string(snapshot.version) + " at " +
+                snapshot.location);
+    FLATKV_TRY(options.fetch(snapshot, path, stop));
+    return bootstrapped();
+  }
+
+  Result<bool> bootstrap_file(broker::Consumer& consumer, const std::stop_token& stop) {
+    const std::string& file = options.bootstrap_file;
+    FLATKV_ASSIGN(const auto source, transfer::open_source(fs::posix(), file));
+    FLATKV_ASSIGN(const auto stream,
+                  transfer::in_file(transfer::StreamReader::open(*source), file));
+    const StreamSummary& summary = stream.header().summary;
+    const auto is_it = [&](const topic::Seen& seen) {
+      return seen.is_state() && seen.header.version == summary.version &&
+             seen.header.roots == summary.roots;
+    };
+    FLATKV_ASSIGN(const auto found, follow::find_kept(consumer, is_it, stop));
+    if (!found) {
+      return fail(ErrorCode::version_mismatch,
+                  "the topic does not confirm this state: it was never in it, took it back, or no "
+                  "longer has it")
+          .path(file)
+          .version(summary.version);
+    }
+    if (!use(summary.version, summary.roots)) return false;
+    FLATKV_TRY(import_file(file, path, {.force = true, .log = options.log},
+                           {.root = {}, .roots = summary.roots, .lines = {}}, {.stop = stop}));
+    return bootstrapped();
+  }
+
+  bool use(std::int64_t version, const Roots& roots) {
+    const std::pair snapshot(version, roots);
+    return std::exchange(used, snapshot) != snapshot;
+  }
+
+  bool bootstrapped() {
+    tell([](FollowerStatus& now) { ++now.bootstraps; });
+    return true;
+  }
+
+  Status close() {
+    if (!store) return {};
+    if (options.opened) options.opened(nullptr);
+    const Status closed = store->close();
+    store.reset();
+    return closed;
+  }
+};
+
+Follower::Follower(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Follower::Follower(Follower&&) noexcept = default;
+Follower& Follower::operator=(Follower&&) noexcept = default;
+Follower::~Follower() = default;
+
+Result<Follower> Follower::of(const std::string& store, const FollowerOptions& options) {
+  return guarded([&]() -> Result<Follower> {
+    auto impl = std::make_unique<Impl>();
+    FLATKV_ASSIGN(impl->place, broker::parse_place(options.from));
+    impl->path = store;
+    impl->options = options;
+    impl->logger = Logger(options.log);
+    impl->options.store.log = options.log;
+    impl->place.client = options.client;
+    impl->place.logger = impl->logger;
+    return Follower(std::move(impl));
+  });
+}
+
+Status Follower::run(const std::stop_token& stop) {
+  return guarded([&] {
+    const Status ended = impl_->run(stop);
+    const Status closed = impl_->close();
+    const Status& first = ended ? closed : ended;
+    impl_->tell([&](FollowerStatus& now) {
+      now.state = FollowerStatus::State::stopped;
+      if (!first) now.trouble = first.error().to_string();
+    });
+    return first;
+  });
+}
+
+FollowerStatus Follower::status() const {
+  const std::lock_guard lock(impl_->mutex);
+  FollowerStatus now = impl_->status;
+  now.caught_up = now.state == FollowerStatus::State::following && impl_->end == now.sequence;
+  return now;
+}
+
+}  // namespace flatkv

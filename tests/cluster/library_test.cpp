@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// Publisher and Follower as a program has them, against the broker that FLATKV_TEST_BROKER names;
+// run by scripts/cluster-test.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+#include "base/worker.hpp"
+#include "broker/producer.hpp"
+#include "codec/change_log_entry.hpp"
+#include "flatkv/block_builder.hpp"
+#include "flatkv/cluster/follower.hpp"
+#include "flatkv/tools/transfer.hpp"
+#include "store/test_store.hpp"
+#include "topic/scan.hpp"
+
+namespace flatkv::test {
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+/// A publisher or follower on a thread of its own.
+template <class T>
+class Running {
+ public:
+  explicit Running(T& runs) {
+    worker_.start("test-runs", [&](const std::stop_token& stop) {
+      ended_ = runs.run(stop);
+      over_ = true;
+    });
+  }
+  bool over() const { return over_; }
+  /// What `run` returned, after a stop.
+  Status stop() {
+    worker_.stop();
+    return ended_;
+  }
+  /// What it returned by itself.
+  Status wait() {
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (!over_ && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_TRUE(over_) << "it goes on and on";
+    return stop();
+  }
+
+ private:
+  Status ended_;
+  std::atomic<bool> over_{false};
+  Worker worker_;
+};
+
+template <class Ready>
+void wait_for(const Ready& ready, const char* what) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (!ready()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << what;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+#define WAIT_FOR(condition) ASSERT_NO_FATAL_FAILURE(wait_for([&] { return condition; }, #condition))
+
+class LibraryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* servers = std::getenv("FLATKV_TEST_BROKER");
+    ASSERT_NE(servers, nullptr) << "scripts/cluster-test runs this";
+    address_ = std::string("kafka://") + servers + "/library-" +
+               ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    options_.create_if_missing = true;
+    options_.durability = Durability::process;
+    options_.rollback_depth = 64;
+    open();
+  }
+
+  void open() {
+    auto opened = CommitStore::open(leader_path(), options_);
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    leader_.emplace(*std::move(opened));
+  }
+  void commit(int blocks, std::size_t code_bytes = 0) {
+    for (int i = 0; i < blocks; ++i) {
+      const std::int64_t version = leader_->version() + 1;
+      BlockBuilder block;
+      Slot slot{};
+      slot[31] = static_cast<std::uint8_t>(version);
+      Word value{};
+      value.fill(salt_);
+      block.set_storage(store::Block::address(1), slot, value);
+      block.set_nonce(store::Block::address(2), static_cast<std::uint64_t>(version));
+      if (code_bytes != 0) {
+        Bytes code(code_bytes);
+        for (auto& byte : code) byte = static_cast<std::uint8_t>(random_());
+        block.set_code(store::Block::address(3), code, Word{1});
+      }
+      ASSERT_TRUE(leader_->apply(block));
+      ASSERT_TRUE(leader_->commit(version));
+    }
+    ASSERT_TRUE(leader_->wait_durable(leader_->version()) || leader_->flush());
+  }
+  /// Another branch from that version on.
+  void go_back(std::int64_t version) {
+    ASSERT_TRUE(leader_->rollback(version));
+    ++salt_;
+  }
+  Publisher publisher(std::uint32_t depth = 32, bool follow = true) {
+    auto made = Publisher::of(*leader_, {.to = address_,
+                                         .create_topic = true,
+                                         .follow = follow,
+                                         .depth = depth,
+                                         .log = remember()});
+    EXPECT_TRUE(made) << made.error().to_string();
+    return *std::move(made);
+  }
+  FollowerOptions follower_options() {
+    FollowerOptions options;
+    options.from = address_;
+    options.log = remember();
+    return options;
+  }
+  Follower follower(const std::string& name, const FollowerOptions& options) {
+    auto made = Follower::of(folder_ / name, options);
+    EXPECT_TRUE(made) << made.error().to_string();
+    return *std::move(made);
+  }
+  /// A follower of that name comes to the leader's state.
+  void expect_follows(const std::string& name, const FollowerOptions& options,
+                      FollowerStatus* status = nullptr) {
+    Follower replica = follower(name, options);
+    Running running(replica);
+    WAIT_FOR(running.over() ||
+             (replica.status().version == leader_->version() && replica.status().caught_up));
+    const Status ended = running.stop();
+    EXPECT_TRUE(ended) << ended.error().to_string();
+    if (status != nullptr) *status = replica.status();
+    expect_equal(name);
+  }
+  void expect_equal(const std::string& name) {
+    auto store = CommitStore::open(folder_ / name, {});
+    ASSERT_TRUE(store) << store.error().to_string();
+    EXPECT_EQ(store->version(), leader_->version());
+    EXPECT_EQ(store->committed_roots(), leader_->committed_roots());
+    const auto verified = store->verify();
+    ASSERT_TRUE(verified);
+    EXPECT_TRUE(verified->good());
+  }
+  LogCallback remember() {
+    return [this](LogLevel level, std::string_view text) {
+      if (level == LogLevel::info) return;
+      const std::lock_guard lock(mutex_);
+      said_ += std::string(text) + "\n";
+    };
+  }
+  bool said(const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    return said_.find(what) != std::string::npos;
+  }
+  std::string leader_path() const { return folder_ / "leader"; }
+
+  store::TempDir folder_;
+  std::string address_;
+  Options options_;
+  std::optional<CommitStore> leader_;
+  std::uint8_t salt_ = 1;
+  std::mt19937 random_{7};
+  std::mutex mutex_;
+  std::string said_;
+};
+
+TEST_F(LibraryTest, TheLogIsKeptForAPublisherThatIsAway) {
+  ASSERT_TRUE(leader_->close());
+  options_.segment_bytes = 4096;
+  options_.snapshot = {.interval = 10, .keep = 0};
+  options_.rollback_depth = 0;
+  open();
+  Publisher first = publisher();
+  {
+    Running running(first);
+    WAIT_FOR(first.status().transactions == 1);  // the topic begins with the empty state
+    commit(20);
+    WAIT_FOR(first.status().version == 20);
+    EXPECT_TRUE(running.stop());
+  }
+  commit(200);
+  ASSERT_TRUE(leader_->flush());
+  ASSERT_TRUE(leader_->close());
+  leader_.reset();
+  open();
+  commit(20);
+  Publisher second = publisher(32, false);  // ends at the end
+  const Status ended = second.run({});
+  ASSERT_TRUE(ended) << ended.error().to_string();
+  EXPECT_EQ(second.status().version, 240);
+  EXPECT_EQ(second.status().blocks, 220U);
+  expect_follows("replica", follower_options());
+}
+
+TEST_F(LibraryTest, UndosGoAlong) {
+  Publisher leader = publisher();
+  Running running(leader);
+  Follower replica = follower("replica", follower_options());
+  commit(40);
+  WAIT_FOR(leader.status().version == 40);
+  Running following(replica);
+  WAIT_FOR(replica.status().version == 40);
+  for (const int back : {1, 7, 30}) {
+    go_back(leader_->version() - back);
+    WAIT_FOR(replica.status().version == leader_->version());  // without a block that follows
+    commit(back + 1);
+    WAIT_FOR(replica.status().version == leader_->version());
+  }
+  EXPECT_EQ(replica.status().undos, 3U);
+  EXPECT_TRUE(following.stop());
+  EXPECT_TRUE(running.stop());
+  expect_equal("replica");
+  expect_follows("from-the-start", follower_options());
+}
+
+TEST_F(LibraryTest, AForkBelowTheDepthIsRefused) {
+  Publisher leader = publisher(4);
+  Running running(leader);
+  commit(20);
+  WAIT_FOR(leader.status().version == 20);
+  EXPECT_TRUE(running.stop());
+  go_back(10);
+  commit(12);
+  Publisher again = publisher(4);
+  const Status ended = again.run({});
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::version_mismatch);
+  EXPECT_EQ(ended.error().version, 16);
+}
+
+TEST_F(LibraryTest, AMarkerIsWrittenWhenNoUndoPassesItAnyMore) {
+  Publisher leader = publisher(8);
+  Running running(leader);
+  commit(20);
+  const std::string image = folder_ / "image";
+  ASSERT_TRUE(export_to_file(*leader_->view(), image));
+  const SnapshotMarker marker{20, leader_->committed_roots(), "file:" + image};
+  SnapshotMarker foreign = marker;
+  foreign.roots.storage[0] ^= 1;
+  leader.announce(foreign);
+  leader.announce(marker);
+  commit(7);
+  WAIT_FOR(leader.status().version == 27);
+  EXPECT_EQ(leader.status().markers, 0U);
+  commit(3);
+  WAIT_FOR(leader.status().markers == 1);
+  EXPECT_TRUE(said("not one of this store"));
+  EXPECT_TRUE(running.stop());
+
+  FollowerOptions options = follower_options();
+  int fetched = 0;
+  options.fetch = [&](const SnapshotMarker& snapshot, const std::string& path,
+                      const std::stop_token&) -> Status {
+    ++fetched;
+    EXPECT_EQ(snapshot.version, 20);
+    EXPECT_EQ(snapshot.location, "file:" + image);
+    const auto made = import_file(image, path, {.force = true, .log = {}},
+                                  {.root = {}, .roots = snapshot.roots, .lines = {}});
+    if (!made) return std::unexpected(made.error());
+    return {};
+  };
+  int opened = 0;
+  options.opened = [&](CommitStore* store) { opened += store != nullptr ? 1 : -1; };
+  FollowerStatus status;
+  expect_follows("replica", options, &status);
+  EXPECT_EQ(fetched, 1);
+  EXPECT_EQ(opened, 0);
+  EXPECT_EQ(status.bootstraps, 1U);
+  EXPECT_EQ(status.blocks, 10U);
+}
+
+TEST_F(LibraryTest, ATopicThatBeginsWithRowsTakesASnapshot) {
+  commit(15);
+  const std::string image = folder_ / "image";
+  ASSERT_TRUE(export_to_file(*leader_->view(), image));
+  ASSERT_TRUE(leader_->close());
+  leader_.reset();
+  ASSERT_TRUE(import_file(image, leader_path(), {.force = true, .log = {}}));
+  open();
+  commit(5);
+  Publisher leader = publisher(8, false);
+  const Status published = leader.run({});
+  ASSERT_TRUE(published) << published.error().to_string();
+
+  Follower bare = follower("bare", follower_options());
+  const Status refused = bare.run({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::log_gap);
+  FollowerOptions options = follower_options();
+  options.bootstrap_file = image;
+  expect_follows("replica", options);
+}
+
+TEST_F(LibraryTest, ABlockOfManyPartsGoesAlong) {
+  Publisher leader = publisher();
+  commit(1);
+  commit(2, 5U << 20);
+  Running running(leader);
+  WAIT_FOR(leader.status().version == 3);
+  EXPECT_GT(leader.status().bytes, 10U << 20);
+  EXPECT_TRUE(running.stop());
+  expect_follows("replica", follower_options());
+}
+
+TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
+  commit(10);
+  Publisher leader = publisher(32, false);
+  ASSERT_TRUE(leader.run({}));
+  // The next block with a roots line that is not its own, in a topic that is sound otherwise.
+  const Roots before = leader_->committed_roots();
+  commit(1);
+  Roots wrong = leader_->committed_roots();
+  wrong.storage[5] ^= 1;
+  auto changes = leader_->changes(11, 11);
+  ASSERT_TRUE(changes);
+  const auto block = changes->next();
+  auto place = broker::parse_place(address_);
+  auto consumer = broker::Consumer::open(*place);
+  auto tail = topic::read_tail(*consumer, 32, {});
+  ASSERT_TRUE(tail && tail->last);
+  Bytes payload;
+  codec::append_version(payload, 11);
+  codec::append_change_sets(payload, (*block)->change_sets());
+  const auto forged = wire::encode_record(*tail->last,
+                                          {.at = {},
+                                           .kind = wire::Kind::block,
+                                           .depth = 32,
+                                           .version = 11,
+                                           .roots = wrong,
+                                           .payload = payload},
+                                          900U << 10);
+  ASSERT_TRUE(forged);
+  auto producer = broker::Producer::open(*place, {});
+  ASSERT_TRUE(producer);
+  const broker::OutMessage message{forged->messages[0].key, forged->messages[0].value};
+  ASSERT_TRUE(producer->send({&message, 1}, {}));
+
+  for (int start = 0; start < 2; ++start) {  // also when it is started again
+    Follower replica = follower("replica", follower_options());
+    Running running(replica);
+    const Status ended = running.wait();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, ErrorCode::corruption);
+    EXPECT_EQ(ended.error().version, 11);
+    EXPECT_EQ(ended.error().database, Database::storage);
+    EXPECT_NE(ended.error().message.find("flatkv diff"), std::string::npos);
+    auto store = CommitStore::open(folder_ / "replica", {});
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->version(), 10);
+    EXPECT_EQ(store->committed_roots(), before);
+  }
+}
+
+TEST_F(LibraryTest, WithoutABrokerTheyWaitAndStopAtOnce) {
+  address_ = "kafka://127.0.0.1:1/nobody";
+  commit(3);
+  Publisher leader = publisher();
+  Follower replica = follower("replica", follower_options());
+  Running publishing(leader);
+  Running following(replica);
+  WAIT_FOR(leader.status().state == PublisherStatus::State::waiting);
+  WAIT_FOR(replica.status().state == FollowerStatus::State::waiting);
+  EXPECT_TRUE(said("the broker is away, trying again in"));
+  const auto began = std::chrono::steady_clock::now();
+  commit(3);  // nothing waits for it
+  EXPECT_TRUE(publishing.stop());
+  EXPECT_TRUE(following.stop());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+}
+
+}  // namespace
+}  // namespace flatkv::test

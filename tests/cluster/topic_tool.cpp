@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Does to a topic what FlatKV never does:
+//   topic_tool create SERVERS TOPIC [NAME=VALUE...]   makes it, with these settings
+//   topic_tool damage SERVERS TOPIC                   sends its last message once more, with a bit
+//   bent topic_tool double SERVERS TOPIC                   sends its last message once more
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Setting = std::pair<std::string, std::string>;
+constexpr int kWaitMs = 20'000;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "topic_tool: %s\n", what.c_str());
+  std::exit(1);
+}
+
+rd_kafka_t* client(rd_kafka_type_t type, const std::vector<Setting>& settings) {
+  std::array<char, 512> why{};
+  rd_kafka_conf_t* configuration = rd_kafka_conf_new();
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(configuration, name.c_str(), value.c_str(), why.data(), why.size()) !=
+        RD_KAFKA_CONF_OK) {
+      die(why.data());
+    }
+  }
+  rd_kafka_t* made = rd_kafka_new(type, configuration, why.data(), why.size());
+  if (made == nullptr) die(why.data());
+  return made;
+}
+
+void create(const std::string& servers, const std::string& topic, std::span<char* const> settings) {
+  std::array<char, 512> why{};
+  rd_kafka_t* admin = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers}});
+  rd_kafka_NewTopic_t* wanted = rd_kafka_NewTopic_new(topic.c_str(), 1, -1, why.data(), why.size());
+  if (wanted == nullptr) die(why.data());
+  for (const std::string setting : settings) {
+    const std::size_t equals = setting.find('=');
+    rd_kafka_NewTopic_set_config(wanted, setting.substr(0, equals).c_str(),
+                                 setting.substr(equals + 1).c_str());
+  }
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(admin);
+  rd_kafka_CreateTopics(admin, &wanted, 1, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kWaitMs);
+  std::size_t count = 0;
+  if (event == nullptr || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    die("the topic was not created");
+  }
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rd_kafka_topic_result_error(results[i]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      die(rd_kafka_topic_result_error_string(results[i]));
+    }
+  }
+}
+
+struct Last {
+  std::string key;
+  std::string value;
+};
+
+Last last_message(const std::string& servers, const std::string& topic) {
+  rd_kafka_t* consumer = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", servers},
+                                                    {"group.id", "topic_tool"},
+                                                    {"enable.auto.commit", "false"},
+                                                    {"enable.partition.eof", "true"}});
+  rd_kafka_poll_set_consumer(consumer);
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  if (rd_kafka_query_watermark_offsets(consumer, topic.c_str(), 0, &low, &high, kWaitMs) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    die("the topic has no end");
+  }
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), 0)->offset = std::max(low, high - 100);
+  rd_kafka_assign(consumer, list);
+  Last last;
+  while (rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer, kWaitMs)) {
+    const bool end = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!end) {
+      last.key.assign(static_cast<const char*>(message->key), message->key_len);
+      last.value.assign(static_cast<const char*>(message->payload), message->len);
+    }
+    rd_kafka_message_destroy(message);
+    if (end) break;
+  }
+  if (last.value.empty()) die("the topic is empty");
+  return last;
+}
+
+void send(const std::string& servers, const std::string& topic, Last message) {
+  rd_kafka_t* producer =
+      client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers}, {"acks", "all"}});
+  rd_kafka_topic_t* handle = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
+  if (rd_kafka_produce(handle, 0, RD_KAFKA_MSG_F_COPY, message.value.data(), message.value.size(),
+                       message.key.data(), message.key.size(), nullptr) != 0 ||
+      rd_kafka_flush(producer, kWaitMs) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    die("the message was not sent");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
+  if (argc < 4) die("want: create|damage|double SERVERS TOPIC");
+  const std::string what = arguments[1];
+  const std::string servers = arguments[2];
+  const std::string topic = arguments[3];
+  if (what == "create") {
+    create(servers, topic, arguments.subspan(4));
+  } else if (what == "damage" || what == "double") {
+    Last last = last_message(servers, topic);
+    if (what == "damage") last.value[last.value.size() / 2] ^= 1;
+    send(servers, topic, std::move(last));
+  } else {
+    die("there is no " + what);
+  }
+  std::_Exit(0);  // the clients' threads need no goodbye
+}
