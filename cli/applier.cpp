@@ -8,6 +8,7 @@
 #include "flatkv/tools/inspect.hpp"
 #include "hex.hpp"
 #include "next_version.hpp"
+#include "transfer/prefetch_ahead.hpp"
 
 namespace flatkv::cli {
 namespace {
@@ -34,7 +35,21 @@ std::string Applier::place(const ChangeLine& line) const {
   return fmt::format("{}, version {}", input_.place(line.number), line.version);
 }
 
+/// While blocks are committed, those read ahead are named to the store.
 Outcome<void> Applier::run() {
+  struct Showing {
+    ~Showing() { input.on_read(nullptr); }
+    ChangeInput& input;
+  };
+  transfer::PrefetchAhead prefetch(store_);
+  const Showing showing{input_};
+  input_.on_read([&prefetch, held = store_.version()](const ChangeLine& line) {
+    if (line.version > held) prefetch.block(line.sets);
+  });
+  return take_all();
+}
+
+Outcome<void> Applier::take_all() {
   while (!ended_) {
     auto line = input_.next();  // ends as well when an interrupt comes while it waits
     if (context_.interrupts.requested()) {

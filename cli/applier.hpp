@@ -38,6 +38,7 @@ class Applier {
   const Tally& tally() const noexcept { return tally_; }
 
  private:
+  Outcome<void> take_all();
   Outcome<void> take(ChangeLine line);
   Outcome<void> begin_block(const ChangeLine& line);
   Outcome<void> add(ChangeLine line);

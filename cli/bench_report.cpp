@@ -20,6 +20,13 @@ using bench::Summary;
 
 double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
+Json tables_json(const rocks::TableShape& shape) {
+  return {{"block", shape.block_bytes},
+          {"compression", kCompressions[static_cast<std::size_t>(shape.compression)]},
+          {"filter_bits", shape.filter_bits},
+          {"partitioned", shape.partitioned ? Json(*shape.partitioned) : Json(nullptr)}};
+}
+
 Json plan_json(const BenchPlan& plan) {
   return {{"workload", plan.workload},
           {"rows", plan.shape.rows},
@@ -33,6 +40,7 @@ Json plan_json(const BenchPlan& plan) {
           {"in_flight", plan.in_flight},
           {"recent_versions", plan.recent_versions},
           {"prefetch_ms", plan.prefetch ? Json(*plan.prefetch) : Json(nullptr)},
+          {"tables", tables_json(plan.tables)},
           {"version", kVersion},
           {"commit", kCommit},
           {"kernel", kernel_name()},
@@ -152,6 +160,9 @@ Json table_reads_json(const bench::RunReport& report) {
       {"rows", rows},
       {"per_s", per_second},
       {"bytes_each", ratio(static_cast<double>(report.bytes_read), static_cast<double>(rows))},
+      {"amplification",
+       ratio(static_cast<double>(report.bytes_read) * static_cast<double>(report.rows),
+             static_cast<double>(rows) * static_cast<double>(report.row_bytes))},
       {"threads", report.after.read_threads},
       {"prefetch",
        {{"asked", b.asked - a.asked},
@@ -166,6 +177,14 @@ Json table_reads_json(const bench::RunReport& report) {
     json["device_trouble"] = report.device_trouble;
   }
   return json;
+}
+
+Json space_json(const bench::RunReport& report) {
+  return {{"rows", report.rows},
+          {"payload", report.row_bytes},
+          {"tables", report.table_bytes},
+          {"amplification",
+           ratio(static_cast<double>(report.table_bytes), static_cast<double>(report.row_bytes))}};
 }
 
 Json memory_json(const bench::RunReport& report) {
@@ -198,10 +217,11 @@ std::string line(const std::string& name, const Json& times) {
 
 std::string table_reads_line(const Json& reads) {
   if (reads["rows"].get<std::uint64_t>() == 0) return {};
-  std::string text =
-      fmt::format("{} rows from tables, {:.0f} a second, {:.0f} bytes of the device each\n",
-                  reads["rows"].get<std::uint64_t>(), reads["per_s"].get<double>(),
-                  reads["bytes_each"].get<double>());
+  std::string text = fmt::format(
+      "{} rows from tables, {:.0f} a second, {:.0f} bytes of the device each: {:.1f} times the "
+      "payload\n",
+      reads["rows"].get<std::uint64_t>(), reads["per_s"].get<double>(),
+      reads["bytes_each"].get<double>(), reads["amplification"].get<double>());
   if (reads.contains("device")) {
     const Json& device = reads["device"];
     text += fmt::format(
@@ -241,6 +261,7 @@ Json to_json(const BenchPlan& plan, const bench::RunReport& report) {
   json["longest_stall"] = longest_stall(report.store.blocks);
   json["slowest_percent"] = tail_json(report.store.blocks);
   json["written"] = written_json(report);
+  json["space"] = space_json(report);
   json["memory"] = memory_json(report);
   json["processor_s"] = report.end.processor_seconds - report.begin.processor_seconds;
   const std::uint64_t hits = report.after.cache_hits - report.before.cache_hits;
@@ -298,6 +319,11 @@ std::string run_for_people(const Json& report) {
                     own["flushes"].get<std::uint64_t>(),
                     human_bytes(own["bytes"].get<std::uint64_t>()), own["seconds"].get<double>());
   }
+  const Json& space = report["space"];
+  text += fmt::format("tables {} for {} of rows: {:.2f} times the payload\n",
+                      human_bytes(space["tables"].get<std::uint64_t>()),
+                      human_bytes(space["payload"].get<std::uint64_t>()),
+                      space["amplification"].get<double>());
   text += fmt::format("memory {} at most ({} row cache, {} buffers at the end)\n",
                       human_bytes(report["memory"]["peak"].get<std::uint64_t>()),
                       human_bytes(report["memory"]["row_cache"].get<std::uint64_t>()),

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "rocks/table_shape.hpp"
 #include "workloads/machine.hpp"
 #include "workloads/runner.hpp"
 #include "workloads/state.hpp"
@@ -24,7 +26,11 @@ struct BenchPlan {
   std::uint32_t in_flight = 0;
   std::uint32_t recent_versions = 0;
   std::optional<std::uint64_t> prefetch;  ///< milliseconds before each block
+  rocks::TableShape tables{};
 };
+
+/// Names of rocks::TableShape::Compression, in its order.
+inline constexpr std::array<const char*, 3> kCompressions = {"none", "lz4", "zstd"};
 
 nlohmann::ordered_json to_json(const BenchPlan& plan, const bench::RunReport& report);
 nlohmann::ordered_json to_json(const BenchPlan& plan, const std::vector<bench::Step>& steps);

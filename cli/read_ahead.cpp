@@ -2,6 +2,7 @@
 #include "read_ahead.hpp"
 
 #include <new>
+#include <utility>
 
 #include "base/error.hpp"
 #include "json_lines.hpp"
@@ -10,14 +11,12 @@
 namespace flatkv::cli {
 namespace {
 
-/// The input decides how much memory a line takes, so running out of it is a reported error.
-Outcome<std::optional<ChangeLine>> next_line(ChangeReader& reader) {
-  try {
-    return reader.next();
-  } catch (const std::bad_alloc&) {
-    return trouble(ExitCode::failed, "out of memory while reading the input",
-                   "split the block into several lines of the same version");
-  }
+/// Of lines that wait: enough for some of the largest ordinary blocks.
+constexpr std::uint64_t kMostQueued = std::uint64_t{16} << 20;
+
+std::unique_ptr<ChangeReader> reader_of(Input& input, Format format, Reading reading) {
+  if (format == Format::pb) return std::make_unique<PbChangeReader>(input, reading);
+  return std::make_unique<JsonChangeReader>(input, reading);
 }
 
 }  // namespace
@@ -30,58 +29,41 @@ Outcome<std::unique_ptr<ChangeInput>> ChangeInput::open(const std::string& path,
 }
 
 ChangeInput::ChangeInput(std::unique_ptr<Input> input, Format format, Reading reading)
-    : input_(std::move(input)) {
-  if (format == Format::pb) {
-    reader_ = std::make_unique<PbChangeReader>(*input_, reading);
-  } else {
-    reader_ = std::make_unique<JsonChangeReader>(*input_, reading);
-  }
-  worker_.start("flatkv-input", [this](const std::stop_token& stop) { read_all(stop); });
-}
+    : input_(std::move(input)),
+      reader_(reader_of(*input_, format, reading)),
+      lines_("flatkv-input", {.next = [this] { return read(); },
+                              .weight = [](const ChangeLine& line) { return line.weight(); },
+                              .most = kMostQueued}) {}
 
 ChangeInput::~ChangeInput() {
-  worker_.request_stop();
+  lines_.request_stop();
   input_->file().stop();
 }
 
-void ChangeInput::read_all(const std::stop_token& stop) {
-  while (true) {
-    Item item = next_line(*reader_);
-    const bool last = !item || !*item;
-    const std::uint64_t weight = last ? 0 : (*item)->weight();
-    std::unique_lock lock(mutex_);
-    drained_.wait(lock, stop, [&] { return queue_.empty() || queued_ + weight <= kMaxQueued; });
-    if (stop.stop_requested()) return;
-    queue_.push_back(std::move(item));
-    queued_ += weight;
-    filled_.notify_one();
-    if (last) return;
+/// The input decides how much memory a line takes, so running out of it is a reported error.
+ChangeInput::Item ChangeInput::read() {
+  try {
+    Item line = reader_->next();
+    if (line && *line) {
+      const std::lock_guard lock(mutex_);
+      if (show_) show_(**line);
+    }
+    return line;
+  } catch (const std::bad_alloc&) {
+    return trouble(ExitCode::failed, "out of memory while reading the input",
+                   "split the block into several lines of the same version");
   }
 }
 
-const ChangeInput::Item& ChangeInput::front(std::unique_lock<std::mutex>& lock) {
-  filled_.wait(lock, [&] { return !queue_.empty(); });
-  return queue_.front();
-}
-
-Outcome<std::optional<ChangeLine>> ChangeInput::next() {
-  std::unique_lock lock(mutex_);
-  const Item& first = front(lock);
-  if (!first || !*first)
-    return first.has_value() ? Item(std::nullopt) : std::unexpected(first.error());
-  Item item = std::move(queue_.front());
-  queue_.pop_front();
-  queued_ -= (*item)->weight();
-  lock.unlock();
-  drained_.notify_one();
-  return item;
-}
-
 Outcome<const ChangeLine*> ChangeInput::peek() {
-  std::unique_lock lock(mutex_);
-  const Item& first = front(lock);
+  const Item& first = lines_.peek();
   if (!first) return std::unexpected(first.error());
   return *first ? &**first : nullptr;
+}
+
+void ChangeInput::on_read(std::function<void(const ChangeLine&)> show) {
+  const std::lock_guard lock(mutex_);
+  show_ = std::move(show);
 }
 
 }  // namespace flatkv::cli

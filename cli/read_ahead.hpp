@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 
-#include "base/worker.hpp"
+#include "base/read_ahead.hpp"
 #include "change_line.hpp"
 #include "input.hpp"
 
@@ -27,9 +26,12 @@ class ChangeInput {
   ChangeInput& operator=(const ChangeInput&) = delete;
 
   /// The next line, nothing at the end, or why there is none: after that nothing comes any more.
-  Outcome<std::optional<ChangeLine>> next();
+  Outcome<std::optional<ChangeLine>> next() { return lines_.next(); }
   /// The line that `next` will return, without removing it.
   Outcome<const ChangeLine*> peek();
+  /// From now on each line is shown to `show` as soon as it is read, on the thread that reads.
+  /// Null: to nobody; then no call is under way any more.
+  void on_read(std::function<void(const ChangeLine&)> show);
 
   std::string place(std::uint64_t number) const { return reader_->place(number); }
   const FileSource& file() const noexcept { return input_->file(); }
@@ -38,19 +40,13 @@ class ChangeInput {
   using Item = Outcome<std::optional<ChangeLine>>;
 
   ChangeInput(std::unique_ptr<Input> input, Format format, Reading reading);
-  void read_all(const std::stop_token& stop);
-  const Item& front(std::unique_lock<std::mutex>& lock);
-
-  static constexpr std::uint64_t kMaxQueued = std::uint64_t{64} << 20;
+  Item read();
 
   std::unique_ptr<Input> input_;
   std::unique_ptr<ChangeReader> reader_;
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::condition_variable_any drained_;
-  std::deque<Item> queue_;  // ends with one that is not a line
-  std::uint64_t queued_ = 0;
-  Worker worker_;  // last: it uses all other members
+  std::mutex mutex_;  ///< guards `show_`
+  std::function<void(const ChangeLine&)> show_;
+  ReadAhead<Item> lines_;  // last: its thread uses all other members
 };
 
 }  // namespace flatkv::cli

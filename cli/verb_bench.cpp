@@ -38,6 +38,9 @@ struct BenchArguments {
   std::uint64_t memory = 0;
   double device = -1;  ///< negative: chosen by `memory`
   std::optional<std::uint64_t> prefetch;
+  rocks::TableShape tables{};
+  std::string table_compression = kCompressions[1];
+  bool table_parts = false;
   std::uint64_t log_blocks = bench::StateOptions{}.log_blocks;
   std::string directory;
   std::string file = "examples/mainnet-15000001-30.jsonl.zst";
@@ -157,6 +160,11 @@ std::optional<bench::MemoryGroup> limit_memory(std::uint64_t bytes, Context& con
 
 Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
   const auto group = limit_memory(arguments.memory, context);
+  const auto compression = std::ranges::find(kCompressions, arguments.table_compression);
+  arguments.tables.compression =
+      static_cast<rocks::TableShape::Compression>(compression - kCompressions.begin());
+  if (arguments.table_parts) arguments.tables.partitioned = true;
+  rocks::set_table_shape(arguments.tables);
   arguments.shape = bench::complete(
       arguments.workload == kState || arguments.workload == kForks ? "slots" : arguments.workload,
       arguments.shape);
@@ -174,7 +182,8 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                  .memory = group ? std::optional(arguments.memory) : std::nullopt,
                  .in_flight = arguments.in_flight,
                  .recent_versions = arguments.recent_versions,
-                 .prefetch = arguments.prefetch};
+                 .prefetch = arguments.prefetch,
+                 .tables = arguments.tables};
   if (arguments.workload == kForks) {
     return measure_forks(arguments, plan, directory, progress, context);
   }
@@ -276,6 +285,20 @@ void define(CLI::App& verb, BenchArguments& arguments) {
                   "Blocks: names each block's rows to the store so long before the block")
       ->type_name("MILLISECONDS")
       ->check(whole_number(0, 60'000));
+  number("--table-block", arguments.tables.block_bytes, "Bytes of a block of a table, uncompressed",
+         "BYTES", 64)
+      ->capture_default_str();
+  verb.add_option("--table-compression", arguments.table_compression,
+                  "Of tables that a compaction writes; those of a flush are never compressed")
+      ->check(CLI::IsMember(kCompressions))
+      ->capture_default_str();
+  verb.add_option("--table-filter-bits", arguments.tables.filter_bits,
+                  "Of a table's filter, for each key")
+      ->type_name("BITS")
+      ->check(CLI::Range(1.0, 100.0))
+      ->capture_default_str();
+  verb.add_flag("--table-partitioned", arguments.table_parts,
+                "Index and filters of tables in parts, which the block cache holds");
   number("--log-blocks", arguments.log_blocks, "state: small blocks in the log", "N", 1)
       ->capture_default_str();
   verb.add_option("--file", arguments.file, "mainnet: the recorded blocks")

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "base/stopwatch.hpp"
@@ -14,6 +15,19 @@ namespace {
 /// the machine is the same for all.
 constexpr std::size_t kSlice = 16;
 constexpr double kLongestRest = 300;  // seconds
+
+std::uint64_t bytes_of_tables(const std::string& directory) {
+  namespace stdfs = std::filesystem;
+  std::uint64_t bytes = 0;
+  std::error_code error;  // a table may be deleted meanwhile
+  for (stdfs::recursive_directory_iterator at(directory, error), end; at != end;
+       at.increment(error)) {
+    if (at->path().extension() != ".sst") continue;
+    const std::uintmax_t size = at->file_size(error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
 
 class Runner {
  public:
@@ -46,7 +60,20 @@ class Runner {
     report_.end = usage();
     report_.after = store_->store().metrics();
     report_.roots = store_->store().committed_roots();
+    FLATKV_TRY(measure_space());
     return device();
+  }
+
+  Status measure_space() {
+    FLATKV_TRY(rest(*store_));
+    FLATKV_ASSIGN(const ReadView view, store_->store().view());
+    for (const Database database : kDataDatabases) {
+      const DatabaseStats& stats = view.stats(database);
+      report_.rows += stats.rows;
+      report_.row_bytes += stats.key_bytes + stats.value_bytes;
+    }
+    report_.table_bytes = bytes_of_tables(options_.directory + "/store");
+    return {};
   }
 
   Status device() {

@@ -50,7 +50,10 @@ struct RunReport {
   StoreMetrics after;
   Usage begin;  ///< of the process before them; all subjects together
   Usage end;
-  std::uint64_t bytes_read = 0;       ///< from devices, in the measured blocks of the store
+  std::uint64_t bytes_read = 0;  ///< from devices, in the measured blocks of the store
+  std::uint64_t rows = 0;        ///< at the end, and their keys and values
+  std::uint64_t row_bytes = 0;
+  std::uint64_t table_bytes = 0;      ///< on disk once background work is done
   std::optional<DeviceReads> device;  ///< beside nothing else, after the blocks
   std::string device_trouble;         ///< why there is none, if it was asked for
   Roots roots;                        ///< at the end; determined by the seed

@@ -10,6 +10,7 @@
 #include "base/machine.hpp"
 #include "rocks/compaction.hpp"
 #include "rocks/rocks.hpp"
+#include "rocks/table_shape.hpp"
 
 // All RocksDB options. RocksDB provides order, atomic ingest, compaction and pinned reads; its
 // memtables, its write-ahead log and writes beside ingest are not used.
@@ -26,21 +27,54 @@ class Silence : public rocksdb::Logger {
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
+TableShape g_shape;
+
+/// Index and filter are some fortieth of a table.
+constexpr std::uint64_t kTableOverIndex = 40;
+
+/// Whether the index and the filters of the database would take more than half of the memory that
+/// this process may use.
+bool outgrows_memory(const DbOptions& options) {
+  std::vector<rocksdb::Env::FileAttributes> files;
+  // What cannot be listed will be refused by who opens it.
+  if (!environment(options)->GetChildrenFileAttributes(options.path, &files).ok()) return false;
+  std::uint64_t bytes = 0;
+  for (const auto& file : files) {
+    if (file.name.ends_with(".sst")) bytes += file.size_bytes;
+  }
+  return bytes / kTableOverIndex > machine().memory / 2;
+}
+
 rocksdb::BlockBasedTableOptions table_options(const DbOptions& options) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = options.block_cache;  // shared by the five databases, bounded by the store
   // On every level: most reads of old values are of new keys, which are absent.
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(g_shape.filter_bits));
   table.whole_key_filtering = true;
-  // Index and filters stay in memory with their open table; in the block cache, or partitioned,
-  // they make reads 1.3 to 3 times as slow.
+  // Index and filters stay in memory with their open table: read through the block cache they make
+  // reads 1.3 to 3 times as slow. Of partitioned ones only the top stays; the cache has the parts
+  // in any case, and lets go of them last.
   table.cache_index_and_filter_blocks = false;
-  table.partition_filters = false;
-  table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearch;
-  table.block_size = 4096;  // other sizes make no measurable difference
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.partition_filters = g_shape.partitioned ? *g_shape.partitioned : outgrows_memory(options);
+  table.index_type = table.partition_filters ? rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch
+                                             : rocksdb::BlockBasedTableOptions::kBinarySearch;
+  table.block_size = g_shape.block_bytes;
   table.checksum = rocksdb::kXXH3;
   table.format_version = 5;
   return table;
+}
+
+rocksdb::CompressionType compression_of(TableShape::Compression compression) {
+  switch (compression) {
+    case TableShape::Compression::none:
+      return rocksdb::kNoCompression;
+    case TableShape::Compression::lz4:
+      return rocksdb::kLZ4Compression;
+    case TableShape::Compression::zstd:
+      break;
+  }
+  return rocksdb::kZSTD;
 }
 
 void choose_shape(rocksdb::Options& rocks) {
@@ -65,7 +99,7 @@ void choose_shape(rocksdb::Options& rocks) {
   rocks.ttl = 0;
   rocks.periodic_compaction_seconds = 0;
   // Only `compression`: a `bottommost_compression` would apply to SstFileWriter, too.
-  rocks.compression = rocksdb::kLZ4Compression;
+  rocks.compression = compression_of(g_shape.compression);
   // Must stay off: it leaves the last level, where most absent keys are looked for, without
   // filters.
   rocks.optimize_filters_for_hits = false;
@@ -96,6 +130,9 @@ void switch_off_memtables_and_log(rocksdb::Options& rocks) {
 }
 
 }  // namespace
+
+TableShape table_shape() noexcept { return g_shape; }
+void set_table_shape(const TableShape& shape) noexcept { g_shape = shape; }
 
 std::shared_ptr<rocksdb::Cache> make_block_cache(std::size_t bytes) {
   return rocksdb::NewLRUCache(bytes);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/guard.hpp"
+#include "base/read_ahead.hpp"
 #include "codec/strict.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/sei_log.hpp"
+#include "transfer/prefetch_ahead.hpp"
 #include "transfer/sei_log.hpp"
 
 namespace flatkv {
@@ -11,6 +13,12 @@ namespace {
 
 using transfer::ReferenceEntry;
 using transfer::ReferenceLog;
+
+/// The entries of a log, read and decoded some way ahead.
+using Entries = ReadAhead<Result<std::optional<ReferenceEntry>>>;
+/// Bytes of entries that wait. Rows that are prefetched for them should still be in a small row
+/// cache when they are needed.
+constexpr std::uint64_t kMostAhead = std::uint64_t{2} << 20;
 
 Status cancelled(const SeiLogOptions& options) {
   if (!options.stop.stop_requested()) return {};
@@ -74,9 +82,20 @@ Result<SeiLogReport> import_sei_log(const std::string& directory, const SeiLogRe
           .path(directory);
     }
     FLATKV_ASSIGN(ReferenceLog log, ReferenceLog::open(fs::posix(), directory));
+    const std::int64_t held = store.version();
+    transfer::PrefetchAhead prefetch(store);
+    const auto read = [&]() -> Result<std::optional<ReferenceEntry>> {
+      FLATKV_ASSIGN(auto next, log.next());
+      if (next && next->version > held) prefetch.block(next->change_sets);
+      return next;
+    };
+    Entries entries("flatkv-entries",
+                    {.next = [&] { return guarded(read); },
+                     .weight = [](const ReferenceEntry& entry) { return entry.bytes.size(); },
+                     .most = kMostAhead});
     while (true) {
       FLATKV_TRY(cancelled(options));
-      FLATKV_ASSIGN(const auto entry, log.next());
+      FLATKV_ASSIGN(const auto entry, entries.next());
       if (!entry || entry->version > report.last) break;
       if (options.progress) {
         options.progress("blocks", static_cast<std::uint64_t>(entry->version),

@@ -242,6 +242,28 @@ TEST(ReferenceLog, WhatDoesNotGoTogetherIsRefusedBeforeTheFirstBlock) {
   refused("directory", ErrorCode::corruption);
 }
 
+TEST(ReferenceLog, WhatChangedSinceTheCheckStopsTheImportBeforeThatBlock) {
+  const TempDir dir;
+  const Bytes bytes = reference_bytes();
+  const auto starts = entries_of(bytes);
+  const std::string name = "00000000000000000001";
+  write_segment(dir / "log", name, bytes);
+  const SeiLogReport checked = must(check_sei_log(dir / "log"));
+  Bytes flipped = bytes;
+  flipped[starts[149] + 2] ^= 0x55;
+  write_segment(dir / "log", name, flipped);
+  CommitStore store = open_new(dir / "s");
+  const auto stopped = import_sei_log(dir / "log", checked, store);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::corruption);
+  EXPECT_EQ(stopped.error().version, 150);
+  EXPECT_EQ(stopped.error().offset, starts[149] + 2);
+  EXPECT_EQ(store.version(), 149);
+  write_segment(dir / "log", name, bytes);
+  EXPECT_EQ(must(import_sei_log(dir / "log", store)).committed, 51);
+  expect_verified(store);
+}
+
 TEST(ReferenceLog, BalancesAreTakenOnlyWhenAskedFor) {
   const TempDir dir;
   Bytes key = to_bytes(balance_key(store::Block::address(1)));

@@ -79,11 +79,25 @@ class Bench(Case):
             self.assertLessEqual(report["machine"]["memory"], limit)
         reads = report["table_reads"]
         self.assertEqual(reads["prefetch"]["asked"], 6 * 200)
+        self.assertGreaterEqual(reads["amplification"], 0)
         self.assertNotEqual("device" in reads, "device_trouble" in reads)
         if "device" in reads:
             self.assertGreater(reads["device"]["many_in_flight"], 0)
         shown = self.run_ok("bench", "slots", "--rows", 20000, "--writes", 200, "--device", 0.05, *SMALL)
         self.assertIn("rows from tables", shown.out)
+
+    def test_the_shape_of_tables(self):
+        for more, partitioned in (([], None), (["--table-partitioned"], True)):
+            report = self.bench("slots", "--rows", 20000, "--writes", 200, "--table-block", 8192,
+                                "--table-compression", "none", "--table-filter-bits", 16, "--recent-versions", 0,
+                                "--no-floors", *more, *SMALL)
+            self.assertEqual(report["tables"], {"block": 8192, "compression": "none", "filter_bits": 16,
+                                                "partitioned": partitioned})
+            space = report["space"]
+            self.assertGreaterEqual(space["rows"], 20000)
+            self.assertEqual(space["payload"], space["rows"] * (52 + 32))
+            self.assertAlmostEqual(space["amplification"], space["tables"] / space["payload"])
+            self.assertGreater(space["amplification"], 1)  # nothing of it can be compressed
 
     def test_state(self):
         report = self.bench("state", "--rows", 2000, "--writes", 50, "--log-blocks", 30, "--blocks", 20,
@@ -150,6 +164,10 @@ class Bench(Case):
                        capture_output=True)
         files = sorted(growth.glob("*.json"))
         self.assertEqual(len(files), 8)
+        limited = json.loads(files[0].read_text())
+        for share in (100, 20):
+            limited["memory_limit"] = limited["space"]["payload"] * share // 100
+            (growth / f"memory-{share}.json").write_text(json.dumps(limited))
         kernel = self.file("".join(
             json.dumps({"title": title, "contenders": [
                 {"name": "official, AVX2", "min_ns": 1, "p10_ns": 1, "ratio": 1},
@@ -157,7 +175,7 @@ class Bench(Case):
             for title in ("element in a batch (92 bytes)", "two threads: 10 rows")), "kernel.jsonl")
         plot = ROOT / "scripts" / "plot"
         for number, arguments in enumerate((["growth", growth, "OUT"], ["phases", "OUT", *files],
-                                            ["kernel", kernel, "OUT"])):
+                                            ["kernel", kernel, "OUT"], ["memory", growth, "OUT"])):
             out = self.folder / f"{number}.svg"
             subprocess.run([plot, *(out if a == "OUT" else a for a in arguments)], check=True)
             picture = xml.etree.ElementTree.parse(out).getroot()
