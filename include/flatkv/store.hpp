@@ -124,9 +124,9 @@ struct StoreMetrics {
 /// Fork. Threads do not survive a fork. Once a process has opened a store, a child that it forks
 /// cannot open one unless it execs first: every such call is `unsupported`, and so is, on an
 /// inherited handle, every call that can fail. The child may destroy that handle, which closes
-/// nothing and releases no lock; it must not touch inherited views, iterators and overlays. A child
-/// forked before the first use of the library is not restricted. Keep descriptors 0 to 2 open (on
-/// /dev/null if need be); otherwise RocksDB's files may get them.
+/// nothing and releases no lock; it must not touch inherited views, iterators and overlays, and end
+/// by _exit or exec, since exit waits for RocksDB's threads. A child forked before the first use is
+/// not restricted. Keep descriptors 0 to 2 open; otherwise RocksDB's files may get them.
 class CommitStore {
  public:
   /// Creates an empty store at `path`, durable on return. As in every function that takes a path, a
