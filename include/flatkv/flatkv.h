@@ -449,8 +449,8 @@ typedef struct flatkv_subscribe_options {
   uint32_t depth;      /* blocks that can be undone while away; 0: 128 */
   const char* name;    /* keeps up to FLATKV_LOG_KEEP_BYTES of log for this consumer; NULL: none */
 } flatkv_subscribe_options;
-/* `options` may be NULL. Any. FOREIGN_STORE, LOG_GAP, VERSION_MISMATCH, NO_SPACE, INVALID_ARGUMENT,
- * CORRUPTION (a damaged cursor). */
+/* `options` may be NULL. Any. FOREIGN_STORE, LOG_GAP, VERSION_MISMATCH, NO_SPACE, CORRUPTION (a
+ * damaged cursor), INVALID_ARGUMENT (also if another subscription has the name). */
 FLATKV_C_API flatkv_error* flatkv_subscribe(flatkv_store* store,
                                             const flatkv_subscribe_options* options,
                                             flatkv_subscription** out);
@@ -461,8 +461,9 @@ FLATKV_C_API flatkv_error* flatkv_subscription_next(flatkv_subscription* subscri
 /* After the last one delivered: to be stored with its effects. UNSUPPORTED with `committed`. */
 FLATKV_C_API flatkv_error* flatkv_subscription_cursor(const flatkv_subscription* subscription,
                                                       flatkv_buffer** out);
-/* This cursor is stored: the log before it need not be kept for the name. Nothing happens without a
- * name, or once it was dropped. CORRUPTION (a damaged cursor), FOREIGN_STORE. */
+/* This cursor is stored: the log before it need not be kept for the name. INVALID_ARGUMENT (no
+ * name, or a cursor above what was delivered), NOT_FOUND (the name was dropped), CORRUPTION (a
+ * damaged cursor), FOREIGN_STORE. */
 FLATKV_C_API flatkv_error* flatkv_subscription_acknowledge(flatkv_subscription* subscription,
                                                            const uint8_t* cursor, size_t size);
 /* The names there are: for each i64 version and u32 length, little-endian, and the name. Any. */
@@ -509,7 +510,6 @@ FLATKV_C_API flatkv_error* flatkv_scrub(flatkv_store* store, uint64_t rows,
 FLATKV_C_API flatkv_error* flatkv_scrub_status_get(const flatkv_store* store,
                                                    flatkv_scrub_status* out);
 
-/* ---- export and import ----------------------------------------------------------------------- */
 /* The lattice hash of the rows of a data database: 1024 numbers of 16 bits, little-endian, to be
  * added and subtracted one by one, modulo 65536. Of a store and an overlay with the pending writes.
  * A root is the checksum of the sum of the four. INVALID_ARGUMENT for FLATKV_METADATA and for a
@@ -567,6 +567,7 @@ FLATKV_C_API flatkv_error* flatkv_repairs_get(const flatkv_repairs* repairs, siz
 FLATKV_C_API flatkv_error* flatkv_repairs_damage(const flatkv_repairs* repairs, size_t index,
                                                  flatkv_error** out);
 
+/* ---- export and import ----------------------------------------------------------------------- */
 
 /* Takes all bytes, or ends the export by another number than 0: CANCELLED. */
 typedef int32_t (*flatkv_write_callback)(void* user, const uint8_t* data, size_t size);

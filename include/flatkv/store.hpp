@@ -265,16 +265,16 @@ class CommitStore {
   Result<ChangeReader> changes(std::int64_t from, std::int64_t to) const;
 
   /// Every commit and undo from where the options say, first from the log, then as they happen.
-  /// Errors: `invalid_argument` (options), `foreign_store` (the cursor is another store's),
-  /// `log_gap` (the log no longer holds what comes next, or no longer shows where the cursor's
-  /// blocks leave the chain), `version_mismatch` (`after` is above what can be delivered),
+  /// Errors: `invalid_argument` (options, or another subscription has the name), `foreign_store`
+  /// (the cursor), `log_gap` (the log no longer holds what comes next, or no longer shows where the
+  /// cursor's blocks leave the chain), `version_mismatch` (`after` is above what can be delivered),
   /// `no_space` (too many names), `format_too_new` (the names), `store_failed` (closed),
   /// `corruption`, `io`.
   Result<Subscription> subscribe(const SubscribeOptions& options = {});
   /// The names for which the log is kept, in their order, whether or not anyone subscribes now.
   /// `store_failed` (closed), or `format_too_new`.
   Result<std::vector<NamedCursor>> named_cursors() const;
-  /// Keeps nothing for this name any more; `not_found` if there is none. Its subscription goes on.
+  /// Keeps nothing for a name any more; `not_found` if there is none. Its subscription loses it.
   Status drop_cursor(const std::string& name);
 
   /// Of the open or the last rollback; valid until the next rollback.

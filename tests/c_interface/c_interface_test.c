@@ -351,13 +351,19 @@ static void test_changes(flatkv_store* store, struct bytes* block) {
   EXPECT(info.undo == 1 && info.version == 3);
   GOOD(flatkv_block_changes(event, &packed));
   EXPECT(flatkv_buffer_size(packed) == 0);
-  flatkv_free(packed), flatkv_free(event), flatkv_free(cursor);
+  flatkv_free(packed), flatkv_free(event);
   GOOD(flatkv_named_cursors(store, &names));
   EXPECT(flatkv_buffer_size(names) == 8 + 4 + 7);
   EXPECT(memcmp(flatkv_buffer_data(names) + 12, "indexer", 7) == 0);
-  flatkv_free(names), flatkv_free(subscription);
+  flatkv_free(names);
+  flatkv_subscription* second = NULL;
+  BAD(flatkv_subscribe(store, &from, &second)); /* the name is taken */
   GOOD(flatkv_drop_cursor(store, "indexer"));
   REFUSED(FLATKV_NOT_FOUND, flatkv_drop_cursor(store, "indexer"));
+  REFUSED(FLATKV_NOT_FOUND,
+          flatkv_subscription_acknowledge(subscription, flatkv_buffer_data(cursor),
+                                          flatkv_buffer_size(cursor)));
+  flatkv_free(subscription), flatkv_free(cursor);
 }
 
 static void test_proof(flatkv_store* store, const flatkv_options* options) {

@@ -166,7 +166,8 @@ Otherwise it is for one thread at a time. It keeps its store from being collecte
             [&](flatkv::Subscription& subscription) { return subscription.acknowledge(stored); }));
       },
       "cursor"_a, nb::sig("def acknowledge(self, cursor: bytes | str) -> None"),
-      "This cursor is stored: the log before it need not be kept for the name.");
+      "This cursor is stored: the log before it need not be kept for the name. `not_found` if the "
+      "name was dropped.");
   bind_closing(
       type, nb::sig("def __enter__(self) -> Subscription"),
       "Ends the subscription, and an iteration over it. A name keeps the log all the same, "
@@ -202,7 +203,7 @@ void bind_following(nb::class_<Store>& type) {
       "taken, or after version `after`, or from now on. 'durable' waits until no power cut takes "
       "the block back; 'committed' delivers at once, without a cursor. `depth` blocks may be "
       "undone while the consumer is away. The store keeps the log that the consumer `name` has "
-      "not acknowledged, up to `log_keep_bytes`.");
+      "not acknowledged, up to `log_keep_bytes`; one subscription at a time has the name.");
   type.def("named_cursors", &named_cursors, nb::sig("def named_cursors(self) -> dict[str, int]"),
            "The names for which the log is kept, each with the version above which it is.");
   type.def(

@@ -179,13 +179,16 @@ def test_names(tmp_path):
         assert store.named_cursors() == {}
         with store.subscribe(name="index", after=0, depth=0) as subscription:
             assert store.named_cursors() == {"index": 0}
+            refused("invalid_argument", store.subscribe, name="index")
             assert take(subscription) == [(False, version) for version in range(1, 6)]
             subscription.acknowledge(subscription.cursor())
             assert store.named_cursors() == {"index": 5}
         assert store.named_cursors() == {"index": 5}, "it is kept while the consumer is away"
-        store.drop_cursor("index")
-        error = refused("not_found", store.drop_cursor, "index")
-        assert "index" in error.message and store.named_cursors() == {}
+        with store.subscribe(name="index") as subscription:
+            store.drop_cursor("index")
+            for call in (lambda: store.drop_cursor("index"), lambda: subscription.acknowledge(subscription.cursor())):
+                assert "index" in refused("not_found", call).message
+        assert store.named_cursors() == {}
 
 
 def test_what_is_refused(tmp_path):
