@@ -33,6 +33,43 @@ static flatkv_error* go_prefetch(flatkv_working* target, const uint8_t* packed, 
   free(keys);
   return failed;
 }
+
+// Reads of one value. The handle is a number here, since of a pointer without a type cgo looks up
+// what memory it leads to; and size and error are a result, since memory of Go would have to be
+// allocated for them.
+typedef struct go_value {
+  int64_t size;
+  flatkv_error* failed;
+} go_value;
+
+static go_value read_key(uintptr_t state, const uint8_t* key, size_t key_size, uint8_t* into,
+                       size_t capacity) {
+  go_value value = {FLATKV_ABSENT, NULL};
+  value.failed = flatkv_get((const flatkv_state*)state, key, key_size, into, capacity, &value.size);
+  return value;
+}
+
+static go_value read_row(uintptr_t state, uint32_t database, const uint8_t* key, size_t key_size,
+                       uint8_t* into, size_t capacity) {
+  go_value value = {FLATKV_ABSENT, NULL};
+  value.failed = flatkv_row((const flatkv_state*)state, database, key, key_size, into, capacity,
+                            &value.size);
+  return value;
+}
+
+static go_value read_slot(uintptr_t state, const uint8_t* address, const uint8_t* slot,
+                           uint8_t* into, size_t capacity) {
+  go_value value = {FLATKV_ABSENT, NULL};
+  value.failed =
+      flatkv_storage((const flatkv_state*)state, address, slot, into, capacity, &value.size);
+  return value;
+}
+
+static go_value read_code(uintptr_t state, const uint8_t* address, uint8_t* into, size_t capacity) {
+  go_value value = {FLATKV_ABSENT, NULL};
+  value.failed = flatkv_code((const flatkv_state*)state, address, into, capacity, &value.size);
+  return value;
+}
 */
 import "C"
 
@@ -40,6 +77,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -135,18 +173,11 @@ func (s *state) Version() int64 {
 	return int64(C.flatkv_version(s.pointer))
 }
 
-// Most values fit into this, so that a read costs one call.
-const scratchBytes = 240
-
-type scratch struct {
-	size  C.int64_t
-	value [scratchBytes]byte
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+// Slots and the fields of accounts fit into this, so that a read costs one call and one allocation.
+const usualBytes = 64
 
 // reading is a function of the library that copies a value out.
-type reading func(into *C.uint8_t, capacity C.size_t, size *C.int64_t) *C.flatkv_error
+type reading func(state C.uintptr_t, into *C.uint8_t, capacity C.size_t) C.go_value
 
 // appendValue appends what a read finds.
 func (s *state) appendValue(to []byte, read reading) ([]byte, bool, error) {
@@ -154,77 +185,66 @@ func (s *state) appendValue(to []byte, read reading) ([]byte, bool, error) {
 		return to, false, err
 	}
 	defer s.end()
-	found := scratches.Get().(*scratch)
-	defer scratches.Put(found)
-	failed := read((*C.uint8_t)(&found.value[0]), scratchBytes, &found.size)
-	if failed != nil {
-		return to, false, takeError(failed)
-	}
-	if found.size == C.FLATKV_ABSENT {
-		return to, false, nil
-	}
-	if found.size <= scratchBytes {
-		return append(to, found.value[:found.size]...), true, nil
-	}
-	return s.appendLarge(to, found, read)
-}
-
-// appendLarge reads a value that did not fit. It may be another one by now, even a larger one.
-func (s *state) appendLarge(to []byte, found *scratch, read reading) ([]byte, bool, error) {
 	for {
-		large := make([]byte, found.size)
-		into, capacity := bytesOf(large)
-		if err := takeError(read(into, capacity, &found.size)); err != nil {
-			return to, false, err
+		room := to[len(to):cap(to)]
+		into, capacity := bytesOf(room)
+		value := read(C.uintptr_t(uintptr(s.pointer)), into, capacity)
+		if value.failed != nil {
+			return to, false, takeError(value.failed)
 		}
-		if found.size == C.FLATKV_ABSENT {
+		if value.size == C.FLATKV_ABSENT {
 			return to, false, nil
 		}
-		if int(found.size) <= len(large) {
-			return append(to, large[:found.size]...), true, nil
+		if int(value.size) <= len(room) {
+			return to[:len(to)+int(value.size)], true, nil
 		}
+		// It did not fit. It may be another one by now, even a larger one.
+		to = slices.Grow(to, int(value.size))
 	}
 }
 
-func present(value []byte, there bool, err error) ([]byte, error) {
+// value is what a read finds, or nil.
+func (s *state) value(read reading) ([]byte, error) {
+	value, there, err := s.appendValue(make([]byte, 0, usualBytes), read)
 	if !there {
 		return nil, err
 	}
-	if value == nil {
-		value = []byte{}
-	}
-	return value, err
+	return value, nil
 }
 
-func (s *state) Get(key []byte) ([]byte, error) { return present(s.GetInto(nil, key)) }
+func getting(key []byte) reading {
+	return func(state C.uintptr_t, into *C.uint8_t, capacity C.size_t) C.go_value {
+		data, size := bytesOf(key)
+		return C.read_key(state, data, size, into, capacity)
+	}
+}
+
+func (s *state) Get(key []byte) ([]byte, error) { return s.value(getting(key)) }
 
 func (s *state) GetInto(into, key []byte) ([]byte, bool, error) {
-	data, size := bytesOf(key)
-	return s.appendValue(into, func(value *C.uint8_t, capacity C.size_t, found *C.int64_t) *C.flatkv_error {
-		return C.flatkv_get(s.pointer, data, size, value, capacity, found)
-	})
+	return s.appendValue(into, getting(key))
 }
 
 func (s *state) Row(database Database, key []byte) ([]byte, error) {
 	data, size := bytesOf(key)
-	return present(s.appendValue(nil, func(value *C.uint8_t, capacity C.size_t, found *C.int64_t) *C.flatkv_error {
-		return C.flatkv_row(s.pointer, C.uint32_t(database), data, size, value, capacity, found)
-	}))
+	return s.value(func(state C.uintptr_t, into *C.uint8_t, capacity C.size_t) C.go_value {
+		return C.read_row(state, C.uint32_t(database), data, size, into, capacity)
+	})
 }
 
 func (s *state) Storage(address Address, slot Word) ([]byte, error) {
 	account, _ := bytesOf(address[:])
 	word, _ := bytesOf(slot[:])
-	return present(s.appendValue(nil, func(value *C.uint8_t, capacity C.size_t, found *C.int64_t) *C.flatkv_error {
-		return C.flatkv_storage(s.pointer, account, word, value, capacity, found)
-	}))
+	return s.value(func(state C.uintptr_t, into *C.uint8_t, capacity C.size_t) C.go_value {
+		return C.read_slot(state, account, word, into, capacity)
+	})
 }
 
 func (s *state) Code(address Address) ([]byte, error) {
 	account, _ := bytesOf(address[:])
-	return present(s.appendValue(nil, func(value *C.uint8_t, capacity C.size_t, found *C.int64_t) *C.flatkv_error {
-		return C.flatkv_code(s.pointer, account, value, capacity, found)
-	}))
+	return s.value(func(state C.uintptr_t, into *C.uint8_t, capacity C.size_t) C.go_value {
+		return C.read_code(state, account, into, capacity)
+	})
 }
 
 func (s *state) Account(address Address) (*Account, error) {

@@ -71,8 +71,8 @@ struct SubscribeOptions {
   std::uint32_t depth = 128;
   /// If set, the store keeps the log that this consumer needs, as far as it has acknowledged
   /// (Subscription::acknowledge), also while it is away and through a rollback; up to
-  /// Options::log_keep_bytes. Where more is lost, a warning names the consumer. 1 to 64 characters
-  /// a-z, A-Z, 0-9, '.', '_' and '-'. `durable` only.
+  /// Options::log_keep_bytes. Where more is lost, a warning names the consumer. 1 to 64 of a-z,
+  /// A-Z, 0-9, '.', '_', '-'; `durable` only; for one subscription at a time, till it is destroyed.
   std::string name{};
 };
 
@@ -111,9 +111,9 @@ class Subscription {
   /// For a named subscription: the consumer has stored this cursor, so the store keeps only the log
   /// from its first block on, or from that of `cursor()` on, or from where an undo went, if lower.
   /// Durable with the close; after a crash the store may keep more. Errors: `invalid_argument` (no
-  /// name, a cursor against the rules, or one above what was delivered), `foreign_store`,
-  /// `store_failed` (closed), `unsupported` (forked), `format_too_new` (the names); if the name now
-  /// needs more than before, `io` and `no_space`.
+  /// name, a cursor against the rules, or one above what was delivered), `not_found` (the name was
+  /// dropped), `foreign_store`, `store_failed` (closed), `unsupported` (forked), `format_too_new`
+  /// (the names); if the name now needs more than before, `io` and `no_space`.
   Status acknowledge(const Cursor& stored);
 
  private:

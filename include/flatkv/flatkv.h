@@ -67,6 +67,7 @@ typedef struct flatkv_subscription flatkv_subscription;
 typedef struct flatkv_block flatkv_block;
 typedef struct flatkv_report flatkv_report;
 typedef struct flatkv_importer flatkv_importer;
+typedef struct flatkv_repairs flatkv_repairs;
 
 /* A handle of several kinds. `flatkv_state`: a store, a reader, a view or an overlay.
  * `flatkv_working`: one that takes writes, so not a view. Their functions are for the writer with a
@@ -150,7 +151,7 @@ FLATKV_C_API size_t flatkv_buffer_size(const flatkv_buffer* buffer);
 
 /* What is not set has the default of a C++ program. Each says which functions look at it: O
  * flatkv_open, C flatkv_create and an open that creates, R flatkv_open_reader, V flatkv_verify, T
- * export and import, B flatkv_rollback_path. */
+ * export and import, B flatkv_rollback_path. flatkv_diff and flatkv_repair name theirs. */
 enum flatkv_option {
   FLATKV_CREATE_IF_MISSING = 1,      /* O 0 or 1 */
   FLATKV_ACCOUNT_ROWS = 2,           /* C 0 keep, 1 prune_empty; so flatkv_importer_new */
@@ -223,6 +224,15 @@ FLATKV_C_API flatkv_error* flatkv_options_progress(flatkv_options* options,
 FLATKV_C_API flatkv_error* flatkv_stop_new(flatkv_stop** out);
 FLATKV_C_API void flatkv_stop_request(flatkv_stop* stop);
 FLATKV_C_API flatkv_error* flatkv_options_stop(flatkv_options* options, const flatkv_stop* stop);
+/* Threads of the caller that hash rows for a store, beside the one that applies. `run` must see to
+ * it that `step(task)` is called once, soon, on another thread than its own, and returns 0; or
+ * another number if it cannot, and never calls it then: the work is done at once. It may be called
+ * by any thread, until the last task of what is opened so has ended. A task takes some hundred
+ * microseconds and waits for no other. `threads`, from 1 on: how many run at the same time;
+ * FLATKV_THREADS is the share of a store. O. NULL: the threads that the process's stores share. */
+typedef int32_t (*flatkv_run_callback)(void* user, void (*step)(void* task), void* task);
+FLATKV_C_API flatkv_error* flatkv_options_executor(flatkv_options* options, uint32_t threads,
+                                                   flatkv_run_callback run, void* user);
 
 /* ---- a store --------------------------------------------------------------------------------- */
 
@@ -252,6 +262,20 @@ FLATKV_C_API flatkv_error* flatkv_open(const char* path, const flatkv_options* o
  * VERSION_MISMATCH, which names the versions there are. */
 FLATKV_C_API flatkv_error* flatkv_open_reader(const char* path, const flatkv_options* options,
                                               flatkv_reader** out);
+/* What the open or the last rollback found and did. */
+typedef struct flatkv_open_report {
+  size_t size;
+  uint32_t clean;         /* 1: nothing was scanned, rewritten or replayed */
+  uint32_t backfilled;    /* bit 1 << flatkv_database: whose hashes a full scan rebuilt */
+  uint32_t truncated_log; /* 1: a torn tail was cut; a message to the log callback says where */
+  uint32_t lost_log_tail; /* 1: the databases were ahead of the log, so a new one was started */
+  uint32_t rebuilt_working_copy; /* 1: from a snapshot and the log */
+  uint32_t rebuilt_metadata;
+  int64_t replayed_blocks;
+} flatkv_open_report;
+/* Writer. */
+FLATKV_C_API flatkv_error* flatkv_open_report_get(const flatkv_store* store,
+                                                  flatkv_open_report* out);
 /* Flushes, syncs, and releases the lock, or leaves that to the last view. Drops pending writes. The
  * handle still tells versions, roots, metrics and how far the scrub is; all else is STORE_FAILED,
  * and flatkv_discard does nothing. Again: nothing. Writer. */
@@ -425,8 +449,8 @@ typedef struct flatkv_subscribe_options {
   uint32_t depth;      /* blocks that can be undone while away; 0: 128 */
   const char* name;    /* keeps up to FLATKV_LOG_KEEP_BYTES of log for this consumer; NULL: none */
 } flatkv_subscribe_options;
-/* `options` may be NULL. Any. FOREIGN_STORE, LOG_GAP, VERSION_MISMATCH, NO_SPACE, INVALID_ARGUMENT,
- * CORRUPTION (a damaged cursor). */
+/* `options` may be NULL. Any. FOREIGN_STORE, LOG_GAP, VERSION_MISMATCH, NO_SPACE, CORRUPTION (a
+ * damaged cursor), INVALID_ARGUMENT (also if another subscription has the name). */
 FLATKV_C_API flatkv_error* flatkv_subscribe(flatkv_store* store,
                                             const flatkv_subscribe_options* options,
                                             flatkv_subscription** out);
@@ -437,8 +461,9 @@ FLATKV_C_API flatkv_error* flatkv_subscription_next(flatkv_subscription* subscri
 /* After the last one delivered: to be stored with its effects. UNSUPPORTED with `committed`. */
 FLATKV_C_API flatkv_error* flatkv_subscription_cursor(const flatkv_subscription* subscription,
                                                       flatkv_buffer** out);
-/* This cursor is stored: the log before it need not be kept for the name. Nothing happens without a
- * name, or once it was dropped. CORRUPTION (a damaged cursor), FOREIGN_STORE. */
+/* This cursor is stored: the log before it need not be kept for the name. INVALID_ARGUMENT (no
+ * name, or a cursor above what was delivered), NOT_FOUND (the name was dropped), CORRUPTION (a
+ * damaged cursor), FOREIGN_STORE. */
 FLATKV_C_API flatkv_error* flatkv_subscription_acknowledge(flatkv_subscription* subscription,
                                                            const uint8_t* cursor, size_t size);
 /* The names there are: for each i64 version and u32 length, little-endian, and the name. Any. */
@@ -484,6 +509,63 @@ FLATKV_C_API flatkv_error* flatkv_scrub(flatkv_store* store, uint64_t rows,
 /* How far it is; any. UNSUPPORTED if it is off. */
 FLATKV_C_API flatkv_error* flatkv_scrub_status_get(const flatkv_store* store,
                                                    flatkv_scrub_status* out);
+
+/* The lattice hash of the rows of a data database: 1024 numbers of 16 bits, little-endian, to be
+ * added and subtracted one by one, modulo 65536. Of a store and an overlay with the pending writes.
+ * A root is the checksum of the sum of the four. INVALID_ARGUMENT for FLATKV_METADATA and for a
+ * reader, whose view has it. */
+#define FLATKV_HASH_BYTES 2048
+FLATKV_C_API flatkv_error* flatkv_hash(const flatkv_state* state, uint32_t database,
+                                       uint8_t out[FLATKV_HASH_BYTES]);
+/* Any thread. The hash of two sets of rows, and of one without those of another. */
+FLATKV_C_API flatkv_error* flatkv_hash_add(uint8_t into[FLATKV_HASH_BYTES],
+                                           const uint8_t other[FLATKV_HASH_BYTES]);
+FLATKV_C_API flatkv_error* flatkv_hash_subtract(uint8_t from[FLATKV_HASH_BYTES],
+                                                const uint8_t other[FLATKV_HASH_BYTES]);
+/* BLAKE3-256 of a hash: what a roots line has. Any thread. */
+FLATKV_C_API flatkv_error* flatkv_hash_checksum(const uint8_t hash[FLATKV_HASH_BYTES],
+                                                uint8_t out[32]);
+
+/* A row that differs, by its internal key; NULL: that side does not have it. The bytes are valid
+ * for the call. Another number than 0 ends the comparison: CANCELLED. */
+typedef int32_t (*flatkv_difference_callback)(void* user, uint32_t database, flatkv_bytes key,
+                                              const flatkv_bytes* a, const flatkv_bytes* b);
+/* Scans two states once, and shows the rows that differ, in the order of databases and keys, on the
+ * calling thread. FLATKV_ONE_DATABASE, FLATKV_THREADS, FLATKV_ROWS_PER_SECOND, progress and stop.
+ * Any. CANCELLED, CORRUPTION, IO. */
+FLATKV_C_API flatkv_error* flatkv_diff(const flatkv_view* a, const flatkv_view* b,
+                                       flatkv_difference_callback each, void* user,
+                                       const flatkv_options* options);
+
+/* Rebuilds those of `databases` (bits 1 << flatkv_database) that are damaged, in a store that nobody
+ * has open, whether it opens or not: from a snapshot, or from `stream_file`, an exported state, and
+ * the log. Compares and proves everything before it swaps. Name all that are damaged in one call.
+ * If all verify, nothing is changed. `stream_file` may be NULL. FLATKV_THREADS,
+ * FLATKV_BLOCK_CACHE_BYTES, FLATKV_WRITE_BUFFER_BYTES, log, progress and stop. Any. CORRUPTION (no
+ * source is left), LOG_GAP, LOG_BEHIND, VERSION_MISMATCH and FOREIGN_STORE (the stream), NOT_FOUND,
+ * LOCKED, IMPORT_INCOMPLETE, FORMAT_TOO_NEW, PERMISSION, IO, NO_SPACE, CANCELLED; an error of the
+ * swap may leave either state. */
+FLATKV_C_API flatkv_error* flatkv_repair(const char* path, uint32_t databases,
+                                         const char* stream_file, const flatkv_options* options,
+                                         flatkv_repairs** out);
+/* One for each database that was named. Any thread, as the next two. */
+FLATKV_C_API size_t flatkv_repairs_count(const flatkv_repairs* repairs);
+typedef struct flatkv_repair_result {
+  size_t size;
+  uint32_t database;
+  uint32_t repaired; /* 0: it verified, and nothing was changed */
+  uint32_t source;   /* 0 none, 1 a snapshot, 2 the stream, 3 what the other databases know */
+  uint32_t opens;    /* 0: nothing was repaired, and the store does not open all the same */
+  int64_t version;   /* of the store now; if it verified, of the database's last flush */
+  int64_t source_version;
+  uint8_t checksum[32]; /* of the database at that version, by a full scan */
+} flatkv_repair_result;
+/* Of the database at `index`, below the count. */
+FLATKV_C_API flatkv_error* flatkv_repairs_get(const flatkv_repairs* repairs, size_t index,
+                                              flatkv_repair_result* out);
+/* What was wrong with it, in `out`, to be freed; NULL if it verified. */
+FLATKV_C_API flatkv_error* flatkv_repairs_damage(const flatkv_repairs* repairs, size_t index,
+                                                 flatkv_error** out);
 
 /* ---- export and import ----------------------------------------------------------------------- */
 

@@ -124,9 +124,9 @@ struct StoreMetrics {
 /// Fork. Threads do not survive a fork. Once a process has opened a store, a child that it forks
 /// cannot open one unless it execs first: every such call is `unsupported`, and so is, on an
 /// inherited handle, every call that can fail. The child may destroy that handle, which closes
-/// nothing and releases no lock; it must not touch inherited views, iterators and overlays. A child
-/// forked before the first use of the library is not restricted. Keep descriptors 0 to 2 open (on
-/// /dev/null if need be); otherwise RocksDB's files may get them.
+/// nothing and releases no lock; it must not touch inherited views, iterators and overlays, and end
+/// by _exit or exec, since exit waits for RocksDB's threads. A child forked before the first use is
+/// not restricted. Keep descriptors 0 to 2 open; otherwise RocksDB's files may get them.
 class CommitStore {
  public:
   /// Creates an empty store at `path`, durable on return. As in every function that takes a path, a
@@ -265,16 +265,16 @@ class CommitStore {
   Result<ChangeReader> changes(std::int64_t from, std::int64_t to) const;
 
   /// Every commit and undo from where the options say, first from the log, then as they happen.
-  /// Errors: `invalid_argument` (options), `foreign_store` (the cursor is another store's),
-  /// `log_gap` (the log no longer holds what comes next, or no longer shows where the cursor's
-  /// blocks leave the chain), `version_mismatch` (`after` is above what can be delivered),
+  /// Errors: `invalid_argument` (options, or another subscription has the name), `foreign_store`
+  /// (the cursor), `log_gap` (the log no longer holds what comes next, or no longer shows where the
+  /// cursor's blocks leave the chain), `version_mismatch` (`after` is above what can be delivered),
   /// `no_space` (too many names), `format_too_new` (the names), `store_failed` (closed),
   /// `corruption`, `io`.
   Result<Subscription> subscribe(const SubscribeOptions& options = {});
   /// The names for which the log is kept, in their order, whether or not anyone subscribes now.
   /// `store_failed` (closed), or `format_too_new`.
   Result<std::vector<NamedCursor>> named_cursors() const;
-  /// Keeps nothing for this name any more; `not_found` if there is none. Its subscription goes on.
+  /// Keeps nothing for a name any more; `not_found` if there is none. Its subscription loses it.
   Status drop_cursor(const std::string& name);
 
   /// Of the open or the last rollback; valid until the next rollback.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <limits>
+#include <memory>
+#include <new>
 
 #include "c_interface/handle.hpp"
 
@@ -57,6 +59,30 @@ std::uint64_t most(std::uint32_t option) noexcept {
   }
 }
 
+/// Threads of the caller's.
+class CallbackExecutor : public Executor {
+ public:
+  CallbackExecutor(std::uint32_t threads, flatkv_run_callback callback, void* user)
+      : threads_(threads), callback_(callback), user_(user) {}
+
+  std::uint32_t threads() const noexcept override { return threads_; }
+  void run(std::function<void()> task) override {
+    auto owned = std::make_unique<std::function<void()>>(std::move(task));
+    if (callback_(user_, &step, owned.get()) != 0) throw std::bad_alloc();
+    static_cast<void>(owned.release());  // the step's, which may be over
+  }
+
+ private:
+  static void step(void* task) {
+    const std::unique_ptr<std::function<void()>> owned(static_cast<std::function<void()>*>(task));
+    (*owned)();
+  }
+
+  std::uint32_t threads_;
+  flatkv_run_callback callback_;
+  void* user_;
+};
+
 /// Puts the value of an option, if it was set, where it belongs.
 template <class T>
 void put(const Settings& settings, flatkv_option option, T& into) {
@@ -105,6 +131,7 @@ Options store_options(const Settings& settings) {
   put(settings, FLATKV_OVERLAY_MEMORY_BYTES, options.overlay_memory_bytes);
   put(settings, FLATKV_ROLLBACK_DEPTH, options.rollback_depth);
   put(settings, FLATKV_THREADS, options.threads);
+  options.executor = settings.executor;
   options.on_durable = settings.on_durable;
   options.log = settings.log;
   return options;
@@ -154,6 +181,27 @@ ImportOptions import_options(const Settings& settings) {
   ImportOptions options;
   put(settings, FLATKV_REPLACE, options.force);
   put(settings, FLATKV_ACCOUNT_ROWS, options.account_rows);
+  options.log = settings.log;
+  return options;
+}
+
+DigestOptions digest_options(const Settings& settings) {
+  const VerifyOptions scan = verify_options(settings);
+  return {.database = scan.database,
+          .range = {},
+          .threads = scan.threads,
+          .rows_per_second = scan.rows_per_second,
+          .stop = scan.stop,
+          .progress = scan.progress};
+}
+
+RepairOptions repair_options(const Settings& settings) {
+  RepairOptions options;
+  put(settings, FLATKV_BLOCK_CACHE_BYTES, options.block_cache_bytes);
+  put(settings, FLATKV_WRITE_BUFFER_BYTES, options.write_buffer_bytes);
+  put(settings, FLATKV_THREADS, options.threads);
+  options.stop = settings.stop;
+  options.progress = settings.progress;
   options.log = settings.log;
   return options;
 }
@@ -258,6 +306,17 @@ flatkv_error* flatkv_options_stop(flatkv_options* options, const flatkv_stop* st
     const std::stop_source* source = held<StopHandle>(stop);
     if (source == nullptr) return no_handle("stop");
     settings.stop = source->get_token();
+    return {};
+  });
+}
+
+flatkv_error* flatkv_options_executor(flatkv_options* options, uint32_t threads,
+                                      flatkv_run_callback run, void* user) {
+  return with<OptionsHandle>(options, "options", [&](Settings& settings) -> Status {
+    settings.executor = {};
+    if (run == nullptr) return {};
+    if (threads == 0) return refuse("an executor has at least one thread");
+    settings.executor = std::make_shared<CallbackExecutor>(threads, run, user);
     return {};
   });
 }

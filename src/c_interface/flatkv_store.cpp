@@ -69,6 +69,23 @@ flatkv_error* flatkv_open_reader(const char* path, const flatkv_options* options
   });
 }
 
+flatkv_error* flatkv_open_report_get(const flatkv_store* store, flatkv_open_report* out) {
+  return with<StoreHandle>(store, "store", [&](const CommitStore& found) -> Status {
+    const OpenReport& given = found.open_report();
+    flatkv_open_report report{};
+    report.clean = given.clean ? 1 : 0;
+    for (const Database database : given.backfilled) {
+      report.backfilled |= 1U << static_cast<std::uint32_t>(database);
+    }
+    report.truncated_log = given.truncated_log ? 1 : 0;
+    report.lost_log_tail = given.lost_log_tail ? 1 : 0;
+    report.rebuilt_working_copy = given.rebuilt_working_copy ? 1 : 0;
+    report.rebuilt_metadata = given.rebuilt_metadata ? 1 : 0;
+    report.replayed_blocks = given.replayed_blocks;
+    return put_sized(report, out);
+  });
+}
+
 flatkv_error* flatkv_close(flatkv_store* store) {
   return with<StoreHandle>(store, "store", [](CommitStore& found) { return found.close(); });
 }

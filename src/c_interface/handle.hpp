@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -16,7 +17,9 @@
 #include "base/guard.hpp"
 #include "flatkv/flatkv.h"
 #include "flatkv/store.hpp"
+#include "flatkv/tools/digest.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/repair.hpp"
 #include "flatkv/tools/rollback.hpp"
 #include "flatkv/tools/transfer.hpp"
 
@@ -39,6 +42,7 @@ enum class Kind : std::uint32_t {
   block,
   report,
   importer,
+  repairs,
 };
 
 struct Handle {
@@ -70,6 +74,7 @@ struct Settings {
   std::function<void(std::int64_t)> on_durable{};
   ProgressCallback progress{};
   std::stop_token stop{};
+  std::shared_ptr<Executor> executor{};
   std::string scratch{};
   std::vector<std::string> strict_modules{};
 
@@ -92,6 +97,7 @@ using SubscriptionHandle = Holding<Kind::subscription, Subscription>;
 using BlockHandle = Holding<Kind::block, ChangeEvent>;
 using ReportHandle = Holding<Kind::report, VerifyReport>;
 using ImporterHandle = Holding<Kind::importer, Importer>;
+using RepairsHandle = Holding<Kind::repairs, std::vector<RepairReport>>;
 
 /// The object in a handle, or null if it is none of this kind.
 template <class H>
@@ -163,6 +169,8 @@ ReadOnlyOptions reader_options(const Settings& settings);
 RollbackOptions rollback_options(const Settings& settings);
 VerifyOptions verify_options(const Settings& settings);
 ImportOptions import_options(const Settings& settings);
+DigestOptions digest_options(const Settings& settings);
+RepairOptions repair_options(const Settings& settings);
 /// `options` may be null; nothing if it is another handle.
 Result<Settings> settings_of(const flatkv_options* options);
 

@@ -128,9 +128,25 @@ Status NamedCursors::set_locked(std::int64_t& version, std::int64_t needed) {
   return lowered ? save_locked() : Status{};
 }
 
-Status NamedCursors::keep(const std::string& name, const Needed& needed) {
+Status NamedCursors::keep(const std::string& name, const void* owner, const Needed& needed) {
   const std::lock_guard lock(mutex_);
   FLATKV_TRY(check_locked());
+  if (!owners_.try_emplace(name, owner).second) {
+    return fail(ErrorCode::invalid_argument, "there is a subscription named " + name + " already")
+        .path(store_);
+  }
+  Status done = keep_locked(name, needed);
+  if (!done) owners_.erase(name);
+  return done;
+}
+
+void NamedCursors::release(const std::string& name, const void* owner) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(name);
+  if (found != owners_.end() && found->second == owner) owners_.erase(found);
+}
+
+Status NamedCursors::keep_locked(const std::string& name, const Needed& needed) {
   const auto found = names_.needed_above.find(name);
   if (found != names_.needed_above.end()) return set_locked(found->second, needed());
   if (names_.needed_above.size() == kMostNames) {
@@ -146,11 +162,14 @@ Status NamedCursors::keep(const std::string& name, const Needed& needed) {
   return done;
 }
 
-Status NamedCursors::acknowledge(const std::string& name, const Needed& needed) {
+Status NamedCursors::acknowledge(const std::string& name, const void* owner, const Needed& needed) {
   const std::lock_guard lock(mutex_);
   FLATKV_TRY(check_locked());
-  const auto found = names_.needed_above.find(name);
-  return found == names_.needed_above.end() ? Status{} : set_locked(found->second, needed());
+  const auto owned = owners_.find(name);
+  if (owned == owners_.end() || owned->second != owner) {
+    return fail(ErrorCode::not_found, "the cursor named " + name + " was dropped").path(store_);
+  }
+  return set_locked(names_.needed_above.at(name), needed());
 }
 
 Status NamedCursors::drop(const std::string& name) {
@@ -163,7 +182,11 @@ Status NamedCursors::drop(const std::string& name) {
   auto dropped = names_.needed_above.extract(found);
   saved_ = false;
   Status done = save_locked();
-  if (!done) names_.needed_above.insert(std::move(dropped));
+  if (!done) {
+    names_.needed_above.insert(std::move(dropped));
+  } else if (const auto owned = owners_.find(name); owned != owners_.end()) {
+    owners_.erase(owned);
+  }
   return done;
 }
 

@@ -48,11 +48,13 @@ class NamedCursors {
   /// passes between the answer and its use.
   using Needed = std::function<std::int64_t()>;
 
-  /// From now on the log above `needed` is kept for this name. Durable on return if the name is new
-  /// or needs more than before. `no_space` for more than kMostNames.
-  Status keep(const std::string& name, const Needed& needed);
-  /// The same for a name that is there; does nothing for another.
-  Status acknowledge(const std::string& name, const Needed& needed);
+  /// From now on the log above `needed` is kept for this name, and `owner` has it until `release`.
+  /// Durable on return if the name is new or needs more than before. `invalid_argument` if another
+  /// has the name, `no_space` for more than kMostNames.
+  Status keep(const std::string& name, const void* owner, const Needed& needed);
+  void release(const std::string& name, const void* owner) noexcept;
+  /// The same for a name that is there; `not_found` if it was dropped since `owner` has it.
+  Status acknowledge(const std::string& name, const void* owner, const Needed& needed);
   /// `not_found` if there is no such name.
   Status drop(const std::string& name);
   Result<std::vector<NamedCursor>> list() const;
@@ -79,6 +81,7 @@ class NamedCursors {
 
  private:
   Status check_locked() const;
+  Status keep_locked(const std::string& name, const Needed& needed);
   Status set_locked(std::int64_t& version, std::int64_t needed);
   Status save_locked();
   Result<std::int64_t> needed_locked(const std::string& changelog, std::int64_t wanted,
@@ -91,8 +94,9 @@ class NamedCursors {
   const Logger logger_;
   mutable std::mutex mutex_;
   CursorNames names_;
-  std::optional<Error> too_new_;         ///< of the file
-  std::optional<std::int64_t> at_most_;  ///< during an undo
+  std::map<std::string, const void*, std::less<>> owners_;  ///< of names, while they subscribe
+  std::optional<Error> too_new_;                            ///< of the file
+  std::optional<std::int64_t> at_most_;                     ///< during an undo
   bool saved_ = true;
   bool closed_ = false;
 };

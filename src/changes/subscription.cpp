@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "base/internals.hpp"
 #include "base/version_arithmetic.hpp"
@@ -36,6 +37,11 @@ Result<std::optional<ChangeEvent>> Subscription::Impl::next(const Follower::Dead
     }
   }
   return std::optional(ChangeEvent{step->to, std::move(step->block)});
+}
+
+Subscription::Impl::~Impl() {
+  // In a forked child another thread of the parent may have held the lock.
+  if (names != nullptr && !is_forked()) names->release(name, this);
 }
 
 std::int64_t Subscription::Impl::needed_above(std::int64_t stored) const {
@@ -87,8 +93,9 @@ Status Subscription::acknowledge(const Cursor& stored) {
                       std::to_string(impl_->highest))
           .version(stored.blocks.back().version);
     }
-    return impl_->names->acknowledge(
-        impl_->name, [&] { return impl_->needed_above(stored.blocks.front().version); });
+    return impl_->names->acknowledge(impl_->name, impl_.get(), [&] {
+      return impl_->needed_above(stored.blocks.front().version);
+    });
   });
 }
 
@@ -152,8 +159,9 @@ Result<Subscription> subscribe(const std::shared_ptr<Feed>& feed,
   if (!options.name.empty()) {
     impl->name = options.name;
     impl->names = names;
-    FLATKV_TRY(names->keep(
-        options.name, [&] { return impl->needed_above(impl->cursor.blocks.front().version); }));
+    FLATKV_TRY(names->keep(options.name, impl.get(), [&] {
+      return impl->needed_above(impl->cursor.blocks.front().version);
+    }));
   }
   return Internals::make<Subscription>(std::move(impl));
 }

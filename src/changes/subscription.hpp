@@ -9,6 +9,9 @@ namespace flatkv {
 struct Subscription::Impl {
   Impl(std::shared_ptr<changes::Feed> feed, changes::Follower::Reach reach)
       : follower(std::move(feed), reach) {}
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   changes::Follower follower;
   Cursor cursor;                ///< without blocks where there is none

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L
 /* Every function of flatkv/flatkv.h, used as a node uses it. */
+#include <pthread.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -350,13 +351,19 @@ static void test_changes(flatkv_store* store, struct bytes* block) {
   EXPECT(info.undo == 1 && info.version == 3);
   GOOD(flatkv_block_changes(event, &packed));
   EXPECT(flatkv_buffer_size(packed) == 0);
-  flatkv_free(packed), flatkv_free(event), flatkv_free(cursor);
+  flatkv_free(packed), flatkv_free(event);
   GOOD(flatkv_named_cursors(store, &names));
   EXPECT(flatkv_buffer_size(names) == 8 + 4 + 7);
   EXPECT(memcmp(flatkv_buffer_data(names) + 12, "indexer", 7) == 0);
-  flatkv_free(names), flatkv_free(subscription);
+  flatkv_free(names);
+  flatkv_subscription* second = NULL;
+  BAD(flatkv_subscribe(store, &from, &second)); /* the name is taken */
   GOOD(flatkv_drop_cursor(store, "indexer"));
   REFUSED(FLATKV_NOT_FOUND, flatkv_drop_cursor(store, "indexer"));
+  REFUSED(FLATKV_NOT_FOUND,
+          flatkv_subscription_acknowledge(subscription, flatkv_buffer_data(cursor),
+                                          flatkv_buffer_size(cursor)));
+  flatkv_free(subscription), flatkv_free(cursor);
 }
 
 static void test_proof(flatkv_store* store, const flatkv_options* options) {
@@ -384,6 +391,176 @@ static void test_proof(flatkv_store* store, const flatkv_options* options) {
   GOOD(flatkv_metrics_get(store, &metrics));
   EXPECT(metrics.size == offsetof(flatkv_metrics, flushes));
   EXPECT(metrics.flushes == UINT64_C(0x5555555555555555));
+}
+
+/* Four hashes add up to the root, and what an overlay changes can be told from its hash. */
+static void test_hashes(flatkv_store* store, struct bytes* block) {
+  static uint8_t sum[FLATKV_HASH_BYTES], one[FLATKV_HASH_BYTES], other[FLATKV_HASH_BYTES];
+  uint8_t checksum[32];
+  flatkv_roots roots;
+  flatkv_view* view = NULL;
+  flatkv_overlay* overlay = NULL;
+  GOOD(flatkv_view_new(store, &view));
+  GOOD(flatkv_committed_roots(view, &roots));
+  for (uint32_t database = FLATKV_ACCOUNT; database <= FLATKV_LEGACY; ++database) {
+    GOOD(flatkv_hash(view, database, one));
+    GOOD(flatkv_hash(store, database, other));
+    EXPECT(memcmp(one, other, sizeof one) == 0);
+    GOOD(flatkv_hash_checksum(one, checksum));
+    EXPECT(memcmp(checksum, roots.account + (size_t)32 * database, 32) == 0);
+    GOOD(flatkv_hash_add(sum, one));
+  }
+  GOOD(flatkv_hash_checksum(sum, checksum));
+  EXPECT(memcmp(checksum, roots.root, 32) == 0);
+  GOOD(flatkv_overlay_new(store, &overlay));
+  make_block(block, 9, 99);
+  GOOD(flatkv_apply(overlay, block->data, block->size));
+  GOOD(flatkv_hash(overlay, FLATKV_STORAGE, one));
+  GOOD(flatkv_hash(view, FLATKV_STORAGE, other));
+  EXPECT(memcmp(one, other, sizeof one) != 0);
+  memcpy(sum, one, sizeof sum);
+  GOOD(flatkv_hash_subtract(sum, other)); /* the new row alone */
+  GOOD(flatkv_hash_add(other, sum));
+  EXPECT(memcmp(one, other, sizeof one) == 0);
+  flatkv_free(overlay), flatkv_free(view);
+}
+
+struct seen {
+  int count, end_at;
+  uint8_t slot, a, b;
+};
+static int32_t on_difference(void* user, uint32_t database, flatkv_bytes row, const flatkv_bytes* a,
+                             const flatkv_bytes* b) {
+  struct seen* seen = user;
+  EXPECT(database == FLATKV_STORAGE && row.size == 52);
+  seen->slot = row.data[51];
+  seen->a = a == NULL ? 0 : a->data[0];
+  seen->b = b == NULL ? 0 : b->data[0];
+  return ++seen->count == seen->end_at;
+}
+
+static void test_diff(flatkv_store* store) {
+  flatkv_view *old = NULL, *new = NULL;
+  flatkv_options* one = NULL;
+  struct seen seen = {.end_at = 99};
+  GOOD(flatkv_view_at(store, 2, &old));
+  GOOD(flatkv_view_new(store, &new));
+  GOOD(flatkv_diff(old, old, on_difference, &seen, NULL));
+  EXPECT(seen.count == 0);
+  GOOD(flatkv_diff(old, new, on_difference, &seen, NULL));
+  EXPECT(seen.count == 1 && seen.slot == 3 && seen.a == 0 && seen.b == 33);
+  GOOD(flatkv_options_new(&one));
+  GOOD(flatkv_options_set(one, FLATKV_ONE_DATABASE, FLATKV_CODE));
+  GOOD(flatkv_diff(new, old, on_difference, &seen, one));
+  EXPECT(seen.count == 1);
+  seen = (struct seen){.end_at = 1};
+  REFUSED(FLATKV_CANCELLED, flatkv_diff(new, old, on_difference, &seen, NULL));
+  EXPECT(seen.count == 1 && seen.a == 33 && seen.b == 0);
+  flatkv_free(one), flatkv_free(old), flatkv_free(new);
+}
+
+/* A damaged table is found and built anew. Nobody has the store open. */
+static void test_repair(const char* path) {
+  char command[600];
+  flatkv_repairs* repairs = NULL;
+  flatkv_repair_result result = {.size = sizeof result};
+  flatkv_error* damage = NULL;
+  flatkv_store* store = NULL;
+  const uint32_t both = 1U << FLATKV_CODE | 1U << FLATKV_STORAGE;
+  GOOD(flatkv_repair(path, both, NULL, NULL, &repairs));
+  EXPECT(flatkv_repairs_count(repairs) == 2);
+  GOOD(flatkv_repairs_get(repairs, 0, &result));
+  EXPECT(result.database == FLATKV_CODE && result.repaired == 0 && result.opens == 1);
+  GOOD(flatkv_repairs_damage(repairs, 1, &damage));
+  EXPECT(damage == NULL);
+  flatkv_free(repairs);
+  snprintf(command, sizeof command,
+           "for table in '%s'/gen-*/working/storage/*.sst; do" /* not what a snapshot links */
+           " cp $table $table.new && mv $table.new $table && printf 12345678 |"
+           " dd of=$table bs=1 seek=10 conv=notrunc 2> /dev/null || exit 1; done",
+           path);
+  EXPECT(system(command) == 0);
+  GOOD(flatkv_repair(path, both, NULL, NULL, &repairs));
+  GOOD(flatkv_repairs_get(repairs, 1, &result));
+  EXPECT(result.database == FLATKV_STORAGE && result.repaired == 1 && result.version == 3);
+  EXPECT(result.source == 1 && result.source_version <= 3);
+  GOOD(flatkv_repairs_damage(repairs, 1, &damage));
+  EXPECT(flatkv_error_code(damage) == FLATKV_CORRUPTION);
+  flatkv_free(damage);
+  GOOD(flatkv_open(path, NULL, &store));
+  flatkv_roots roots;
+  GOOD(flatkv_committed_roots(store, &roots));
+  EXPECT(slot_of(store, 3) == 33 && memcmp(roots.storage, result.checksum, 32) == 0);
+  flatkv_free(store), flatkv_free(repairs);
+}
+
+/* Threads of a program that take one task each. */
+struct pool {
+  int taken, refused;
+};
+struct job {
+  void (*step)(void*);
+  void* task;
+};
+static void* run_job(void* given) {
+  struct job* job = given;
+  job->step(job->task);
+  free(job);
+  return NULL;
+}
+static int32_t on_run(void* user, void (*step)(void*), void* task) {
+  struct pool* pool = user;
+  pthread_t thread;
+  if (__atomic_fetch_add(&pool->taken, 1, __ATOMIC_RELAXED) % 3 == 2) {
+    __atomic_fetch_add(&pool->refused, 1, __ATOMIC_RELAXED);
+    return 1;
+  }
+  struct job* job = malloc(sizeof *job);
+  EXPECT(job != NULL);
+  *job = (struct job){step, task};
+  EXPECT(pthread_create(&thread, NULL, run_job, job) == 0 && pthread_detach(thread) == 0);
+  return 0;
+}
+
+/* Blocks large enough that their rows are hashed by several threads. */
+static void test_executor(const char* path, struct bytes* block) {
+  static struct pool pool; /* it outlives the last task */
+  flatkv_options* options = NULL;
+  flatkv_store *store = NULL, *plain = NULL;
+  flatkv_roots roots, expected;
+  char other[200];
+  snprintf(other, sizeof other, "%s-plain", path);
+  GOOD(flatkv_options_new(&options));
+  GOOD(flatkv_options_set(options, FLATKV_CREATE_IF_MISSING, 1));
+  GOOD(flatkv_options_set(options, FLATKV_THREADS, 4));
+  GOOD(flatkv_open(other, options, &plain));
+  GOOD(flatkv_options_executor(options, 4, on_run, &pool));
+  GOOD(flatkv_open(path, options, &store));
+  flatkv_free(options);
+  for (int64_t version = 1; version <= 5; ++version) {
+    const uint32_t count = 5000;
+    block->size = 0;
+    put32(block, 3);
+    memcpy(block->data + block->size, "evm", 3);
+    block->size += 3;
+    put32(block, count);
+    for (uint32_t i = 0; i < count; ++i) {
+      block->data[block->size++] = 0;
+      put32(block, 53);
+      memset(block->data + block->size, 3, 49);
+      block->size += 49;
+      put32(block, i);
+      put32(block, 32);
+      memset(block->data + block->size, (int)version, 32);
+      block->size += 32;
+    }
+    GOOD(flatkv_apply_commit(store, block->data, block->size, version, &roots));
+    GOOD(flatkv_apply_commit(plain, block->data, block->size, version, &expected));
+    EXPECT(memcmp(&roots, &expected, sizeof roots) == 0);
+  }
+  GOOD(flatkv_close(store));
+  EXPECT(pool.taken > pool.refused && pool.refused > 0);
+  flatkv_free(store), flatkv_free(plain);
 }
 
 static void test_streams(flatkv_store* store, const char* copy, struct bytes* stream) {
@@ -536,8 +713,9 @@ static void test_errors(const char* path) {
 }
 
 static void with_all_handles(flatkv_store* store, flatkv_options* options, const char* path,
-                             const char* imported) {
+                             const char* copy, const char* imported) {
   struct all_handles all = {.options = options, .store = store};
+  GOOD(flatkv_repair(copy, 1U << FLATKV_CODE, NULL, NULL, &all.repairs));
   GOOD(flatkv_stop_new(&all.stop));
   GOOD(flatkv_named_cursors(store, &all.buffer));
   GOOD(flatkv_open_reader(path, NULL, &all.reader));
@@ -550,7 +728,7 @@ static void with_all_handles(flatkv_store* store, flatkv_options* options, const
   GOOD(flatkv_verify(store, NULL, &all.report));
   GOOD(flatkv_importer_new(imported, NULL, &all.importer));
   refuse_everything(&all, path);
-  flatkv_free(all.importer);
+  flatkv_free(all.importer), flatkv_free(all.repairs);
   flatkv_free(all.stop), flatkv_free(all.buffer), flatkv_free(all.reader), flatkv_free(all.view);
   flatkv_free(all.overlay), flatkv_free(all.iterator), flatkv_free(all.changes);
   flatkv_free(all.block), flatkv_free(all.subscription), flatkv_free(all.report);
@@ -558,19 +736,21 @@ static void with_all_handles(flatkv_store* store, flatkv_options* options, const
 
 int main(void) {
   static struct bytes bytes;
-  char place[128], path[160], copy[160], other[160], strict[160], imported[160];
+  char place[128], path[160], copy[160], other[160], strict[160], imported[160], threads[160];
   make_place(place);
   snprintf(path, sizeof path, "%s/store", place);
   snprintf(copy, sizeof copy, "%s/copy", place);
   snprintf(other, sizeof other, "%s/other", place);
   snprintf(strict, sizeof strict, "%s/strict", place);
   snprintf(imported, sizeof imported, "%s/imported", place);
+  snprintf(threads, sizeof threads, "%s/threads", place);
   EXPECT(strlen(flatkv_version_text()) >= 5);
 
   GOOD(flatkv_create(other, NULL));
   BAD(flatkv_create(other, NULL));
   test_ranges(strict);
   test_strict(strict);
+  test_executor(threads, &bytes);
   flatkv_options* options = make_options();
   flatkv_store* store = NULL;
   REFUSED(FLATKV_NOT_FOUND, flatkv_open(path, NULL, &store));
@@ -583,10 +763,12 @@ int main(void) {
   test_forks(store, &bytes);
   test_changes(store, &bytes);
   test_proof(store, options);
+  test_hashes(store, &bytes);
+  test_diff(store);
   test_streams(store, copy, &bytes);
   test_importer(store, copy);
   test_reader(path, place, &bytes);
-  with_all_handles(store, options, path, imported);
+  with_all_handles(store, options, path, copy, imported);
   flatkv_view* left = NULL;
   flatkv_overlay* overlay = NULL;
   GOOD(flatkv_view_new(store, &left));
@@ -596,9 +778,13 @@ int main(void) {
   EXPECT(flatkv_version(store) == 3 && slot_of(left, 3) == 33);
   refuse_closed(store, overlay);
   flatkv_free(store), flatkv_free(left), flatkv_free(overlay), flatkv_free(options);
+  test_repair(path);
   GOOD(flatkv_rollback_path(path, 2, NULL));
   GOOD(flatkv_open(path, NULL, &store));
   EXPECT(flatkv_version(store) == 2);
+  flatkv_open_report report = {.size = sizeof report};
+  GOOD(flatkv_open_report_get(store, &report));
+  EXPECT(report.clean == 1 && report.replayed_blocks == 0 && report.backfilled == 0);
   flatkv_free(store);
   flatkv_free(NULL);
   EXPECT(durable > 0 && logged > 0);

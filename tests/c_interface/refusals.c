@@ -17,6 +17,16 @@ static int64_t read_bytes(void* user, uint8_t* into, size_t size) {
   return 0;
 }
 
+static int32_t run_task(void* user, void (*step)(void*), void* task) {
+  (void)user, (void)step, (void)task;
+  return 1;
+}
+static int32_t see_difference(void* user, uint32_t database, flatkv_bytes row,
+                              const flatkv_bytes* a, const flatkv_bytes* b) {
+  (void)user, (void)database, (void)row, (void)a, (void)b;
+  return 0;
+}
+
 /* Handles that a C program can only pass by mistake. */
 #define AS(type, handle) ((type*)(void*)(handle))
 
@@ -43,6 +53,9 @@ static void refuse_options(const struct all_handles* all) {
   BAD(flatkv_options_scratch(AS(flatkv_options, all->stop), "/tmp"));
   BAD(flatkv_options_strict_module(NULL, "bank"));
   BAD(flatkv_options_strict_module(AS(flatkv_options, all->stop), "bank"));
+  BAD(flatkv_options_executor(NULL, 1, run_task, NULL));
+  BAD(flatkv_options_executor(AS(flatkv_options, all->stop), 1, run_task, NULL));
+  BAD(flatkv_options_executor(all->options, 0, run_task, NULL));
   flatkv_stop_request(NULL);
   flatkv_stop_request(AS(flatkv_stop, all->store));
 }
@@ -278,6 +291,55 @@ static void refuse_proof(const struct all_handles* all, const char* path) {
   EXPECT(report == NULL);
 }
 
+static void refuse_hashes(const struct all_handles* all) {
+  static uint8_t hash[FLATKV_HASH_BYTES], checksum[32];
+  void* const wrong[] = {NULL, all->options, all->reader};
+  for (int i = 0; i < 3; ++i) BAD(flatkv_hash(wrong[i], FLATKV_CODE, hash));
+  BAD(flatkv_hash(all->view, FLATKV_METADATA, hash));
+  BAD(flatkv_hash(all->view, 5, hash));
+  BAD(flatkv_hash(all->view, FLATKV_CODE, NULL));
+  BAD(flatkv_hash_add(NULL, hash));
+  BAD(flatkv_hash_add(hash, NULL));
+  BAD(flatkv_hash_subtract(NULL, hash));
+  BAD(flatkv_hash_subtract(hash, NULL));
+  BAD(flatkv_hash_checksum(NULL, checksum));
+  BAD(flatkv_hash_checksum(hash, NULL));
+  for (int i = 0; i < FLATKV_HASH_BYTES; ++i) EXPECT(hash[i] == 0);
+}
+
+static void refuse_tools(const struct all_handles* all, const char* path) {
+  const flatkv_options* wrong = AS(const flatkv_options, all->stop);
+  flatkv_open_report report = {.size = sizeof report};
+  flatkv_repair_result result = {.size = sizeof result};
+  flatkv_repairs* repairs = NULL;
+  flatkv_error* damage = NULL;
+  void* const both[] = {NULL, all->options};
+  for (int i = 0; i < 2; ++i) {
+    BAD(flatkv_open_report_get(both[i], &report));
+    BAD(flatkv_diff(both[i], all->view, see_difference, NULL, NULL));
+    BAD(flatkv_diff(all->view, both[i], see_difference, NULL, NULL));
+    EXPECT(flatkv_repairs_count(both[i]) == 0);
+    BAD(flatkv_repairs_get(both[i], 0, &result));
+    BAD(flatkv_repairs_damage(both[i], 0, &damage));
+  }
+  BAD(flatkv_open_report_get(all->store, NULL));
+  report.size = 7;
+  BAD(flatkv_open_report_get(all->store, &report));
+  BAD(flatkv_diff(all->view, all->view, NULL, NULL, NULL));
+  BAD(flatkv_diff(all->view, all->view, see_difference, NULL, wrong));
+  BAD(flatkv_repair(NULL, 1, NULL, NULL, &repairs));
+  BAD(flatkv_repair(path, 0, NULL, NULL, &repairs));
+  BAD(flatkv_repair(path, 32, NULL, NULL, &repairs));
+  BAD(flatkv_repair(path, 1, NULL, wrong, &repairs));
+  BAD(flatkv_repair(path, 1, NULL, NULL, NULL));
+  REFUSED(FLATKV_LOCKED, flatkv_repair(path, 1, NULL, NULL, &repairs));
+  BAD(flatkv_repairs_get(all->repairs, 5, &result));
+  BAD(flatkv_repairs_get(all->repairs, 0, NULL));
+  BAD(flatkv_repairs_damage(all->repairs, 5, &damage));
+  BAD(flatkv_repairs_damage(all->repairs, 0, NULL));
+  EXPECT(repairs == NULL && damage == NULL);
+}
+
 static void refuse_imports(const struct all_handles* all, const char* path) {
   static const uint8_t row[] = {20, 0, 0, 0, 1, 0, 0, 0, 9};
   flatkv_importer* importer = NULL;
@@ -329,6 +391,8 @@ void refuse_everything(const struct all_handles* all, const char* path) {
   refuse_iterators(all);
   refuse_changes(all);
   refuse_proof(all, path);
+  refuse_hashes(all);
+  refuse_tools(all, path);
   refuse_imports(all, path);
   refuse_errors_and_buffers(all);
   GOOD(flatkv_working_roots(all->store, &after));
@@ -381,6 +445,7 @@ void refuse_closed(flatkv_store* closed, flatkv_overlay* left) {
   REFUSED(gone, flatkv_overlay_new(left, &overlay));
   GOOD(flatkv_scrub_status_get(closed, &(flatkv_scrub_status){.size = 8}));
   GOOD(flatkv_metrics_get(closed, &(flatkv_metrics){.size = 8}));
+  GOOD(flatkv_open_report_get(closed, &(flatkv_open_report){.size = 8}));
   GOOD(flatkv_discard(closed));
   GOOD(flatkv_committed_roots(closed, &roots));
   EXPECT(!view && !overlay && !rows && !changes && !subscription && !report && !buffer);

@@ -60,6 +60,7 @@ struct all_handles {
   flatkv_block* block;
   flatkv_report* report;
   flatkv_importer* importer;
+  flatkv_repairs* repairs;
 };
 
 /* Calls every function with null pointers, with handles of other kinds and with numbers and lengths

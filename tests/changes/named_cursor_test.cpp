@@ -334,6 +334,44 @@ TEST_F(NamedCursorTest, NothingAboveWhatWasDeliveredIsAcknowledged) {
   EXPECT_EQ(held(), (Held{{"indexer", 0}}));
 }
 
+TEST_F(NamedCursorTest, OneSubscriptionAtATimeHasAName) {
+  open();
+  commit_many(4);
+  const SubscribeOptions options = named("indexer", 0);
+  {
+    Subscription first = subscribe(options);
+    drain(first);
+    ASSERT_OK(first.acknowledge(*first.cursor()));
+    EXPECT_TRUE(fails(store_->subscribe(options), ErrorCode::invalid_argument));
+    EXPECT_EQ(held(), (Held{{"indexer", 2}}));  // the second has changed nothing
+    ASSERT_OK(first.acknowledge(*first.cursor()));
+  }
+  EXPECT_TRUE(fails(store_->subscribe(named("indexer", 9)), ErrorCode::version_mismatch));
+  Subscription second = subscribe(options);
+  EXPECT_EQ(drain(second).size(), 4U);
+  ASSERT_OK(second.acknowledge(*second.cursor()));
+}
+
+TEST_F(NamedCursorTest, WhoseNameWasDroppedIsTold) {
+  open();
+  commit_many(4);
+  Subscription first = subscribe(named("indexer", 0));
+  EXPECT_EQ(drain(first).size(), 4U);
+  ASSERT_OK(store_->drop_cursor("indexer"));
+  EXPECT_TRUE(fails(first.acknowledge(*first.cursor()), ErrorCode::not_found));
+  EXPECT_TRUE(held().empty());
+  {
+    const Subscription second = subscribe(named("indexer", 1));
+    // Another one has the name now, and the first one's end does not end that.
+    EXPECT_TRUE(fails(first.acknowledge(*first.cursor()), ErrorCode::not_found));
+    const Subscription gone = std::move(first);
+  }
+  Subscription third = subscribe(named("indexer", 2));
+  EXPECT_EQ(held(), (Held{{"indexer", 2}}));
+  drain(third);
+  ASSERT_OK(third.acknowledge(*third.cursor()));
+}
+
 TEST_F(NamedCursorTest, AClosedStoreTellsNoNames) {
   open();
   static_cast<void>(subscribe(named("indexer", 0)));

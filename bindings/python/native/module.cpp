@@ -2,8 +2,11 @@
 #include <nanobind/stl/string_view.h>
 
 #include "block.hpp"
+#include "figures.hpp"
 #include "flatkv/version.hpp"
+#include "following.hpp"
 #include "history.hpp"
+#include "overlay.hpp"
 #include "rows.hpp"
 #include "store.hpp"
 #include "streams.hpp"
@@ -21,6 +24,9 @@ NB_MODULE(_flatkv, module) {
   flatkv::python::bind_view(module);
   flatkv::python::bind_block(module);
   flatkv::python::bind_streams(module);
+  flatkv::python::bind_overlay(module);
+  flatkv::python::bind_changes(module);
+  flatkv::python::bind_metrics(module);
   flatkv::python::bind_store(module);
   flatkv::python::bind_read_only_store(module);
   flatkv::python::bind_history(module);

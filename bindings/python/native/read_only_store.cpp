@@ -3,12 +3,11 @@
 #include <nanobind/stl/string.h>
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "block.hpp"
+#include "closable.hpp"
 #include "reads.hpp"
 #include "store.hpp"
 #include "view.hpp"
@@ -17,44 +16,13 @@ namespace flatkv::python {
 namespace {
 
 /// A clone of a store. Its handle is for one thread at a time; threads take turns.
-class ReadOnly {
+class ReadOnly : public Closable<ReadOnlyStore> {
  public:
-  using Handle = std::optional<ReadOnlyStore>;
+  explicit ReadOnly(ReadOnlyStore store) : Closable(std::move(store), "the read-only store") {}
 
-  explicit ReadOnly(ReadOnlyStore store)
-      : handle_(std::make_unique<Guarded<Handle>>(std::move(store))) {}
-  ReadOnly(ReadOnly&&) = default;
-  ReadOnly& operator=(ReadOnly&&) = delete;
-  ~ReadOnly() {
-    if (handle_) close();
-  }
-
-  /// Runs a step that returns a Status or a Result; `store_failed` once it is closed.
-  template <class Step>
-  auto with(Step&& step) {
-    return handle_->with([&](Handle& handle) -> decltype(step(*handle)) {
-      if (!handle) return std::unexpected(closed("the read-only store"));
-      return step(*handle);
-    });
-  }
-  template <class Step>
-  auto read(Step&& step) {
-    return with([&](const ReadOnlyStore& store) { return step(store); });
-  }
   ReadView committed() {
     return unwrap(with([](ReadOnlyStore& store) -> Result<ReadView> { return store.view(); }));
   }
-  Guarded<Handle>& handle() noexcept { return *handle_; }
-
-  void close() {
-    handle_->with([](Handle& handle) { handle.reset(); });
-    closed_ = true;
-  }
-  bool is_closed() const noexcept { return closed_; }
-
- private:
-  std::unique_ptr<Guarded<Handle>> handle_;
-  bool closed_ = false;  ///< guarded by the interpreter's lock
 };
 
 ReadOnly open_read_only(nb::handle path, std::optional<std::int64_t> at,
@@ -72,25 +40,10 @@ ReadOnly open_read_only(nb::handle path, std::optional<std::int64_t> at,
   }));
 }
 
-void apply(ReadOnly& self, nb::handle writes) {
-  if (nb::isinstance<Block>(writes)) {
-    auto& block = nb::cast<Block&>(writes);
-    unwrap(with_both(self.handle(), block.builder(),
-                     [](ReadOnly::Handle& handle, BlockBuilder& builder) -> Status {
-                       if (!handle) return std::unexpected(closed("the read-only store"));
-                       return handle->apply(builder);
-                     }));
-    return;
-  }
-  const Changes changes(writes);
-  unwrap(self.with([&](ReadOnlyStore& store) { return store.apply(changes.sets()); }));
-}
-
 void bind_what_if(nb::class_<ReadOnly>& type) {
-  type.def("apply", &apply, "writes"_a,
-           nb::sig("def apply(self, writes: Block | collections.abc.Iterable[tuple[str, "
-                   "collections.abc.Iterable[tuple[bytes | str, bytes | str | None]]]]) -> None"),
-           "Adds writes to a block that is never committed, to ask what would be.");
+  type.def(
+      "apply", [](ReadOnly& self, nb::handle writes) { apply_writes(self, writes); }, "writes"_a,
+      nb::sig(kApply), "Adds writes to a block that is never committed, to ask what would be.");
   type.def(
       "working_roots",
       [](ReadOnly& self) {
@@ -122,15 +75,8 @@ Threads take turns in its functions; its views are for any number of them.)");
       "The state without the writes of `apply`.");
   bind_reads(type);
   bind_what_if(type);
-  type.def("close", &ReadOnly::close,
-           "Removes the clone when its last view is closed. Closing again does nothing.");
-  type.def_prop_ro("closed", &ReadOnly::is_closed);
-  type.def(
-      "__enter__", [](nb::handle self) { return nb::borrow(self); },
-      nb::sig("def __enter__(self) -> ReadOnlyStore"));
-  type.def(
-      "__exit__", [](ReadOnly& self, nb::args) { self.close(); },
-      nb::sig("def __exit__(self, *_: object) -> None"));
+  bind_closing(type, nb::sig("def __enter__(self) -> ReadOnlyStore"),
+               "Removes the clone when its last view is closed. Closing again does nothing.");
 
   module.def("open_read_only", &open_read_only, "path"_a, nb::kw_only(), "at"_a = nb::none(),
              "scratch"_a = nb::none(), "threads"_a = 0, "strict"_a = false,

@@ -37,14 +37,21 @@ RowIterator iterate(State& state, const std::string& database, nb::handle prefix
   return unwrap(state.read([&](const auto& from) { return from.iterate(which, range); }));
 }
 
-template <class State>
-nb::list get_many(State& state, nb::handle keys) {
+/// Runs a step with keys that Python has in an iterable.
+template <class Step>
+auto with_keys(nb::handle keys, Step&& step) {
   std::vector<Bytes> owned;
   for (const nb::handle key : nb::iter(keys)) owned.push_back(bytes_of(key, "key"));
-  const std::vector<ByteView> borrowed(owned.begin(), owned.end());
+  return step(std::vector<ByteView>(owned.begin(), owned.end()));
+}
+
+template <class State>
+nb::list get_many(State& state, nb::handle keys) {
+  const auto read = [&](const std::vector<ByteView>& borrowed) {
+    return unwrap(state.read([&](const auto& from) { return from.get_many(borrowed); }));
+  };
   nb::list values;
-  for (const auto& value :
-       unwrap(state.read([&](const auto& from) { return from.get_many(borrowed); }))) {
+  for (const auto& value : with_keys(keys, read)) {
     values.append(to_object(value));
   }
   return values;
@@ -102,6 +109,21 @@ void bind_gets(nb::class_<State>& type) {
       "database"_a, "key"_a,
       nb::sig("def row(self, database: str, key: bytes | str) -> bytes | None"),
       "A stored row by its internal key.");
+}
+
+/// `ask` passes keys on, and returns a Status.
+template <class State, class Ask>
+void bind_prefetch(nb::class_<State>& type, Ask&& ask) {
+  type.def(
+      "prefetch",
+      [ask](State& self, nb::handle keys) {
+        unwrap(with_keys(
+            keys, [&](const std::vector<ByteView>& borrowed) { return ask(self, borrowed); }));
+      },
+      "keys"_a, nb::sig("def prefetch(self, keys: collections.abc.Iterable[bytes | str]) -> None"),
+      "Loads the rows of these external keys into the row cache, in the background, for a block "
+      "that is going to touch them. A hint: beyond `prefetch_rows` rows are dropped, and without a "
+      "row cache all are.");
 }
 
 /// Many rows.

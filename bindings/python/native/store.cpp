@@ -10,7 +10,9 @@
 #include <optional>
 #include <string>
 
-#include "block.hpp"
+#include "figures.hpp"
+#include "following.hpp"
+#include "overlay.hpp"
 #include "reads.hpp"
 #include "view.hpp"
 
@@ -47,7 +49,10 @@ Store open(nb::handle path, bool create, const std::string& account_rows,
            std::optional<std::uint64_t> write_buffer_bytes,
            std::optional<std::uint64_t> recent_versions,
            std::optional<std::uint64_t> rollback_depth,
-           std::optional<std::uint64_t> snapshot_interval) {
+           std::optional<std::uint64_t> snapshot_interval,
+           std::optional<std::uint64_t> overlay_memory_bytes,
+           std::optional<std::uint64_t> prefetch_rows,
+           std::optional<std::uint64_t> log_keep_bytes) {
   Options options;
   options.create_if_missing = create;
   options.create = create_options(account_rows, initial_version);
@@ -59,25 +64,34 @@ Store open(nb::handle path, bool create, const std::string& account_rows,
   put(recent_versions, options.recent_versions, "recent_versions");
   put(rollback_depth, options.rollback_depth, "rollback_depth");
   put(snapshot_interval, options.snapshot.interval, "snapshot_interval");
+  put(overlay_memory_bytes, options.overlay_memory_bytes, "overlay_memory_bytes");
+  put(prefetch_rows, options.reads.prefetch_rows, "prefetch_rows");
+  put(log_keep_bytes, options.log_keep_bytes, "log_keep_bytes");
   const std::string place = path_of(path);
   return Store(unwrap(unlocked([&] { return CommitStore::open(place, options); })));
 }
 
 void apply(Store& self, nb::handle writes) {
-  if (nb::isinstance<Block>(writes)) {
-    auto& block = nb::cast<Block&>(writes);
-    unwrap(with_both(self.writer(), block.builder(), [](CommitStore& store, BlockBuilder& builder) {
-      return store.apply(builder);
-    }));
-    return;
-  }
-  const Changes changes(writes);
-  unwrap(self.writer().with([&](CommitStore& store) { return store.apply(changes.sets()); }));
+  apply_writes(self.writer(), writes, [](CommitStore& store, std::span<const NamedChangeSet> sets) {
+    return store.apply(sets);
+  });
 }
 
 Roots commit(Store& self, std::optional<std::int64_t> version) {
   return unwrap(self.writer().with(
       [&](CommitStore& store) { return store.commit(version.value_or(store.version() + 1)); }));
+}
+
+Overlay overlay(Store& self) {
+  return {unwrap(unlocked([&] { return self.any_thread().overlay(); })), self.kept()};
+}
+
+Roots commit_overlay(Store& self, Overlay& overlay, std::optional<std::int64_t> version) {
+  return unwrap(with_both(self.writer(), overlay.handle(),
+                          [&](CommitStore& store, Overlay::Handle& block) -> Result<Roots> {
+                            if (!block) return std::unexpected(closed(overlay.what()));
+                            return version ? store.commit(*block, *version) : store.commit(*block);
+                          }));
 }
 
 View view(Store& self, std::optional<std::int64_t> version) {
@@ -94,6 +108,12 @@ void bind_state(nb::class_<Store>& type) {
   type.def_prop_ro(
       "durable_version", [](Store& self) { return self.any_thread().durable_version(); },
       "The highest version that is known to survive a power cut.");
+  type.def(
+      "wait_durable",
+      [](Store& self, std::int64_t version) {
+        unwrap(unlocked([&] { return self.any_thread().wait_durable(version); }));
+      },
+      "version"_a, "Waits until `durable_version` is at least this: see `durability` of `open`.");
   type.def_prop_ro("account_rows", [](Store& self) {
     return self.any_thread().account_rows() == AccountRows::keep ? "keep" : "prune_empty";
   });
@@ -119,14 +139,25 @@ void bind_state(nb::class_<Store>& type) {
 }
 
 void bind_writes(nb::class_<Store>& type) {
-  type.def("apply", &apply, "writes"_a,
-           nb::sig("def apply(self, writes: Block | collections.abc.Iterable[tuple[str, "
-                   "collections.abc.Iterable[tuple[bytes | str, bytes | str | None]]]]) -> None"),
+  type.def("apply", &apply, "writes"_a, nb::sig(kApply),
            "Adds writes to the pending block: all of them or, on an error, none. Takes a Block or "
            "change sets: (\"evm\", pairs), each pair a key and a value, of which None removes.");
   type.def("commit", &commit, "version"_a = nb::none(),
            nb::sig("def commit(self, version: int | None = None) -> Roots"),
            "Commits the pending block as the next version, which `version` may name.");
+  type.def(
+      "overlay", &overlay,
+      "An empty overlay on the committed state: a block of its own, beside the pending one and "
+      "any number of others.");
+  type.def(
+      "commit_overlay", &commit_overlay, "overlay"_a, "version"_a = nb::none(),
+      nb::sig("def commit_overlay(self, overlay: Overlay, version: int | None = None) -> Roots"),
+      "Commits an overlay and, before it, the uncommitted ones below it, each as a version of its "
+      "own. `version`, which may be named, is the overlay's. Overlays on other branches are stale "
+      "then.");
+  bind_prefetch(type, [](Store& self, const std::vector<ByteView>& keys) {
+    return unlocked([&] { return self.any_thread().prefetch(keys); });
+  });
   type.def(
       "discard",
       [](Store& self) { self.writer().with([](CommitStore& store) { store.discard(); }); },
@@ -148,17 +179,15 @@ void bind_writes(nb::class_<Store>& type) {
       [](Store& self, std::int64_t version) {
         unwrap(self.writer().with([&](CommitStore& store) { return store.rollback(version); }));
       },
-      "version"_a, "Goes back to an older version; what is above is lost.");
-  type.def("close", &Store::close,
-           "Makes the store durable and releases it. Views stay readable, and keep its lock until "
-           "they are closed. Drops the pending block. Closing again does nothing.");
-  type.def_prop_ro("closed", &Store::is_closed);
-  type.def(
-      "__enter__", [](nb::handle self) { return nb::borrow(self); },
-      nb::sig("def __enter__(self) -> Store"));
-  type.def(
-      "__exit__", [](Store& self, nb::args) { self.close(); },
-      nb::sig("def __exit__(self, *_: object) -> None"));
+      "version"_a,
+      "Goes back to an older version; what is above is lost. From `metrics().undo_floor` on that "
+      "is "
+      "an undo, and takes milliseconds: see `rollback_depth` of `open`. Below, it builds the state "
+      "from a snapshot.");
+  bind_closing(
+      type, nb::sig("def __enter__(self) -> Store"),
+      "Makes the store durable and releases it. Views stay readable, and keep its lock until "
+      "they are closed. Drops the pending block. Closing again does nothing.");
 }
 
 }  // namespace
@@ -170,6 +199,8 @@ Threads take turns in its functions. For reading beside a writer, take a `view`:
 threads may use one, and they wait for nobody. After `close`, calls are `store_failed`.)");
   bind_state(type);
   bind_writes(type);
+  bind_following(type);
+  bind_figures(type);
 
   module.def("create", &create, "path"_a, nb::kw_only(), "account_rows"_a = "keep",
              "initial_version"_a = 1,
@@ -183,12 +214,16 @@ threads may use one, and they wait for nobody. After `close`, calls are `store_f
       "threads"_a = nb::none(), "row_cache_bytes"_a = nb::none(),
       "write_buffer_bytes"_a = nb::none(), "recent_versions"_a = nb::none(),
       "rollback_depth"_a = nb::none(), "snapshot_interval"_a = nb::none(),
+      "overlay_memory_bytes"_a = nb::none(), "prefetch_rows"_a = nb::none(),
+      "log_keep_bytes"_a = nb::none(),
       nb::sig("def open(path: str | os.PathLike[str], *, create: bool = False, account_rows: "
               "typing.Literal['keep', 'prune_empty'] = 'keep', initial_version: int = 1, strict: "
               "bool = False, durability: typing.Literal['sync', 'process', 'group'] = 'sync', "
               "threads: int | None = None, row_cache_bytes: int | None = None, "
               "write_buffer_bytes: int | None = None, recent_versions: int | None = None, "
-              "rollback_depth: int | None = None, snapshot_interval: int | None = None) -> Store"),
+              "rollback_depth: int | None = None, snapshot_interval: int | None = None, "
+              "overlay_memory_bytes: int | None = None, prefetch_rows: int | None = None, "
+              "log_keep_bytes: int | None = None) -> Store"),
       "Opens a store for writing, and recovers it if needed. `create` makes one where there is "
       "none; `account_rows` and `initial_version` are used only then. `strict` refuses what is "
       "probably a mistake. The others are as in flatkv/options.hpp, and as there if None.");

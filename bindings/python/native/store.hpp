@@ -14,7 +14,7 @@ namespace flatkv::python {
 class Store {
  public:
   explicit Store(CommitStore store)
-      : handle_(std::make_unique<Guarded<CommitStore>>(std::move(store))) {}
+      : handle_(std::make_shared<Guarded<CommitStore>>(std::move(store))) {}
   Store(Store&&) = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
@@ -24,6 +24,8 @@ class Store {
 
   Guarded<CommitStore>& writer() noexcept { return *handle_; }
   CommitStore& any_thread() noexcept { return handle_->any_thread(); }
+  /// For what must not outlive the handle.
+  std::shared_ptr<void> kept() const noexcept { return handle_; }
 
   template <class Step>
   auto read(Step&& step) {
@@ -40,7 +42,7 @@ class Store {
   bool is_closed() const noexcept { return closed_; }
 
  private:
-  std::unique_ptr<Guarded<CommitStore>> handle_;
+  std::shared_ptr<Guarded<CommitStore>> handle_;
   bool closed_ = false;  ///< guarded by the interpreter's lock
 };
 

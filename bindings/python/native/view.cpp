@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include "closable.hpp"
 #include "reads.hpp"
 
 namespace flatkv::python {
@@ -27,14 +28,8 @@ store's files open, and its lock, until it is closed.)");
       },
       "database"_a, "Rows and bytes of a database, from the store's counts.");
   bind_reads(type);
-  type.def("close", &View::close, "Later calls are `store_failed`. Closing again does nothing.");
-  type.def_prop_ro("closed", &View::is_closed);
-  type.def(
-      "__enter__", [](nb::handle self) { return nb::borrow(self); },
-      nb::sig("def __enter__(self) -> View"));
-  type.def(
-      "__exit__", [](View& self, nb::args) { self.close(); },
-      nb::sig("def __exit__(self, *_: object) -> None"));
+  bind_closing(type, nb::sig("def __enter__(self) -> View"),
+               "Later calls are `store_failed`. Closing again does nothing.");
 }
 
 }  // namespace flatkv::python

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "waiting.hpp"
 
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -11,9 +10,6 @@
 
 namespace flatkv::python {
 namespace {
-
-/// How soon a signal is noticed.
-constexpr std::chrono::milliseconds kLook{20};
 
 /// One piece of work, and what ended it early.
 class Run {

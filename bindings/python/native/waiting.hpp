@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -13,6 +14,9 @@
 // calling thread looks for signals: only Python's main thread can run their handlers, and it could
 // not while it worked.
 namespace flatkv::python {
+
+/// How soon a signal is noticed.
+inline constexpr std::chrono::milliseconds kLook{20};
 
 /// What the work should look at and call.
 struct Hooks {

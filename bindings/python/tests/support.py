@@ -46,7 +46,7 @@ def golden_rows(name: str) -> list[tuple[str, bytes, bytes]] | None:
     return None
 
 
-def rows_of(state: flatkv.Store | flatkv.ReadOnlyStore | flatkv.View) -> list[tuple[str, bytes, bytes]]:
+def rows_of(state: flatkv.Store | flatkv.ReadOnlyStore | flatkv.View | flatkv.Overlay) -> list[tuple[str, bytes, bytes]]:
     return [(database, key, value) for database in DATABASES for key, value in state.rows(database)]
 
 

@@ -40,6 +40,27 @@ def use(path: pathlib.Path) -> None:
         with store.view(3) as view, flatkv.open_read_only(path, at=3) as reader:
             for row_difference in flatkv.diff(view, reader):
                 print(row_difference.key.hex(), row_difference.a)
+        with store.overlay() as overlay, overlay.child() as child:
+            child.apply(block)
+            print(child.version + 1, child.working_roots().root.hex(), overlay.account(bytes(20)))
+            child.prefetch([b"key"])
+            store.commit_overlay(child, child.version)
+            store.commit_overlay(store)  # WRONG
+            overlay.verify()  # WRONG
+        with store.subscribe(cursor=b"", name="index") as subscription:
+            for event in subscription:
+                print(event.version + 1, event.chain.hex())
+                event.block.version  # WRONG
+                if not event.undo and event.block is not None:
+                    print(event.block.change_sets[0][0].upper())
+                subscription.acknowledge(subscription.cursor())
+            later = subscription.next(timeout=0.5)
+            later.version  # WRONG
+        store.subscribe(deliver="never")  # WRONG
+        print([committed.roots for committed in store.changes(1)], store.named_cursors()["index"] + 1)
+        metrics = store.metrics()
+        print(metrics.undo_floor + metrics.flushed["account"].bytes + metrics.prefetch.loaded)
+        print(store.last_timings().hash + 1, metrics.nothing)  # WRONG
         store.export(path / "state")
         store.export(io.BytesIO())
         store.export(7)  # WRONG

@@ -10,20 +10,23 @@ from ._errors import (CancelledError, CorruptionError, Error, ForeignStoreError,
                       ImportIncompleteError, InvalidArgumentError, IoError, LockedError, LogBehindError,
                       LogGapError, NoSpaceError, NotFoundError, OutOfMemoryError, PermissionDeniedError,
                       StaleError, StoreFailedError, UnsupportedError, VersionMismatchError)
-from ._flatkv import (Account, Block, Column, DatabaseVerdict, Difference, Log, LogBlock, ReadOnlyStore,
-                      Roots, Rows, Stats, Store, StreamSummary, VerifyReport, View, balance_key,
-                      check_state, code_hash_key, code_key, create, import_state, keccak256,
-                      library_version, log, nonce_key, open, open_read_only, roots, storage_key)
+from ._flatkv import (Account, Block, ChangeEvent, Changes, Column, CommitTimings, DatabaseVerdict,
+                      Difference, FlushMetrics, Log, LogBlock, Metrics, Overlay, PrefetchMetrics,
+                      ReadOnlyStore, Roots, Rows, Stats, Store, StreamSummary, Subscription,
+                      VerifyReport, View, balance_key, check_state, code_hash_key, code_key, create,
+                      import_state, keccak256, library_version, log, nonce_key, open, open_read_only,
+                      roots, storage_key)
 
 __version__ = library_version()
 
 __all__ = [
-    "Account", "Block", "CancelledError", "Column", "CorruptionError", "DatabaseVerdict", "Difference",
-    "Error", "ForeignStoreError", "FormatTooNewError", "ImportIncompleteError", "InvalidArgumentError",
-    "IoError", "LockedError", "Log", "LogBehindError", "LogBlock", "LogGapError", "NoSpaceError",
-    "NotFoundError", "OutOfMemoryError", "PermissionDeniedError", "ReadOnlyStore", "Roots", "Rows",
-    "StaleError", "Stats", "Store", "StoreFailedError", "StreamSummary", "UnsupportedError",
-    "VerifyReport", "VersionMismatchError", "View", "balance_key", "check_state", "code_hash_key",
-    "code_key", "create", "diff", "import_state", "keccak256", "library_version", "log", "nonce_key",
-    "open", "open_read_only", "read_blocks", "roots", "storage_key",
+    "Account", "Block", "CancelledError", "ChangeEvent", "Changes", "Column", "CommitTimings",
+    "CorruptionError", "DatabaseVerdict", "Difference", "Error", "FlushMetrics", "ForeignStoreError",
+    "FormatTooNewError", "ImportIncompleteError", "InvalidArgumentError", "IoError", "LockedError", "Log",
+    "LogBehindError", "LogBlock", "LogGapError", "Metrics", "NoSpaceError", "NotFoundError",
+    "OutOfMemoryError", "Overlay", "PermissionDeniedError", "PrefetchMetrics", "ReadOnlyStore", "Roots",
+    "Rows", "StaleError", "Stats", "Store", "StoreFailedError", "StreamSummary", "Subscription",
+    "UnsupportedError", "VerifyReport", "VersionMismatchError", "View", "balance_key", "check_state",
+    "code_hash_key", "code_key", "create", "diff", "import_state", "keccak256", "library_version", "log",
+    "nonce_key", "open", "open_read_only", "read_blocks", "roots", "storage_key",
 ]

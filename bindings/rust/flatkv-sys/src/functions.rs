@@ -40,12 +40,18 @@ unsafe extern "C" {
     pub fn flatkv_options_stop(
         options: *mut flatkv_options, stop: *const flatkv_stop,
     ) -> *mut flatkv_error;
+    pub fn flatkv_options_executor(
+        options: *mut flatkv_options, threads: u32, run: flatkv_run_callback, user: *mut c_void,
+    ) -> *mut flatkv_error;
     pub fn flatkv_create(path: *const c_char, options: *const flatkv_options) -> *mut flatkv_error;
     pub fn flatkv_open(
         path: *const c_char, options: *const flatkv_options, out: *mut *mut flatkv_store,
     ) -> *mut flatkv_error;
     pub fn flatkv_open_reader(
         path: *const c_char, options: *const flatkv_options, out: *mut *mut flatkv_reader,
+    ) -> *mut flatkv_error;
+    pub fn flatkv_open_report_get(
+        store: *const flatkv_store, out: *mut flatkv_open_report,
     ) -> *mut flatkv_error;
     pub fn flatkv_close(store: *mut flatkv_store) -> *mut flatkv_error;
     pub fn flatkv_apply(
@@ -172,6 +178,27 @@ unsafe extern "C" {
     ) -> *mut flatkv_error;
     pub fn flatkv_scrub_status_get(
         store: *const flatkv_store, out: *mut flatkv_scrub_status,
+    ) -> *mut flatkv_error;
+    pub fn flatkv_hash(
+        state: *const flatkv_state, database: u32, out: *mut u8,
+    ) -> *mut flatkv_error;
+    pub fn flatkv_hash_add(into: *mut u8, other: *const u8) -> *mut flatkv_error;
+    pub fn flatkv_hash_subtract(from: *mut u8, other: *const u8) -> *mut flatkv_error;
+    pub fn flatkv_hash_checksum(hash: *const u8, out: *mut u8) -> *mut flatkv_error;
+    pub fn flatkv_diff(
+        a: *const flatkv_view, b: *const flatkv_view, each: flatkv_difference_callback,
+        user: *mut c_void, options: *const flatkv_options,
+    ) -> *mut flatkv_error;
+    pub fn flatkv_repair(
+        path: *const c_char, databases: u32, stream_file: *const c_char,
+        options: *const flatkv_options, out: *mut *mut flatkv_repairs,
+    ) -> *mut flatkv_error;
+    pub fn flatkv_repairs_count(repairs: *const flatkv_repairs) -> usize;
+    pub fn flatkv_repairs_get(
+        repairs: *const flatkv_repairs, index: usize, out: *mut flatkv_repair_result,
+    ) -> *mut flatkv_error;
+    pub fn flatkv_repairs_damage(
+        repairs: *const flatkv_repairs, index: usize, out: *mut *mut flatkv_error,
     ) -> *mut flatkv_error;
     pub fn flatkv_export(
         view: *const flatkv_view, write: flatkv_write_callback, user: *mut c_void,

@@ -20,7 +20,7 @@ macro_rules! opaque {
 opaque! {
     flatkv_error flatkv_options flatkv_stop flatkv_buffer flatkv_store flatkv_reader flatkv_view
     flatkv_overlay flatkv_iterator flatkv_changes flatkv_subscription flatkv_block flatkv_report
-    flatkv_importer
+    flatkv_importer flatkv_repairs
 }
 
 /// A handle of a store, a reader, a view or an overlay.
@@ -54,6 +54,9 @@ numbers! { u32:
     FLATKV_UNSUPPORTED = 16;
     FLATKV_OUT_OF_MEMORY = 17;
     FLATKV_STALE = 18;
+}
+numbers! { usize:
+    FLATKV_HASH_BYTES = 2048;
 }
 numbers! { u32:
     FLATKV_ACCOUNT = 0;
@@ -162,6 +165,28 @@ structs! {
         name: *const c_char,
     }
     #[derive(Default)]
+    struct flatkv_open_report {
+        size: usize,
+        clean: u32,
+        backfilled: u32,
+        truncated_log: u32,
+        lost_log_tail: u32,
+        rebuilt_working_copy: u32,
+        rebuilt_metadata: u32,
+        replayed_blocks: i64,
+    }
+    #[derive(Default)]
+    struct flatkv_repair_result {
+        size: usize,
+        database: u32,
+        repaired: u32,
+        source: u32,
+        opens: u32,
+        version: i64,
+        source_version: i64,
+        checksum: [u8; 32],
+    }
+    #[derive(Default)]
     struct flatkv_verdict {
         size: usize,
         database: u32,
@@ -239,6 +264,24 @@ pub type flatkv_progress_callback = Option<
         done: u64,
         total: u64,
     ),
+>;
+/// Has a task run by another thread.
+pub type flatkv_run_callback = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        step: Option<unsafe extern "C" fn(task: *mut c_void)>,
+        task: *mut c_void,
+    ) -> i32,
+>;
+/// Sees a row that differs.
+pub type flatkv_difference_callback = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        database: u32,
+        key: flatkv_bytes,
+        a: *const flatkv_bytes,
+        b: *const flatkv_bytes,
+    ) -> i32,
 >;
 /// Takes bytes of an export.
 pub type flatkv_write_callback =

@@ -83,6 +83,10 @@ fn numbers_and_layouts_are_those_of_the_header() {
         flatkv_account_fields { balance code_hash nonce }
         flatkv_block_info { size undo version chain roots payload_bytes payload_digest }
         flatkv_subscribe_options { size committed has_after after cursor depth name }
+        flatkv_open_report { size clean backfilled truncated_log lost_log_tail
+            rebuilt_working_copy rebuilt_metadata replayed_blocks }
+        flatkv_repair_result { size database repaired source opens version source_version
+            checksum }
         flatkv_verdict { size database good readable expected found expected_rows found_rows }
         flatkv_scrub_status { size round database rows findings failed_saves }
         flatkv_metrics { size undo_floor flushes flush_nanoseconds flushed_bytes log_bytes
