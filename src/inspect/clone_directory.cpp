@@ -52,7 +52,7 @@ Result<CloneDirectory> CloneDirectory::make(fs::FileSystem& files, const std::st
       static_cast<void>(fs::remove_tree(files, path + "-tmp"));
       Error error = std::move(lock).error();
       error.message = "cannot make a clone to read from: " + error.message +
-                      "; another directory for it can be given (--scratch)";
+                      "; another scratch directory can be given";
       return std::unexpected(std::move(error));
     }
     if (*lock) return CloneDirectory(files, std::move(path), *std::move(lock));

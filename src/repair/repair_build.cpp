@@ -103,7 +103,8 @@ Status Repair::read_stream() {
 Status Repair::check_stream(const transfer::StreamHeader& header) {
   const StreamSummary& summary = header.summary;
   if (summary.account_rows != found_.manifest.account_rows) {
-    return refuse(ErrorCode::foreign_store, "the stream is of a state with another --account-rows");
+    return refuse(ErrorCode::foreign_store,
+                  "the stream is of a state with another mode of account rows");
   }
   if (summary.version > log_->tip.version) {
     return refuse(ErrorCode::version_mismatch,

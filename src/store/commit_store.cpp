@@ -344,8 +344,7 @@ Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
       FLATKV_TRY(core->check_readable());
       scrub::Scrubber* scrubber = core->scrubber();
       if (scrubber == nullptr) {
-        return fail(ErrorCode::unsupported,
-                    "the store was opened without a scrub (Options::scrub.mode)");
+        return fail(ErrorCode::unsupported, "the store was opened without a scrub");
       }
       auto status = scrubber->step_by_hand(max_rows);
       if (status || core == impl_->shared()) return status;
