@@ -16,6 +16,8 @@ constexpr int kSliceMs = 500;
 /// is then as if the producer had been fenced.
 constexpr const char* kTransactionMs = "60000";
 constexpr double kTransactionSeconds = 60;
+/// How long a commit waits for the broker before it says so.
+constexpr double kSendSeconds = 20;
 /// How long an open waits for the broker before it says so; whoever calls tries again.
 constexpr double kOpenSeconds = 10;
 
@@ -69,7 +71,7 @@ struct Producer::Impl {
     }
   }
 
-  Status put(const OutMessage& message) {
+  Status put(const OutMessage& message, const std::stop_token& stop) {
     while (rd_kafka_produce(topic.get(), 0, RD_KAFKA_MSG_F_COPY,
                             const_cast<std::uint8_t*>(message.value.data()), message.value.size(),
                             message.key.data(), message.key.size(), this) != 0) {
@@ -77,6 +79,9 @@ struct Producer::Impl {
       if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         const KafkaError error(rd_kafka_error_new(code, "%s", rd_kafka_err2str(code)));
         return failure(error.get(), "sending");
+      }
+      if (stop.stop_requested()) {
+        return fail(ErrorCode::cancelled, "stopped while sending").path(place.address());
       }
       rd_kafka_poll(client.get(), kSliceMs);
     }
@@ -117,11 +122,11 @@ Status Producer::send(std::span<const OutMessage> messages, const std::stop_toke
   }
   Status sent;
   for (const OutMessage& message : messages) {
-    sent = impl.put(message);
+    sent = impl.put(message, stop);
     if (!sent) break;
   }
   if (sent) {
-    sent = impl.repeat("sending", kTransactionSeconds, stop,
+    sent = impl.repeat("sending", kSendSeconds, stop,
                        [&] { return rd_kafka_commit_transaction(impl.client.get(), kSliceMs); });
   }
   // The broker ends a transaction that takes too long as if there were a second producer.

@@ -69,6 +69,10 @@ struct Publisher::Impl {
   /// Whether the store was once where the topic ends: if it is below, it went back. Otherwise it is
   /// a standby's that has yet to come there, and what it lacks is no reason to undo anything.
   bool was_there = false;
+  /// Digests of the record that the topic ends with and, after a send of which nothing was heard,
+  /// of the one that it may end with.
+  std::optional<Digest> sent;
+  std::optional<Digest> attempted;
   std::int64_t compared = 0;  ///< version of the block that must come first; 0: none
   bool topic_was_there = false;
   broker::BackOff back_off;
@@ -130,10 +134,12 @@ struct Publisher::Impl {
   Status connect(const std::stop_token& stop) {
     if (options.create_topic) FLATKV_TRY(broker::create_topic(place, kAnswer));
     FLATKV_TRY(broker::check_topic(place, kAnswer));
-    FLATKV_ASSIGN(producer, broker::Producer::open(place, stop));
     FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
+    if (sent) FLATKV_TRY(check_alone(consumer, stop));
+    FLATKV_ASSIGN(producer, broker::Producer::open(place, stop));
     clear_batch();
     FLATKV_ASSIGN(tail, topic::read_tail(consumer, options.depth, stop));
+    remember_end();
     back_off.reset();
     topic_was_there = true;
     tell([&](PublisherStatus& now) {
@@ -142,6 +148,20 @@ struct Publisher::Impl {
       now.version = tail.last ? tail.last->version : 0;
     });
     return {};
+  }
+
+  /// After a pause another publisher may have taken the topic over: it must not be fenced then.
+  Status check_alone(broker::Consumer& consumer, const std::stop_token& stop) const {
+    FLATKV_ASSIGN(const auto now, topic::read_tail(consumer, options.depth, stop));
+    if (!now.last || now.last->digest == sent || now.last->digest == attempted) return {};
+    return fail(ErrorCode::locked, "another publisher has written to the topic since")
+        .path(place.address())
+        .version(now.last->version);
+  }
+
+  void remember_end() {
+    sent = tail.last ? std::optional(tail.last->digest) : std::nullopt;
+    attempted = sent;
   }
 
   /// Compares store and topic, has the topic taken back to where they are equal, and begins the
@@ -295,7 +315,9 @@ struct Publisher::Impl {
     std::vector<broker::OutMessage> messages;
     messages.reserve(batch.size());
     for (const wire::Message& message : batch) messages.push_back({message.key, message.value});
+    attempted = tail.last->digest;
     FLATKV_TRY(producer->send(messages, stop));
+    remember_end();
     tell([&](PublisherStatus& now) {
       now.version = tail.last->version;
       now.blocks += batch_counts.blocks;
