@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
+#include "stored.hpp"
 #include "trusted.hpp"
 #include "verbs.hpp"
 
@@ -13,9 +14,17 @@ namespace {
 struct CheckArguments {
   std::string file;
   std::string root;
+  StoredArguments stored;
+  std::optional<std::uint64_t> part;
 };
 
 Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
+  if (arguments.file.empty() == arguments.stored.from.empty()) {
+    return trouble(ExitCode::usage, "give either FILE or --from LOCATION");
+  }
+  if (!arguments.stored.from.empty()) {
+    return check_stored(arguments.stored, arguments.part, arguments.root, context);
+  }
   FLATKV_ASSIGN(const TrustedRoots trusted, trusted_roots(arguments.root, context.console));
   FLATKV_ASSIGN(const auto input, StreamInput::open(arguments.file, context.interrupts));
   Progress progress(context.console, "check");
@@ -55,9 +64,16 @@ Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
 void add_check(Registry& verbs) {
   verbs.add<CheckArguments>(
       "check", "Verifies an exported state without a store: every row is hashed again",
-      "flatkv check state.flatkv.zst --root roots.json",
+      "flatkv check state.flatkv.zst --root roots.json\n"
+      "flatkv check --from s3://snapshots/mainnet --root roots.json",
       [](CLI::App& verb, CheckArguments& arguments) {
-        verb.add_option("FILE", arguments.file, "The stream: `-` is standard input")->required();
+        verb.add_option("FILE", arguments.file, "The stream: `-` is standard input")
+            ->check(not_empty());
+        CLI::Option* const from = stored_arguments(verb, arguments.stored);
+        verb.add_option("--part", arguments.part, "One part alone, numbered from 0")
+            ->type_name("N")
+            ->check(whole_number())
+            ->needs(from);
         root_option(verb, arguments.root);
       },
       run);

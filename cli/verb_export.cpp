@@ -8,6 +8,7 @@
 #include "flatkv/tools/transfer.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
+#include "stored.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -16,6 +17,9 @@ namespace {
 struct ExportArguments {
   ReadFrom from;
   std::string file;
+  std::string to;
+  std::uint32_t keep = 0;
+  PartsArguments parts;
 };
 
 /// Standard output as the library writes streams.
@@ -51,6 +55,12 @@ Outcome<void> check_target(const std::string& file) {
 }
 
 Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
+  if (arguments.file.empty() == arguments.to.empty()) {
+    return trouble(ExitCode::usage, "give either FILE or --to LOCATION");
+  }
+  if (!arguments.to.empty()) {
+    return export_stored(arguments.from, arguments.to, arguments.keep, arguments.parts, context);
+  }
   FLATKV_TRY(check_target(arguments.file));
   context.output_is_data = arguments.file == "-";
   FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
@@ -88,15 +98,28 @@ Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
 void add_export(Registry& verbs) {
   verbs.add<ExportArguments>(
       "export",
-      "Writes the whole state at one version as a stream that anyone can check; equal states give "
-      "equal bytes",
-      "flatkv export ./state state.flatkv.zst --at 1000000",
+      "Writes the whole state at one version as a stream that anyone can check, or as a snapshot "
+      "into object storage; equal states give equal bytes",
+      "flatkv export ./state state.flatkv.zst --at 1000000\n"
+      "flatkv export ./state --to s3://snapshots/mainnet --keep 3",
       [](CLI::App& verb, ExportArguments& arguments) {
         read_arguments(verb, arguments.from);
         verb.add_option("FILE", arguments.file,
                         "Where to: `-` is standard output, `.zst` compresses")
-            ->check(not_empty())
-            ->required();
+            ->check(not_empty());
+        CLI::Option* const to =
+            verb.add_option("--to", arguments.to,
+                            "Into object storage, in parts: s3://BUCKET/PREFIX or file:DIRECTORY; "
+                            "the keys of S3 come from the environment (AWS_ACCESS_KEY_ID, …) or "
+                            "~/.aws/credentials. Parts that are there are not sent again")
+                ->type_name("LOCATION")
+                ->check(not_empty());
+        verb.add_option("--keep", arguments.keep,
+                        "Remove the oldest snapshots there until so many are left (default: none)")
+            ->type_name("N")
+            ->check(whole_number(1, 1'000'000))
+            ->needs(to);
+        parts_arguments(verb, to, arguments.parts);
       },
       run);
 }

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "info_json.hpp"
 #include "progress.hpp"
+#include "stored.hpp"
 #include "trusted.hpp"
 #include "verbs.hpp"
 
@@ -15,9 +16,21 @@ struct ImportArguments {
   std::string store;
   std::string root;
   bool force = false;
+  StoredArguments stored;
 };
 
 Outcome<ExitCode> run(const ImportArguments& arguments, Context& context) {
+  if (!arguments.stored.from.empty()) {
+    // The only argument is the first one.
+    if (!arguments.store.empty() || arguments.file.empty()) {
+      return trouble(ExitCode::usage, "with --from, STORE is the only argument");
+    }
+    return import_stored(arguments.stored, arguments.file, arguments.root, arguments.force,
+                         context);
+  }
+  if (arguments.store.empty()) {
+    return trouble(ExitCode::usage, "give FILE and STORE, or --from LOCATION and STORE");
+  }
   FLATKV_ASSIGN(const TrustedRoots trusted, trusted_roots(arguments.root, context.console));
   FLATKV_ASSIGN(const auto input, StreamInput::open(arguments.file, context.interrupts));
   Progress progress(context.console, "import");
@@ -60,10 +73,14 @@ void add_import(Registry& verbs) {
   verbs.add<ImportArguments>(
       "import",
       "Makes a store from an exported state; everything is checked before anything is replaced",
-      "flatkv import state.flatkv.zst ./state --root roots.json",
+      "flatkv import state.flatkv.zst ./state --root roots.json\n"
+      "flatkv import --from s3://snapshots/mainnet ./state --root roots.json",
       [](CLI::App& verb, ImportArguments& arguments) {
-        verb.add_option("FILE", arguments.file, "The stream: `-` is standard input")->required();
-        store_argument(verb, arguments.store);
+        verb.add_option("FILE", arguments.file,
+                        "The stream: `-` is standard input; left out with --from")
+            ->check(not_empty());
+        verb.add_option("STORE", arguments.store, "Directory of the store")->check(not_empty());
+        stored_arguments(verb, arguments.stored);
         root_option(verb, arguments.root);
         verb.add_flag("--force", arguments.force,
                       "Replace the store that is there; it stands until the import is complete");

@@ -55,6 +55,7 @@ Status see_current(fs::FileSystem& files, const std::string& store, StoreSurvey&
 Status see_entry(fs::FileSystem& files, const std::string& store, const fs::DirEntry& entry,
                  StoreSurvey& survey) {
   if (entry.name == kCurrentFile) return see_current(files, store, survey);
+  if (entry.name == kImportDirectory) survey.import_parts = true;
   const bool generation = parse_generation_name(entry.name).has_value();
   const auto unfinished = parse_unfinished_name(entry.name);
   const bool clone = is_clone_name(entry.name);
@@ -72,18 +73,20 @@ Status see_entry(fs::FileSystem& files, const std::string& store, const fs::DirE
 
 /// The error when no generation is complete.
 Failure nothing_complete(const std::string& store, const StoreSurvey& survey) {
-  if (has_unfinished(survey, Purpose::import)) {
-    return fail(ErrorCode::import_incomplete,
-                "an import was interrupted and there is nothing else here; `flatkv import FILE " +
-                    store + "` does it again, or remove the directory")
-        .path(store);
-  }
   std::vector<std::string> remains;
   for (const auto& one : survey.unfinished) {
     if (one.purpose != Purpose::init) remains.push_back(one.name);
   }
   if (survey.current) remains.push_back("CURRENT, which names " + *survey.current);
   if (survey.current_problem) remains.emplace_back("a damaged CURRENT");
+  if (has_unfinished(survey, Purpose::import) || (remains.empty() && survey.import_parts)) {
+    return fail(ErrorCode::import_incomplete,
+                "an import was interrupted and there is nothing else here; `flatkv import " +
+                    (survey.import_parts ? "--from LOCATION " + store + "` goes on with it"
+                                         : "FILE " + store + "` does it again") +
+                    ", or remove the directory")
+        .path(store);
+  }
   if (remains.empty()) return no_store(store);
   return fail(ErrorCode::corruption,
               "this was a store, but no complete generation is left of it, "
@@ -165,8 +168,9 @@ Result<std::optional<std::string>> foreign_entry(fs::FileSystem& files, const st
   for (const fs::DirEntry& entry : *entries) {
     const std::string& name = entry.name;
     const bool ours = name.starts_with(kCurrentFile) || name == "LOCK" ||
-                      name.starts_with(kCursorsFile) || parse_generation_name(name) ||
-                      parse_unfinished_name(name) || name.starts_with("readonly-");
+                      name.starts_with(kCursorsFile) || name == kImportDirectory ||
+                      parse_generation_name(name) || parse_unfinished_name(name) ||
+                      name.starts_with("readonly-");
     if (!ours && name != "lost+found") return name;  // a file system creates it in its root
   }
   return std::nullopt;

@@ -51,6 +51,7 @@ struct StoreSurvey {
   };
   std::vector<Unfinished> unfinished;  ///< "gen-%08d-<purpose>-tmp"
   std::vector<std::string> clones;     ///< "readonly-…", with or without -tmp
+  bool import_parts = false;           ///< parts of an import that is not over are there
 };
 /// Surveys a store directory and changes nothing. `corruption` if a file, link or device stands in
 /// place of a directory; `format_too_new` for a sound CURRENT of a newer format.

@@ -57,6 +57,7 @@ const std::string kOne = "gen-00000001";
 const std::string kTwo = "gen-00000002";
 const std::string kInit = "gen-00000001-init-tmp";
 const std::string kImport = "gen-00000002-import-tmp";
+const std::string kParts = "import-parts";
 const std::string kRollback = "gen-00000003-rollback-tmp";
 
 std::vector<Case> cases() {
@@ -75,6 +76,10 @@ std::vector<Case> cases() {
       {"an unfinished import alone", {kImport}, "", "flatkv import FILE", import_incomplete},
       {"with an unfinished init", {kInit, kImport}, "", "flatkv import FILE", import_incomplete},
       {"an unfinished import and a bad CURRENT", {kImport}, "bad", "", import_incomplete},
+      {"parts of an import alone", {kParts}, "", "--from LOCATION", import_incomplete},
+      {"with their generation", {kImport, kParts}, "", "--from LOCATION", import_incomplete},
+      {"parts of an import beside a store", {kOne, kParts}, kOne, kOne},
+      {"parts of an import and a lost generation", {kParts}, kOne, kOne, corruption},
       {"nothing", {}, "", "no store", not_found},
       {"an unfinished init", {kInit}, "", "no store", not_found},
       {"a clone is no store", {"readonly-1-a"}, "", "no store", not_found},
@@ -90,7 +95,7 @@ TEST(ForeignEntry, WhatNoStoreHas) {
   const fs::TestDirectory store;
   EXPECT_EQ(foreign_entry(fs::posix(), store / "nothing").value(), std::nullopt);
   for (const std::string& name : {kOne, kImport, std::string("readonly-1-a"), std::string("LOCK"),
-                                  std::string("lost+found")}) {
+                                  std::string("lost+found"), kParts}) {
     make_directories(store / name);
     EXPECT_EQ(foreign_entry(fs::posix(), store.path()).value(), std::nullopt) << name;
   }

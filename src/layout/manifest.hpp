@@ -28,6 +28,8 @@ inline constexpr std::size_t kMaxSnapshotManifestBytes = 64U << 20;
 inline constexpr std::string_view kManifestFile = "MANIFEST.json";
 inline constexpr std::string_view kCurrentFile = "CURRENT";
 inline constexpr std::string_view kCursorsFile = "CURSORS";
+/// Directory of the parts of an import that is not over (docs/recovery.md#import-from-parts).
+inline constexpr std::string_view kImportDirectory = "import-parts";
 inline constexpr std::string_view kSnapshotFile = "SNAPSHOT";
 
 /// MANIFEST.json of a generation; written once, never changed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transfer/row_import.hpp"
 
+#include "base/failpoint.hpp"
 #include "base/fork.hpp"
 #include "base/guard.hpp"
 #include "changelog/record.hpp"
@@ -90,6 +91,21 @@ Status RowImport::write(std::span<const ImportRow> rows) {
   return {};
 }
 
+Status RowImport::take_table(Database which, const std::string& table) {
+  std::vector<std::string>& taken = taken_[which];
+  const std::string name =
+      std::string(to_string(which)) + "-part-" + std::to_string(taken.size()) + ".sst";
+  const std::string link = fs::join(layout::flush_path(builder_.path()), name);
+  FLATKV_TRY(fs::link_or_copy(files_, table, link));
+  FLATKV_FAILPOINT("import.table_taken");
+  taken.push_back(link);
+  return {};
+}
+
+std::string RowImport::parts_directory() const {
+  return fs::join(store_, layout::kImportDirectory);
+}
+
 Status RowImport::finish(std::int64_t version, const PerDataDatabase<LtHash>& hashes,
                          const PerDataDatabase<DatabaseStats>& stats) {
   commit::SnapshotRequest request;
@@ -99,7 +115,8 @@ Status RowImport::finish(std::int64_t version, const PerDataDatabase<LtHash>& ha
   request.state.stats = stats;
   request.chain = changelog::base_digest(manifest_.store, version, layout::roots_of(hashes));
   for (const Database which : kDataDatabases) {
-    FLATKV_ASSIGN(const auto tables, tables_[which]->finish());
+    FLATKV_ASSIGN(auto tables, tables_[which]->finish());
+    tables.insert(tables.end(), taken_[which].begin(), taken_[which].end());
     const auto fill = [&](rocks::TableWriter& table) {
       return state::put_local_meta(table, version, hashes[which], stats[which]);
     };

@@ -47,6 +47,8 @@ std::set<std::string> sites_in_sources() {
   return all;
 }
 
+const char* const kObjects = "needs an object store; tests/objects/objects_test.py kills at each";
+
 /// Sites that no section can reach, and why.
 const std::map<std::string, const char*> kElsewhere = {
     {"fs.link_or_copy.before_copy", "only where the file system cannot link"},
@@ -60,6 +62,17 @@ const std::map<std::string, const char*> kElsewhere = {
     {"changelog.reseal.before_remove",
      "a segment above a torn one is not left by a kill: the one before is synced first; tested in "
      "the room"},
+    {"parts.import.begun", kObjects},
+    {"parts.import.table_written", kObjects},
+    {"parts.import.table_named", kObjects},
+    {"import.table_taken", kObjects},
+    {"parts.import.published", kObjects},
+    {"parts.import.emptied", kObjects},
+    {"parts.export.part_put", kObjects},
+    {"parts.export.before_manifest", kObjects},
+    {"parts.export.after_manifest", kObjects},
+    {"parts.prune.manifest_removed", kObjects},
+    {"parts.prune.part_removed", kObjects},
 };
 
 /// The rows of docs/recovery.md for a kill, and for an error, at the sites of this name.

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "objects/file_objects.hpp"
+
+#include <algorithm>
+
+#include "fs/files.hpp"
+
+namespace flatkv::objects {
+namespace {
+
+/// What a put that was interrupted leaves (fs::replace_file).
+constexpr std::string_view kUnfinished = "-tmp";
+
+/// With the directories above it that are not there.
+Status make_directories(fs::FileSystem& files, const std::string& path) {
+  FLATKV_ASSIGN(const bool there, fs::exists(files, path, fs::FileType::directory));
+  if (there) return {};
+  FLATKV_TRY(make_directories(files, fs::parent(path)));
+  return fs::ensure_directory(files, path);
+}
+
+}  // namespace
+
+std::string FileObjects::path_of(const std::string& name) const {
+  return fs::join(directory_, name);
+}
+
+Status FileObjects::put(const std::string& name, ByteView content) {
+  FLATKV_TRY(make_directories(files_, fs::parent(path_of(name))));
+  return fs::replace_file(files_, path_of(name), content);
+}
+
+Result<std::uint64_t> FileObjects::size(const std::string& name) {
+  FLATKV_ASSIGN(const fs::FileInfo info, files_.stat(path_of(name)));
+  if (info.type == fs::FileType::file) return info.size;
+  return fail(ErrorCode::corruption, "something other than a file is here").path(path_of(name));
+}
+
+Result<Bytes> FileObjects::get(const std::string& name, std::uint64_t bytes) {
+  auto content = fs::read_file(files_, path_of(name), bytes);
+  if (!content) return content;
+  received_ += content->size();
+  if (content->size() == bytes) return content;
+  return fail(ErrorCode::corruption, "the file has " + std::to_string(content->size()) +
+                                         " bytes, not " + std::to_string(bytes))
+      .path(path_of(name));
+}
+
+Result<std::vector<ObjectInfo>> FileObjects::list(const std::string& prefix) {
+  std::vector<ObjectInfo> all;
+  FLATKV_TRY(list_below("", prefix, all));
+  std::ranges::sort(all, {}, &ObjectInfo::name);
+  return all;
+}
+
+/// `directory` is a part of names: empty, or with a slash at its end.
+Status FileObjects::list_below(const std::string& directory, const std::string& prefix,
+                               std::vector<ObjectInfo>& all) {
+  const std::string path = directory.empty() ? directory_ : path_of(directory);
+  const auto entries = files_.list(path);
+  if (!entries) {
+    if (entries.error().code == ErrorCode::not_found) return {};
+    return std::unexpected(entries.error());
+  }
+  for (const fs::DirEntry& entry : *entries) {
+    const std::string name = directory + entry.name;
+    if (entry.type == fs::FileType::directory) {
+      const std::string inside = name + "/";
+      if (inside.starts_with(prefix) || prefix.starts_with(inside)) {
+        FLATKV_TRY(list_below(inside, prefix, all));
+      }
+    } else if (entry.type == fs::FileType::file && name.starts_with(prefix) &&
+               !name.ends_with(kUnfinished)) {
+      const auto bytes = size(name);
+      if (bytes) all.push_back({name, *bytes});
+      if (!bytes && bytes.error().code != ErrorCode::not_found) {
+        return std::unexpected(bytes.error());
+      }
+    }
+  }
+  return {};
+}
+
+Status FileObjects::remove(const std::string& name) {
+  const std::string path = path_of(name);
+  FLATKV_TRY(fs::remove_tree(files_, path));
+  const std::string above = fs::parent(path);
+  if (above != directory_ && files_.remove_directory(above)) {  // it was the last one there
+    return files_.sync_directory(directory_);
+  }
+  const Status synced = files_.sync_directory(above);
+  if (!synced && synced.error().code != ErrorCode::not_found) return synced;
+  return {};
+}
+
+}  // namespace flatkv::objects

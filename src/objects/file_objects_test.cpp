@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "objects/file_objects.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/bytes.hpp"
+#include "fs/test_directory.hpp"
+
+namespace flatkv::objects {
+namespace {
+
+TEST(FileObjects, ALife) {
+  const fs::TestDirectory directory;
+  const auto objects = Objects::open({Scheme::file, {}, directory / "made/here"}).value();
+  EXPECT_TRUE(objects->list("").value().empty());
+  const Bytes content = {1, 2, 3};
+  ASSERT_TRUE(objects->put("b/one", content));
+  ASSERT_TRUE(objects->put("a", content));
+  ASSERT_TRUE(objects->put("b/two", Bytes{}));
+  ASSERT_TRUE(objects->put("b/one", content));  // again
+  std::ofstream(directory / "made/here/b/cut-tmp") << "of a put that was interrupted";
+  EXPECT_EQ(objects->list("").value(),
+            (std::vector<ObjectInfo>{{"a", 3}, {"b/one", 3}, {"b/two", 0}}));
+  EXPECT_EQ(objects->list("b/o").value(), (std::vector<ObjectInfo>{{"b/one", 3}}));
+  EXPECT_EQ(objects->get("b/one", 3).value(), content);
+  EXPECT_EQ(objects->get("b/one", 2).error().code, ErrorCode::corruption);
+  EXPECT_EQ(objects->get("b/one", 4).error().code, ErrorCode::corruption);
+  EXPECT_EQ(objects->get("none", 1).error().code, ErrorCode::not_found);
+  EXPECT_EQ(objects->read("b/one", 2).error().code, ErrorCode::corruption);
+  EXPECT_EQ(objects->size("b").error().code, ErrorCode::corruption);
+  EXPECT_EQ(objects->bytes_received(), 6U);
+  ASSERT_TRUE(objects->remove("b/one"));
+  ASSERT_TRUE(objects->remove("b/one"));
+  ASSERT_TRUE(objects->remove("b/two"));
+  EXPECT_EQ(objects->list("").value(), (std::vector<ObjectInfo>{{"a", 3}}));
+}
+
+}  // namespace
+}  // namespace flatkv::objects

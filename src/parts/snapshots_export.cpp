@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include "base/failpoint.hpp"
+#include "base/guard.hpp"
+#include "base/stopwatch.hpp"
+#include "layout/generation.hpp"
+#include "parts/part_codec.hpp"
+#include "parts/place.hpp"
+#include "parts/row_progress.hpp"
+#include "parts/workers.hpp"
+
+namespace flatkv {
+namespace parts {
+namespace {
+
+using Sizes = std::map<std::string, std::uint64_t, std::less<>>;
+
+class SnapshotExporter {
+ public:
+  SnapshotExporter(const ReadView& view, objects::Objects& objects, Sizes there,
+                   const PartsOptions& options)
+      : view_(view),
+        objects_(objects),
+        there_(std::move(there)),
+        options_(options),
+        context_{view.version(), view.account_rows()},
+        progress_(options.progress, "export", rows_of(view)) {}
+
+  /// Sends the parts that are not there; returns all of them.
+  Result<StoredManifest> run(PartsWork& work) {
+    Workers<Cut> workers(options_.parallel, options_.stop,
+                         [this](const Cut& cut, const std::stop_token&) { return send(cut); });
+    for (const Database database : kDataDatabases) FLATKV_TRY(divide(database, workers));
+    FLATKV_TRY(workers.finish());
+    work.moved_parts = sent_;
+    work.moved_bytes = sent_bytes_;
+    work.transfer_seconds = static_cast<double>(sending_) * 1e-9;
+    work.check_seconds = static_cast<double>(encoding_) * 1e-9;
+    StoredManifest manifest{context_.version, context_.account_rows, std::move(parts_)};
+    if (manifest.roots() != view_.roots()) {
+      return fail(ErrorCode::corruption,
+                  "the rows of the store are not those of its roots line; `flatkv verify` says "
+                  "which database")
+          .version(view_.version());
+    }
+    return manifest;
+  }
+
+ private:
+  struct Cut {
+    Database database;
+    std::size_t index;
+    RowBuffer rows;
+  };
+
+  static std::uint64_t rows_of(const ReadView& view) {
+    std::uint64_t rows = 0;
+    for (const Database database : kDataDatabases) rows += view.stats(database).rows;
+    return rows;
+  }
+
+  Status divide(Database database, Workers<Cut>& workers) {
+    PartSplitter splitter([&](RowBuffer rows) -> Status {
+      if (cut_ == kMaxParts) {
+        return fail(ErrorCode::unsupported, "the state has more than 24576 parts");
+      }
+      return workers.push({database, cut_++, std::move(rows)});
+    });
+    std::uint64_t count = 0;
+    FLATKV_ASSIGN(RowIterator rows, view_.iterate(database));
+    for (; rows.valid(); rows.next(), ++count) {
+      FLATKV_TRY(splitter.add(rows.key(), rows.value()));
+    }
+    FLATKV_TRY(rows.status());  // an error must not look like the end of the rows
+    if (count != view_.stats(database).rows) {
+      return fail(ErrorCode::corruption, "a full scan finds " + std::to_string(count) +
+                                             " rows, the store says " +
+                                             std::to_string(view_.stats(database).rows))
+          .database(database)
+          .version(view_.version());
+    }
+    return splitter.end();
+  }
+
+  Status send(const Cut& cut) {
+    const Stopwatch encoding;
+    FLATKV_ASSIGN(EncodedPart encoded, encode_part(context_, cut.database, cut.rows));
+    encoding_ += encoding.nanoseconds();
+    const std::uint64_t bytes = encoded.object.size();
+    if (bytes > kMaxPartBytes) {
+      return fail(ErrorCode::unsupported, "a part has more than 128 MiB").database(cut.database);
+    }
+    const std::string name = part_name(encoded.part.digest);
+    const auto there = there_.find(name);
+    if (there == there_.end() || there->second != bytes) {
+      const Stopwatch sending;
+      FLATKV_TRY(objects_.put(name, encoded.object));
+      FLATKV_FAILPOINT("parts.export.part_put");
+      sending_ += sending.nanoseconds();
+      sent_bytes_ += bytes;
+      ++sent_;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      if (parts_.size() <= cut.index) parts_.resize(cut.index + 1);
+      parts_[cut.index] = std::move(encoded.part);
+    }
+    progress_.add(cut.rows.size());
+    return {};
+  }
+
+  const ReadView& view_;
+  objects::Objects& objects_;
+  const Sizes there_;
+  const PartsOptions& options_;
+  const PartContext context_;
+  RowProgress progress_;
+  std::size_t cut_ = 0;
+  std::atomic<std::uint64_t> sent_{0};
+  std::atomic<std::uint64_t> sent_bytes_{0};
+  std::atomic<std::uint64_t> sending_{0};
+  std::atomic<std::uint64_t> encoding_{0};
+  std::mutex mutex_;
+  std::vector<Part> parts_;  ///< under the mutex
+};
+
+/// The snapshot that is there already, if it is complete and of this state.
+Result<std::optional<StoredManifest>> look_for(objects::Objects& objects, const Sizes& there,
+                                               const std::string& location, const Roots& roots) {
+  if (!there.contains(kManifestName)) return std::nullopt;
+  auto manifest = read_manifest(objects, location);
+  if (!manifest) {
+    if (manifest.error().code == ErrorCode::corruption) return std::nullopt;  // replaced
+    return std::unexpected(manifest.error());
+  }
+  if (manifest->roots() != roots) {
+    return fail(ErrorCode::foreign_store,
+                "a snapshot of this version with another state is here, of another chain or branch")
+        .path(location)
+        .version(manifest->version);
+  }
+  for (const Part& part : manifest->parts) {
+    const auto object = there.find(part_name(part.digest));
+    if (object == there.end() || object->second != part.bytes) return std::nullopt;
+  }
+  return std::optional(*std::move(manifest));
+}
+
+Status remove_all(objects::Objects& objects, const ListedSnapshot& snapshot) {
+  for (const std::string& name : snapshot.others) {
+    FLATKV_TRY(objects.remove(name));
+    FLATKV_FAILPOINT("parts.prune.part_removed");
+  }
+  return {};
+}
+
+/// Removes the oldest snapshots but for `keep`, and what an unfinished export or removal left
+/// below the oldest one that stays.
+Result<std::vector<std::int64_t>> prune(objects::Objects& below, std::uint32_t keep,
+                                        std::int64_t own) {
+  FLATKV_ASSIGN(const auto listed, list_snapshots(below));
+  auto complete = static_cast<std::size_t>(
+      std::ranges::count_if(listed, [](const auto& one) { return one.complete; }));
+  std::vector<std::int64_t> removed;
+  for (const ListedSnapshot& one : listed) {
+    if (one.version == own || complete <= keep) break;
+    if (!one.complete) continue;
+    FLATKV_TRY(below.remove(layout::snapshot_name(one.version) + "/" + std::string(kManifestName)));
+    FLATKV_FAILPOINT("parts.prune.manifest_removed");
+    FLATKV_TRY(remove_all(below, one));
+    removed.push_back(one.version);
+    --complete;
+  }
+  for (const ListedSnapshot& one : listed) {
+    if (std::ranges::find(removed, one.version) != removed.end()) continue;
+    if (one.complete) break;
+    FLATKV_TRY(remove_all(below, one));
+  }
+  return removed;
+}
+
+}  // namespace
+}  // namespace parts
+
+Result<SnapshotExport> export_snapshot(const ReadView& view, const std::string& to,
+                                       std::uint32_t keep, const PartsOptions& options) {
+  return guarded([&]() -> Result<SnapshotExport> {
+    FLATKV_ASSIGN(const PartsOptions own, parts::checked(options));
+    FLATKV_ASSIGN(const auto below, objects::Location::parse(to));
+    const auto location = below.below(layout::snapshot_name(view.version()));
+    FLATKV_ASSIGN(const auto objects, parts::open_objects(location, own));
+    FLATKV_ASSIGN(const auto listed, objects->list(""));
+    parts::Sizes there;
+    for (const auto& object : listed) there.emplace(object.name, object.bytes);
+    SnapshotExport done;
+    FLATKV_ASSIGN(auto manifest,
+                  parts::look_for(*objects, there, location.to_string(), view.roots()));
+    if (!manifest) {
+      parts::SnapshotExporter exporter(view, *objects, std::move(there), own);
+      FLATKV_ASSIGN(manifest, exporter.run(done.work));
+      const Bytes encoded = parts::encode(*manifest);
+      if (encoded.size() > parts::kMaxManifestBytes) {
+        return fail(ErrorCode::unsupported, "the manifest is larger than 128 MiB");
+      }
+      FLATKV_FAILPOINT("parts.export.before_manifest");
+      FLATKV_TRY(objects->put(std::string(parts::kManifestName), encoded));
+      FLATKV_FAILPOINT("parts.export.after_manifest");
+    }
+    done.snapshot = manifest->summary(location.to_string());
+    if (keep != 0) {
+      FLATKV_ASSIGN(const auto all, parts::open_objects(below, own));
+      FLATKV_ASSIGN(done.removed, parts::prune(*all, keep, view.version()));
+    }
+    return done;
+  });
+}
+
+}  // namespace flatkv

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""bench_objects.py STORE REPLICA LOCATION: exports once, imports several times, reads; then kills an import at half of its
+bytes and goes on with it. A line for each run."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+FLATKV = os.environ["FLATKV"]
+
+
+def run(*arguments) -> dict:
+    return json.loads(subprocess.run([FLATKV, *map(str, arguments), "--json"], check=True, capture_output=True).stdout)
+
+
+def busy(answer: dict) -> str:
+    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in answer["thread_seconds"].items() if seconds)
+
+
+def received(process: subprocess.Popen) -> int:
+    """Bytes that the process has read, its sockets included."""
+    lines = pathlib.Path(f"/proc/{process.pid}/io").read_text().splitlines()
+    return int(lines[0].split()[1])
+
+
+def main() -> None:
+    store, replica, place = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+    more = os.environ.get("BENCH_MORE", "").split()
+    sent = run("export", store, "--to", place)
+    print(f"export: {sent['rows']} rows, {sent['parts']} parts, {sent['bytes'] / 2**20:.0f} MiB in "
+          f"{sent['seconds']:.1f} s, {sent['moved_parts']} parts sent; thread seconds: {busy(sent)}", flush=True)
+    roots = json.dumps(run("root", store))
+    row = json.loads(subprocess.run([FLATKV, "rows", store, "--db", "storage", "--limit", "1"], check=True,
+                                    capture_output=True).stdout)
+    for _ in range(int(os.environ.get("BENCH_RUNS", "3"))):
+        shutil.rmtree(replica, ignore_errors=True)
+        began = time.monotonic()
+        got = run("import", "--from", place, replica, "--root", roots, *more)
+        key = row["key"]
+        read = subprocess.run([FLATKV, "get", replica, "--storage", key[:40], key[40:]], check=True,
+                              capture_output=True, text=True).stdout
+        assert row["value"] in read, read
+        print(f"import and first read: {time.monotonic() - began:.1f} s; import {got['seconds']:.1f} s; thread "
+              f"seconds: {busy(got)}", flush=True)
+    shutil.rmtree(replica, ignore_errors=True)
+    process = subprocess.Popen([FLATKV, "import", "--from", place, replica, *more], stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)
+    while received(process) < sent["bytes"] / 2:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    there = len(list((replica / "import-parts").glob("*.sst")))
+    got = run("import", "--from", place, replica, "--root", roots, *more)
+    print(f"killed at half of the bytes with {there} of {sent['parts']} parts there: {got['moved_bytes'] / sent['bytes']:.0%} "
+          f"fetched anew in {got['seconds']:.1f} s")
+
+
+main()
