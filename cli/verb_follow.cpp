@@ -6,6 +6,8 @@
 #include "base/error.hpp"
 #include "cache_option.hpp"
 #include "flatkv/cluster/follower.hpp"
+#include "flatkv/cluster/snapshots.hpp"
+#include "objects/location.hpp"
 #include "progress.hpp"
 #include "topic_options.hpp"
 #include "verbs.hpp"
@@ -16,6 +18,7 @@ namespace {
 struct FollowArguments {
   std::string store;
   std::string client;
+  std::string bootstrap;
   std::string durability = "group";
   FollowerOptions options;
 };
@@ -57,8 +60,32 @@ StatusLines::Status describe_status(const FollowerStatus& now) {
       .json = std::move(json)};
 }
 
+/// Only from below the location that the operator named: whoever writes to the topic does not
+/// decide what this machine connects to.
+Status fetch(const std::string& below, const SnapshotMarker& snapshot, const std::string& store,
+             const LogCallback& log, const std::stop_token& stop) {
+  const std::string& location = snapshot.location;
+  if (!location.starts_with(below.ends_with('/') ? below : below + '/')) {
+    return fail(ErrorCode::foreign_store, "the topic's newest snapshot does not lie below " + below)
+        .path(location)
+        .version(snapshot.version);
+  }
+  FLATKV_TRY(
+      import_stored_snapshot({.from = location, .version = {}}, store, {.force = true, .log = log},
+                             {.root = {}, .roots = snapshot.roots, .lines = {}}, {.stop = stop}));
+  return {};
+}
+
 Outcome<ExitCode> run(const FollowArguments& arguments, Context& context) {
   FollowerOptions options = arguments.options;
+  if (!objects::looks_like_location(arguments.bootstrap)) {
+    options.bootstrap_file = arguments.bootstrap;
+  } else {
+    options.fetch = [&](const SnapshotMarker& snapshot, const std::string& store,
+                        const std::stop_token& stop) {
+      return fetch(arguments.bootstrap, snapshot, store, context.log(), stop);
+    };
+  }
   FLATKV_ASSIGN(options.client, read_client_file(arguments.client));
   options.store.durability = durability_named(arguments.durability);
   options.log = context.log();
@@ -69,7 +96,7 @@ Outcome<ExitCode> run(const FollowArguments& arguments, Context& context) {
   if (!ended) {
     Trouble why(ended.error());
     if (ended.error().code == ErrorCode::log_gap) {
-      why.advice = "begin with a snapshot that the topic goes on from: --bootstrap FILE";
+      why.advice = "begin with a snapshot that the topic goes on from: --bootstrap";
     }
     return std::unexpected(std::move(why));
   }
@@ -86,13 +113,15 @@ void add_follow(Registry& verbs) {
       "writes, after it has compared its roots line, and goes back where the topic goes back. Runs "
       "until it is interrupted, and goes on where it stood when it is started again",
       "flatkv follow ./replica --from kafka://127.0.0.1:9092/state\n"
-      "  flatkv follow ./replica --from kafka://127.0.0.1:9092/state --bootstrap state.flatkv.zst",
+      "  flatkv follow ./replica --from kafka://127.0.0.1:9092/state --bootstrap "
+      "s3://snapshots/mainnet",
       [](CLI::App& verb, FollowArguments& arguments) {
         store_argument(verb, arguments.store);
         topic_option(verb, "--from", arguments.options.from, "The topic");
-        verb.add_option("--bootstrap", arguments.options.bootstrap_file,
-                        "An exported state to begin with, where there is no store, or where the "
-                        "topic no longer reaches back to it")
+        verb.add_option("--bootstrap", arguments.bootstrap,
+                        "What to begin with, where there is no store or the topic no longer "
+                        "reaches back to it: an exported state, or where `flatkv export --to` puts "
+                        "snapshots, of which the newest is taken that the topic announces")
             ->type_name("FILE")
             ->check(not_empty());
         verb.add_option("--durability", arguments.durability,

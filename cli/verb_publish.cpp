@@ -4,7 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/guard.hpp"
+#include "base/log.hpp"
+#include "base/worker.hpp"
 #include "flatkv/cluster/publisher.hpp"
+#include "flatkv/cluster/snapshots.hpp"
 #include "progress.hpp"
 #include "topic_options.hpp"
 #include "verbs.hpp"
@@ -15,9 +19,37 @@ namespace {
 struct PublishArguments {
   std::string store;
   std::string client;
+  std::string snapshots;
   bool follow = false;
   PublisherOptions options;
 };
+
+constexpr std::chrono::seconds kBetweenLooks{10};
+
+/// Announces each snapshot that is the newest below a location when somebody looks. After a restart
+/// that is one that the topic may have a marker of already: a second one does no harm.
+void announce_snapshots(Publisher& publisher, const std::string& below, const Logger& logger,
+                        const std::stop_token& stop) {
+  std::optional<std::int64_t> last;
+  const auto announce_newest = [&]() -> Status {
+    FLATKV_ASSIGN(const auto versions, list_stored_snapshots(below));
+    if (versions.empty() || versions.back() == last) return {};
+    FLATKV_ASSIGN(
+        const StoredSnapshot newest,
+        find_stored_snapshot({.from = below, .version = versions.back()}, {}, {.stop = stop}));
+    last = newest.version;
+    publisher.announce(
+        {.version = newest.version, .roots = newest.roots, .location = newest.location});
+    return {};
+  };
+  while (!stop.stop_requested()) {
+    const Status looked = guarded(announce_newest);
+    if (!looked && !stop.stop_requested()) {
+      logger.warn_of("snapshots cannot be announced", looked.error());
+    }
+    sleep_until(stop, std::chrono::steady_clock::now() + kBetweenLooks);
+  }
+}
 
 std::string_view name_of(PublisherStatus::State state) {
   switch (state) {
@@ -71,7 +103,14 @@ Outcome<ExitCode> run(const PublishArguments& arguments, Context& context) {
   options.log = context.log();
   FLATKV_ASSIGN(Publisher publisher, Publisher::of(arguments.store, options));
   StatusLines lines(context, [&] { return describe_status(publisher.status()); });
+  Worker announcer;
+  if (!arguments.snapshots.empty()) {
+    announcer.start("flatkv-announce", [&](const std::stop_token& stop) {
+      announce_snapshots(publisher, arguments.snapshots, Logger(options.log), stop);
+    });
+  }
   const Status ended = publisher.run(context.interrupts.token());
+  announcer.stop();
   FLATKV_TRY(lines.finish());
   if (!ended) return std::unexpected(explain(ended.error()));
   if (context.interrupts.requested()) return *context.interrupts.exit();
@@ -100,6 +139,12 @@ void add_publish(Registry& verbs) {
             ->type_name("N")
             ->check(whole_number(1, 4096))
             ->capture_default_str();
+        verb.add_option(
+                "--snapshots", arguments.snapshots,
+                "Announce the snapshots that `flatkv export --to` puts there, for followers "
+                "to begin with; each once no undo can pass it")
+            ->type_name("LOCATION")
+            ->check(not_empty());
         client_option(verb, arguments.client);
       },
       run);

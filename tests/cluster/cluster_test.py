@@ -130,6 +130,7 @@ class Cluster:
         self.broker = Broker(folder)
         self.broker.start()
         self.topic = f"kafka://{self.broker.address}/state"
+        self.snapshots = f"file:{folder}/snapshots"
         self.leader = Leader(folder / "leader")
         flatkv("init", self.leader.store)
         self.publisher = self.publish()
@@ -141,7 +142,8 @@ class Cluster:
         return self.runners[-1]
 
     def publish(self, name: str = "publisher") -> Runner:
-        return self.run(name, "publish", self.leader.store, "--to", self.topic, "--create-topic", "--follow")
+        return self.run(name, "publish", self.leader.store, "--to", self.topic, "--create-topic", "--follow",
+                        "--snapshots", self.snapshots)
 
     def follow(self, name: str, *more) -> Runner:
         follower = self.run(name, "follow", self.folder / name, "--from", self.topic, *more)
@@ -293,6 +295,19 @@ def newcomers(cluster: Cluster) -> None:
     cluster.follow("from-an-image", "--bootstrap", image)
     cluster.wait_until_equal()
     check(cluster.followers[-1].status()["bootstraps"] == 1, "the image was used")
+
+    before = cluster.publisher.status()["markers"]
+    flatkv("export", cluster.leader.store, "--to", cluster.snapshots)
+    at = cluster.leader.version
+    cluster.leader.commit(140)  # deeper than an undo goes
+    wait_for("the snapshot is announced", lambda: cluster.publisher.status()["markers"] > before)
+    elsewhere = flatkv("follow", cluster.folder / "wary", "--from", cluster.topic, "--bootstrap", "file:/nowhere",
+                       code=REFUSED)
+    check("does not lie below" in elsewhere, elsewhere)
+    fresh = cluster.follow("from-a-snapshot", "--bootstrap", cluster.snapshots)
+    cluster.wait_until_equal()
+    check(fresh.status()["bootstraps"] == 1, "the snapshot was used")
+    check(fresh.status()["blocks"] <= cluster.leader.version - at, "blocks below the snapshot were not followed")
 
 
 def short(cluster: Cluster) -> None:
