@@ -10,4 +10,5 @@ RUN scripts/bootstrap build && rm -rf /var/lib/apt/lists/*
 
 COPY . .
 RUN scripts/build
+ENV PATH=/flatkv/build/bin:$PATH
 CMD ["scripts/demo"]

@@ -243,6 +243,7 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
     static_cast<void>(make_room());
   }
   timings_.publish = publish_watch.nanoseconds();
+  commit::add(commit_durations_, timings_);
   {
     const std::lock_guard lock(timings_mutex_);
     last_timings_ = timings_;
@@ -464,6 +465,25 @@ StoreMetrics Core::metrics() const {
   metrics.key_filter_answers = absent_key_filter_.answered();
   metrics.ignored_change_sets = ignored_ + pending_.ignored();
   return metrics;
+}
+
+Figures Core::figures() const {
+  Figures figures;
+  figures.commits = commit::read(commit_durations_);
+  figures.flushes = flusher_->durations();
+  figures.failed = setup_.fault->failed();
+  {
+    const std::lock_guard lock(timings_mutex_);
+    figures.snapshots = snapshots_;
+  }
+  const std::shared_lock lock(ending_);
+  const auto current = published_.load();
+  if (!current->lifetime) return figures;
+  for (const Database database : kAllDatabases) {
+    const auto& own = current->lifetime->database(database);
+    figures.tables[database] = {own->table_bytes(), own->pressure()};
+  }
+  return figures;
 }
 
 }  // namespace flatkv::commit

@@ -20,6 +20,7 @@
 #include "changelog/writer.hpp"
 #include "changes/feed.hpp"
 #include "changes/named_cursors.hpp"
+#include "commit/figures.hpp"
 #include "commit/flusher.hpp"
 #include "commit/group_commit.hpp"
 #include "commit/overlays.hpp"
@@ -186,6 +187,8 @@ class Core {
   bool flushing() const { return flusher_ && flusher_->busy(); }
   /// Any thread.
   StoreMetrics metrics() const;
+  /// Any thread.
+  Figures figures() const;
   /// Of the last commit. Any thread.
   CommitTimings timings() const noexcept {
     const std::lock_guard lock(timings_mutex_);
@@ -240,6 +243,7 @@ class Core {
   Status wait_for_room();
   std::shared_ptr<memtable::Memtable> next_buffer(const memtable::Memtable& last) const;
   void freeze_for_snapshot(std::function<void(Status)> done);
+  void count_snapshot(std::int64_t version, bool good, std::uint64_t nanoseconds);
   Status flush_all(bool urgent);
   bool all_frozen() const;
   Status let_go();
@@ -293,8 +297,10 @@ class Core {
       place_;  ///< where the log ends with the published version, if known
   std::atomic<std::uint64_t> ignored_{0};  ///< change sets ignored in blocks before the pending one
   CommitTimings timings_;                  ///< of the commit under way
-  mutable std::mutex timings_mutex_;
+  PerPhase<Durations> commit_durations_;
+  mutable std::mutex timings_mutex_;  ///< guards the next two
   CommitTimings last_timings_;
+  SnapshotCounts snapshots_;
   mutable std::mutex followed_mutex_;
   Followed followed_;
   std::atomic<bool> closed_{false};

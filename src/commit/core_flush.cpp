@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Core that moves rows out of memory: freezing, back-pressure, snapshots, close.
 #include <algorithm>
+#include <chrono>
 #include <future>
 
 #include "base/assert.hpp"
 #include "base/fork.hpp"
+#include "base/stopwatch.hpp"
 #include "commit/core.hpp"
 #include "commit/snapshot_writer.hpp"
 #include "state/host.hpp"
@@ -218,6 +220,7 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
     request.state.stats[database] = current->databases[database].stats;
   }
   freeze(true, [this, request = std::move(request), done = std::move(done)] {
+    const Stopwatch watch;
     auto& files = *setup_.environment.files;
     const std::string& generation = setup_.lifetime->generation();
     Status written = state::check_there(*setup_.lifetime);
@@ -233,8 +236,23 @@ void Core::freeze_for_snapshot(std::function<void(Status)> done) {
           },
           logger_);
     }
+    count_snapshot(request.state.version, written.has_value(), watch.nanoseconds());
     done(std::move(written));
   });
+}
+
+void Core::count_snapshot(std::int64_t version, bool good, std::uint64_t nanoseconds) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::lock_guard lock(timings_mutex_);
+  snapshots_.last_failed = !good;
+  if (!good) {
+    ++snapshots_.failed;
+    return;
+  }
+  ++snapshots_.written;
+  snapshots_.last_version = version;
+  snapshots_.last_time = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  snapshots_.last_nanoseconds = nanoseconds;
 }
 
 /// Called on the flusher's thread.

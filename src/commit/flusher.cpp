@@ -84,7 +84,9 @@ void Flusher::run(const std::stop_token& stop) {
     lock.unlock();
     const Stopwatch watch;
     run_batch(batch);
-    nanoseconds_ += watch.nanoseconds();
+    const std::uint64_t took = watch.nanoseconds();
+    nanoseconds_ += took;
+    durations_.add(took);
     ++flushes_;
     batch = {};  // release the buffers before anyone is told that there is room
     lock.lock();

@@ -16,6 +16,7 @@
 #include "base/stopwatch.hpp"
 #include "base/worker.hpp"
 #include "changelog/writer.hpp"
+#include "commit/figures.hpp"
 #include "flatkv/store.hpp"
 #include "lthash/hashing_share.hpp"
 #include "state/poison_latch.hpp"
@@ -100,6 +101,7 @@ class Flusher {
   std::uint64_t flushes() const noexcept { return flushes_.load(); }
   std::uint64_t nanoseconds() const noexcept { return nanoseconds_.load(); }
   FlushMetrics flushed(Database database) const;
+  DurationCounts durations() const noexcept { return durations_.read(); }
 
  private:
   /// On `changed_`, until `done`; what is waited for no longer gives way.
@@ -123,6 +125,7 @@ class Flusher {
   bool busy_ = false;
   std::atomic<std::uint64_t> flushes_{0};
   std::atomic<std::uint64_t> nanoseconds_{0};
+  Durations durations_;
   struct Counters {
     std::atomic<std::uint64_t> tables{0};
     std::atomic<std::uint64_t> bytes{0};

@@ -32,6 +32,24 @@ void raise_one(Subtree& subtree, std::uint64_t leaf_rows) {
 
 }  // namespace
 
+void raise(Run& run, std::uint64_t leaf_rows) {
+  for (Subtree& subtree : run.subtrees) raise_one(subtree, leaf_rows);
+}
+
+Run copy_of(const Run& run) {
+  Run copy;
+  copy.last_key = run.last_key;
+  for (const Subtree& subtree : run.subtrees) {
+    Subtree& own = copy.subtrees.emplace_back();
+    own.rows = subtree.rows;
+    own.link = subtree.link;
+    own.sum = std::make_unique<LtHash>(*subtree.sum);
+    own.key = subtree.key;
+    own.nodes = subtree.nodes;
+  }
+  return copy;
+}
+
 Tally& Tally::operator+=(const Tally& other) {
   rows += other.rows;
   key_bytes += other.key_bytes;

@@ -28,6 +28,11 @@ struct Run {
   Bytes last_key;
 };
 
+/// Applies a larger `leaf_rows` to an ended run.
+void raise(Run& run, std::uint64_t leaf_rows);
+/// Of an ended run, in which every subtree is summed up.
+Run copy_of(const Run& run);
+
 /// Totals of the rows seen, independent of the tree.
 struct Tally {
   std::uint64_t rows = 0;

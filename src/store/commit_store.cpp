@@ -70,6 +70,7 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
   const commit::CoreSetup& setup = opened.core->setup();
   if (core_) opened.core->continue_counts(*core_);
   report = std::move(opened.report);
+  replayed_blocks = report.replayed_blocks;
   std::shared_ptr<commit::Core> core = std::move(opened.core);
   const auto now = core->state();
   const ChainPosition tip{now->version, now->chain};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +40,7 @@ struct CommitStore::Impl {
   void begin_lookups(const commit::Core& core);
 
   OpenReport report;
+  std::atomic<std::int64_t> replayed_blocks = 0;  ///< of the report, for any thread
   std::optional<store::LogLookup> log_lookup;
   std::shared_ptr<changes::Feed> feed;
   std::shared_ptr<changes::NamedCursors> cursors;

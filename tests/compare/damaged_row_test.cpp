@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flatkv/tools/bisect.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/spread.hpp"
 #include "support/store_fixture.hpp"
 
 // A row changed behind RocksDB's back, with a valid block checksum. The store's own hashes do not
@@ -98,6 +99,45 @@ TEST_F(DamagedRow, OneTooManyWithoutAValue) {
   const Bytes key = text("a row that nobody wrote");
   damage(Database::legacy, key, Bytes{});
   expect_found(Database::legacy, key, std::nullopt, Bytes{});
+}
+
+TEST_F(DamagedRow, IsInExactlyOneOfTheParts) {
+  constexpr std::uint32_t kParts = 16;
+  for (const Database database : {Database::code, Database::storage, Database::legacy}) {
+    restore("healthy");
+    const auto [key, good] = victim(database);
+    Bytes bad = good;
+    bad.back() ^= 1;
+    damage(database, key, bad);
+    const ReadOnlyStore healthy = look(aside("healthy"));
+    const ReadOnlyStore damaged = look(path());
+    std::vector<PartScan> parts;
+    std::size_t differing = 0;
+    for (std::uint32_t index = 1; index <= kParts; ++index) {
+      const auto right = verify_part(healthy.view(), {index, kParts});
+      auto wrong = verify_part(damaged.view(), {index, kParts});
+      ASSERT_OK(right);
+      ASSERT_OK(wrong);
+      for (const Database each : kDataDatabases) {
+        const auto at = static_cast<std::size_t>(each);
+        const PartScan::Part& own = wrong->databases[at];
+        const bool same = own.hash == right->databases[at].hash;
+        EXPECT_TRUE(same || each == database);
+        if (same) continue;
+        ++differing;
+        EXPECT_LE(as_chars(own.start), as_chars(key));
+        EXPECT_TRUE(own.end.empty() || as_chars(key) < as_chars(own.end));
+      }
+      parts.push_back(*std::move(wrong));
+    }
+    EXPECT_EQ(differing, 1U);
+    const auto merged = merge_verify(parts);
+    ASSERT_OK(merged);
+    EXPECT_FALSE(merged->sum_good);
+    for (const DatabaseVerdict& verdict : merged->databases) {
+      EXPECT_EQ(verdict.good(), verdict.database != database);
+    }
+  }
 }
 
 TEST_F(DamagedRow, IsNoPartingOfTheLogs) {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/http_server.hpp"
+
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "base/thread_name.hpp"
+
+namespace flatkv::serve {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLook = std::chrono::milliseconds(50);
+/// Set on the listening thread while it sends a connection away.
+thread_local bool sends_away = false;
+
+/// A socket whose requests must be over at a deadline.
+class TimedStream : public httplib::Stream {
+ public:
+  TimedStream(socket_t socket, const std::atomic<bool>& ending)
+      : socket_(socket), ending_(ending) {}
+
+  /// Waits for the first byte of a request until `until` or the end of the server.
+  bool wait_for_request(Clock::time_point until) {
+    if (at_ < end_) return true;
+    while (Clock::now() < until && !ending_) {
+      if (ready(POLLIN, kLook)) return true;
+    }
+    return false;
+  }
+  void set_deadline(Clock::time_point deadline) { deadline_ = deadline; }
+
+  bool is_readable() const override { return at_ < end_ || in_time(POLLIN); }
+  bool is_writable() const override { return in_time(POLLOUT); }
+  /// Through a buffer: httplib reads heads byte by byte.
+  ssize_t read(char* into, size_t size) override {
+    if (!is_readable()) return -1;
+    if (at_ == end_) {
+      const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
+      if (got <= 0) return got;
+      at_ = 0;
+      end_ = static_cast<std::size_t>(got);
+    }
+    const std::size_t given = std::min(size, end_ - at_);
+    std::memcpy(into, buffer_.data() + at_, given);
+    at_ += given;
+    return static_cast<ssize_t>(given);
+  }
+  ssize_t write(const char* from, size_t size) override {
+    if (!is_writable()) return -1;
+    return ::send(socket_, from, size, MSG_NOSIGNAL);
+  }
+  void get_remote_ip_and_port(std::string& ip, int& port) const override {
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    describe(::getpeername(socket_, reinterpret_cast<sockaddr*>(&name), &size), name, size, ip,
+             port);
+  }
+  void get_local_ip_and_port(std::string& ip, int& port) const override {
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    describe(::getsockname(socket_, reinterpret_cast<sockaddr*>(&name), &size), name, size, ip,
+             port);
+  }
+  socket_t socket() const override { return socket_; }
+
+ private:
+  static void describe(int failed, const sockaddr_storage& name, socklen_t size, std::string& ip,
+                       int& port) {
+    std::array<char, NI_MAXHOST> host{};
+    std::array<char, NI_MAXSERV> service{};
+    if (failed != 0 ||
+        ::getnameinfo(reinterpret_cast<const sockaddr*>(&name), size, host.data(), host.size(),
+                      service.data(), service.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+      return;
+    }
+    ip = host.data();
+    port = std::atoi(service.data());
+  }
+  bool ready(short events, std::chrono::milliseconds wait) const {
+    pollfd descriptor{socket_, events, 0};
+    return ::poll(&descriptor, 1, static_cast<int>(wait.count())) > 0;
+  }
+  bool in_time(short events) const {
+    // A request that has begun is answered even if the server ends, but not for long.
+    for (auto left = deadline_ - Clock::now(); left > Clock::duration::zero();
+         left = deadline_ - Clock::now()) {
+      const auto slice =
+          std::chrono::ceil<std::chrono::milliseconds>(std::min<Clock::duration>(left, kLook));
+      if (ready(events, slice)) return true;
+      if (ending_) return false;
+    }
+    return false;
+  }
+
+  socket_t socket_;
+  const std::atomic<bool>& ending_;
+  Clock::time_point deadline_ = Clock::now();
+  std::array<char, 4096> buffer_;  // filled as it is needed
+  std::size_t at_ = 0;
+  std::size_t end_ = 0;
+};
+
+}  // namespace
+
+/// A thread for each connection; there are no more connections than threads.
+class HttpServer::Workers : public httplib::ThreadPool {
+ public:
+  explicit Workers(std::size_t count) : ThreadPool(count), most_(count) {}
+
+  void enqueue(std::function<void()> connection) override {
+    if (open_.fetch_add(1) >= most_) {
+      --open_;
+      sends_away = true;
+      connection();
+      sends_away = false;
+      return;
+    }
+    ThreadPool::enqueue([this, connection = std::move(connection)] {
+      name_thread("flatkv-http");
+      connection();
+      --open_;
+    });
+  }
+
+ private:
+  std::size_t most_;
+  std::atomic<std::size_t> open_ = 0;
+};
+
+HttpServer::HttpServer(std::uint32_t connections, std::chrono::seconds timeout)
+    : most_(connections), timeout_(timeout) {
+  // Not httplib's SO_REUSEPORT, with which a second server would take half of the connections.
+  set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
+  new_task_queue = [this] { return new Workers(most_); };  // httplib deletes it
+}
+
+bool HttpServer::process_and_close_socket(socket_t socket) {
+  if (sends_away) {
+    static constexpr std::string_view kFull =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    static_cast<void>(::send(socket, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  } else {
+    TimedStream stream(socket, ending_);
+    bool closed = false;
+    while (!closed && stream.wait_for_request(Clock::now() + timeout_)) {
+      stream.set_deadline(Clock::now() + timeout_);
+      if (!process_request(stream, false, closed, nullptr)) break;
+    }
+  }
+  ::shutdown(socket, SHUT_RDWR);
+  ::close(socket);
+  return true;
+}
+
+}  // namespace flatkv::serve

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <httplib.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace flatkv::serve {
+
+/// httplib's server, with limits that it lacks: on the time that a whole request may take, however
+/// slowly it trickles in, on the number of connections, and on the time that `stop` takes.
+class HttpServer : public httplib::Server {
+ public:
+  /// Whoever comes beyond `connections` is told 503 and sent away.
+  HttpServer(std::uint32_t connections, std::chrono::seconds timeout);
+
+  /// Before `stop`: open connections end as soon as no request is being answered on them.
+  void begin_to_end() noexcept { ending_ = true; }
+
+ private:
+  class Workers;
+  /// On a worker's thread, or in `enqueue` for a connection that is sent away.
+  bool process_and_close_socket(socket_t socket) override;
+
+  std::uint32_t most_;
+  std::chrono::seconds timeout_;
+  std::atomic<bool> ending_ = false;
+};
+
+}  // namespace flatkv::serve

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/rpc.hpp"
+
+#include <exception>
+#include <new>
+#include <optional>
+
+namespace flatkv::serve {
+namespace {
+
+std::string text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string response(const Json& id, const RpcResult<Json>& result) {
+  Json json = {{"jsonrpc", "2.0"}, {"id", id}};
+  if (result) {
+    json["result"] = *result;
+  } else {
+    const RpcError& error = result.error();
+    json["error"] = {{"code", static_cast<int>(error.code)}, {"message", error.message}};
+    if (!error.kind.empty()) json["error"]["data"] = {{"code", error.kind}};
+  }
+  return text(json);
+}
+
+RpcResult<Json> guarded_call(const RpcCall& call, const std::string& method, const Json& params) {
+  try {
+    return call(method, params);
+  } catch (const std::bad_alloc&) {
+    return refuse(RpcCode::internal_error, "out of memory");
+  } catch (const std::exception& thrown) {
+    return refuse(RpcCode::internal_error, thrown.what());
+  }
+}
+
+/// The response to one call, or to what should be one; nothing to a notification.
+std::optional<std::string> one(const Json& request, bool full, const RpcCall& call) {
+  const auto invalid = [](const Json& id, const char* why) {
+    return response(id, refuse(RpcCode::invalid_request, why));
+  };
+  if (!request.is_object()) return invalid(nullptr, "a call is an object");
+  const auto id = request.find("id");
+  const bool answered = id != request.end();
+  // A number could be any: only what can be given back as it came is taken.
+  if (answered && !(id->is_string() || id->is_number() || id->is_null())) {
+    return invalid(nullptr, "an id is a string, a number or null");
+  }
+  const Json own_id = answered ? *id : Json(nullptr);
+  const auto version = request.find("jsonrpc");
+  if (version == request.end() || *version != "2.0") return invalid(own_id, "jsonrpc is not 2.0");
+  const auto method = request.find("method");
+  if (method == request.end() || !method->is_string()) return invalid(own_id, "there is no method");
+  static const Json kNone = Json::array();
+  const auto params = request.find("params");
+  const Json& arguments = params == request.end() ? kNone : *params;
+  if (!answered) return std::nullopt;  // no method does anything but answer
+  if (full) {
+    return response(own_id, refuse(RpcCode::limit_exceeded, "the response is too large"));
+  }
+  if (!arguments.is_array()) {
+    return response(own_id, refuse(RpcCode::invalid_params, "params is an array"));
+  }
+  return response(own_id, guarded_call(call, method->get_ref<const std::string&>(), arguments));
+}
+
+std::string batch(const Json& requests, const RpcLimits& limits, const RpcCall& call) {
+  if (requests.empty()) {
+    return response(nullptr, refuse(RpcCode::invalid_request, "the batch is empty"));
+  }
+  if (requests.size() > limits.batch) {
+    return response(nullptr,
+                    refuse(RpcCode::limit_exceeded,
+                           "a batch has at most " + std::to_string(limits.batch) + " calls"));
+  }
+  std::string all;
+  for (const Json& request : requests) {
+    const auto answer = one(request, all.size() > limits.response_bytes, call);
+    if (!answer) continue;
+    all += all.empty() ? '[' : ',';
+    all += *answer;
+  }
+  if (!all.empty()) all += ']';
+  return all;
+}
+
+}  // namespace
+
+std::string answer(std::string_view body, const RpcLimits& limits, const RpcCall& call) {
+  const Json request = Json::parse(body, nullptr, false);
+  if (request.is_discarded()) {
+    return response(nullptr, refuse(RpcCode::parse_error, "the body is not JSON"));
+  }
+  if (request.is_array()) return batch(request, limits, call);
+  return one(request, false, call).value_or("");
+}
+
+}  // namespace flatkv::serve

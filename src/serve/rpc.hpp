@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+// JSON-RPC 2.0: from the body of a request to that of its response.
+namespace flatkv::serve {
+
+using Json = nlohmann::json;
+
+/// Codes of JSON-RPC 2.0, and of EIP-1474 for Ethereum.
+enum class RpcCode : std::int16_t {
+  parse_error = -32700,
+  invalid_request = -32600,
+  method_not_found = -32601,
+  invalid_params = -32602,
+  internal_error = -32603,
+  not_found = -32001,    ///< no such block here
+  unavailable = -32002,  ///< no store, or it has failed
+  unsupported = -32004,  ///< this server does not answer this method
+  limit_exceeded = -32005,
+};
+
+struct RpcError {
+  RpcCode code = RpcCode::internal_error;
+  std::string message;
+  std::string kind{};  ///< the library's error code, for `data`; may be empty
+};
+
+template <class T>
+using RpcResult = std::expected<T, RpcError>;
+
+inline std::unexpected<RpcError> refuse(RpcCode code, std::string message) {
+  return std::unexpected(RpcError{code, std::move(message), {}});
+}
+
+struct RpcLimits {
+  std::size_t batch = 0;           ///< calls in a batch
+  std::size_t response_bytes = 0;  ///< of a whole response; later calls of a batch are refused
+};
+
+/// Answers one call. `params` is an array.
+using RpcCall = std::function<RpcResult<Json>(const std::string& method, const Json& params)>;
+
+/// The response to `body`: empty where it has nothing but notifications. Never throws but for
+/// memory. What `call` throws is an internal error.
+std::string answer(std::string_view body, const RpcLimits& limits, const RpcCall& call);
+
+}  // namespace flatkv::serve

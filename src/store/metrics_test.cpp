@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flatkv/metrics.hpp"
+
+#include <atomic>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "store/test_store.hpp"
+
+namespace flatkv::store {
+namespace {
+
+/// "name{label=value}" and the value, or the number of observations.
+std::map<std::string, double> flat(const std::vector<MetricFamily>& families) {
+  std::map<std::string, double> values;
+  for (const MetricFamily& family : families) {
+    for (const MetricSample& sample : family.samples) {
+      std::string name = family.name;
+      for (const auto& [label, value] : sample.labels) name += "{" + label + "=" + value + "}";
+      const bool counted = family.kind == MetricKind::histogram;
+      values[name] = counted ? static_cast<double>(sample.counts.back()) : sample.value;
+    }
+  }
+  return values;
+}
+
+Options options() {
+  Options options;
+  options.snapshot.interval = 0;
+  options.cache.row_cache_bytes = 1 << 20;
+  options.scrub.mode = Scrub::by_hand;
+  options.durability = Durability::process;
+  return options;
+}
+
+TEST(Metrics, FollowWhatHappens) {
+  const TempDir directory;
+  CommitStore store = open_new(directory / "store", options());
+  auto before = flat(must(store_metrics(store)));
+  EXPECT_EQ(before["flatkv_version"], 0);
+  EXPECT_EQ(before["flatkv_block_duration_seconds"], 0);
+  EXPECT_EQ(before.count("flatkv_snapshot_last_version"), 0U);
+  for (unsigned block = 1; block <= 3; ++block) {
+    must(Block().slot(1, block, block).commit(store));
+  }
+  must(store.snapshot());
+  for (int database = 0; database < 4; ++database) must(store.scrub(10));
+  auto after = flat(must(store_metrics(store)));
+  EXPECT_EQ(after["flatkv_version"], 3);
+  EXPECT_EQ(after["flatkv_block_duration_seconds"], 3);
+  for (const char* phase : {"route", "read", "hash", "log", "buffer", "publish", "wait"}) {
+    EXPECT_EQ(after["flatkv_block_phase_duration_seconds{phase=" + std::string(phase) + "}"], 3);
+  }
+  EXPECT_EQ(after["flatkv_flush_duration_seconds"], 1);
+  EXPECT_EQ(after["flatkv_flushed_tables_total{database=storage}"], 1);
+  EXPECT_GT(after["flatkv_table_bytes{database=storage}"], 0);
+  EXPECT_GT(after["flatkv_log_appended_bytes_total"], 0);
+  EXPECT_EQ(after["flatkv_snapshot_last_version"], 3);
+  EXPECT_EQ(after["flatkv_snapshots_written_total"], 1);
+  EXPECT_GT(after["flatkv_snapshot_last_timestamp_seconds"], 1.6e9);
+  EXPECT_GT(after["flatkv_disk_free_bytes"], 0);
+  EXPECT_EQ(after["flatkv_store_failed"], 0);
+  EXPECT_EQ(after["flatkv_scrub_findings"], 0);
+  EXPECT_EQ(after["flatkv_scrub_rows_total"], 3);
+}
+
+TEST(Metrics, ReplayedBlocksAreThoseOfTheOpen) {
+  const TempDir directory;
+  {
+    CommitStore store = open_new(directory / "store", options());
+    for (unsigned block = 1; block <= 5; ++block) {
+      must(Block().slot(1, block, block).commit(store));
+    }
+    std::filesystem::copy(directory / "store", directory / "killed",
+                          std::filesystem::copy_options::recursive);
+  }
+  const CommitStore store = open_new(directory / "killed", options());
+  EXPECT_EQ(flat(must(store_metrics(store)))["flatkv_open_replayed_blocks"], 5);
+}
+
+TEST(Metrics, HaveTheNamesAndUnitsOfPrometheus) {
+  const TempDir directory;
+  const CommitStore store = open_new(directory / "store", options());
+  std::vector<MetricFamily> families = must(store_metrics(store));
+  std::ranges::copy(must(process_metrics()), std::back_inserter(families));
+  std::set<std::string> names;
+  for (const MetricFamily& family : families) {
+    EXPECT_TRUE(names.insert(family.name).second) << family.name;
+    EXPECT_TRUE(family.name.starts_with("flatkv_") || family.name.starts_with("process_"));
+    EXPECT_EQ(family.name.ends_with("_total"), family.kind == MetricKind::counter) << family.name;
+    EXPECT_FALSE(family.help.empty());
+    EXPECT_FALSE(family.samples.empty()) << family.name;
+    for (const MetricSample& sample : family.samples) {
+      if (family.kind != MetricKind::histogram) continue;
+      ASSERT_EQ(sample.counts.size(), family.bounds.size() + 1);
+      EXPECT_TRUE(std::ranges::is_sorted(sample.counts));
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(family.bounds));
+  }
+  EXPECT_TRUE(names.contains("process_open_fds"));
+}
+
+TEST(Metrics, OpenDescriptorsAreCounted) {
+  const double before = flat(must(process_metrics()))["process_open_fds"];
+  const std::ifstream one("/dev/null");
+  const std::ifstream two("/dev/null");
+  EXPECT_EQ(flat(must(process_metrics()))["process_open_fds"], before + 2);
+}
+
+TEST(Metrics, CanBeTakenBesideTheWriter) {
+  const TempDir directory;
+  CommitStore store = open_new(directory / "store", options());
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    double last = 0;
+    while (!done) {
+      auto now = flat(must(store_metrics(store)));
+      EXPECT_GE(now["flatkv_block_duration_seconds"], last);
+      last = now["flatkv_block_duration_seconds"];
+    }
+  });
+  for (unsigned block = 1; block <= 200; ++block) {
+    must(Block().slot(1, block, block).commit(store));
+    if (block % 50 == 0) must(store.flush());
+  }
+  must(store.close());
+  done = true;
+  reader.join();
+  EXPECT_EQ(flat(must(store_metrics(store)))["flatkv_block_duration_seconds"], 200);
+}
+
+}  // namespace
+}  // namespace flatkv::store

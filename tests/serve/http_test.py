@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the server answers, refuses and bears."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import unittest
+
+from support import ACCOUNT, Served
+
+
+def word(number: int) -> str:
+    return "0x" + f"{number:064x}"
+
+
+class Calls(Served):
+    def test_state_at_the_latest_and_at_recent_blocks(self):
+        self.assertEqual(self.result("eth_blockNumber"), "0x3")
+        for block, number in (("latest", 3), ("0x3", 3), ("0x2", 2), ("0x1", 1)):
+            self.assertEqual(self.result("eth_getBalance", ACCOUNT, block), hex(number))
+            self.assertEqual(self.result("eth_getTransactionCount", ACCOUNT, block), hex(number))
+            self.assertEqual(self.result("eth_getStorageAt", ACCOUNT, "0x0", block), word(number))
+        self.assertEqual(self.result("eth_getCode", ACCOUNT), "0x60016002")
+        self.assertEqual(self.result("eth_getStorageAt", ACCOUNT, word(2), "latest"), word(2))
+        self.assertEqual(self.result("eth_getStorageAt", ACCOUNT, "0x3", "0x2"), word(0))
+        nobody = "0x" + "22" * 20
+        self.assertEqual(self.result("eth_getBalance", nobody, "latest"), "0x0")
+        self.assertEqual(self.result("eth_getCode", nobody, "latest"), "0x")
+        self.assertEqual(self.result("eth_chainId"), "0x539")
+        self.assertEqual(self.result("net_version"), "1337")
+        self.assertTrue(self.result("web3_clientVersion").startswith("flatkv/"))
+        roots = [self.result("flatkv_roots", block) for block in ("0x2", "latest")]
+        self.assertEqual([line["version"] for line in roots], [2, 3])
+        for name in ("root", "account", "storage"):
+            self.assertEqual(len(roots[0][name]), 64)
+            self.assertNotEqual(roots[0][name], roots[1][name])
+        self.assertEqual(self.result("flatkv_roots"), roots[1])
+
+    def test_blocks_that_cannot_be_read(self):
+        for _ in range(5):
+            self.tell("commit")
+        self.assertIn("0x8", self.error(-32001, "eth_getBalance", ACCOUNT, "0x9")["message"])
+        self.assertEqual(self.error(-32001, "eth_getBalance", ACCOUNT, "0x2")["data"]["code"], "version_mismatch")
+        self.error(-32001, "eth_getBalance", ACCOUNT, "0x" + "f" * 64)
+        for bad in ("earliest", "8", "0x", "0xg", 8, None, {}):
+            self.error(-32602, "eth_getBalance", ACCOUNT, bad)
+
+    def test_wrong_calls(self):
+        self.error(-32601, "eth_sendRawTransaction", "0x")
+        for method, params in (("eth_getBalance", []), ("eth_getBalance", ["0x11"]),
+                               ("eth_getBalance", [ACCOUNT[2:]]), ("eth_getBalance", [ACCOUNT + "00"]),
+                               ("eth_getStorageAt", [ACCOUNT]), ("eth_getStorageAt", [ACCOUNT, "0x" + "0" * 65]),
+                               ("eth_getCode", [ACCOUNT, "latest", "more"]), ("eth_blockNumber", ["latest"])):
+            self.error(-32602, method, *params)
+
+    def test_what_is_no_call(self):
+        for body, code in (("", -32700), ("{", -32700), ("[1,", -32700), ("[]", -32600), ("3", -32600),
+                           ({"id": 1, "method": "eth_blockNumber"}, -32600),
+                           ({"jsonrpc": "2.0", "id": 1}, -32600),
+                           ({"jsonrpc": "2.0", "id": [1], "method": "eth_blockNumber"}, -32600),
+                           ({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": {}}, -32602)):
+            status, text = self.post(body)
+            answer = json.loads(text)
+            self.assertEqual((status, answer["error"]["code"]), (200, code), body)
+        status, text = self.post("[" * 50_000 + "]" * 50_000)
+        self.assertEqual(json.loads(text)[0]["error"]["code"], -32600)
+        for path in ("/", "/other"):
+            self.assertEqual(self.get(path)[0], 404)
+
+    def test_batches_read_one_state(self):
+        calls = [{"jsonrpc": "2.0", "id": i, "method": "eth_getBalance", "params": [ACCOUNT, "latest"]}
+                 for i in range(50)]
+        calls.append({"jsonrpc": "2.0", "method": "eth_blockNumber"})  # a notification
+        calls.append(7)
+        answers = json.loads(self.post(calls)[1])
+        self.assertEqual(len(answers), 51)
+        self.assertEqual([a["id"] for a in answers[:50]], list(range(50)))
+        self.assertEqual({a["result"] for a in answers[:50]}, {"0x3"})
+        self.assertEqual(answers[50]["error"]["code"], -32600)
+        self.assertEqual(self.post({"jsonrpc": "2.0", "method": "eth_blockNumber"}), (200, ""))
+
+    def test_limits(self):
+        self.assertEqual(self.post("x" * 100_001)[0], 413)
+        call = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}
+        self.assertEqual(json.loads(self.post([call] * 101)[1])["error"]["code"], -32005)
+        roots = {"jsonrpc": "2.0", "id": 1, "method": "flatkv_roots"}
+        answers = json.loads(self.post([roots] * 100)[1])
+        refused = [a for a in answers if "error" in a]
+        self.assertEqual(len(answers), 100)
+        self.assertGreater(len(refused), 10)
+        self.assertEqual({a["error"]["code"] for a in refused}, {-32005})
+
+    def test_an_unreadable_row_is_an_error_and_never_zero(self):
+        self.tell("flush")
+        tables = list(self.folder.glob("store/gen-*/working/storage/*.sst"))
+        self.assertTrue(tables)
+        for table in tables:
+            table.write_bytes(bytes(byte ^ 0xFF for byte in table.read_bytes()))
+        error = self.error(-32603, "eth_getStorageAt", ACCOUNT, "0x2", "latest")
+        self.assertIn(error["data"]["code"], ("corruption", "io"))
+
+    def test_no_store(self):
+        self.tell("hide")
+        self.error(-32002, "eth_blockNumber")
+        self.error(-32002, "eth_getCode", ACCOUNT)
+        self.assertEqual(self.result("eth_chainId"), "0x539")
+        status, text = self.get("/metrics")
+        self.assertEqual(status, 200)
+        self.assertNotIn("flatkv_version", text)
+        self.assertEqual(self.get("/readyz")[0], 200)  # the owner's word counts
+        self.tell("show")
+        self.assertEqual(self.result("eth_blockNumber"), "0x3")
+
+
+class Watching(Served):
+    def test_health_and_readiness(self):
+        self.assertEqual(self.get("/healthz"), (200, "ok\n"))
+        self.assertEqual(self.get("/readyz"), (200, "ready\n"))
+        self.tell("ready 17 blocks behind")
+        self.assertEqual(self.get("/readyz"), (503, "17 blocks behind\n"))
+        self.assertEqual(self.get("/healthz"), (200, "ok\n"))
+        self.tell("ready")
+        self.assertEqual(self.get("/readyz")[0], 200)
+
+    def test_metrics(self):
+        self.tell("snapshot")
+        status, text = self.get("/metrics")
+        self.assertEqual(status, 200)
+        for line in ("flatkv_version 3", "flatkv_block_duration_seconds_count 3", "flatkv_snapshot_last_version 3",
+                     'flatkv_flushed_tables_total{database="storage"} 1', "flatkv_follower_lag_seconds 1.5"):
+            self.assertIn("\n" + line, text)
+        if shutil.which("promtool"):
+            checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+            self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
+
+
+class Connections(Served):
+    arguments = ("0", "4", "2")
+
+    def test_only_this_machine_is_listened_to(self):
+        self.assertEqual(self.host, "127.0.0.1")
+        listening = subprocess.run(["cat", "/proc/net/tcp"], capture_output=True, text=True).stdout
+        self.assertIn(f"0100007F:{self.port:04X}", listening)
+        self.assertNotIn(f"00000000:{self.port:04X}", listening)
+
+    def test_more_than_there_may_be_are_sent_away(self):
+        held = [socket.create_connection((self.host, self.port)) for _ in range(4)]
+        time.sleep(0.3)
+        self.assertEqual(self.get("/healthz")[0], 503)
+        for connection in held:
+            connection.close()
+        deadline = time.monotonic() + 10
+        while self.get("/healthz")[0] != 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
+    def test_a_request_that_trickles_in_is_ended(self):
+        connection = socket.create_connection((self.host, self.port))
+        began = time.monotonic()
+        ended = False
+        while not ended and time.monotonic() - began < 20:
+            try:
+                connection.sendall(b"P")
+                time.sleep(0.2)
+                ended = connection.recv(1, socket.MSG_DONTWAIT) == b""
+            except BlockingIOError:
+                pass
+            except OSError:
+                ended = True
+        connection.close()
+        self.assertTrue(ended)
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_one_connection_for_many_calls(self):
+        connection = self.connect()
+        for _ in range(20):
+            status, text = self.post({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}, connection)
+            self.assertEqual((status, json.loads(text)["result"]), (200, "0x3"))
+
+    def test_a_stop_waits_for_nobody(self):
+        idle = [socket.create_connection((self.host, self.port)) for _ in range(2)]
+        idle[1].sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
+        time.sleep(0.2)
+        began = time.monotonic()
+        self.assertEqual(self.stop(), 0)
+        self.assertLess(time.monotonic() - began, 5)
+        for connection in idle:
+            connection.close()
+
+    def test_wrong_addresses(self):
+        from support import PROGRAM
+        for address in ("", "host", "127.0.0.1:70000", ":1", "127.0.0.1:x", "203.0.113.1:80"):
+            ended = subprocess.run([PROGRAM, self.folder / "other", address], capture_output=True, text=True,
+                                   timeout=20)
+            self.assertEqual(ended.returncode, 1, address)
+            self.assertTrue(ended.stderr, address)
+        taken = subprocess.run([PROGRAM, self.folder / "other", self.address], capture_output=True, text=True,
+                               timeout=20)
+        self.assertEqual(taken.returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
