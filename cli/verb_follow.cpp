@@ -7,6 +7,7 @@
 #include "cache_option.hpp"
 #include "flatkv/cluster/follower.hpp"
 #include "flatkv/cluster/snapshots.hpp"
+#include "listen.hpp"
 #include "objects/location.hpp"
 #include "progress.hpp"
 #include "topic_options.hpp"
@@ -21,6 +22,8 @@ struct FollowArguments {
   std::string bootstrap;
   std::string durability = "group";
   FollowerOptions options;
+  ServeOptions serve = {.address = ""};
+  bool no_balances = false;
 };
 
 std::string_view name_of(FollowerStatus::State state) {
@@ -60,6 +63,36 @@ StatusLines::Status describe_status(const FollowerStatus& now) {
       .json = std::move(json)};
 }
 
+std::vector<MetricFamily> metrics_of(const FollowerStatus& now) {
+  return {
+      gauge("flatkv_follower_lag_seconds",
+            "Seconds from sending the last block to its commit here.", now.lag_seconds),
+      gauge("flatkv_follower_records_behind", "Offsets of the topic that remain.",
+            static_cast<double>(now.records_behind)),
+      gauge("flatkv_follower_caught_up", "1 where everything in the topic was followed.",
+            now.caught_up ? 1 : 0),
+      counter("flatkv_follower_blocks_total", "Blocks that were committed.", now.blocks),
+      counter("flatkv_follower_writes_total", "Writes in these blocks.", now.writes),
+      counter("flatkv_follower_undos_total", "Undos that were followed.", now.undos),
+      counter("flatkv_follower_bootstraps_total", "Snapshots that were begun with.",
+              now.bootstraps),
+      counter("flatkv_follower_refused_total",
+              "Messages that were no continuation of the topic: damaged, foreign or double.",
+              now.refused),
+      counter("flatkv_follower_reconnects_total", "How often the broker was away.", now.reconnects),
+  };
+}
+
+/// Where readers are better sent to another replica.
+std::string not_ready(const FollowerStatus& now) {
+  constexpr std::uint64_t kFarBehind = 100;
+  if (now.state != FollowerStatus::State::following) {
+    return std::string(name_of(now.state)) + (now.trouble.empty() ? "" : ": " + now.trouble);
+  }
+  if (now.records_behind <= kFarBehind) return {};
+  return std::to_string(now.records_behind) + " records behind";
+}
+
 /// Only from below the location that the operator named: whoever writes to the topic does not
 /// decide what this machine connects to.
 Status fetch(const std::string& below, const SnapshotMarker& snapshot, const std::string& store,
@@ -89,7 +122,18 @@ Outcome<ExitCode> run(const FollowArguments& arguments, Context& context) {
   FLATKV_ASSIGN(options.client, read_client_file(arguments.client));
   options.store.durability = durability_named(arguments.durability);
   options.log = context.log();
+  StoreSlot slot;
+  options.opened = [&](CommitStore* store) { slot.put(store); };
   FLATKV_ASSIGN(Follower follower, Follower::of(arguments.store, options));
+  ServeOptions serve = arguments.serve;
+  serve.balances = !arguments.no_balances;
+  serve.log = options.log;
+  FLATKV_ASSIGN(const auto server,
+                listen(serve,
+                       {.store = [&] { return slot.get(); },
+                        .not_ready = [&] { return not_ready(follower.status()); },
+                        .metrics = [&] { return metrics_of(follower.status()); }},
+                       context));
   StatusLines lines(context, [&] { return describe_status(follower.status()); });
   const Status ended = follower.run(context.interrupts.token());
   FLATKV_TRY(lines.finish());
@@ -129,6 +173,13 @@ void add_follow(Registry& verbs) {
             ->check(CLI::IsMember({"sync", "process", "group"}))
             ->capture_default_str();
         cache_option(verb, arguments.options.store.cache.row_cache_bytes);
+        listen_option(verb, arguments.serve.address,
+                      "Answer readers (JSON-RPC), /metrics, /healthz and /readyz");
+        verb.add_option("--chain-id", arguments.serve.chain_id, "What eth_chainId answers readers")
+            ->type_name("N")
+            ->check(whole_number());
+        verb.add_flag("--no-balances", arguments.no_balances,
+                      "Refuse eth_getBalance: the chain keeps balances elsewhere");
         client_option(verb, arguments.client);
       },
       run);

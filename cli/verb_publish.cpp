@@ -9,6 +9,7 @@
 #include "base/worker.hpp"
 #include "flatkv/cluster/publisher.hpp"
 #include "flatkv/cluster/snapshots.hpp"
+#include "listen.hpp"
 #include "progress.hpp"
 #include "topic_options.hpp"
 #include "verbs.hpp"
@@ -22,6 +23,7 @@ struct PublishArguments {
   std::string snapshots;
   bool follow = false;
   PublisherOptions options;
+  ServeOptions serve = {.address = "", .rpc = false};
 };
 
 constexpr std::chrono::seconds kBetweenLooks{10};
@@ -85,6 +87,29 @@ StatusLines::Status describe_status(const PublisherStatus& now) {
                    {"trouble", now.trouble}}};
 }
 
+std::vector<MetricFamily> metrics_of(const PublisherStatus& now) {
+  return {
+      gauge("flatkv_publisher_lag_seconds",
+            "Seconds since the topic last had all durable blocks of the store.", now.lag_seconds),
+      gauge("flatkv_publisher_lag_versions", "Durable blocks that the topic does not have.",
+            static_cast<double>(now.lag_versions())),
+      gauge("flatkv_publisher_version", "Version of the topic's state.",
+            static_cast<double>(now.version)),
+      counter("flatkv_publisher_blocks_total", "Blocks that were sent.", now.blocks),
+      counter("flatkv_publisher_undos_total", "Undos that were sent.", now.undos),
+      counter("flatkv_publisher_markers_total", "Snapshots that were announced.", now.markers),
+      counter("flatkv_publisher_sent_bytes_total", "Bytes of messages.", now.bytes),
+      counter("flatkv_publisher_transactions_total", "Transactions.", now.transactions),
+      counter("flatkv_publisher_reconnects_total", "How often the broker was away.",
+              now.reconnects),
+  };
+}
+
+std::string not_ready(const PublisherStatus& now) {
+  if (now.state == PublisherStatus::State::publishing) return {};
+  return std::string(name_of(now.state)) + (now.trouble.empty() ? "" : ": " + now.trouble);
+}
+
 Trouble explain(const Error& error) {
   Trouble why(error);
   if (error.code == ErrorCode::locked) {
@@ -102,6 +127,14 @@ Outcome<ExitCode> run(const PublishArguments& arguments, Context& context) {
   options.follow = arguments.follow;
   options.log = context.log();
   FLATKV_ASSIGN(Publisher publisher, Publisher::of(arguments.store, options));
+  ServeOptions serve = arguments.serve;
+  serve.log = options.log;
+  FLATKV_ASSIGN(const auto server,
+                listen(serve,
+                       {.store = [] { return std::shared_ptr<const CommitStore>(); },
+                        .not_ready = [&] { return not_ready(publisher.status()); },
+                        .metrics = [&] { return metrics_of(publisher.status()); }},
+                       context));
   StatusLines lines(context, [&] { return describe_status(publisher.status()); });
   Worker announcer;
   if (!arguments.snapshots.empty()) {
@@ -145,6 +178,7 @@ void add_publish(Registry& verbs) {
                 "to begin with; each once no undo can pass it")
             ->type_name("LOCATION")
             ->check(not_empty());
+        listen_option(verb, arguments.serve.address, "Answer /metrics, /healthz and /readyz");
         client_option(verb, arguments.client);
       },
       run);

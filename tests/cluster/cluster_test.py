@@ -14,8 +14,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
-from broker import Broker
+from broker import Broker, free_ports
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
 from support import DONE, REFUSED, blocks  # noqa: E402
@@ -143,7 +144,7 @@ class Cluster:
 
     def publish(self, name: str = "publisher") -> Runner:
         return self.run(name, "publish", self.leader.store, "--to", self.topic, "--create-topic", "--follow",
-                        "--snapshots", self.snapshots)
+                        "--snapshots", self.snapshots, "--listen", free_ports(1)[0])
 
     def follow(self, name: str, *more) -> Runner:
         follower = self.run(name, "follow", self.folder / name, "--from", self.topic, *more)
@@ -310,6 +311,30 @@ def newcomers(cluster: Cluster) -> None:
     check(fresh.status()["blocks"] <= cluster.leader.version - at, "blocks below the snapshot were not followed")
 
 
+def answer(port: int, path: str, body: dict | None = None) -> str:
+    data = json.dumps(body).encode() if body else None
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data, timeout=30) as response:
+        return response.read().decode()
+
+
+def readers(cluster: Cluster) -> None:
+    """What a replica and a publisher answer over HTTP."""
+    port = free_ports(1)[0]
+    cluster.follow("read", "--listen", port)
+    cluster.wait_until_equal()
+    check(answer(port, "/healthz") == "ok\n", "it answers")
+    wait_for("the replica is ready", lambda: answer(port, "/readyz"))
+    said = json.loads(answer(port, "/", {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}))
+    check(int(said["result"], 16) == cluster.leader.version, f"{said}")
+    metrics = answer(port, "/metrics")
+    check("flatkv_follower_caught_up 1\n" in metrics, metrics)
+    check(f"flatkv_version {cluster.leader.version}\n" in metrics, metrics)
+    publisher = int(cluster.publisher.arguments[cluster.publisher.arguments.index("--listen") + 1])
+    check("flatkv_publisher_lag_versions 0\n" in answer(publisher, "/metrics"), "the publisher's metrics")
+    if promtool := shutil.which("promtool"):
+        subprocess.run([promtool, "check", "metrics"], input=metrics, text=True, check=True)
+
+
 def short(cluster: Cluster) -> None:
     cluster.follow("first")
     cluster.follow("second")
@@ -317,7 +342,7 @@ def short(cluster: Cluster) -> None:
     cluster.leader.commit(100)
     cluster.wait_until_equal()
     step("two followers have the first 100 blocks")
-    for part in (kills, branches, lies, takeover, newcomers, standby, library):
+    for part in (kills, branches, lies, takeover, newcomers, readers, standby, library):
         part(cluster)
         step(f"{part.__name__}: all roots equal at version {cluster.leader.version}")
 

@@ -23,7 +23,7 @@ struct ServeOptions {
   std::string address = "8545";
   bool rpc = true;  ///< false: only /metrics, /healthz and /readyz
   /// What eth_chainId and net_version answer; without it they are refused.
-  std::optional<std::uint64_t> chain_id;
+  std::optional<std::uint64_t> chain_id{};
   /// Whether the chain writes balances into the store (a node of Sei keeps them elsewhere); false:
   /// eth_getBalance is refused, instead of answering zero.
   bool balances = true;
