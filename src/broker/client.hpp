@@ -14,15 +14,15 @@
 // What all users of librdkafka here have in common.
 namespace flatkv::broker {
 
-template <auto Destroy>
+template <auto kDestroy>
 struct Destroyer {
   template <class T>
   void operator()(T* object) const noexcept {
-    Destroy(object);
+    kDestroy(object);
   }
 };
-template <class T, auto Destroy>
-using Owned = std::unique_ptr<T, Destroyer<Destroy>>;
+template <class T, auto kDestroy>
+using Owned = std::unique_ptr<T, Destroyer<kDestroy>>;
 
 using Handle = Owned<rd_kafka_t, rd_kafka_destroy>;
 using TopicHandle = Owned<rd_kafka_topic_t, rd_kafka_topic_destroy>;
