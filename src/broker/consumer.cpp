@@ -62,7 +62,7 @@ Result<Consumer> Consumer::open(const Place& place) {
                                         {"queued.max.messages.kbytes", "65536"}}));
   FLATKV_ASSIGN(Handle client,
                 make_client(RD_KAFKA_CONSUMER, impl->place, std::move(configuration)));
-  impl->client.reset(client.release());
+  impl->client = ConsumerHandle(client.release());
   rd_kafka_poll_set_consumer(impl->client.get());
   return Consumer(std::move(impl));
 }
