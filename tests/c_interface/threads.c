@@ -17,14 +17,14 @@ static atomic_int over;
 /* What every slot holds at a version, on every branch of it. */
 static uint8_t value_at(int64_t version) { return (uint8_t)(1 + version % 255); }
 
-static void key_of(uint8_t* key, int slot) {
+static void slot_key(uint8_t* key, int slot) {
   memset(key, 7, kKey);
   key[0] = 3; /* storage */
   key[kKey - 1] = (uint8_t)slot;
 }
 
 /* A block that writes all slots; its size. */
-static size_t make_block(uint8_t* block, int64_t version) {
+static size_t block_of_version(uint8_t* block, int64_t version) {
   static const uint8_t begin[] = {3, 0, 0, 0, 'e', 'v', 'm', kSlots, 0, 0, 0};
   uint8_t* at = block;
   memcpy(at, begin, sizeof begin);
@@ -32,7 +32,7 @@ static size_t make_block(uint8_t* block, int64_t version) {
   for (int slot = 0; slot < kSlots; ++slot) {
     memset(at, 0, kPair);
     at[1] = kKey;
-    key_of(at + 5, slot);
+    slot_key(at + 5, slot);
     at[5 + kKey] = 32;
     memset(at + 9 + kKey, value_at(version), 32);
     at += kPair;
@@ -46,7 +46,7 @@ static void expect_whole(const flatkv_state* state, int64_t version) {
   flatkv_bytes wanted[kSlots];
   flatkv_buffer* found = NULL;
   for (int slot = 0; slot < kSlots; ++slot) {
-    key_of(keys[slot], slot);
+    slot_key(keys[slot], slot);
     wanted[slot] = (flatkv_bytes){keys[slot], kKey};
   }
   GOOD(flatkv_get_many(state, wanted, kSlots, &found));
@@ -82,7 +82,7 @@ static void* look_ahead(void* unused) {
     flatkv_metrics metrics = {.size = sizeof metrics};
     flatkv_roots roots;
     flatkv_view* older = NULL;
-    key_of(key, i % (2 * kSlots));
+    slot_key(key, i % (2 * kSlots));
     GOOD(flatkv_prefetch(store, &wanted, 1));
     GOOD(flatkv_metrics_get(store, &metrics));
     GOOD(flatkv_committed_roots(store, &roots));
@@ -108,7 +108,7 @@ static void* try_blocks(void* unused) {
     flatkv_roots roots;
     flatkv_error* error = flatkv_overlay_new(store, &overlay);
     if (error == NULL) {
-      error = flatkv_apply(overlay, block, make_block(block, flatkv_version(overlay)));
+      error = flatkv_apply(overlay, block, block_of_version(block, flatkv_version(overlay)));
     }
     if (error == NULL) error = flatkv_working_roots(overlay, &roots);
     EXPECT(error == NULL || flatkv_error_code(error) == FLATKV_STALE);
@@ -149,8 +149,8 @@ int main(void) {
   GOOD(flatkv_open(path, options, &store));
   flatkv_free(options);
   /* Nobody sees a state without slots. */
-  GOOD(flatkv_apply_commit(store, block, make_block(block, 1), 1, NULL));
-  GOOD(flatkv_apply_commit(store, block, make_block(block, 2), 2, NULL));
+  GOOD(flatkv_apply_commit(store, block, block_of_version(block, 1), 1, NULL));
+  GOOD(flatkv_apply_commit(store, block, block_of_version(block, 2), 2, NULL));
   const flatkv_subscribe_options all = {
       .size = sizeof all, .committed = 1, .has_after = 1, .after = 2};
   GOOD(flatkv_subscribe(store, &all, &subscription));
@@ -162,7 +162,7 @@ int main(void) {
   }
   for (int64_t step = 1; flatkv_version(store) < kBlocks; ++step) {
     const int64_t version = flatkv_version(store) + 1;
-    GOOD(flatkv_apply_commit(store, block, make_block(block, version), version, NULL));
+    GOOD(flatkv_apply_commit(store, block, block_of_version(block, version), version, NULL));
     expect_whole(store, version);
     if (step % 40 == 0) GOOD(flatkv_flush(store));
     if (step % 25 == 0 && version > kUndone) GOOD(flatkv_rollback(store, version - kUndone));
