@@ -11,8 +11,9 @@ namespace {
 
 constexpr std::array kDirectories = {"STORE", "DIR"};
 constexpr std::array kFiles = {"FILE", "OUT", "ROOTS", "STREAM", "A", "B", "R"};
-constexpr std::array kAny = {"ADDR", "BYTES",   "HEX",        "KEY",     "MILLISECONDS", "N",
-                             "NAME", "PERCENT", "ROWS_PER_S", "SECONDS", "SLOT",         "VERSION"};
+constexpr std::array kAny = {"ADDR",         "BYTES", "HEX",    "I/N",     "KEY",
+                             "MILLISECONDS", "N",     "NAME",   "PERCENT", "ROWS_PER_S",
+                             "SECONDS",      "SLOT",  "VERSION"};
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;

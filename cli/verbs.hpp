@@ -26,6 +26,7 @@ void add_import_log(Registry& verbs);
 void add_digest(Registry& verbs);
 void add_diff(Registry& verbs);
 void add_bisect(Registry& verbs);
+void add_report(Registry& verbs);
 void add_bench(Registry& verbs);
 void add_help(Registry& verbs);
 void add_man(Registry& verbs);
