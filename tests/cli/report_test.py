@@ -82,7 +82,7 @@ class Report(Case):
         self.apply(blocks(1, 3))
         self.run_exit(USAGE, "report", self.store, "--out", self.store / "page.html")
         self.run_exit(USAGE, "report")
-        (self.store / "CURRENT").write_text("nonsense")
+        next(self.store.rglob("MANIFEST.json")).unlink()
         self.run_exit(REFUSED, "report", self.store)
 
 
