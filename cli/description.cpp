@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::array kDirectories = {"STORE", "DIR"};
 constexpr std::array kFiles = {"FILE", "OUT", "ROOTS", "STREAM", "A", "B", "R"};
-constexpr std::array kAny = {"ADDR",    "ADDRESS",    "BITS",         "BYTES", "HEX",
-                             "KEY",     "LOCATION",   "MILLISECONDS", "N",     "NAME",
-                             "PERCENT", "ROWS_PER_S", "SECONDS",      "SLOT",  "VERSION"};
+constexpr std::array kAny = {"ADDR",       "ADDRESS",  "BITS",         "BYTES",  "HEX",  "I/N",
+                             "KEY",        "LOCATION", "MILLISECONDS", "N",      "NAME", "PERCENT",
+                             "ROWS_PER_S", "SECONDS",  "SLOT",         "VERSION"};
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;

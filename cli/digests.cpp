@@ -15,15 +15,30 @@ void pace_option(CLI::App& verb, ScanPace& pace) {
       ->capture_default_str();
 }
 
-Outcome<StateDigest> digest_of(const ReadOnlyStore& store, DigestOptions options,
-                               const std::string& what, Context& context) {
+namespace {
+
+/// Runs `scan` with progress under `what`.
+template <class Scan>
+auto with_progress(DigestOptions& options, const std::string& what, Context& context, Scan&& scan) {
   Progress progress(context.console, what);
   options.stop = context.interrupts.token();
   options.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
-  FLATKV_ASSIGN(auto digest, digest_state(store.view(), options));
-  return digest;
+  return scan();
+}
+
+}  // namespace
+
+Outcome<StateDigest> digest_of(const ReadOnlyStore& store, DigestOptions options,
+                               const std::string& what, Context& context) {
+  return with_progress(options, what, context, [&] { return digest_state(store.view(), options); });
+}
+
+Outcome<PartScan> digest_of(PartOf part, const ReadOnlyStore& store, DigestOptions options,
+                            Context& context) {
+  return with_progress(options, "digest", context,
+                       [&] { return digest_part(store.view(), part, options); });
 }
 
 Outcome<StateDigest> digest_from(const std::string& path, Context& context) {

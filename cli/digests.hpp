@@ -7,6 +7,7 @@
 
 #include "clone.hpp"
 #include "flatkv/tools/digest.hpp"
+#include "flatkv/tools/spread.hpp"
 #include "verb.hpp"
 
 namespace flatkv::cli {
@@ -20,6 +21,10 @@ void pace_option(CLI::App& verb, ScanPace& pace);
 /// A digest of a store with progress under `what`.
 Outcome<StateDigest> digest_of(const ReadOnlyStore& store, DigestOptions options,
                                const std::string& what, Context& context);
+
+/// The scan of a part for a digest.
+Outcome<PartScan> digest_of(PartOf part, const ReadOnlyStore& store, DigestOptions options,
+                            Context& context);
 
 /// A digest from a file or standard input ("-"), decompressed as Input does.
 Outcome<StateDigest> digest_from(const std::string& path, Context& context);

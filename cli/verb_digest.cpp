@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/error.hpp"
 #include "digests.hpp"
 #include "hex.hpp"
+#include "parts.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
 
@@ -19,7 +19,7 @@ struct DigestArguments {
   std::string start;
   std::string end;
   std::uint64_t leaf_rows = 0;
-  std::string out;
+  SpreadArguments spread;
 };
 
 std::string for_people(const StateDigest& digest, std::size_t bytes, double seconds) {
@@ -48,34 +48,12 @@ Outcome<DigestOptions> options_of(const DigestArguments& arguments) {
   return options;
 }
 
-/// The digest goes to the file, or to standard output if that is not a terminal. Only a digest in a
-/// file leaves standard output to the report.
-Outcome<void> write(const DigestArguments& arguments, const StateDigest& digest, double seconds,
-                    Context& context) {
+/// Writes a digest, and says whether the store's hashes prove it.
+Outcome<ExitCode> answer(const StateDigest& digest, const std::string& out, double seconds,
+                         Context& context) {
   FLATKV_ASSIGN(const Bytes bytes, digest.encode());
-  const bool to_standard = arguments.out == "-" ||
-                           (arguments.out.empty() && !context.json && ::isatty(STDOUT_FILENO) == 0);
-  context.output_is_data = to_standard;
-  if (to_standard) return context.out.write(as_chars(bytes));
-  if (!arguments.out.empty()) {
-    FLATKV_ASSIGN(const auto file, Output::open(arguments.out));
-    FLATKV_TRY(file->write(as_chars(bytes)));
-    FLATKV_TRY(file->close());
-  }
-  if (context.json) return context.out.write(to_json(digest).dump() + "\n");
-  FLATKV_TRY(context.out.write(for_people(digest, bytes.size(), seconds)));
-  if (arguments.out.empty()) {
-    context.console.note("not written to the terminal: `--out FILE` keeps the digest");
-  }
-  return {};
-}
-
-Outcome<ExitCode> run(const DigestArguments& arguments, Context& context) {
-  FLATKV_ASSIGN(const DigestOptions options, options_of(arguments));
-  FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
-  const Progress time(context.console, "digest");
-  FLATKV_ASSIGN(const StateDigest digest, digest_of(store, options, "digest", context));
-  FLATKV_TRY(write(arguments, digest, time.seconds(), context));
+  FLATKV_TRY(
+      write_data(bytes, out, to_json(digest), for_people(digest, bytes.size(), seconds), context));
   const std::string wrong = unproven(digest);
   if (wrong.empty()) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
@@ -88,6 +66,25 @@ Outcome<ExitCode> run(const DigestArguments& arguments, Context& context) {
   return std::unexpected(std::move(no));
 }
 
+Outcome<ExitCode> run(const DigestArguments& arguments, Context& context) {
+  const std::string& out = arguments.spread.out;
+  FLATKV_ASSIGN(const auto part, part_of(arguments.spread, arguments.from.store));
+  FLATKV_ASSIGN(const DigestOptions options, options_of(arguments));
+  const Progress time(context.console, "digest");
+  if (!arguments.spread.merge.empty()) {
+    FLATKV_ASSIGN(const auto parts, parts_from(arguments.spread, context));
+    FLATKV_ASSIGN(const StateDigest digest, merge_digest(parts));
+    return answer(digest, out, time.seconds(), context);
+  }
+  FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
+  if (part) {
+    FLATKV_ASSIGN(const PartScan scan, digest_of(*part, store, options, context));
+    return write_part(scan, out, time.seconds(), context);
+  }
+  FLATKV_ASSIGN(const StateDigest digest, digest_of(store, options, "digest", context));
+  return answer(digest, out, time.seconds(), context);
+}
+
 }  // namespace
 
 void add_digest(Registry& verbs) {
@@ -98,7 +95,8 @@ void add_digest(Registry& verbs) {
       "it goes to standard output",
       "flatkv digest ./state --out a.digest.zst\n  flatkv diff a.digest.zst "
       "b.digest.zst\n  flatkv digest ./state --db storage --start c02a --end c02b --out "
-      "deeper.digest",
+      "deeper.digest\n  flatkv digest ./state --part 3/8 --out part-3\n  flatkv digest --merge "
+      "part-1 part-2 part-3 part-4 part-5 part-6 part-7 part-8 --out a.digest",
       [](CLI::App& verb, DigestArguments& arguments) {
         read_arguments(verb, arguments.from);
         auto* database =
@@ -116,7 +114,8 @@ void add_digest(Registry& verbs) {
             ->type_name("N")
             ->check(whole_number())
             ->capture_default_str();
-        verb.add_option("--out", arguments.out,
+        spread_options(verb, arguments.spread);
+        verb.add_option("--out", arguments.spread.out,
                         "File to write: `-` is standard output, `.zst` compresses")
             ->type_name("FILE")
             ->check(not_empty());

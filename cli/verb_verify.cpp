@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "clone.hpp"
 #include "info_json.hpp"
+#include "parts.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
 
@@ -14,6 +15,7 @@ struct VerifyArguments {
   ReadFrom from;
   std::uint64_t rate = 0;
   std::string database;
+  SpreadArguments spread;
 };
 
 nlohmann::ordered_json to_json(const DatabaseVerdict& verdict) {
@@ -46,11 +48,9 @@ nlohmann::ordered_json to_json(const VerifyReport& report, const std::optional<E
   return json;
 }
 
-std::string for_people(const VerifyReport& report, double seconds) {
-  std::string text = fmt::format(
-      "version {}: full scan of a private copy, which proves snapshot "
-      "and log\n",
-      report.version);
+/// `from` says what was scanned, and `took` how long that was.
+std::string for_people(const VerifyReport& report, std::string_view from, const std::string& took) {
+  std::string text = fmt::format("version {}: {}\n", report.version, from);
   std::uint64_t rows = 0;
   for (const DatabaseVerdict& verdict : report.databases) {
     if (verdict.error) {
@@ -74,12 +74,12 @@ std::string for_people(const VerifyReport& report, double seconds) {
     }
   }
   if (!is_whole(report)) {
-    return text +
-           fmt::format("  in {:.1f} s; the root was not proved: that takes all four\n", seconds);
+    return text + fmt::format("  {}the root was not proved: that takes all four\n",
+                              took.empty() ? "" : took + "; ");
   }
   if (!report.sum_good) text += "  the four hashes do not add up to the root\n";
-  text += fmt::format("  root      {:>12} rows  {}  {}  in {:.1f} s\n", rows,
-                      to_hex(report.roots.root), report.good() ? "good" : "DIFFERS", seconds);
+  text += fmt::format("  root      {:>12} rows  {}  {}{}\n", rows, to_hex(report.roots.root),
+                      report.good() ? "good" : "DIFFERS", took.empty() ? "" : "  " + took);
   return text;
 }
 
@@ -117,7 +117,26 @@ Trouble unreadable(const Error& error, const std::string& store) {
   return refused;
 }
 
+/// Of all parts. A problem of a working copy was told with the part that met it.
+Outcome<ExitCode> merge(const VerifyArguments& arguments, Context& context) {
+  FLATKV_ASSIGN(const auto parts, parts_from(arguments.spread, context));
+  FLATKV_ASSIGN(const VerifyReport report, merge_verify(parts));
+  const std::string from = fmt::format("full scan in {} parts", parts.size());
+  FLATKV_TRY(context.out.write(context.json ? to_json(report, std::nullopt).dump() + "\n"
+                                            : for_people(report, from, {})));
+  if (report.good()) return ExitCode::done;
+  FLATKV_TRY(context.out.flush());
+  Trouble no = differs(report, "STORE");
+  no.answered = true;
+  return std::unexpected(std::move(no));
+}
+
 Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
+  FLATKV_ASSIGN(const auto part, part_of(arguments.spread, arguments.from.store));
+  if (!arguments.spread.merge.empty()) return merge(arguments, context);
+  if (!part && !arguments.spread.out.empty()) {
+    return trouble(ExitCode::usage, "--out is for the file of a part, with --part");
+  }
   FLATKV_ASSIGN(const ReadOnlyStore store, open_clone(arguments.from, context));
   Progress progress(context.console, "verify");
   VerifyOptions options;
@@ -127,14 +146,26 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
   options.progress = [&progress](std::string_view, std::uint64_t rows, std::uint64_t total) {
     progress.update("", rows, rows, total);
   };
+  const std::optional<Error>& problem = store.working_copy_problem();
+  const bool live_is_bad = problem && !arguments.from.at;
+  if (part) {
+    FLATKV_ASSIGN(const PartScan scan, verify_part(store.view(), *part, options));
+    context.console.end_progress();
+    FLATKV_TRY(write_part(scan, arguments.spread.out, progress.seconds(), context));
+    if (!live_is_bad) return ExitCode::done;
+    FLATKV_TRY(context.out.flush());
+    Trouble no = unusable(*problem);
+    no.answered = true;
+    return std::unexpected(std::move(no));
+  }
   const auto verified = store.verify(options);
   context.console.end_progress();
   if (!verified) return std::unexpected(unreadable(verified.error(), arguments.from.store));
   const VerifyReport& report = *verified;
-  const std::optional<Error>& problem = store.working_copy_problem();
+  const std::string from = "full scan of a private copy, which proves snapshot and log";
+  const std::string took = fmt::format("in {:.1f} s", progress.seconds());
   FLATKV_TRY(context.out.write(context.json ? to_json(report, problem).dump() + "\n"
-                                            : for_people(report, progress.seconds())));
-  const bool live_is_bad = problem && !arguments.from.at;
+                                            : for_people(report, from, took)));
   if (report.good() && !live_is_bad) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
   Trouble no = report.good() ? unusable(*problem) : differs(report, arguments.from.store);
@@ -151,7 +182,8 @@ void add_verify(Registry& verbs) {
       "databases that differ, or says that the working copy is unusable and only a snapshot and "
       "the log were proven (with --at, which asks for that version and not for the live copy, a "
       "warning)",
-      "flatkv verify ./state --rate 200000",
+      "flatkv verify ./state --rate 200000\n  flatkv verify ./state --part 1/2 --out part-1\n  "
+      "flatkv verify --merge part-1 part-2",
       [](CLI::App& verb, VerifyArguments& arguments) {
         read_arguments(verb, arguments.from);
         verb.add_option("--rate", arguments.rate, "At most this many rows a second; 0 is no limit")
@@ -160,6 +192,11 @@ void add_verify(Registry& verbs) {
             ->capture_default_str();
         database_option(verb, arguments.database,
                         "Only this database: account, code, storage or legacy (default: all)");
+        spread_options(verb, arguments.spread);
+        verb.add_option("--out", arguments.spread.out,
+                        "File for the scan of a part: `-` is standard output, `.zst` compresses")
+            ->type_name("FILE")
+            ->check(not_empty());
       },
       run);
 }

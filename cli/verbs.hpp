@@ -26,6 +26,7 @@ void add_import_log(Registry& verbs);
 void add_digest(Registry& verbs);
 void add_diff(Registry& verbs);
 void add_bisect(Registry& verbs);
+void add_report(Registry& verbs);
 void add_publish(Registry& verbs);
 void add_follow(Registry& verbs);
 void add_bench(Registry& verbs);

@@ -12,6 +12,7 @@
 #include "blake3/kernel.hpp"
 #include "changelog/reader.hpp"
 #include "commit/core.hpp"
+#include "flatkv/tools/report.hpp"
 #include "fs/absolute.hpp"
 #include "fs/files.hpp"
 #include "inspect/clone_directory.hpp"
@@ -396,6 +397,19 @@ Result<RowIterator> ReadOnlyStore::iterate(Database database, const RowRange& ra
 
 Result<Overlay> ReadOnlyStore::overlay() const {
   return guarded([&] { return overlay::start(impl_->core); });
+}
+
+Result<std::vector<TableInfo>> table_info(const ReadOnlyStore& store) {
+  return guarded([&]() -> Result<std::vector<TableInfo>> {
+    const commit::Figures figures = Internals::impl(store).core->figures();
+    std::vector<TableInfo> all;
+    for (const Database database : kAllDatabases) {
+      const commit::Figures::Tables& own = figures.tables[database];
+      all.push_back(
+          {database, own.bytes, own.pressure.level0_files, own.pressure.pending_compaction_bytes});
+    }
+    return all;
+  });
 }
 
 }  // namespace flatkv

@@ -13,7 +13,7 @@ from support import (BROKEN_PIPE, FAILED, FLATKV, NO, REFUSED, USAGE, Case, bloc
                      slot_key, to_pb)
 
 VERBS = ("init apply what-if root info get rows log snapshot snapshots rollback verify repair export check import "
-         "import-log digest diff bisect bench man completion").split()
+         "import-log digest diff bisect report bench man completion").split()
 
 
 class Words(Case):
