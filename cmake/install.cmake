@@ -34,6 +34,12 @@ macro(flatkv_install_libraries)
         COMPONENT development)
     endif()
   endforeach()
+  if(TARGET flatkv_cluster)
+    install(TARGETS flatkv_cluster EXPORT flatkvClusterTargets
+      ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+    install(EXPORT flatkvClusterTargets NAMESPACE flatkv:: DESTINATION ${_package_dir}
+      COMPONENT development)
+  endif()
 endmacro()
 
 macro(flatkv_install_package_files)

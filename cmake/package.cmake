@@ -46,6 +46,9 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 # The three are what the static library is made of; the shared one needs none of them.
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   "${_library} (= ${_debian_version}), librocksdb-dev, libtbb-dev, libzstd-dev")
+# What libflatkv_cluster.a is made of besides.
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS
+  "libcpp-httplib-dev, libcurl4-openssl-dev, librdkafka-dev, prometheus-cpp-dev")
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "state commitment store for EVM chains (development)
 ${_about}
 .

@@ -37,6 +37,7 @@ bash -c 'source /usr/share/bash-completion/bash_completion; _completion_loader f
 heading 'The library'
 get "$packages"/libflatkv*.deb
 get g++ cmake ninja-build pkg-config
+get librdkafka-dev libcurl4-openssl-dev libcpp-httplib-dev prometheus-cpp-dev
 /flatkv/scripts/check-installed /usr
 
 heading 'Nothing stays'
