@@ -174,6 +174,7 @@ class Operations(Folder):
             ("export STORE", None),
             ("check state.flatkv.zst", None),
             ("root STORE2", self.interrupted_import),
+            ("export STORE --to", None),
             ("import-log CHANGELOG_DIR", self.sei_log),
             ("verify STORE", self.no_sei_log),
             ("repair STORE --db storage", self.damaged_row),
@@ -182,12 +183,14 @@ class Operations(Folder):
             ("repair STORE --db account", lambda: self.damaged_tables("account", "storage")),
             ("bisect STORE OTHER", self.two_nodes),
             ("digest STORE", self.two_places),
+            ("verify STORE --part", None),
+            ("report STORE", None),
         ]
         sessions = self.sessions(self.PAGE)
         self.assertEqual(len(sessions), len(story), "sessions of the page, and of its story here")
         for block, (begins, before) in zip(sessions, story):
             with self.subTest(str(block)):
-                self.assertRegex(block.first, rf"\$ +flatkv {re.escape(begins)}")
+                self.assertRegex(block.first, rf"\$ +(?:parallel )?flatkv {re.escape(begins)}")
                 if before:
                     before()
                 self.session(block)
