@@ -52,8 +52,9 @@ TEST(PartCodec, EveryFlippedBitAndCut) {
       for (const ImportRow& row : rows) values.push_back(to_bytes(row.value));
       return {};
     });
-    if (done)
+    if (done) {
       EXPECT_EQ(values, (std::vector<Bytes>{{0, 0, 0}, {1, 1, 1}, {}, {3, 3, 3}, {4, 4, 4}}));
+    }
     encoded.object[at] ^= static_cast<std::uint8_t>(1U << (at % 8));
     EXPECT_FALSE(checked(encoded.part, ByteView(encoded.object).first(at))) << at;
   }

@@ -67,7 +67,7 @@ TEST(PartSplitter, AsTheFormatSays) {
     Rows rows;
     const unsigned letters = 1 + byte(255);
     const std::size_t most = 1 + random() % 12;
-    for (unsigned i = random() % 300; i > 0; --i) {
+    for (auto i = random() % 300; i > 0; --i) {
       Bytes key(1 + random() % most);
       for (std::uint8_t& one : key) one = byte(letters);
       rows[key] = Bytes(random() % (round % 5 == 0 ? 500 : 40), byte(255));
