@@ -26,8 +26,8 @@ constexpr std::uint8_t kLastCode = static_cast<std::uint8_t>(ErrorCode::stale);
 
 void put_ranges(ByteWriter& to, const PartScan::Part::Ranges& ranges) {
   to.raw(ranges.empties.serialize()).put(ranges.leaf_rows);
-  static const compare::Run kNone{};
-  const compare::Run& run = ranges.run ? *ranges.run : kNone;
+  static const compare::Run none{};
+  const compare::Run& run = ranges.run ? *ranges.run : none;
   to.put(static_cast<std::uint32_t>(run.subtrees.size()));
   for (const compare::Subtree& subtree : run.subtrees) {
     to.put(subtree.rows).sized(subtree.key).raw(subtree.sum->serialize()).put_nodes(subtree.nodes);

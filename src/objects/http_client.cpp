@@ -28,8 +28,8 @@ constexpr std::uint64_t kProgressBytes = 1U << 20;
 
 /// libcurl wants this once, before any thread uses it.
 void initialise_curl() {
-  static const CURLcode kDone = curl_global_init(CURL_GLOBAL_DEFAULT);
-  static_cast<void>(kDone);
+  static const CURLcode done = curl_global_init(CURL_GLOBAL_DEFAULT);
+  static_cast<void>(done);
 }
 
 bool may_pass(CURLcode code) {

@@ -46,7 +46,7 @@ class PartSplitter {
  public:
   /// Called with the rows of each part, in order.
   using Take = std::function<Status(RowBuffer part)>;
-  PartSplitter(Take take, std::uint64_t limit = kPartBytes)
+  explicit PartSplitter(Take take, std::uint64_t limit = kPartBytes)
       : take_(std::move(take)), limit_(limit) {}
 
   Status add(ByteView key, ByteView value);

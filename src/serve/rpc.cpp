@@ -51,9 +51,9 @@ std::optional<std::string> one(const Json& request, bool full, const RpcCall& ca
   if (version == request.end() || *version != "2.0") return invalid(own_id, "jsonrpc is not 2.0");
   const auto method = request.find("method");
   if (method == request.end() || !method->is_string()) return invalid(own_id, "there is no method");
-  static const Json kNone = Json::array();
+  static const Json none = Json::array();
   const auto params = request.find("params");
-  const Json& arguments = params == request.end() ? kNone : *params;
+  const Json& arguments = params == request.end() ? none : *params;
   if (!answered) return std::nullopt;  // no method does anything but answer
   if (full) {
     return response(own_id, refuse(RpcCode::limit_exceeded, "the response is too large"));
