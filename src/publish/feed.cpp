@@ -18,6 +18,7 @@ class SubscriptionFeed final : public Feed {
   Result<std::int64_t> durable() override { return store_.durable_version(); }
 
   Status begin(std::int64_t version) override {
+    subscription_.reset();  // its name serves one at a time
     FLATKV_ASSIGN(
         auto subscription,
         store_.subscribe(
