@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls into each part of the installed library, as far as that goes without a broker and a service.
+// Calls into each part of the installed library, as far as that goes without a broker and a
+// service.
 #include <flatkv/cluster/follower.hpp>
 #include <flatkv/cluster/publisher.hpp>
 #include <flatkv/cluster/serve.hpp>
