@@ -208,7 +208,7 @@ TEST_F(RepairFromStream, StreamsThatAreNotThisStates) {
   refuses(other_state(99, 14, AccountRows::keep), ErrorCode::foreign_store, "another state");
   refuses(other_state(seed_, 21, AccountRows::keep), ErrorCode::version_mismatch, "later version");
   refuses(other_state(seed_, 20, AccountRows::prune_empty), ErrorCode::foreign_store,
-          "account-rows");
+          "another mode of account rows");
   // The same chain in another store is accepted: the state is proven, not its owner.
   const auto done = from(other_state(seed_, 14, AccountRows::keep));
   ASSERT_OK(done);
