@@ -2,7 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 /* Hashes, threads of the caller, differences and repair. */
 #include <pthread.h>
-
 #include <stddef.h>
 
 #include "support.h"
