@@ -83,7 +83,7 @@ using namespace flatkv::c_interface;  // NOLINT(google-build-using-namespace)
 void flatkv_free(void* handle) {
   auto* found = static_cast<Handle*>(handle);
   if (found == nullptr || found->mark != Handle::kMark || found == &without_memory()) return;
-  delete found;
+  found->destroy(found);
 }
 
 const char* flatkv_version_text() { return library_version().data(); }

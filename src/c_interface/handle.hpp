@@ -45,21 +45,28 @@ enum class Kind : std::uint32_t {
   repairs,
 };
 
+/// Nothing virtual: the mark must be where it is also looked for in what is no handle.
 struct Handle {
   static constexpr std::uint32_t kMark = 0x464b5631;
-  explicit Handle(Kind its_kind) noexcept : kind(its_kind) {}
-  virtual ~Handle() = default;
+  using Destroy = void (*)(Handle*) noexcept;
+  Handle(Kind its_kind, Destroy its_destroy) noexcept : kind(its_kind), destroy(its_destroy) {}
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
   std::uint32_t mark = kMark;
   Kind kind;
+  Destroy destroy;
+
+ protected:
+  ~Handle() = default;
 };
 
 /// A handle that holds one object of the C++ interface.
 template <Kind kIts, class T>
 struct Holding : Handle {
   static constexpr Kind kKind = kIts;
-  explicit Holding(T&& object) : Handle(kIts), held(std::move(object)) {}
+  explicit Holding(T&& object)
+      : Handle(kIts, [](Handle* self) noexcept { delete static_cast<Holding*>(self); }),
+        held(std::move(object)) {}
   T held;
 };
 
