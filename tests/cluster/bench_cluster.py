@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run by scripts/bench-cluster: how fast a replica catches up from a topic, and how far it is behind a leader that is paced. Blocks of
+1000 writes to a million slots."""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from broker import Broker
+
+FLATKV = os.environ["FLATKV"]
+WRITES = 1000
+
+
+def block(version: int, rng: random.Random) -> bytes:
+    pairs = ",".join('{"key":"03%040x%064x","value":"%064x"}' % (rng.randrange(1, 1001), rng.randrange(1000), rng.getrandbits(200) | 1)
+                     for _ in range(WRITES))
+    return ('{"version":%d,"changesets":[{"name":"evm","pairs":[%s]}]}\n' % (version, pairs)).encode()
+
+
+def processor_seconds(pid: int) -> float:
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def start(*arguments) -> subprocess.Popen:
+    return subprocess.Popen([FLATKV, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def catch_up(folder: pathlib.Path, topic: str, count: int) -> None:
+    for durability in ("group", "process", "group"):
+        replica = folder / "replica"
+        shutil.rmtree(replica, ignore_errors=True)
+        began = time.monotonic()
+        follower = start("follow", replica, "--from", topic, "--durability", durability)
+        for line in follower.stdout:
+            if json.loads(line)["blocks"] >= count:
+                break
+        seconds = time.monotonic() - began
+        print(f"{durability}: {count} blocks followed {seconds:.1f} s after the start, to a second: {count * WRITES / seconds:,.0f} "
+              f"writes/s; processor {processor_seconds(follower.pid):.1f} s", flush=True)
+        follower.terminate()
+        follower.wait()
+
+
+def pace(folder: pathlib.Path, broker: Broker, topic: str, blocks: list) -> None:
+    subprocess.run([FLATKV, "init", folder / "paced"], check=True, capture_output=True)
+    leader = subprocess.Popen([FLATKV, "apply", folder / "paced", "-", "--durability", "group"], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL)
+    publisher = start("publish", folder / "paced", "--to", topic, "--create-topic", "--follow")
+    assert json.loads(publisher.stdout.readline())
+    time.sleep(3)
+    follower = start("follow", folder / "behind", "--from", topic)
+    seen = []
+    threading.Thread(target=lambda: [seen.append((time.monotonic(), json.loads(line))) for line in follower.stdout], daemon=True).start()
+    threading.Thread(target=lambda: publisher.stdout.read(), daemon=True).start()
+    time.sleep(2)
+    processes = {"leader": leader.pid, "broker": broker.process.pid, "publisher": publisher.pid, "follower": follower.pid}
+    before = {name: processor_seconds(pid) for name, pid in processes.items()}
+    began = time.monotonic()
+    for number, line in enumerate(blocks):
+        time.sleep(max(0.0, began + number * 0.01 - time.monotonic()))
+        leader.stdin.write(line)
+        leader.stdin.flush()
+    seconds = time.monotonic() - began
+    shares = {name: (processor_seconds(pid) - before[name]) / seconds for name, pid in processes.items()}
+    behind = [at - began - (status["version"] - 1) * 0.01 for at, status in seen if began + 3 < at < began + seconds]
+    print(f"paced at {len(blocks) * WRITES / seconds:,.0f} writes/s for {seconds:.0f} s: behind what the leader was given, median "
+          f"{statistics.median(behind):.3f} s, at most {max(behind):.3f} s; of one core: "
+          + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
+    leader.stdin.close()
+    for process in (leader, publisher, follower):
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="flatkv-bench-"))
+    broker = Broker(folder)
+    try:
+        broker.start()
+        rng = random.Random(1)
+        blocks = [block(version, rng) for version in range(1, count + 1)]
+        (folder / "blocks.jsonl").write_bytes(b"".join(blocks))
+        leader, topic = folder / "leader", f"kafka://{broker.address}/"
+        subprocess.run([FLATKV, "apply", leader, folder / "blocks.jsonl", "--create", "--durability", "process"], check=True,
+                       capture_output=True)
+        began = time.monotonic()
+        subprocess.run([FLATKV, "publish", leader, "--to", topic + "state", "--create-topic"], check=True, capture_output=True)
+        print(f"published in {time.monotonic() - began:.1f} s", flush=True)
+        catch_up(folder, topic + "state", count)
+        pace(folder, broker, topic + "paced", blocks)
+    finally:
+        broker.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
