@@ -91,6 +91,19 @@ void put(const Settings& settings, flatkv_option option, T& into) {
   }
 }
 
+/// Of work that builds a generation: a rollback, a repair.
+template <class Own>
+Own rebuilding_options(const Settings& settings) {
+  Own options;
+  put(settings, FLATKV_BLOCK_CACHE_BYTES, options.block_cache_bytes);
+  put(settings, FLATKV_WRITE_BUFFER_BYTES, options.write_buffer_bytes);
+  put(settings, FLATKV_THREADS, options.threads);
+  options.stop = settings.stop;
+  options.progress = settings.progress;
+  options.log = settings.log;
+  return options;
+}
+
 }  // namespace
 
 CreateOptions create_options(const Settings& settings) {
@@ -155,14 +168,7 @@ ReadOnlyOptions reader_options(const Settings& settings) {
 }
 
 RollbackOptions rollback_options(const Settings& settings) {
-  RollbackOptions options;
-  put(settings, FLATKV_BLOCK_CACHE_BYTES, options.block_cache_bytes);
-  put(settings, FLATKV_WRITE_BUFFER_BYTES, options.write_buffer_bytes);
-  put(settings, FLATKV_THREADS, options.threads);
-  options.stop = settings.stop;
-  options.progress = settings.progress;
-  options.log = settings.log;
-  return options;
+  return rebuilding_options<RollbackOptions>(settings);
 }
 
 VerifyOptions verify_options(const Settings& settings) {
@@ -196,14 +202,7 @@ DigestOptions digest_options(const Settings& settings) {
 }
 
 RepairOptions repair_options(const Settings& settings) {
-  RepairOptions options;
-  put(settings, FLATKV_BLOCK_CACHE_BYTES, options.block_cache_bytes);
-  put(settings, FLATKV_WRITE_BUFFER_BYTES, options.write_buffer_bytes);
-  put(settings, FLATKV_THREADS, options.threads);
-  options.stop = settings.stop;
-  options.progress = settings.progress;
-  options.log = settings.log;
-  return options;
+  return rebuilding_options<RepairOptions>(settings);
 }
 
 Result<Settings> settings_of(const flatkv_options* options) {
