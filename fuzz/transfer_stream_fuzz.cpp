@@ -12,6 +12,7 @@
 #include "layout/manifest.hpp"
 #include "layout/snapshot_manifest.hpp"
 #include "lthash/batch.hpp"
+#include "transfer/memory_io.hpp"
 #include "transfer/stream_writer.hpp"
 
 namespace {
@@ -20,30 +21,6 @@ using namespace flatkv;
 using namespace flatkv::transfer;
 using fuzz::check;
 using fuzz::Input;
-
-class MemorySource : public ByteSource {
- public:
-  MemorySource(ByteView bytes, std::size_t piece) : rest_(bytes), piece_(piece) {}
-  Result<std::size_t> read(std::span<std::uint8_t> into) override {
-    const std::size_t count = std::min({into.size(), rest_.size(), piece_});
-    std::ranges::copy(rest_.first(count), into.begin());
-    rest_ = rest_.subspan(count);
-    return count;
-  }
-
- private:
-  ByteView rest_;
-  std::size_t piece_;
-};
-
-class MemorySink : public ByteSink {
- public:
-  Status write(ByteView more) override {
-    append(bytes, more);
-    return {};
-  }
-  Bytes bytes;
-};
 
 /// Whether the stream is accepted; the same in any pieces.
 bool taken(ByteView stream) {

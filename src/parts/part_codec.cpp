@@ -7,6 +7,7 @@
 #include "base/bytes.hpp"
 #include "blake3/blake3.hpp"
 #include "layout/snapshot_manifest.hpp"
+#include "transfer/memory_io.hpp"
 #include "transfer/stream_pass.hpp"
 #include "transfer/stream_writer.hpp"
 
@@ -14,29 +15,6 @@ namespace flatkv::parts {
 namespace {
 
 constexpr std::size_t kRowsAtOnce = 4096;
-
-class BytesSink : public ByteSink {
- public:
-  Status write(ByteView more) override {
-    append(bytes, more);
-    return {};
-  }
-  Bytes bytes;
-};
-
-class BytesSource : public ByteSource {
- public:
-  explicit BytesSource(ByteView bytes) : rest_(bytes) {}
-  Result<std::size_t> read(std::span<std::uint8_t> into) override {
-    const std::size_t count = std::min(into.size(), rest_.size());
-    std::ranges::copy(rest_.first(count), into.begin());
-    rest_ = rest_.subspan(count);
-    return count;
-  }
-
- private:
-  ByteView rest_;
-};
 
 Part sum_up(Database database, const RowBuffer& rows) {
   RowSum sum(database);
@@ -90,7 +68,7 @@ Part RowSum::finish() {
 Result<EncodedPart> encode_part(const PartContext& context, Database database,
                                 const RowBuffer& rows) {
   EncodedPart encoded{sum_up(database, rows), {}};
-  BytesSink sink;
+  transfer::MemorySink sink;
   ZstdSink zstd(sink);
   transfer::StreamWriter writer(zstd);
   FLATKV_TRY(writer.begin(header_of(context, encoded.part)));
@@ -123,7 +101,7 @@ Status check_part(const PartContext& context, const Part& part, ByteView object,
     if (use) FLATKV_TRY(use(rows));
     return {};
   };
-  BytesSource source(object);
+  transfer::MemorySource source(object);
   ZstdSource zstd(source);
   TransferOptions options;
   options.stop = stop;

@@ -3,6 +3,7 @@
 
 #include "base/endian.hpp"
 #include "store/test_store.hpp"
+#include "transfer/memory_io.hpp"
 #include "transfer/stream_writer.hpp"
 
 namespace flatkv::transfer {
@@ -14,28 +15,10 @@ using store::open_new;
 using store::TempDir;
 using store::tree_digest;
 
-class MemorySink : public ByteSink {
+/// In odd sizes, as a pipe might return them.
+class PipeSource : public MemorySource {
  public:
-  Status write(ByteView more) override {
-    append(bytes, more);
-    return {};
-  }
-  Bytes bytes;
-};
-
-class MemorySource : public ByteSource {
- public:
-  explicit MemorySource(ByteView bytes) : rest_(bytes) {}
-  Result<std::size_t> read(std::span<std::uint8_t> into) override {
-    // Odd sizes, as a pipe might return them.
-    const std::size_t count = std::min({into.size(), rest_.size(), std::size_t{777}});
-    std::ranges::copy(rest_.first(count), into.begin());
-    rest_ = rest_.subspan(count);
-    return count;
-  }
-
- private:
-  ByteView rest_;
+  explicit PipeSource(ByteView bytes) : MemorySource(bytes, 777) {}
 };
 
 inline Bytes nonce(std::uint64_t value) {
@@ -63,13 +46,13 @@ inline Bytes export_bytes(const CommitStore& store) {
 }
 
 inline Result<StreamSummary> check(ByteView bytes, const TrustedRoots& trusted = {}) {
-  MemorySource source(bytes);
+  PipeSource source(bytes);
   return check_stream(source, trusted);
 }
 
 inline Result<StreamSummary> import(ByteView bytes, const std::string& path,
                                     ImportOptions options = {}, const TrustedRoots& trusted = {}) {
-  MemorySource source(bytes);
+  PipeSource source(bytes);
   return import_stream(source, path, options, trusted);
 }
 
