@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "broker/back_off.hpp"
 #include "broker/client.hpp"
 #include "broker/consumer.hpp"
 
@@ -62,20 +61,6 @@ TEST(Client, OnlyWhatTimeMendsIsAway) {
   EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), false));
   EXPECT_TRUE(is_away(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), true));
   EXPECT_FALSE(is_away(fail(ErrorCode::io, "of a disk").path("/store").error(), true));
-}
-
-TEST(BackOff, GrowsToItsLimitWithJitterAndBeginsAnew) {
-  BackOff back_off;
-  auto whole = BackOff::kFirst;
-  for (int i = 0; i < 20; ++i) {
-    const auto wait = back_off.next();
-    EXPECT_LE(wait, whole);
-    EXPECT_GE(wait, whole / 2);
-    whole = std::min(whole * 2, BackOff::kLongest);
-  }
-  EXPECT_GE(back_off.next(), BackOff::kLongest / 2);
-  back_off.reset();
-  EXPECT_LE(back_off.next(), BackOff::kFirst);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "base/guard.hpp"
 #include "base/worker.hpp"
-#include "broker/back_off.hpp"
+#include "broker/absence.hpp"
 #include "broker/topic_admin.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/store.hpp"
@@ -63,7 +63,7 @@ struct Follower::Impl {
   Logger logger;
   std::optional<CommitStore> store;
   bool topic_was_there = false;
-  broker::BackOff back_off;
+  broker::Absence absence;
   /// The snapshot that was used last: once more, it would lead to where it led.
   std::optional<std::pair<std::int64_t, Roots>> used;
 
@@ -91,16 +91,14 @@ struct Follower::Impl {
       }
       if (stop.stop_requested()) return {};
       if (ended || !broker::is_away(ended.error(), topic_was_there)) return ended;
-      const auto wait = back_off.next();
-      logger.warn_of("the broker is away, trying again in " + std::to_string(wait.count()) + " ms",
-                     ended.error());
-      tell([&](FollowerStatus& now) {
-        now.state = FollowerStatus::State::waiting;
-        end.reset();
-        now.trouble = ended.error().to_string();
-        ++now.reconnects;
+      absence.wait(logger, ended.error(), stop, [&] {
+        tell([&](FollowerStatus& now) {
+          now.state = FollowerStatus::State::waiting;
+          end.reset();
+          now.trouble = ended.error().to_string();
+          ++now.reconnects;
+        });
       });
-      sleep_until(stop, std::chrono::steady_clock::now() + wait);
     }
   }
 
@@ -112,7 +110,7 @@ struct Follower::Impl {
     FLATKV_ASSIGN(const topic::Seen at,
                   follow::find_state(consumer, store->version(), store->committed_roots(), stop));
     FLATKV_TRY(consumer.seek(at.next_offset));
-    back_off.reset();
+    absence.end();
     topic_was_there = true;
     tell([&](FollowerStatus& now) {
       now.state = FollowerStatus::State::following;

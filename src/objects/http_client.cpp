@@ -385,17 +385,17 @@ HttpClient::Try HttpClient::try_once(Transfer& transfer) {
 
 Result<HttpClient::Answer> HttpClient::send(const Request& request) {
   Transfer transfer(request, options_.stop, received_);
-  Backoff backoff(options_.tries);
+  Tries tries(options_.tries);
   std::uint64_t before = 0;
   while (true) {
     Try done = try_once(transfer);
     if (!done.error) return std::move(transfer.answer);
     const std::uint64_t got = transfer.answer.content.size();
     if (got >= before + kProgressBytes) {
-      backoff.reset(options_.tries);
+      tries.reset(options_.tries);
       before = got;
     }
-    if (!done.may_pass || !backoff.again(options_.stop)) {
+    if (!done.may_pass || !tries.again(options_.stop)) {
       return std::unexpected(*std::move(done.error));
     }
   }

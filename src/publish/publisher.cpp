@@ -10,7 +10,7 @@
 #include "base/internals.hpp"
 #include "base/stopwatch.hpp"
 #include "base/worker.hpp"
-#include "broker/back_off.hpp"
+#include "broker/absence.hpp"
 #include "broker/producer.hpp"
 #include "broker/topic_admin.hpp"
 #include "changes/log_block.hpp"
@@ -75,7 +75,7 @@ struct Publisher::Impl {
   std::optional<Digest> attempted;
   std::int64_t compared = 0;  ///< version of the block that must come first; 0: none
   bool topic_was_there = false;
-  broker::BackOff back_off;
+  broker::Absence absence;
 
   mutable std::mutex mutex;
   PublisherStatus status;              ///< guarded by `mutex`
@@ -95,15 +95,13 @@ struct Publisher::Impl {
       if (ended || stop.stop_requested()) return {};
       const Error& error = ended.error();
       if (!broker::is_away(error, topic_was_there)) return ended;
-      const auto wait = back_off.next();
-      logger.warn_of("the broker is away, trying again in " + std::to_string(wait.count()) + " ms",
-                     error);
-      tell([&](PublisherStatus& now) {
-        now.state = PublisherStatus::State::waiting;
-        now.trouble = error.to_string();
-        ++now.reconnects;
+      absence.wait(logger, error, stop, [&] {
+        tell([&](PublisherStatus& now) {
+          now.state = PublisherStatus::State::waiting;
+          now.trouble = error.to_string();
+          ++now.reconnects;
+        });
       });
-      sleep_until(stop, std::chrono::steady_clock::now() + wait);
     }
   }
 
@@ -140,7 +138,7 @@ struct Publisher::Impl {
     clear_batch();
     FLATKV_ASSIGN(tail, topic::read_tail(consumer, options.depth, stop));
     remember_end();
-    back_off.reset();
+    absence.end();
     topic_was_there = true;
     tell([&](PublisherStatus& now) {
       now.state = PublisherStatus::State::publishing;
