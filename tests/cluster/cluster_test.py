@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from broker import Broker, free_ports
@@ -317,20 +318,28 @@ def answer(port: int, path: str, body: dict | None = None) -> str:
         return response.read().decode()
 
 
+def ready(port: int) -> bool:
+    try:
+        return bool(answer(port, "/readyz"))
+    except urllib.error.HTTPError as no:
+        check(no.code == 503, f"/readyz: {no.code}")
+        return False
+
+
 def readers(cluster: Cluster) -> None:
     """What a replica and a publisher answer over HTTP."""
     port = free_ports(1)[0]
     cluster.follow("read", "--listen", port)
     cluster.wait_until_equal()
     check(answer(port, "/healthz") == "ok\n", "it answers")
-    wait_for("the replica is ready", lambda: answer(port, "/readyz"))
+    wait_for("the replica is ready", lambda: ready(port))
     said = json.loads(answer(port, "/", {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}))
     check(int(said["result"], 16) == cluster.leader.version, f"{said}")
+    wait_for("it has caught up", lambda: "flatkv_follower_caught_up 1\n" in answer(port, "/metrics"))
     metrics = answer(port, "/metrics")
-    check("flatkv_follower_caught_up 1\n" in metrics, metrics)
     check(f"flatkv_version {cluster.leader.version}\n" in metrics, metrics)
     publisher = int(cluster.publisher.arguments[cluster.publisher.arguments.index("--listen") + 1])
-    check("flatkv_publisher_lag_versions 0\n" in answer(publisher, "/metrics"), "the publisher's metrics")
+    wait_for("nothing is left to send", lambda: "flatkv_publisher_lag_versions 0\n" in answer(publisher, "/metrics"))
     if promtool := shutil.which("promtool"):
         subprocess.run([promtool, "check", "metrics"], input=metrics, text=True, check=True)
 
