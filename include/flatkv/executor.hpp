@@ -10,10 +10,10 @@
 
 namespace FLATKV_API flatkv {
 
-/// Threads that hash rows for one store or several. Implement it to let stores use the threads of
-/// the program around them. Each store that is given one (Options::executor) has its own share,
-/// Options::threads, and keeps the executor until its last task has ended. Any thread may call the
-/// functions.
+/// Threads that hash rows, and look many up in memory, for one store or several. Implement it to
+/// let stores use the threads of the program around them. Each store that is given one
+/// (Options::executor) has its own share, Options::threads, and keeps the executor until its last
+/// task has ended. Any thread may call the functions.
 class Executor {
  public:
   virtual ~Executor() = default;

@@ -170,8 +170,9 @@ struct Options {
   /// quota count) and, for hashing, all that the executor has. Hashing never uses more than the
   /// executor has. Other stores' shares of the same executor are their own.
   std::uint32_t threads = 0;
-  /// Where this store's hashing runs beside the calling thread; null is `shared_executor()`. Scans
-  /// and background work have threads of their own.
+  /// Where this store's hashing runs beside the calling thread, and what a `get_many` of a thousand
+  /// keys looks up in memory; null is `shared_executor()`. Scans and background work have threads
+  /// of their own.
   std::shared_ptr<Executor> executor{};
 
   LogCallback log{};

@@ -183,17 +183,22 @@ Status RowLookup::look_in_tables(const state::State& state, Database database,
   return {};
 }
 
+void RowLookup::read_memory(const Ground& ground, Database database, std::span<BlockRow> rows,
+                            memory::Arena* const& arena, Values values, const Sink& sink) {
+  clear_for_reuse(missing_);
+  look_in_memory(ground, database, rows, arena, values, sink);
+  drop_absent(ground.state, database, rows, sink);
+}
+
 Status RowLookup::read(const Ground& ground, Database database, std::span<BlockRow> rows,
                        memory::Arena* const& arena, Keep keep, Values values, const Sink& sink) {
   // Also after a call that failed.
-  clear_for_reuse(missing_);
   clear_for_reuse(aside_);
   clear_for_reuse(keys_);
   from_tables_ = 0;
   const state::State& state = ground.state;
   const std::uint64_t batches = prefetcher_ != nullptr ? prefetcher_->batches() : 0;
-  look_in_memory(ground, database, rows, arena, values, sink);
-  drop_absent(state, database, rows, sink);
+  read_memory(ground, database, rows, arena, values, sink);
   set_aside(database, rows, batches);
   if (!missing_.empty()) FLATKV_TRY(look_in_tables(state, database, rows, arena, keep, sink));
   if (aside_.empty()) return {};

@@ -59,11 +59,19 @@ class RowLookup {
   RowLookup(memtable::RowCache* cache, AbsentKeyFilter* absent, Prefetcher* prefetcher = nullptr)
       : cache_(cache), absent_(absent), prefetcher_(prefetcher) {}
 
+  /// Another one for the same store.
+  RowLookup another() const { return {cache_, absent_, prefetcher_}; }
+
   /// Fills had_old and old_value of `rows` by their key and hash. Values that do not stay in place
   /// are copied to `*arena` one by one: between two rows the sink may clear the arena or change the
   /// pointer to another one. On error the rows are unspecified and nothing else has changed.
   Status read(const Ground& ground, Database database, std::span<BlockRow> rows,
               memory::Arena* const& arena, Keep keep, Values values, const Sink& sink = {});
+
+  /// As `read`, but only of what is in memory: rows that only a table can tell of stay as they are,
+  /// and the sink is not called for them.
+  void read_memory(const Ground& ground, Database database, std::span<BlockRow> rows,
+                   memory::Arena* const& arena, Values values, const Sink& sink);
 
   /// Has tables read on so many cores where many rows are asked for together.
   void use_cores(std::size_t cores) noexcept { cores_ = cores; }

@@ -99,6 +99,7 @@ class Core {
   std::shared_ptr<block::OverlayBlock> new_overlay_block();
   /// A lookup of the caller's own.
   block::RowLookup lookup() noexcept { return {cache_.get(), &absent_key_filter_, &prefetcher_}; }
+  lthash::HashingShare& share() noexcept { return *share_; }
   /// What `apply` refuses before it looks at any pair: a store that is not usable, and what strict
   /// mode forbids.
   Status check_change_sets(std::span<const NamedChangeSet> change_sets, std::int64_t version) const;
@@ -119,7 +120,7 @@ class Core {
     return guarded([&]() -> std::invoke_result_t<Read, const read::Source&> {
       FLATKV_TRY(check_readable());
       const auto state = published_.load();
-      return std::forward<Read>(read)(read::Source{{*state}, &pending_, reads_});
+      return std::forward<Read>(read)(read::Source{{*state}, &pending_, reads_, share_.get()});
     });
   }
   Result<RowIterator> iterate(Database database, const RowRange& range) const;

@@ -51,8 +51,8 @@ struct Overlay::Impl {
   auto read(Read&& read) const -> std::invoke_result_t<Read, const read::Source&> {
     return call([&](const Standing& standing) {
       block::RowLookup rows = standing.core->lookup();
-      return std::forward<Read>(read)(
-          read::Source{standing.ground(), own ? &own->block() : nullptr, rows});
+      return std::forward<Read>(read)(read::Source{standing.ground(), own ? &own->block() : nullptr,
+                                                   rows, &standing.core->share()});
     });
   }
 

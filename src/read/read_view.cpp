@@ -11,9 +11,15 @@
 #include "codec/account.hpp"
 #include "codec/keys.hpp"
 #include "layout/generation.hpp"
+#include "lthash/parts.hpp"
 
 namespace flatkv::read {
 namespace {
+
+/// Keys from which on other threads help, since looking them up takes most of a millisecond, and
+/// how many of them one thread looks up at a time.
+constexpr std::size_t kManyKeys = 1024;
+constexpr std::size_t kPartKeys = 256;
 
 Status check_data_database(Database database) {
   if (database != Database::metadata) return {};
@@ -44,6 +50,91 @@ std::optional<Bytes> after_prefix(Bytes prefix) {
   if (prefix.empty()) return std::nullopt;
   ++prefix.back();
   return prefix;
+}
+
+enum class From : std::uint8_t { memory, everywhere };
+
+/// Fills `values`, which are empty and as many as the keys. Returns the keys, by their index, that
+/// memory does not tell of: none if tables are read, too.
+Result<std::vector<std::size_t>> read_keys(const Source& source, From from,
+                                           std::span<const ByteView> external_keys,
+                                           std::span<std::optional<Bytes>> values) {
+  struct Place {
+    codec::Kind kind;
+    Database database;
+    const block::BlockRow* pending;
+    std::uint32_t row;
+  };
+  std::vector<Place> places;
+  places.reserve(external_keys.size());
+  PerDataDatabase<block::BlockRows> tables;
+  for (const ByteView external_key : external_keys) {
+    FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
+    const std::uint64_t hash = memory::key_hash(route.key);
+    Place place{route.kind, route.database, nullptr, 0};
+    if (source.pending != nullptr) {
+      place.pending = source.pending->tables()[route.database].find(route.key, hash);
+    }
+    if (place.pending == nullptr) place.row = tables[route.database].intern(route.key, hash);
+    places.push_back(place);
+  }
+  memory::Arena arena;
+  PerDataDatabase<std::vector<bool>> known;
+  for (const Database database : kDataDatabases) {
+    const std::span rows = tables[database].rows;
+    known[database].resize(rows.size());
+    const auto unchanged = [&, to = &known[database]](block::BlockRow& row, bool) {
+      row.has_value = row.had_old;
+      row.value = row.old_value;
+      (*to)[static_cast<std::size_t>(&row - rows.data())] = true;
+    };
+    if (from == From::memory) {
+      source.rows.read_memory(source.ground, database, rows, &arena, block::Values::in_place,
+                              unchanged);
+    } else {
+      FLATKV_TRY(source.rows.read(source.ground, database, rows, &arena, block::Keep::in_cache,
+                                  block::Values::in_place, unchanged));
+    }
+  }
+  std::vector<std::size_t> left;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Place& place = places[i];
+    if (place.pending == nullptr && !known[place.database][place.row]) {
+      left.push_back(i);
+      continue;
+    }
+    const block::BlockRow& row =
+        place.pending != nullptr ? *place.pending : tables[place.database].rows[place.row];
+    if (!row.has_value) continue;
+    if (place.database == Database::account) {
+      FLATKV_ASSIGN(values[i], account_part(place.kind, row.value));
+    } else {
+      values[i] = to_bytes(row.value);
+    }
+  }
+  return left;
+}
+
+/// As `read_keys`, from memory and on several threads. These wait for no device: they are those
+/// that hash.
+Result<std::vector<std::size_t>> read_memory(const Source& source,
+                                             std::span<const ByteView> external_keys,
+                                             std::span<std::optional<Bytes>> values) {
+  std::vector<Result<std::vector<std::size_t>>> parts((external_keys.size() + kPartKeys - 1) /
+                                                      kPartKeys);
+  lthash::run_parts(*source.share, parts.size(), [&](std::size_t part) {
+    const std::size_t from = part * kPartKeys;
+    const std::size_t count = std::min(kPartKeys, external_keys.size() - from);
+    block::RowLookup rows = source.rows.another();
+    parts[part] = read_keys({source.ground, source.pending, rows}, From::memory,
+                            external_keys.subspan(from, count), values.subspan(from, count));
+  });
+  std::vector<std::size_t> left;
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    FLATKV_ASSIGN(const auto of_part, std::move(parts[part]));
+    for (const std::size_t i : of_part) left.push_back(part * kPartKeys + i);
+  }
+  return left;
 }
 
 }  // namespace
@@ -100,48 +191,18 @@ Result<std::vector<block::Prefetcher::Row>> rows_of(std::span<const ByteView> ex
 
 Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
                                                     std::span<const ByteView> external_keys) {
-  struct Place {
-    codec::Kind kind;
-    Database database;
-    const block::BlockRow* pending;
-    std::uint32_t row;
-  };
-  std::vector<Place> places;
-  places.reserve(external_keys.size());
-  PerDataDatabase<block::BlockRows> tables;
-  for (const ByteView external_key : external_keys) {
-    FLATKV_ASSIGN(const codec::Route route, codec::route(external_key));
-    const std::uint64_t hash = memory::key_hash(route.key);
-    Place place{route.kind, route.database, nullptr, 0};
-    if (source.pending != nullptr) {
-      place.pending = source.pending->tables()[route.database].find(route.key, hash);
-    }
-    if (place.pending == nullptr) place.row = tables[route.database].intern(route.key, hash);
-    places.push_back(place);
+  std::vector<std::optional<Bytes>> values(external_keys.size());
+  if (source.share == nullptr || source.share->threads() == 1 || external_keys.size() < kManyKeys) {
+    FLATKV_TRY(read_keys(source, From::everywhere, external_keys, values));
+    return values;
   }
-  memory::Arena arena;
-  const auto unchanged = [](block::BlockRow& row, bool) {
-    row.has_value = row.had_old;
-    row.value = row.old_value;
-  };
-  for (const Database database : kDataDatabases) {
-    const std::span rows = tables[database].rows;
-    FLATKV_TRY(source.rows.read(source.ground, database, rows, &arena, block::Keep::in_cache,
-                                block::Values::in_place, unchanged));
-  }
-  std::vector<std::optional<Bytes>> result(external_keys.size());
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const Place& place = places[i];
-    const block::BlockRow& row =
-        place.pending != nullptr ? *place.pending : tables[place.database].rows[place.row];
-    if (!row.has_value) continue;
-    if (place.database == Database::account) {
-      FLATKV_ASSIGN(result[i], account_part(place.kind, row.value));
-    } else {
-      result[i] = to_bytes(row.value);
-    }
-  }
-  return result;
+  FLATKV_ASSIGN(const std::vector<std::size_t> left, read_memory(source, external_keys, values));
+  std::vector<ByteView> keys;
+  for (const std::size_t i : left) keys.push_back(external_keys[i]);
+  std::vector<std::optional<Bytes>> rest(keys.size());
+  FLATKV_TRY(read_keys(source, From::everywhere, keys, rest));
+  for (std::size_t i = 0; i < left.size(); ++i) values[left[i]] = std::move(rest[i]);
+  return values;
 }
 
 }  // namespace flatkv::read

@@ -14,6 +14,7 @@
 #include "flatkv/keys.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/view.hpp"
+#include "lthash/hashing_share.hpp"
 #include "state/state.hpp"
 
 // Reads by external and internal key, with or without pending writes. The public views build on
@@ -25,6 +26,7 @@ struct Source {
   block::Ground ground;
   const block::PendingBlock* pending;  ///< on top; null: none
   block::RowLookup& rows;
+  lthash::HashingShare* share = nullptr;  ///< threads for many keys; null: only the calling one
 };
 
 Result<std::optional<Bytes>> read_external(const Source& source, ByteView external_key);

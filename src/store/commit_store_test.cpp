@@ -68,6 +68,48 @@ TEST(CommitStore, ReadsOnTheHandleUseAndFeedTheRowCache) {
   expect_verified(store);
 }
 
+// Enough keys for other threads to help.
+TEST(CommitStore, ManyReadsAreThoseOneByOne) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  constexpr unsigned kSlots = 1500;
+  Block tables, buffers, pending;
+  for (unsigned i = 0; i < kSlots; ++i) {
+    if (i % 3 == 0) tables.slot(1, i, i + 1);
+    if (i % 5 == 0) buffers.slot(1, i, i + 2);
+    if (i % 7 == 0) pending.remove(Block::slot_key(1, i));
+    if (i % 11 == 0) pending.slot(1, i, i + 3);
+  }
+  const Bytes nonce = to_bytes(nonce_key(Block::address(2)));
+  tables.set(nonce, Bytes(8, 9));
+  must(tables.commit(store));
+  must(store.flush());
+  must(buffers.commit(store));
+  must(pending.apply(store));
+
+  std::vector<Bytes> keys;
+  for (unsigned i = 0; i < 3 * kSlots; ++i) keys.push_back(Block::slot_key(1, i * 7 % kSlots));
+  keys.push_back(nonce);
+  keys.push_back(to_bytes(code_hash_key(Block::address(2))));
+  std::vector<ByteView> views(keys.begin(), keys.end());
+  const auto expect_same = [&](const auto& reader) {
+    const auto values = must(reader.get_many(views));
+    ASSERT_EQ(values.size(), keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(values[i], must(reader.get(keys[i])));
+  };
+  expect_same(store);
+  Overlay overlay = must(store.overlay());
+  expect_same(overlay);
+
+  // Of several that cannot be keys the first is told of.
+  const Bytes too_long(1 << 20);
+  views[2000] = too_long;
+  views[3000] = {};
+  const auto refused = store.get_many(views);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, store.get(too_long).error().message);
+}
+
 TEST(CommitStore, OpensNothingUnlessAskedToCreate) {
   const TempDir dir;
   const auto opened = CommitStore::open(dir / "s");
