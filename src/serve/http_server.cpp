@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 #include "base/thread_name.hpp"
@@ -19,10 +20,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kLook = std::chrono::milliseconds(50);
+/// Of the request line and the headers together; httplib limits only each line of them.
+constexpr std::uint64_t kMostHeadBytes = 64U << 10;
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 /// Set on the listening thread while it sends a connection away.
 thread_local bool sends_away = false;
 
-/// A socket whose requests must be over at a deadline.
+/// A socket whose requests must be over at a deadline, and have no more bytes than they may.
 class TimedStream : public httplib::Stream {
  public:
   TimedStream(socket_t socket, const std::atomic<bool>& ending)
@@ -36,22 +40,29 @@ class TimedStream : public httplib::Stream {
     }
     return false;
   }
-  void set_deadline(Clock::time_point deadline) { deadline_ = deadline; }
+  /// A request begins: its head may come.
+  void begin(Clock::time_point deadline) {
+    deadline_ = deadline;
+    left_ = kMostHeadBytes;
+  }
+  /// So many bytes more may be read of the request.
+  void allow(std::uint64_t bytes) { left_ = bytes; }
 
   bool is_readable() const override { return at_ < end_ || in_time(POLLIN); }
   bool is_writable() const override { return in_time(POLLOUT); }
   /// Through a buffer: httplib reads heads byte by byte.
   ssize_t read(char* into, size_t size) override {
-    if (!is_readable()) return -1;
+    if (left_ == 0 || !is_readable()) return -1;
     if (at_ == end_) {
       const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
       if (got <= 0) return got;
       at_ = 0;
       end_ = static_cast<std::size_t>(got);
     }
-    const std::size_t given = std::min(size, end_ - at_);
+    const auto given = static_cast<std::size_t>(std::min<std::uint64_t>({size, end_ - at_, left_}));
     std::memcpy(into, buffer_.data() + at_, given);
     at_ += given;
+    left_ -= given;
     return static_cast<ssize_t>(given);
   }
   ssize_t write(const char* from, size_t size) override {
@@ -104,10 +115,24 @@ class TimedStream : public httplib::Stream {
   socket_t socket_;
   const std::atomic<bool>& ending_;
   Clock::time_point deadline_ = Clock::now();
+  std::uint64_t left_ = 0;         ///< that may be read
   std::array<char, 4096> buffer_;  // filled as it is needed
   std::size_t at_ = 0;
   std::size_t end_ = 0;
 };
+
+bool has_body(const httplib::Request& request) {
+  return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
+}
+
+/// Whether what follows on the connection is the next request. httplib leaves the body of a GET
+/// where it is, and takes one of two lengths that contradict each other: a proxy in front may see
+/// another end, and would give the answer to what it takes for a body to somebody else.
+bool ends_clearly(const httplib::Request& request) {
+  if (request.method != "POST") return !has_body(request);
+  return request.get_header_value_count("Content-Length") == 1 &&
+         !request.has_header("Transfer-Encoding");
+}
 
 }  // namespace
 
@@ -155,9 +180,18 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
   } else {
     TimedStream stream(socket, ending_);
     bool closed = false;
-    while (!closed && stream.wait_for_request(Clock::now() + timeout_)) {
-      stream.set_deadline(Clock::now() + timeout_);
-      if (!process_request(stream, false, closed, nullptr)) break;
+    bool goes_on = true;
+    while (!closed && goes_on && stream.wait_for_request(Clock::now() + timeout_)) {
+      stream.begin(Clock::now() + timeout_);
+      goes_on = false;  // unless the head can be read
+      const auto begun = [&](httplib::Request& request) {
+        goes_on = ends_clearly(request);
+        // A body of a stated length is compared with the limit by httplib, any other is not.
+        stream.allow(goes_on && has_body(request) ? kNoLimit : payload_max_length_);
+        // An answer of ranges could be a thousand times as long as what they are of.
+        request.ranges.clear();
+      };
+      if (!process_request(stream, false, closed, begun)) break;
     }
   }
   ::shutdown(socket, SHUT_RDWR);

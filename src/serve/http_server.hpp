@@ -10,7 +10,8 @@
 namespace flatkv::serve {
 
 /// httplib's server, with limits that it lacks: on the time that a whole request may take, however
-/// slowly it trickles in, on the number of connections, and on the time that `stop` takes.
+/// slowly it trickles in, on its bytes, whatever it says of them, on the number of connections, and
+/// on the time that `stop` takes.
 class HttpServer : public httplib::Server {
  public:
   /// Whoever comes beyond `connections` is told 503 and sent away.

@@ -8,6 +8,9 @@
 namespace flatkv::serve {
 namespace {
 
+/// No call has as many; each level takes a hundred times its byte in memory.
+constexpr int kMostLevels = 16;
+
 std::string text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -87,7 +90,10 @@ std::string batch(const Json& requests, const RpcLimits& limits, const RpcCall& 
 }  // namespace
 
 std::string answer(std::string_view body, const RpcLimits& limits, const RpcCall& call) {
-  const Json request = Json::parse(body, nullptr, false);
+  const auto is_kept = [](int level, Json::parse_event_t, const Json&) {
+    return level <= kMostLevels;
+  };
+  const Json request = Json::parse(body, is_kept, false);
   if (request.is_discarded()) {
     return response(nullptr, refuse(RpcCode::parse_error, "the body is not JSON"));
   }

@@ -119,6 +119,13 @@ struct Server::Impl {
   void route() {
     http.set_payload_max_length(options.max_request_bytes);
     http.set_tcp_nodelay(true);
+    // A compressed body may expand without a limit.
+    http.set_pre_routing_handler([](const auto& request, auto& response) {
+      if (!request.has_header("Content-Encoding"))
+        return httplib::Server::HandlerResponse::Unhandled;
+      response.status = 415;
+      return httplib::Server::HandlerResponse::Handled;
+    });
     http.Get("/metrics", [this](const auto&, auto& response) { answer_metrics(response); });
     // The process lives and answers: more than that a restart would not mend.
     http.Get("/healthz", [](const auto&, auto& response) { response.set_content("ok\n", kText); });

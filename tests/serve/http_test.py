@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server answers, refuses and bears."""
 
+import gzip
 import json
 import shutil
 import socket
@@ -189,6 +190,56 @@ class Connections(Served):
         self.assertLess(time.monotonic() - began, 5)
         for connection in idle:
             connection.close()
+
+    def exchange(self, request: bytes) -> bytes:
+        """All that comes back until the server ends the connection."""
+        with socket.create_connection((self.host, self.port), 20) as connection:
+            said = b""
+            try:
+                connection.sendall(request)
+                while piece := connection.recv(1 << 16):
+                    said += piece
+            except ConnectionError:  # it does not listen to the rest
+                pass
+            return said
+
+    def test_an_answer_is_never_in_ranges(self):
+        whole = self.get("/metrics")[1]
+        said = self.exchange(b"GET /metrics HTTP/1.1\r\nConnection: close\r\nRange: bytes=" + b",".join([b"0-"] * 2000) +
+                             b"\r\n\r\n")
+        self.assertTrue(said.startswith(b"HTTP/1.1 200"), said[:100])
+        self.assertLess(len(said), 2 * len(whole))
+
+    def test_limits_that_no_length_announces(self):
+        head = b"POST / HTTP/1.1\r\nConnection: close\r\n"
+        call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}).encode()
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (call[:10], call[10:]))
+        self.assertIn(b'"0x3"', self.exchange(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"))
+        many = b"1000\r\n" + b" " * 0x1000 + b"\r\n"
+        said = self.exchange(head + b"Transfer-Encoding: chunked\r\n\r\n" + many * 50 + chunks + b"0\r\n\r\n")
+        self.assertNotIn(b"200", said[:20])
+        said = self.exchange(b"GET /healthz HTTP/1.1\r\n" + (b"A: " + b"b" * 1000 + b"\r\n") * 100 + b"\r\n")
+        self.assertNotIn(b"200", said[:20])
+
+    def test_a_compressed_body_is_refused(self):
+        bomb = gzip.compress(b" " * 10_000_000)
+        self.assertLess(len(bomb), 100_000)
+        said = self.exchange(b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb)
+        self.assertTrue(said.startswith(b"HTTP/1.1 415"), said[:100])
+
+    def test_a_body_never_passes_for_a_request(self):
+        """Behind a proxy that sees another end of the first, the second answer would be somebody else's."""
+        hidden = b"GET /readyz HTTP/1.1\r\n\r\n"
+        call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}).encode()
+        chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(call), call)
+        for first in (b"GET /healthz HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(hidden),
+                      b"GET /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                      b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + chunk,
+                      b"POST / HTTP/1.1\r\nContent-Length: %d\r\nContent-Length: 0\r\n\r\n" % len(call) + call,
+                      b"nothing of HTTP\r\n"):
+            said = self.exchange(first + hidden)
+            self.assertEqual(said.count(b"HTTP/1.1 "), 1, (first, said))
+            self.assertNotIn(b"ready", said)
 
     def test_wrong_addresses(self):
         from support import PROGRAM
