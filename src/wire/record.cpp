@@ -63,6 +63,15 @@ Result<Bytes> expand_payload(ByteView stored, std::uint32_t payload_bytes) {
   return payload;
 }
 
+Result<Bytes> payload_of(const Header& header, ByteView stored) {
+  if (stored.size() != header.stored_bytes) {
+    return bad("its parts have another length than it says");
+  }
+  FLATKV_ASSIGN(Bytes payload, expand_payload(stored, header.payload_bytes));
+  if (blake3::hash(payload) != header.payload_digest) return bad("wrong digest of the payload");
+  return payload;
+}
+
 std::int64_t state_after(std::int64_t state, Kind kind, std::int64_t version) noexcept {
   return kind == Kind::marker ? state : version;
 }

@@ -51,5 +51,7 @@ Result<AccountRows> account_rows_of(ByteView begin_payload);
 Result<Bytes> pack_payload(ByteView payload);
 /// `corruption` unless `stored` is one frame of exactly `payload_bytes`.
 Result<Bytes> expand_payload(ByteView stored, std::uint32_t payload_bytes);
+/// The payload of a record, of all parts together; `corruption` unless it is what the header says.
+Result<Bytes> payload_of(const Header& header, ByteView stored);
 
 }  // namespace flatkv::wire

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/bytes.hpp"
-#include "blake3/blake3.hpp"
 
 namespace flatkv::wire {
 namespace {
@@ -36,8 +35,9 @@ Status TopicReader::check_next(const Header& header) const {
         twice ? "it comes twice" : "it comes after record " + std::to_string(last_->sequence));
   }
   if (header.sequence != last_->sequence + 1) {
+    const std::string part = header_ ? "part " + std::to_string(collected_) + " of " : "";
     return at(header, ErrorCode::log_gap,
-              "record " + std::to_string(last_->sequence + 1) + " is missing");
+              part + "record " + std::to_string(last_->sequence + 1) + " is missing");
   }
   if (header.previous != last_->digest) {
     return at(header, ErrorCode::foreign_store,
@@ -53,7 +53,7 @@ Status TopicReader::check_more(const Header& header) const {
   Header want = *header_;
   want.part = collected_;
   if (header == want) return {};
-  if (header.digest == want.digest && header.part < collected_) {
+  if (header.part < collected_) {
     return at(header, ErrorCode::version_mismatch, "it comes twice");
   }
   return at(header, ErrorCode::log_gap,
@@ -63,14 +63,8 @@ Status TopicReader::check_more(const Header& header) const {
 
 Result<Record> TopicReader::finish() const {
   const Header& header = *header_;
-  if (stored_.size() != header.stored_bytes) {
-    return at(header, ErrorCode::corruption, "its parts have another length than it says");
-  }
-  auto payload = expand_payload(stored_, header.payload_bytes);
+  auto payload = payload_of(header, stored_);
   if (!payload) return at(header, payload.error().code, payload.error().message);
-  if (blake3::hash(*payload) != header.payload_digest) {
-    return at(header, ErrorCode::corruption, "wrong digest of the payload");
-  }
   const std::int64_t state = last_ ? last_->version : header.version;
   return Record{.at = {.topic = header.topic,
                        .sequence = header.sequence,
@@ -86,17 +80,17 @@ Result<Record> TopicReader::finish() const {
 Result<std::optional<Record>> TopicReader::take(ByteView key, ByteView value) {
   FLATKV_ASSIGN(const Part part, decode_message(key, value));
   const Header& header = part.header;
-  const bool first = header.part == 0 && (!header_ || header_->sequence == header.sequence);
-  if (first) {
+  if (header_ && header.digest == header_->digest && header.part != 0) {
+    FLATKV_TRY(check_more(header));
+  } else {
+    // Also between two parts of a record: what is foreign or was there before may lie anywhere.
     FLATKV_TRY(check_next(header));
+    if (header.part != 0) {
+      return at(header, ErrorCode::log_gap, "the parts before it are missing");
+    }
     header_ = header;
     collected_ = 0;
     stored_.clear();
-  } else if (header_) {
-    FLATKV_TRY(check_more(header));
-  } else {
-    FLATKV_TRY(check_next(header));
-    return at(header, ErrorCode::log_gap, "the parts before it are missing");
   }
   if (part.bytes.size() > header.stored_bytes - stored_.size()) {
     return at(header, ErrorCode::corruption, "its parts have another length than it says");

@@ -265,6 +265,30 @@ TEST(Wire, AnUnfinishedSetIsDroppedWhenItsFirstPartComesAgain) {
   EXPECT_EQ(code_of(parts, topic.sets[2].messages[0]), ErrorCode::log_gap);
 }
 
+TEST(Wire, WhatIsForeignOrWasThereIsRefusedBetweenPartsToo) {
+  const Topic topic = small_topic();
+  const auto& parts = topic.sets[1].messages;
+  ASSERT_GT(parts.size(), 1U);
+  TopicReader reader(topic.sets[0].at);
+  ASSERT_TRUE(reader.take(parts[0].key, parts[0].value));
+  for (const std::uint64_t sequence : {0U, 40U}) {
+    Position stranger = topic.sets[0].at;
+    stranger.topic[0] ^= 1;
+    stranger.sequence = sequence;
+    const auto foreign = encode_record(stranger, record(Kind::block, 1, Bytes(50, 7)), 8);
+    ASSERT_GT(foreign->messages.size(), 1U);
+    for (const Message& message : foreign->messages) {
+      EXPECT_EQ(code_of(reader, message), ErrorCode::foreign_store);
+    }
+  }
+  EXPECT_EQ(code_of(reader, topic.sets[0].messages[0]), ErrorCode::version_mismatch);
+  EXPECT_EQ(code_of(reader, topic.sets[2].messages[0]), ErrorCode::log_gap);
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    ASSERT_TRUE(reader.take(parts[i].key, parts[i].value));
+  }
+  EXPECT_EQ(reader.last(), topic.sets[1].at);
+}
+
 TEST(Wire, AFrameThatIsNotWhatTheRecordSaysIsRefused) {
   const Bytes payload(100'000, 7);
   const auto stored = pack_payload(payload);
