@@ -94,6 +94,11 @@ Result<S3Account> find_s3_account(fs::FileSystem& files, const Environment& envi
   FLATKV_TRY(check_text(account.region, "the region"));
   FLATKV_TRY(check_text(account.endpoint, "the endpoint"));
   if (account.region.contains(':')) return fail(ErrorCode::invalid_argument, "a region has no ':'");
+  // It stands in messages.
+  if (account.endpoint.contains('@')) {
+    return fail(ErrorCode::invalid_argument,
+                "AWS_ENDPOINT_URL must have no user and no password in it");
+  }
   if (!account.endpoint.starts_with("http://") && !account.endpoint.starts_with("https://")) {
     return fail(ErrorCode::invalid_argument,
                 "AWS_ENDPOINT_URL must begin with http:// or https://");

@@ -58,11 +58,14 @@ TEST(Credentials, WhatIsRefused) {
             ErrorCode::not_found);
   Variables good = {{"AWS_ACCESS_KEY_ID", "k"}, {"AWS_SECRET_ACCESS_KEY", "s"}};
   for (const auto& [name, value] : Variables{{"AWS_ENDPOINT_URL", "ftp://x"},
+                                             {"AWS_ENDPOINT_URL_S3", "https://user:secret@x"},
                                              {"AWS_REGION", "a:b"},
                                              {"AWS_SESSION_TOKEN", "a\r\nHost: b"}}) {
     Variables bad = good;
     bad[name] = value;
-    EXPECT_EQ(find(bad).error().code, ErrorCode::invalid_argument) << name;
+    const Error refused = find(bad).error();
+    EXPECT_EQ(refused.code, ErrorCode::invalid_argument) << name;
+    EXPECT_FALSE(refused.to_string().contains("secret"));
   }
 }
 
