@@ -27,10 +27,9 @@ constexpr std::chrono::milliseconds kSlice{200};
 constexpr std::chrono::seconds kBehindPause{1};
 
 Status check_options(const PublisherOptions& options) {
-  constexpr std::uint32_t kMostDepth = 4096;
   constexpr std::uint64_t kLeastPart = 1024;
   constexpr std::uint64_t kMostPart = 1ULL << 30;
-  if (options.depth < 1 || options.depth > kMostDepth) {
+  if (options.depth < 1 || options.depth > wire::kMostDepth) {
     return fail(ErrorCode::invalid_argument, "depth is 1 to 4096");
   }
   if (options.part_bytes < kLeastPart || options.part_bytes > kMostPart) {

@@ -24,38 +24,27 @@ Status check_going_on(const broker::Consumer& consumer, const std::stop_token& s
       .path(consumer.place().address());
 }
 
-/// Takes the record into `window` if it continues it. The first one is taken as it is, until one
-/// continues it.
-bool take(std::vector<Seen>& window, Seen seen) {
-  if (!window.empty()) {
-    const wire::Header& last = window.back().header;
-    const bool next =
-        seen.header.sequence == last.sequence + 1 && seen.header.previous == last.digest;
-    if (!next && window.size() > 1) return false;
-    if (!next) window.clear();
-  }
-  window.push_back(std::move(seen));
-  return true;
-}
-
 /// The records whose last messages lie in the offsets [from, to).
 Result<std::vector<Seen>> scan(broker::Consumer& consumer, std::int64_t from, std::int64_t to,
                                const std::stop_token& stop, std::uint64_t& refused) {
   FLATKV_TRY(consumer.seek(from));
-  std::vector<Seen> window;
+  Chains chains;
+  std::uint64_t seen_records = 0;
   Stopwatch silence;
   while (true) {
     FLATKV_ASSIGN(const auto message, consumer.next(kSlice));
     if (!message) {
-      if (consumer.at_end()) return window;
+      if (consumer.at_end()) break;
       FLATKV_TRY(check_going_on(consumer, stop, silence));
       continue;
     }
     silence = {};
-    if (message->offset() >= to) return window;
+    if (message->offset() >= to) break;
     const auto part = wire::decode_message(message->key(), message->value());
     if (!part && part.error().code == ErrorCode::format_too_new) {
-      return std::unexpected(part.error());
+      return fail(ErrorCode::format_too_new, part.error().message)
+          .path(consumer.place().address())
+          .offset(static_cast<std::uint64_t>(message->offset()));
     }
     if (!part) {
       ++refused;
@@ -65,10 +54,19 @@ Result<std::vector<Seen>> scan(broker::Consumer& consumer, std::int64_t from, st
     if (header.part + 1 != header.parts) continue;
     Seen seen{.header = header, .next_offset = message->offset() + 1, .payload = {}};
     if (header.kind != wire::Kind::block && header.parts == 1) {
-      FLATKV_ASSIGN(seen.payload, wire::expand_payload(part->bytes, header.payload_bytes));
+      auto payload = wire::payload_of(header, part->bytes);
+      if (!payload) {
+        ++refused;
+        continue;
+      }
+      seen.payload = *std::move(payload);
     }
-    if (!take(window, std::move(seen))) ++refused;
+    ++seen_records;
+    chains.add(std::move(seen));
   }
+  auto window = chains.merge();
+  refused += seen_records - window.size();
+  return window;
 }
 
 }  // namespace
@@ -133,7 +131,8 @@ Result<Tail> read_tail(broker::Consumer& consumer, std::uint32_t depth,
   };
   FLATKV_TRY(scan_back(consumer, stop, older, &refused));
   if (!tail.last && refused > 0) {
-    return fail(ErrorCode::foreign_store, "the topic has messages, and none is of FlatKV");
+    return fail(ErrorCode::foreign_store, "the topic has messages, and none is of FlatKV")
+        .path(consumer.place().address());
   }
   return tail;
 }

@@ -9,29 +9,16 @@
 #include <vector>
 
 #include "broker/consumer.hpp"
-#include "wire/record.hpp"
+#include "topic/chains.hpp"
 
 // What is in a topic, by the headers of its records.
 namespace flatkv::topic {
 
-/// A whole record.
-struct Seen {
-  wire::Header header;
-  std::int64_t next_offset = 0;  ///< where the messages behind it begin
-  Bytes payload;                 ///< of `begin` and markers
-
-  /// Whether it says the state that the topic was in after it: all but markers do.
-  bool is_state() const noexcept { return header.kind != wire::Kind::marker; }
-  /// Only where `is_state`.
-  wire::Position position() const noexcept {
-    return {header.topic, header.sequence, header.digest, header.version};
-  }
-};
-
 /// Calls `window` with the records of the topic, the newest ones first: each time with the records,
 /// in order, of offsets before those of the last time, until it returns false or there are no more.
-/// Each record continues the one before it. Messages that do not fit there, damaged or foreign
-/// ones, are left out and, where `refused` is given, counted. Reads at most twice the messages that
+/// Within a window each record continues the one before it, but for what was lost in between.
+/// Messages that do not fit there, damaged, double or foreign ones, are left out and, where
+/// `refused` is given, counted. Reads at most twice the messages that
 /// hold what is looked for. Errors: as of broker::Consumer; `cancelled`.
 Status scan_back(broker::Consumer& consumer, const std::stop_token& stop,
                  const std::function<bool(std::vector<Seen> window)>& window,

@@ -28,6 +28,8 @@ inline constexpr std::uint32_t kMaxPayloadBytes = 1U << 30;
 inline constexpr std::uint32_t kMaxStoredBytes = kMaxPayloadBytes + (8U << 20);
 inline constexpr std::size_t kHeaderBytes =
     8 + 4 + 4 + 16 + 8 + 4 + 4 + 4 + 4 + 8 + 4 + 4 + 5 * 32 + 3 * 32;
+/// How deep the undos of a publisher may go.
+inline constexpr std::uint32_t kMostDepth = 4096;
 /// Of a message besides its part of the payload.
 inline constexpr std::size_t kValueOverhead = kHeaderBytes + 32;
 inline constexpr std::size_t kKeyBytes = 8 + 4;
