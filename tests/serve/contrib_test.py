@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import Served
+from support import Served, tool
 
 CONTRIB = pathlib.Path(__file__).resolve().parents[2] / "contrib"
 RULES = CONTRIB / "prometheus" / "flatkv.rules.yml"
@@ -55,11 +55,11 @@ class Files(unittest.TestCase):
             if panel["type"] != "row":
                 self.assertTrue(panel["targets"], panel["title"])
 
-    @unittest.skipUnless(shutil.which("promtool"), "no promtool")
+    @unittest.skipUnless(tool("promtool"), "no promtool")
     def test_alert_rules(self):
-        self.assertEqual(run("promtool", "check", "rules", RULES), "")
-        self.assertEqual(run("promtool", "test", "rules", RULES.with_name("flatkv.rules.test.yml")), "")
-        self.assertEqual(run("promtool", "check", "config", RULES.with_name("prometheus.yml")), "")
+        self.assertEqual(run(tool("promtool"), "check", "rules", RULES), "")
+        self.assertEqual(run(tool("promtool"), "test", "rules", RULES.with_name("flatkv.rules.test.yml")), "")
+        self.assertEqual(run(tool("promtool"), "check", "config", RULES.with_name("prometheus.yml")), "")
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze")
     def test_units(self):

@@ -4,13 +4,12 @@
 
 import gzip
 import json
-import shutil
 import socket
 import subprocess
 import time
 import unittest
 
-from support import ACCOUNT, Served
+from support import ACCOUNT, Served, tool
 
 
 def word(number: int) -> str:
@@ -133,8 +132,8 @@ class Watching(Served):
         for line in ("flatkv_version 3", "flatkv_block_duration_seconds_count 3", "flatkv_snapshot_last_version 3",
                      'flatkv_flushed_tables_total{database="storage"} 1', "flatkv_follower_lag_seconds 1.5"):
             self.assertIn("\n" + line, text)
-        if shutil.which("promtool"):
-            checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+        if promtool := tool("promtool"):
+            checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
             self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
 
 

@@ -8,8 +8,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from prometheus import tool  # noqa: E402, F401
 
 PROGRAM = os.environ["SERVE_STORE"]
 ACCOUNT = "0x" + "11" * 20
