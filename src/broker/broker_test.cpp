@@ -57,6 +57,7 @@ TEST(Client, OnlyWhatTimeMendsIsAway) {
   EXPECT_EQ(is(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE).code, ErrorCode::log_gap);
   EXPECT_EQ(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).code, ErrorCode::not_found);
   EXPECT_EQ(is(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).code, ErrorCode::permission);
+  EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE), true));
   EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR__FENCED), true));
   EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), false));
   EXPECT_TRUE(is_away(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), true));

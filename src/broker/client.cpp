@@ -35,6 +35,7 @@ ErrorCode code_of(rd_kafka_resp_err_t code) noexcept {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       return ErrorCode::log_gap;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
       return ErrorCode::invalid_argument;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
