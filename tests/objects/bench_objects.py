@@ -15,7 +15,13 @@ FLATKV = os.environ["FLATKV"]
 
 
 def run(*arguments) -> dict:
-    return json.loads(subprocess.run([FLATKV, *map(str, arguments), "--json"], check=True, capture_output=True).stdout)
+    """What it answers, and the most memory that it had resident."""
+    process = subprocess.Popen([FLATKV, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    answer = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, (arguments, process.returncode)
+    return {**json.loads(answer), "peak": usage.ru_maxrss / 1024}
 
 
 def busy(answer: dict) -> str:
@@ -27,7 +33,7 @@ def main() -> None:
     more = os.environ.get("BENCH_MORE", "").split()
     sent = run("export", store, "--to", place)
     print(f"export: {sent['rows']} rows, {sent['parts']} parts, {sent['bytes'] / 2**20:.0f} MiB in "
-          f"{sent['seconds']:.1f} s, {sent['moved_parts']} parts sent; thread seconds: {busy(sent)}", flush=True)
+          f"{sent['seconds']:.1f} s, {sent['moved_parts']} parts sent, peak {sent['peak']:.0f} MiB; thread seconds: {busy(sent)}", flush=True)
     roots = json.dumps(run("root", store))
     row = json.loads(subprocess.run([FLATKV, "rows", store, "--db", "storage", "--limit", "1"], check=True,
                                     capture_output=True).stdout)
@@ -39,8 +45,8 @@ def main() -> None:
         read = subprocess.run([FLATKV, "get", replica, "--storage", key[:40], key[40:]], check=True,
                               capture_output=True, text=True).stdout
         assert row["value"] in read, read
-        print(f"import and first read: {time.monotonic() - began:.1f} s; import {got['seconds']:.1f} s; thread "
-              f"seconds: {busy(got)}", flush=True)
+        print(f"import and first read: {time.monotonic() - began:.1f} s; import {got['seconds']:.1f} s, peak {got['peak']:.0f} MiB; "
+              f"thread seconds: {busy(got)}", flush=True)
     shutil.rmtree(replica, ignore_errors=True)
     process = subprocess.Popen([FLATKV, "import", "--from", place, replica, *more], stderr=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL)
