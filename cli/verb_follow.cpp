@@ -32,6 +32,8 @@ std::string_view name_of(FollowerStatus::State state) {
       return "connecting";
     case FollowerStatus::State::bootstrapping:
       return "bootstrapping";
+    case FollowerStatus::State::opening:
+      return "opening";
     case FollowerStatus::State::following:
       return "following";
     case FollowerStatus::State::waiting:
@@ -55,6 +57,8 @@ StatusLines::Status describe_status(const FollowerStatus& now) {
   json["bootstraps"] = now.bootstraps;
   json["refused"] = now.refused;
   json["reconnects"] = now.reconnects;
+  json["replayed_blocks"] = now.replayed_blocks;
+  json["replay_blocks"] = now.replay_blocks;
   json["trouble"] = now.trouble;
   return {
       .text = fmt::format("{}: version {}, {} records behind; {} blocks, {} writes, {} undos",
@@ -80,12 +84,20 @@ std::vector<MetricFamily> metrics_of(const FollowerStatus& now) {
               "Messages that were no continuation of the topic: damaged, foreign or double.",
               now.refused),
       counter("flatkv_follower_reconnects_total", "How often the broker was away.", now.reconnects),
+      gauge("flatkv_follower_replayed_blocks",
+            "Blocks of the log that the open under way, or the last one, has replayed.",
+            static_cast<double>(now.replayed_blocks)),
+      gauge("flatkv_follower_replay_blocks", "Blocks that it has to replay in all.",
+            static_cast<double>(now.replay_blocks)),
   };
 }
 
 /// Where readers are better sent to another replica.
 std::string not_ready(const FollowerStatus& now) {
   constexpr std::uint64_t kFarBehind = 100;
+  if (now.state == FollowerStatus::State::opening) {
+    return fmt::format("opening: {} of {} blocks replayed", now.replayed_blocks, now.replay_blocks);
+  }
   if (now.state != FollowerStatus::State::following) {
     return std::string(name_of(now.state)) + (now.trouble.empty() ? "" : ": " + now.trouble);
   }

@@ -172,6 +172,9 @@ void add_publish(Registry& verbs) {
             ->type_name("N")
             ->check(whole_number(1, 4096))
             ->capture_default_str();
+        verb.add_flag("--take-back", arguments.options.take_back,
+                      "Where the store is below the end of the topic, take the topic back at once. "
+                      "Not for a standby, which has yet to come there");
         verb.add_option(
                 "--snapshots", arguments.snapshots,
                 "Announce the snapshots that `flatkv export --to` puts there, for followers "

@@ -16,6 +16,7 @@ die() {
 # For what cannot run here: says what is missing, and ends with the status that ctest takes for it.
 skip() {
   echo "$(basename "$0"): skipped: $*"
+  if [[ -n ${FLATKV_FAULT_COUNTS:-} ]]; then echo "SKIPPED $*" > "$FLATKV_FAULT_COUNTS"; fi
   exit 77
 }
 

@@ -15,6 +15,7 @@
 #include "follow/place.hpp"
 #include "follow/record_queue.hpp"
 #include "fs/file_system.hpp"
+#include "store/commit_store.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/stream_reader.hpp"
 #include "wire/topic_reader.hpp"
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::chrono::seconds kAnswer{5};
 constexpr std::chrono::milliseconds kSlice{200};
+constexpr std::chrono::milliseconds kEmptyPause{500};
 
 /// The roots line of a state without rows.
 Roots empty_roots() {
@@ -285,7 +287,7 @@ struct Follower::Impl {
       depth = std::max(depth, newest->header.depth);
     }
     options.store.create_if_missing = false;
-    auto opened = CommitStore::open(path, options.store);
+    auto opened = open_here();
     const bool none = !opened && (opened.error().code == ErrorCode::not_found ||
                                   opened.error().code == ErrorCode::import_incomplete);
     if (none) {
@@ -294,7 +296,7 @@ struct Follower::Impl {
         FLATKV_ASSIGN(made, bootstrap(consumer, stop));
       }
       if (!made) FLATKV_TRY(allow_creation(consumer, stop));
-      opened = CommitStore::open(path, options.store);
+      opened = open_here();
     }
     if (!opened) return std::unexpected(std::move(opened).error());
     store.emplace(*std::move(opened));
@@ -303,9 +305,23 @@ struct Follower::Impl {
     return {};
   }
 
+  Result<CommitStore> open_here() {
+    tell([](FollowerStatus& now) {
+      now.state = FollowerStatus::State::opening;
+      now.replayed_blocks = now.replay_blocks = 0;
+    });
+    return store::open_commit_store({}, path, options.store,
+                                    [this](auto, std::uint64_t done, std::uint64_t total) {
+                                      tell([&](FollowerStatus& now) {
+                                        now.replayed_blocks = done;
+                                        now.replay_blocks = total;
+                                      });
+                                    });
+  }
+
   /// A topic that begins without any row begins with an empty store.
   Status allow_creation(broker::Consumer& consumer, const std::stop_token& stop) {
-    FLATKV_ASSIGN(const auto begin, topic::find_begin(consumer, stop));
+    FLATKV_ASSIGN(const auto begin, wait_for_beginning(consumer, stop));
     if (!begin || begin->header.roots != empty_roots()) {
       return fail(ErrorCode::log_gap,
                   begin
@@ -317,6 +333,21 @@ struct Follower::Impl {
     options.store.create.initial_version = begin->header.version + 1;
     options.store.create_if_missing = true;
     return {};
+  }
+
+  /// The first record, if the topic still has it. Where there was none yet, a publisher will come.
+  Result<std::optional<topic::Seen>> wait_for_beginning(broker::Consumer& consumer,
+                                                        const std::stop_token& stop) {
+    while (true) {
+      FLATKV_ASSIGN(auto begin, topic::find_begin(consumer, stop));
+      FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
+      if (begin || bounds.low > 0 || stop.stop_requested()) return begin;
+      tell([](FollowerStatus& now) {
+        now.state = FollowerStatus::State::waiting;
+        now.trouble = "nobody has begun the topic yet";
+      });
+      sleep_until(stop, std::chrono::steady_clock::now() + kEmptyPause);
+    }
   }
 
   Status bootstrap_anew(Error gap, const std::stop_token& stop) {

@@ -67,6 +67,7 @@ struct Publisher::Impl {
   PublisherStatus batch_counts;
   /// Whether the store was once where the topic ends: if it is below, it went back. Otherwise it is
   /// a standby's that has yet to come there, and what it lacks is no reason to undo anything.
+  /// PublisherOptions::take_back says that it was.
   bool was_there = false;
   /// Digests of the record that the topic ends with and, after a send of which nothing was heard,
   /// of the one that it may end with.
@@ -183,7 +184,7 @@ struct Publisher::Impl {
     });
     if (equal == known.rend()) {
       if (durable < lowest && !was_there) return behind(durable);
-      return no_common_version(lowest, tip, known.empty());
+      return no_common_version(lowest, tip, durable >= lowest && known.empty());
     }
     const std::int64_t version = equal->first;
     if (version < tip && (was_there || equal != known.rbegin())) FLATKV_TRY(undo(version));
@@ -376,6 +377,7 @@ Result<std::unique_ptr<Impl>> prepare(const PublisherOptions& options) {
   auto impl = std::make_unique<Impl>();
   FLATKV_ASSIGN(impl->place, broker::parse_place(options.to));
   impl->options = options;
+  impl->was_there = options.take_back;
   impl->logger = Logger(options.log);
   impl->place.client = options.client;
   impl->place.logger = impl->logger;

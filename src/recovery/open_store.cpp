@@ -2,6 +2,7 @@
 #include "recovery/open_store.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/failpoint.hpp"
 #include "changelog/log_maintenance.hpp"
@@ -41,10 +42,11 @@ class Opener {
  public:
   /// `lock`: already held by the caller, which may have views of older generations.
   Opener(const state::Environment& environment, const std::string& store, const Options& options,
-         std::shared_ptr<layout::StoreLock> lock = nullptr)
+         std::shared_ptr<layout::StoreLock> lock = nullptr, ProgressCallback progress = {})
       : environment_(environment),
         store_(store),
         options_(options),
+        progress_(std::move(progress)),
         logger_(options.log),
         lock_(std::move(lock)),
         spare_others_(lock_ != nullptr) {}
@@ -232,8 +234,10 @@ class Opener {
     }
     if (options_.scrub.mode != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
     if (found.log) {
-      FLATKV_ASSIGN(report_.replayed_blocks,
-                    replay_log(environment_, *core, found.generation, *found.log, tip.version));
+      ReplayOptions replay;
+      if (progress_) replay.progress = std::bind_front(progress_, "replay");
+      FLATKV_ASSIGN(report_.replayed_blocks, replay_log(environment_, *core, found.generation,
+                                                        *found.log, tip.version, replay));
     }
     changelog::WriterOptions writer_options;
     writer_options.store = found.manifest.store;
@@ -262,6 +266,7 @@ class Opener {
   const state::Environment& environment_;
   const std::string& store_;
   const Options& options_;
+  const ProgressCallback progress_;
   Logger logger_;
   std::shared_ptr<layout::StoreLock> lock_;
   bool spare_others_ = false;
@@ -271,8 +276,8 @@ class Opener {
 }  // namespace
 
 Result<Opened> open_store(const state::Environment& environment, const std::string& store,
-                          const Options& options) {
-  return Opener(environment, store, options).run();
+                          const Options& options, const ProgressCallback& progress) {
+  return Opener(environment, store, options, nullptr, progress).run();
 }
 
 Result<Opened> open_locked(const state::Environment& environment, const std::string& store,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "commit/core.hpp"
+#include "flatkv/progress.hpp"
 #include "layout/lock.hpp"
 #include "recovery/recovery_analysis.hpp"
 
@@ -16,9 +17,10 @@ struct Opened {
 };
 
 /// Opens for writing (docs/specification.md#opening): takes the lock, runs phase 1
-/// (`analyze_store`), builds the next generation if one is needed, then runs phase 2.
+/// (`analyze_store`), builds the next generation if one is needed, then runs phase 2. Where blocks
+/// are replayed, `progress` counts them: first with none done, at last with all.
 Result<Opened> open_store(const state::Environment& environment, const std::string& store,
-                          const Options& options);
+                          const Options& options, const ProgressCallback& progress = {});
 
 /// The same for a caller that holds the lock. It may have views of older generations open, so those
 /// generations are kept.

@@ -215,13 +215,14 @@ Result<std::int64_t> replay_records(commit::Core& core, changelog::Reader& reade
 
 Result<std::int64_t> replay_log(const state::Environment& environment, commit::Core& core,
                                 const std::string& generation, const changelog::LogWalk& survey,
-                                std::int64_t until) {
+                                std::int64_t until, const ReplayOptions& options) {
   const std::int64_t from = core.state()->version;
   if (from >= until) return 0;
+  if (options.progress) options.progress(0, static_cast<std::uint64_t>(until - from));
   FLATKV_ASSIGN(auto reader,
                 changelog::Reader::open(*environment.files, layout::changelog_path(generation),
                                         survey, core.setup().manifest.store, from + 1, true));
-  return replay_records(core, reader, layout::changelog_path(generation), until);
+  return replay_records(core, reader, layout::changelog_path(generation), until, options);
 }
 
 }  // namespace flatkv::recovery

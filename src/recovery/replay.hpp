@@ -32,6 +32,6 @@ Result<std::int64_t> replay_records(commit::Core& core, changelog::Reader& reade
 /// The same with the log of `generation`, as walked in `survey`.
 Result<std::int64_t> replay_log(const state::Environment& environment, commit::Core& core,
                                 const std::string& generation, const changelog::LogWalk& survey,
-                                std::int64_t until);
+                                std::int64_t until, const ReplayOptions& options = {});
 
 }  // namespace flatkv::recovery

@@ -19,12 +19,14 @@ namespace flatkv {
 namespace store {
 
 Result<CommitStore> open_commit_store(const state::Environment& environment,
-                                      const std::string& path, const Options& options) {
+                                      const std::string& path, const Options& options,
+                                      const ProgressCallback& progress) {
   FLATKV_TRY(enter_process());
   FLATKV_TRY(blake3::environment_kernel());
   FLATKV_TRY(state::check_options(options));
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
-  FLATKV_ASSIGN(recovery::Opened opened, recovery::open_store(environment, resolved, options));
+  FLATKV_ASSIGN(recovery::Opened opened,
+                recovery::open_store(environment, resolved, options, progress));
   return Internals::make<CommitStore>(
       std::make_unique<Internals::Impl<CommitStore>>(std::move(opened)));
 }

@@ -11,6 +11,7 @@
 #include "changes/feed.hpp"
 #include "changes/named_cursors.hpp"
 #include "commit/core.hpp"
+#include "flatkv/progress.hpp"
 #include "flatkv/store.hpp"
 #include "recovery/open_store.hpp"
 #include "state/environment.hpp"
@@ -52,9 +53,10 @@ struct CommitStore::Impl {
 
 namespace store {
 
-/// CommitStore::open in a given environment.
+/// CommitStore::open in a given environment; `progress` counts the blocks that it replays.
 Result<CommitStore> open_commit_store(const state::Environment& environment,
-                                      const std::string& path, const Options& options);
+                                      const std::string& path, const Options& options,
+                                      const ProgressCallback& progress = {});
 
 /// Runs one of the writer's functions. Refuses it in a callback on a thread of the store, where it
 /// would wait for itself. If the step throws, it is not known how far it came: the store fails and

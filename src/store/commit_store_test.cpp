@@ -195,6 +195,32 @@ TEST(CommitStore, WhatIsWrongWithAPairNamesIt) {
   EXPECT_FALSE(store.has_pending());
 }
 
+TEST(CommitStore, AnOpenTellsHowFarItsReplayIs) {
+  const TempDir dir;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> told;
+  const auto reopen = [&] {
+    CommitStore store = must(open_commit_store(
+        {}, dir / "s", {}, [&](std::string_view step, std::uint64_t done, std::uint64_t total) {
+          EXPECT_EQ(step, "replay");
+          told.emplace_back(done, total);
+        }));
+    must(store.close());
+  };
+  {
+    CommitStore store = open_new(dir / "s");
+    for (unsigned i = 0; i < 40; ++i) must(Block().slot(1, 1, i).commit(store));
+    must(store.close());
+  }
+  reopen();
+  EXPECT_TRUE(told.empty()) << "nothing was to be replayed";
+  std::filesystem::remove(dir / "s/gen-00000001/CLEAN");
+  std::filesystem::remove_all(dir / "s/gen-00000001/working");
+  reopen();
+  const std::vector<std::pair<std::uint64_t, std::uint64_t>> want = {
+      {0, 40}, {16, 40}, {32, 40}, {40, 40}};
+  EXPECT_EQ(told, want);
+}
+
 TEST(CommitStore, StrictRefusesAllOfACallAndNeverTheReplay) {
   const TempDir dir;
   const Bytes short_key(52, kStoragePrefix);

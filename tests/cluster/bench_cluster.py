@@ -18,6 +18,7 @@ import time
 from broker import Broker
 
 FLATKV = os.environ["FLATKV"]
+TOPIC_TOOL = os.environ["TOPIC_TOOL"]
 WRITES = 1000
 
 
@@ -32,8 +33,17 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def start(*arguments) -> subprocess.Popen:
-    return subprocess.Popen([FLATKV, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def start(*arguments, before=()) -> subprocess.Popen:
+    return subprocess.Popen([*before, FLATKV, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def on(core: int) -> tuple:
+    return "taskset", "--cpu-list", str(core)
+
+
+def pin(pid: int, core: int) -> None:
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {core})
 
 
 def catch_up(folder: pathlib.Path, topic: str, count: int) -> None:
@@ -52,14 +62,27 @@ def catch_up(folder: pathlib.Path, topic: str, count: int) -> None:
         follower.wait()
 
 
+def serve(broker: Broker, topic: str) -> None:
+    """What the broker takes to hand the topic to several readers, which do nothing with it."""
+    for count in (1, 4, 16):
+        before, began = processor_seconds(broker.process.pid), time.monotonic()
+        readers = [subprocess.Popen([TOPIC_TOOL, "read", broker.address, topic], stdout=subprocess.PIPE, text=True) for _ in range(count)]
+        total = sum(int(reader.communicate()[0].split()[0]) for reader in readers)
+        seconds, processor = time.monotonic() - began, processor_seconds(broker.process.pid) - before
+        print(f"{count} readers: {total / 2**20:.0f} MiB at {total / seconds / 2**20:.0f} MiB/s; the broker took "
+              f"{processor / total * 1e9:.2f} s of a processor for a GB", flush=True)
+
+
 def pace(folder: pathlib.Path, broker: Broker, topic: str, blocks: list) -> None:
+    """Leader and publisher on one core, broker and follower on another."""
     subprocess.run([FLATKV, "init", folder / "paced"], check=True, capture_output=True)
-    leader = subprocess.Popen([FLATKV, "apply", folder / "paced", "-", "--durability", "group"], stdin=subprocess.PIPE,
+    pin(broker.process.pid, 1)
+    leader = subprocess.Popen([*on(0), FLATKV, "apply", folder / "paced", "-", "--durability", "group"], stdin=subprocess.PIPE,
                               stdout=subprocess.DEVNULL)
-    publisher = start("publish", folder / "paced", "--to", topic, "--create-topic", "--follow")
+    publisher = start("publish", folder / "paced", "--to", topic, "--create-topic", "--follow", before=on(0))
     assert json.loads(publisher.stdout.readline())
     time.sleep(3)
-    follower = start("follow", folder / "behind", "--from", topic)
+    follower = start("follow", folder / "behind", "--from", topic, before=on(1))
     seen = []
     threading.Thread(target=lambda: [seen.append((time.monotonic(), json.loads(line))) for line in follower.stdout], daemon=True).start()
     threading.Thread(target=lambda: publisher.stdout.read(), daemon=True).start()
@@ -74,7 +97,7 @@ def pace(folder: pathlib.Path, broker: Broker, topic: str, blocks: list) -> None
     seconds = time.monotonic() - began
     shares = {name: (processor_seconds(pid) - before[name]) / seconds for name, pid in processes.items()}
     behind = [at - began - (status["version"] - 1) * 0.01 for at, status in seen if began + 3 < at < began + seconds]
-    print(f"paced at {len(blocks) * WRITES / seconds:,.0f} writes/s for {seconds:.0f} s: behind what the leader was given, median "
+    print(f"pinned, paced at {len(blocks) * WRITES / seconds:,.0f} writes/s for {seconds:.0f} s: behind what the leader was given, median "
           f"{statistics.median(behind):.3f} s, at most {max(behind):.3f} s; of one core: "
           + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
     leader.stdin.close()
@@ -96,8 +119,11 @@ def main() -> None:
         subprocess.run([FLATKV, "apply", leader, folder / "blocks.jsonl", "--create", "--durability", "process"], check=True,
                        capture_output=True)
         began = time.monotonic()
-        subprocess.run([FLATKV, "publish", leader, "--to", topic + "state", "--create-topic"], check=True, capture_output=True)
-        print(f"published in {time.monotonic() - began:.1f} s", flush=True)
+        told = subprocess.run([FLATKV, "publish", leader, "--to", topic + "state", "--create-topic", "--json"], check=True,
+                              capture_output=True).stdout
+        status = json.loads(told.splitlines()[-1])
+        print(f"published in {time.monotonic() - began:.1f} s: {status['bytes'] / status['blocks']:.0f} bytes a block", flush=True)
+        serve(broker, "state")
         catch_up(folder, topic + "state", count)
         pace(folder, broker, topic + "paced", blocks)
     finally:

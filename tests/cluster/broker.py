@@ -42,6 +42,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
+log.retention.check.interval.ms=1000
+log.initial.task.delay.ms=1000
 """)
         identity = self.java("kafka.tools.StorageTool", "random-uuid").strip().splitlines()[-1]
         self.java("kafka.tools.StorageTool", "format", "-t", identity, "-c", folder / "server.properties")

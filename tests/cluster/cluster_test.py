@@ -7,210 +7,45 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
+import urllib.parse
 import urllib.request
 
-from broker import Broker, free_ports
+from broker import free_ports
+from cluster import FLATKV, REFUSED, TESTS, Cluster, check, flatkv, step, topic_tool, wait_for
+from fault_counts import count_fault
+from prometheus import tool
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
-from support import DONE, REFUSED, blocks  # noqa: E402
-
-FLATKV = os.environ["FLATKV"]
-TOPIC_TOOL = os.environ["TOPIC_TOOL"]
 LIBRARY_TEST = os.environ["LIBRARY_TEST"]
-TERMINATED = 143
-
-
-def check(condition: bool, what: str) -> None:
-    if not condition:
-        raise AssertionError(what)
-
-
-def wait_for(what: str, ready, seconds: float = 120):
-    """Returns what `ready` returns as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := ready():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"after {seconds:.0f} s not: {what}")
-
-
-def flatkv(*arguments, stdin: str = "", code: int = DONE) -> str:
-    done = subprocess.run([FLATKV, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=300)
-    check(done.returncode == code, f"flatkv {arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done.stdout if code == DONE else done.stderr
-
-
-class Runner:
-    """`flatkv publish` or `follow`, which runs until it is stopped."""
-
-    def __init__(self, folder: pathlib.Path, name: str, *arguments):
-        self.name = name
-        self.arguments = [FLATKV, *map(str, arguments), "--json"]
-        self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
-        self.start()
-
-    def start(self) -> None:
-        with self.out.open("ab") as out, self.err.open("ab") as err:
-            self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-
-    def status(self) -> dict:
-        lines = self.out.read_text().split("\n")[:-1]
-        found = {}
-        for line in lines[-3:]:
-            try:
-                found = json.loads(line)
-            except ValueError:  # cut by a kill
-                continue
-        return found
-
-    def errors(self) -> str:
-        return self.err.read_text()
-
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def check_alive(self) -> None:
-        check(self.alive(), f"{self.name} ended with {self.process.returncode}:\n{self.errors()[-3000:]}")
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def restart(self) -> None:
-        self.kill()
-        self.start()
-
-    def stop(self) -> None:
-        self.check_alive()
-        self.process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        code = self.process.wait(60)
-        check(code == TERMINATED, f"{self.name}: exit {code} after SIGTERM\n{self.errors()[-3000:]}")
-        check(time.monotonic() - began < 30, f"{self.name} took {time.monotonic() - began:.0f} s to stop")
-
-
-class Leader:
-    """A store whose blocks come from a pipe, as from a node."""
-
-    def __init__(self, store: pathlib.Path):
-        self.store = store
-        self.version = 0
-        self.salt = 0
-
-    def commit(self, count: int, seconds: float = 0) -> None:
-        """That many blocks, spread over so many seconds."""
-        process = subprocess.Popen([FLATKV, "apply", self.store, "-", "--durability", "process"],
-                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for version in range(self.version + 1, self.version + count + 1):
-            process.stdin.write(blocks(version, version, rows=20, salt=self.salt))
-            process.stdin.flush()
-            time.sleep(seconds / count)
-        _, errors = process.communicate(timeout=300)
-        check(process.returncode == DONE, errors)
-        self.version += count
-
-    def undo(self, count: int) -> None:
-        """What comes next is another branch."""
-        self.version -= count
-        flatkv("rollback", self.store, self.version)
-        self.salt += 1_000_000
-
-
-class Cluster:
-    def __init__(self, folder: pathlib.Path):
-        self.folder = folder
-        self.runners = []
-        self.broker = Broker(folder)
-        self.broker.start()
-        self.topic = f"kafka://{self.broker.address}/state"
-        self.snapshots = f"file:{folder}/snapshots"
-        self.leader = Leader(folder / "leader")
-        flatkv("init", self.leader.store)
-        self.publisher = self.publish()
-        self.followers = []
-        wait_for("the publisher has made the topic", lambda: self.publisher.status().get("state") == "publishing")
-
-    def run(self, name: str, *arguments) -> Runner:
-        self.runners.append(Runner(self.folder, name, *arguments))
-        return self.runners[-1]
-
-    def publish(self, name: str = "publisher") -> Runner:
-        return self.run(name, "publish", self.leader.store, "--to", self.topic, "--create-topic", "--follow",
-                        "--snapshots", self.snapshots, "--listen", free_ports(1)[0])
-
-    def follow(self, name: str, *more) -> Runner:
-        follower = self.run(name, "follow", self.folder / name, "--from", self.topic, *more)
-        follower.store = self.folder / name
-        self.followers.append(follower)
-        return follower
-
-    def roots(self, store: pathlib.Path) -> dict:
-        done = subprocess.run([FLATKV, "root", store], capture_output=True, text=True)
-        return json.loads(done.stdout) if done.returncode == DONE and done.stdout else {}
-
-    def wait_until_equal(self, seconds: float = 180) -> None:
-        want = self.roots(self.leader.store)
-        check(want["version"] == self.leader.version, "the leader is where it should be")
-        for follower in self.followers:
-            def equal(one=follower):
-                one.check_alive()
-                return self.roots(one.store) == want
-            wait_for(f"{follower.name} is at {want['version']}, but at {self.roots(follower.store)}", equal, seconds)
-
-    def check_histories(self) -> None:
-        """Every block is there, once, with the leader's roots line and as many bytes."""
-        def history(store):
-            kept = {}
-            for text in flatkv("log", store).splitlines():
-                line = json.loads(text)
-                del line["read_us"]
-                check(line["version"] not in kept, f"version {line['version']} is twice in {store}")
-                kept[line["version"]] = line
-            return kept
-        want = history(self.leader.store)
-        check(sorted(want) == list(range(1, self.leader.version + 1)), "the leader's log is whole")
-        for follower in self.followers:
-            have = history(follower.store)
-            check(have and sorted(have) == list(range(min(have), self.leader.version + 1)), f"{follower.name}: gaps")
-            for version, line in have.items():
-                check(line == want[version], f"{follower.name}, version {version}: {line}, want {want[version]}")
-
-    def end(self) -> None:
-        for runner in self.runners:
-            if runner.alive():
-                runner.kill()
-        if self.broker.process.poll() is None:
-            self.broker.kill()
-
-
-def step(text: str, began=time.monotonic()) -> None:
-    print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
+RULES = TESTS.parent / "contrib/prometheus/flatkv.rules.yml"
 
 
 def refusals(cluster: Cluster) -> None:
     """What no publisher or follower may accept."""
     servers = cluster.broker.address
-    subprocess.run([TOPIC_TOOL, "create", servers, "compacted", "cleanup.policy=compact"], check=True)
+    topic_tool(cluster, "create", "compacted", "cleanup.policy=compact")
     for verb, option in (("publish", "--to"), ("follow", "--from")):
         wait_for(f"{verb} refuses a compacted topic, once the broker knows it", lambda: "cleanup.policy=compact" in
                  flatkv(verb, cluster.folder / "leader", option, f"kafka://{servers}/compacted", code=REFUSED))
         said = flatkv(verb, cluster.folder / "leader", option, f"kafka://{servers}/none", code=REFUSED)
         check("not_found" in said, said)
+        count_fault("T10", "X", 2)
 
 
 def library(cluster: Cluster) -> None:
     """Publisher and Follower inside of a program."""
-    done = subprocess.run([LIBRARY_TEST], env={**os.environ, "FLATKV_TEST_BROKER": cluster.broker.address},
-                          capture_output=True, text=True)
+    environment = {**os.environ, "FLATKV_TEST_BROKER": cluster.broker.address}
+    if counts := os.environ.get("FLATKV_FAULT_COUNTS"):
+        environment["FLATKV_FAULT_COUNTS"] = f"{counts}.library"
+    done = subprocess.run([LIBRARY_TEST], env=environment, capture_output=True, text=True)
     check(done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:])
 
 
@@ -233,6 +68,7 @@ def kills(cluster: Cluster) -> None:
     feeding.join()
     cluster.wait_until_equal()
     cluster.publisher.check_alive()
+    count_fault("T8", "R", 4)
 
 
 def branches(cluster: Cluster) -> None:
@@ -256,15 +92,16 @@ def branches(cluster: Cluster) -> None:
 
 def lies(cluster: Cluster) -> None:
     """Messages that another program puts into the topic are refused and named; what comes then counts."""
-    for what, name in (("damage", "corruption"), ("double", "version_mismatch")):
+    for what, name, row in (("damage", "corruption", "T1"), ("double", "version_mismatch", "T3"), ("foreign", "not a message of FlatKV's", "T4")):
         before = [follower.status()["refused"] for follower in cluster.followers]
-        subprocess.run([TOPIC_TOOL, what, cluster.broker.address, "state"], check=True)
+        topic_tool(cluster, what, "state")
         for follower, count in zip(cluster.followers, before):
             wait_for(f"{follower.name} refuses a {what}",
                      lambda one=follower, old=count: one.status().get("refused", 0) > old)
             check(name in follower.errors(), follower.errors())
         cluster.leader.commit(10)
         cluster.wait_until_equal()
+        count_fault(row, "R", len(cluster.followers))
 
 
 def takeover(cluster: Cluster) -> None:
@@ -276,6 +113,7 @@ def takeover(cluster: Cluster) -> None:
     check(code == REFUSED and "locked" in first.errors(), f"the first: exit {code}\n{first.errors()}")
     cluster.wait_until_equal()
     cluster.publisher.check_alive()
+    count_fault("T7", "X")
 
 
 def standby(cluster: Cluster) -> None:
@@ -312,48 +150,243 @@ def newcomers(cluster: Cluster) -> None:
     check(fresh.status()["blocks"] <= cluster.leader.version - at, "blocks below the snapshot were not followed")
 
 
-def answer(port: int, path: str, body: dict | None = None) -> str:
-    data = json.dumps(body).encode() if body else None
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data, timeout=30) as response:
-        return response.read().decode()
-
-
-def ready(port: int) -> bool:
-    try:
-        return bool(answer(port, "/readyz"))
-    except urllib.error.HTTPError as no:
-        check(no.code == 503, f"/readyz: {no.code}")
-        return False
-
-
 def readers(cluster: Cluster) -> None:
     """What a replica and a publisher answer over HTTP."""
-    port = free_ports(1)[0]
-    cluster.follow("read", "--listen", port)
+    reader = cluster.follow("read")
     cluster.wait_until_equal()
-    check(answer(port, "/healthz") == "ok\n", "it answers")
-    wait_for("the replica is ready", lambda: ready(port))
-    said = json.loads(answer(port, "/", {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}))
+    check(reader.answer("/healthz") == (200, "ok\n"), "it answers")
+    wait_for("the replica is ready", lambda: reader.answer("/readyz")[0] == 200)
+    said = json.loads(reader.answer("/", {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []})[1])
     check(int(said["result"], 16) == cluster.leader.version, f"{said}")
-    wait_for("it has caught up", lambda: "flatkv_follower_caught_up 1\n" in answer(port, "/metrics"))
-    metrics = answer(port, "/metrics")
+    wait_for("it has caught up", lambda: "flatkv_follower_caught_up 1\n" in reader.answer("/metrics")[1])
+    metrics = reader.answer("/metrics")[1]
     check(f"flatkv_version {cluster.leader.version}\n" in metrics, metrics)
-    publisher = int(cluster.publisher.arguments[cluster.publisher.arguments.index("--listen") + 1])
-    wait_for("nothing is left to send", lambda: "flatkv_publisher_lag_versions 0\n" in answer(publisher, "/metrics"))
-    if promtool := shutil.which("promtool"):
+    wait_for("nothing is left to send", lambda: "flatkv_publisher_lag_versions 0\n" in cluster.publisher.answer("/metrics")[1])
+    if promtool := tool("promtool"):
         subprocess.run([promtool, "check", "metrics"], input=metrics, text=True, check=True)
 
 
-def short(cluster: Cluster) -> None:
+def opening(cluster: Cluster) -> None:
+    """A follower that replays its log answers those who watch it, and sends readers elsewhere."""
+    follower = cluster.followers[-1]
+    cluster.leader.commit(40)
+    cluster.wait_until_equal()
+    follower.kill()
+    follower.start(FLATKV_FAILPOINT="open.block_replayed=sleep:5000")
+    def says(path: str):
+        try:
+            return follower.answer(path)
+        except OSError:  # it does not listen yet
+            return 0, ""
+    wait_for("it replays", lambda: "blocks replayed" in says("/readyz")[1], 20)
+    check(follower.answer("/healthz")[0] == 200, "it is alive")
+    code, why = follower.answer("/readyz")
+    count = re.fullmatch(r"opening: 0 of (\d+) blocks replayed\n", why)
+    check(code == 503 and count and int(count[1]) >= 40, f"/readyz: {code} {why}")
+    check(f"flatkv_follower_replay_blocks {count[1]}\n" in follower.answer("/metrics")[1], "it tells how much it replays")
+    wait_for("it is ready again", lambda: follower.answer("/readyz")[0] == 200)
+    check(f"flatkv_follower_replayed_blocks {count[1]}\n" in follower.answer("/metrics")[1], "it told how much it replayed")
+
+
+def retention(cluster: Cluster) -> None:
+    """The broker drops the oldest segments: who needs them says so, or begins with a snapshot."""
+    topic, place = f"kafka://{cluster.broker.address}/forgets", f"file:{cluster.folder}/forgets"
+    topic_tool(cluster, "create", "forgets", "segment.bytes=16384", "retention.bytes=16384")
+    client = cluster.folder / "small-batches"
+    client.write_text("batch.size=8192\n")  # a batch is in one segment
+    publisher = cluster.run("forgets-publisher", "publish", cluster.leader.store, "--to", topic, "--follow", "--depth", 4,
+                            "--snapshots", place, "--client", client)
+
+    def announce() -> None:
+        before = publisher.status().get("markers", 0)
+        flatkv("export", cluster.leader.store, "--to", place)
+        cluster.leader.commit(5)  # deeper than an undo goes
+        wait_for("the snapshot is announced", lambda: publisher.status().get("markers", 0) > before)
+
+    wait_for("all is sent", lambda: publisher.status().get("version") == cluster.leader.version)
+    announce()
+    names = ("stays-behind", "is-stopped")
+    paused, stopped = (cluster.follow(name, "--bootstrap", place, topic=topic) for name in names)
+    cluster.wait_until_equal()
+    cluster.followers.remove(stopped)
+    stopped.stop()
+    paused.process.send_signal(signal.SIGSTOP)
+    end = int(topic_tool(cluster, "bounds", "forgets").split()[1])
+    cluster.leader.commit(200, 4)
+    wait_for("their place in the topic is gone", lambda: int(topic_tool(cluster, "bounds", "forgets").split()[0]) > end)
+    announce()
+    said = flatkv("follow", stopped.store, "--from", topic, code=REFUSED)
+    check("log_gap" in said and "only goes back to" in said and "--bootstrap" in said, said)
+    count_fault("T5", "X")
+    paused.process.send_signal(signal.SIGCONT)
+    cluster.wait_until_equal()
+    wait_for("it began with the second snapshot", lambda: paused.status().get("bootstraps") == 2)
+    check("the topic cannot be followed from here" in paused.errors(), paused.errors())
+    stopped.start()
+    cluster.followers.append(stopped)
+    cluster.wait_until_equal()
+    count_fault("T5", "R", 2)
+    for runner in (publisher, paused, stopped):
+        runner.stop()
+    cluster.followers = [follower for follower in cluster.followers if follower not in (paused, stopped)]
+
+
+def watched(cluster: Cluster) -> None:
+    """A Prometheus scrapes publisher and followers, and its alert fires for one that is gone. Takes minutes."""
+    program = tool("prometheus")
+    if program is None:
+        step("skipped: no prometheus; scripts/bootstrap test unpacks it")
+        return
+    folder, port = cluster.folder / "prometheus", free_ports(1)[0]
+    folder.mkdir()
+    runners = [cluster.publisher, *cluster.followers]
+    where = {runner.name: f"127.0.0.1:{runner.port}" for runner in runners}
+    (folder / "prometheus.yml").write_text(json.dumps({  # JSON is YAML
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [{"job_name": "flatkv", "static_configs": [{"targets": list(where.values())}]}]}))
+
+    def ask(path: str, **query):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=30) as response:
+            return json.load(response)["data"]
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def values(metric: str) -> dict:
+        return {one["metric"]["instance"]: float(one["value"][1]) for one in ask("query", query=metric)["result"]}
+
+    def firing() -> set:
+        return {(one["labels"]["alertname"], one["labels"]["instance"]) for one in ask("alerts")["alerts"] if one["state"] == "firing"}
+
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                                    f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    try:
+        wait_for("Prometheus answers", listens)
+        wait_for("all targets are up", lambda: values("up") == dict.fromkeys(where.values(), 1.0))
+        cluster.leader.commit(5)
+        cluster.wait_until_equal()
+        version = float(cluster.leader.version)
+        followers = [where[follower.name] for follower in cluster.followers]
+        for metric, want in (("flatkv_version", dict.fromkeys(followers, version)),
+                             ("flatkv_follower_caught_up", dict.fromkeys(followers, 1.0)),
+                             ("flatkv_publisher_version", {where[cluster.publisher.name]: version})):
+            wait_for(f"{metric} is {want}", lambda: values(metric) == want)
+        rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
+        check([rule["name"] for rule in rules] == re.findall(r"alert: (\w+)", RULES.read_text()), f"the rules: {rules}")
+        check(all(rule["health"] == "ok" for rule in rules), f"the rules: {rules}")
+        check(firing() == set(), f"all is well, but {firing()}")
+        gone = cluster.followers[-1]
+        gone.stop()
+        wait_for("the alert fires", lambda: firing() == {("FlatkvDown", where[gone.name])}, 240)
+        step("Prometheus says that a follower is gone")
+        gone.start()
+        wait_for("the alert is over", lambda: firing() == set())
+    except BaseException:
+        print((folder / "log").read_text()[-3000:], file=sys.stderr)
+        raise
+    finally:
+        process.kill()
+        process.wait()
+
+
+def workloads(cluster: Cluster) -> None:
+    """Thousands of blocks of erc20 and of the mainnet, in topics of their own."""
+    for name, sizes in (("erc20", ("--rows", 5000, "--writes", 20)), ("mainnet", ())):
+        topic, replica = f"kafka://{cluster.broker.address}/{name}", cluster.folder / f"{name}-replica"
+        flatkv("bench", name, *sizes, "--blocks", 1500, "--dir", cluster.folder / name, "--keep", "--no-floors")
+        store = cluster.folder / name / "store"
+        flatkv("publish", store, "--to", topic, "--create-topic")
+        want = cluster.roots(store)
+        check(want["version"] >= 1500, f"{want}")
+        follower = cluster.run(f"{name}-follower", "follow", replica, "--from", topic)
+        wait_for(f"the replica is at {want}", lambda: cluster.roots(replica) == want)
+        follower.stop()
+        check(follower.status()["blocks"] >= 1500, f"{follower.status()}")
+        for folder in (cluster.folder / name, replica):
+            shutil.rmtree(folder)
+
+
+def composed(cluster: Cluster) -> None:
+    """The services of contrib/compose, without containers: each with the very command and environment of the file."""
+    if not (reader := os.environ.get("COMPOSE_SPEC")) or not (gateway := os.environ.get("VERSITYGW")):
+        step("skipped: no compose-spec or no versitygw")
+        return
+    file = TESTS.parent / "contrib/compose/compose.yaml"
+    model = json.loads(subprocess.run([reader, "-format", "json", file], check=True, capture_output=True, text=True).stdout)
+    services = model["services"]
+    check(sorted(services) == ["broker", "follower-1", "follower-2", "leader", "objects", "prometheus"], f"{sorted(services)}")
+    folder = cluster.folder / "composed"
+    objects, *ports = free_ports(4)
+    listens = dict(zip(("leader", "follower-1", "follower-2"), ports))
+    (folder / "data/snapshots").mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin/versitygw").symlink_to(gateway)
+    (folder / "bin/flatkv").symlink_to(FLATKV)
+    processes = {}
+
+    def here(name: str, text: str) -> str:
+        for there, local in (("kafka://broker:9092/", f"kafka://{cluster.broker.address}/composed-"), ("objects:7070", f"127.0.0.1:{objects}"),
+                             (":7070", f"127.0.0.1:{objects}"), ("/data", f"{folder}/data"), ("/flatkv/examples", f"{TESTS.parent}/examples"),
+                             ("/state/", f"{folder}/{name}-"), ("8545", str(listens.get(name)))):
+            text = text.replace(there, local)
+        return text
+
+    def environment(name: str) -> dict:
+        own = {key: here(name, value) for key, value in services[name].get("environment", {}).items()}
+        return {"PATH": f"{folder}/bin:{os.environ['PATH']}", "HOME": str(folder), **own}
+
+    def run(name: str, *before) -> None:
+        with (folder / f"{name}.log").open("wb") as log:
+            processes[name] = subprocess.Popen([*before, *(here(name, word) for word in services[name]["command"])],
+                                               env=environment(name), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def healthy(name: str) -> bool:
+        check(processes[name].poll() is None, f"{name} ended")
+        kind, *command = services[name]["healthcheck"]["test"]
+        check(kind == "CMD", kind)
+        return subprocess.run([here(name, word) for word in command], env=environment(name), capture_output=True).returncode == 0
+
+    try:
+        run("objects", "versitygw")
+        run("leader")
+        wait_for("the leader is healthy", lambda: healthy("leader"))
+        for name in ("follower-1", "follower-2"):
+            run(name)
+            wait_for(f"{name} is healthy", lambda one=name: healthy(one))
+        want = cluster.roots(folder / "leader-leader")
+        for name in ("follower-1", "follower-2"):
+            wait_for(f"{name} has the thirty blocks", lambda one=name: cluster.roots(folder / f"{one}-replica") == want)
+        targets = re.findall(r"[\w-]+:8545", (RULES.parent / "prometheus.yml").read_text())
+        check(targets == [f"{name}:8545" for name in listens], f"Prometheus scrapes them: {targets}")
+    except BaseException:
+        for log in sorted(folder.glob("*.log")):
+            print(f"-- {log.name}\n{log.read_text()[-2000:]}", file=sys.stderr)
+        raise
+    finally:
+        for process in processes.values():
+            process.terminate()
+            process.wait()
+
+
+PARTS = (kills, branches, lies, takeover, newcomers, readers, opening, retention, workloads, composed, standby, library)
+
+
+def run_parts(cluster: Cluster, parts) -> None:
+    for part in parts:
+        part(cluster)
+        step(f"{part.__name__}: all roots equal at version {cluster.leader.version}")
+
+
+def begin(cluster: Cluster) -> None:
     cluster.follow("first")
     cluster.follow("second")
     refusals(cluster)
     cluster.leader.commit(100)
     cluster.wait_until_equal()
     step("two followers have the first 100 blocks")
-    for part in (kills, branches, lies, takeover, newcomers, readers, standby, library):
-        part(cluster)
-        step(f"{part.__name__}: all roots equal at version {cluster.leader.version}")
 
 
 def long(cluster: Cluster, minutes: float) -> None:
@@ -361,9 +394,6 @@ def long(cluster: Cluster, minutes: float) -> None:
     seed = int(os.environ.get("FLATKV_CLUSTER_SEED", time.time()))
     chance = random.Random(seed)
     step(f"seed {seed}")
-    for name in ("first", "second", "third"):
-        cluster.follow(name)
-    cluster.leader.commit(200)
 
     def restart_broker():
         cluster.broker.kill()
@@ -401,13 +431,17 @@ def long(cluster: Cluster, minutes: float) -> None:
         cluster.wait_until_equal(300)
         cluster.publisher.check_alive()
         step(f"{action.__name__}: all roots equal at version {cluster.leader.version}")
-    cluster.follow("from-the-start")
+        if action in (restart_broker, cluster.publisher.restart, *(follower.restart for follower in cluster.followers)):
+            count_fault("T8", "R")
+    cluster.follow("from-the-start-of-all")
     cluster.wait_until_equal(600)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--long", action="store_true", help="random kills for FLATKV_CLUSTER_MINUTES (60)")
+    options.add_argument("--long", action="store_true",
+                         help="an alert of a real Prometheus, and random kills for FLATKV_CLUSTER_MINUTES (60)")
+    options.add_argument("parts", nargs="*", metavar="PART", help="only these, for whoever works on them")
     options.add_argument("--keep", action="store_true", help="leave the folder with stores and logs")
     arguments = options.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="flatkv-cluster-"))
@@ -415,10 +449,11 @@ def main() -> None:
     try:
         cluster = Cluster(folder)
         step("the broker is up")
+        begin(cluster)
+        run_parts(cluster, [globals()[name] for name in arguments.parts] or PARTS)
         if arguments.long:
+            run_parts(cluster, [watched])
             long(cluster, float(os.environ.get("FLATKV_CLUSTER_MINUTES", 60)))
-        else:
-            short(cluster)
         cluster.check_histories()
         for runner in [cluster.publisher, *cluster.followers]:
             runner.stop()

@@ -4,16 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <future>
 #include <random>
 #include <thread>
 
+#include "base/failpoint.hpp"
 #include "base/worker.hpp"
 #include "broker/producer.hpp"
+#include "broker/topic_admin.hpp"
 #include "codec/change_log_entry.hpp"
 #include "flatkv/block_builder.hpp"
 #include "flatkv/cluster/follower.hpp"
 #include "flatkv/tools/transfer.hpp"
 #include "store/test_store.hpp"
+#include "support/fault_counts.hpp"
 #include "topic/scan.hpp"
 
 namespace flatkv::test {
@@ -106,9 +111,10 @@ class LibraryTest : public ::testing::Test {
     ASSERT_TRUE(leader_->rollback(version));
     ++salt_;
   }
-  Publisher publisher(std::uint32_t depth = 32, bool follow = true) {
+  Publisher publisher(std::uint32_t depth = 32, bool follow = true, bool take_back = false) {
     auto made = Publisher::of(*leader_, {.to = address_,
                                          .create_topic = true,
+                                         .take_back = take_back,
                                          .follow = follow,
                                          .depth = depth,
                                          .log = remember()});
@@ -146,6 +152,38 @@ class LibraryTest : public ::testing::Test {
     const auto verified = store->verify();
     ASSERT_TRUE(verified);
     EXPECT_TRUE(verified->good());
+  }
+  topic::Tail tail() {
+    auto consumer = broker::Consumer::open(*broker::parse_place(address_));
+    EXPECT_TRUE(consumer);
+    auto found = topic::read_tail(*consumer, 32, {});
+    EXPECT_TRUE(found && found->last);
+    return *std::move(found);
+  }
+  /// The leader's block behind `last`, with these roots.
+  wire::Encoded record_of(std::int64_t version, const Roots& roots, const wire::Position& last) {
+    auto changes = leader_->changes(version, version);
+    EXPECT_TRUE(changes);
+    const auto block = changes->next();
+    Bytes payload;
+    codec::append_version(payload, version);
+    codec::append_change_sets(payload, (*block)->change_sets());
+    auto record = wire::encode_record(last,
+                                      {.at = {},
+                                       .kind = wire::Kind::block,
+                                       .depth = 32,
+                                       .version = version,
+                                       .roots = roots,
+                                       .payload = payload},
+                                      900U << 10);
+    EXPECT_TRUE(record);
+    return *std::move(record);
+  }
+  void send(const wire::Encoded& record) {
+    auto producer = broker::Producer::open(*broker::parse_place(address_), {});
+    ASSERT_TRUE(producer);
+    const broker::OutMessage message{record.messages[0].key, record.messages[0].value};
+    ASSERT_TRUE(producer->send({&message, 1}, {}));
   }
   LogCallback remember() {
     return [this](LogLevel level, std::string_view text) {
@@ -219,6 +257,72 @@ TEST_F(LibraryTest, UndosGoAlong) {
   expect_follows("from-the-start", follower_options());
 }
 
+TEST_F(LibraryTest, AStoreBelowTheTopicWaitsOrTakesItBack) {
+  PublisherStatus status;
+  const auto publish = [&](bool take_back) {
+    Publisher made = publisher(8, false, take_back);
+    const Status ended = made.run({});
+    status = made.status();
+    return ended;
+  };
+  commit(20);
+  ASSERT_TRUE(publish(false));
+  go_back(15);
+  const Status waited = publish(false);
+  ASSERT_TRUE(waited) << waited.error().to_string();
+  EXPECT_EQ(status.undos, 0U);
+  EXPECT_EQ(status.version, 20);
+  const Status taken = publish(true);
+  ASSERT_TRUE(taken) << taken.error().to_string();
+  EXPECT_EQ(status.undos, 1U);
+  EXPECT_EQ(status.version, 15);
+  expect_follows("replica", follower_options());
+  go_back(3);  // deeper than an undo goes
+  const Status refused = publish(true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::version_mismatch) << refused.error().to_string();
+  count_fault("T6", Came::refused);
+}
+
+TEST_F(LibraryTest, AFollowerThatIsFirstWaitsForAPublisher) {
+  ASSERT_TRUE(broker::create_topic(*broker::parse_place(address_), std::chrono::seconds(5)));
+  Follower replica = follower("replica", follower_options());
+  Running running(replica);
+  WAIT_FOR(running.over() || replica.status().trouble == "nobody has begun the topic yet");
+  EXPECT_EQ(replica.status().state, FollowerStatus::State::waiting);
+  commit(5);
+  Publisher leader = publisher(8, false);
+  ASSERT_TRUE(leader.run({}));
+  WAIT_FOR(running.over() || (replica.status().version == 5 && replica.status().caught_up));
+  EXPECT_EQ(replica.status().trouble, "");
+  EXPECT_TRUE(running.stop());
+  expect_equal("replica");
+}
+
+TEST_F(LibraryTest, WhileItsStoreOpensAFollowerTellsHowFarThatIs) {
+  commit(40);
+  Publisher leader = publisher(8, false);
+  ASSERT_TRUE(leader.run({}));
+  expect_follows("replica", follower_options());
+  const std::filesystem::path generation = folder_ / "replica/gen-00000001";
+  std::filesystem::remove(generation / "CLEAN");
+  std::filesystem::remove_all(generation / "working");
+  std::promise<void> seen;
+  failpoint::arm("open.block_replayed", [&] {
+    seen.get_future().wait();
+    return Status{};
+  });
+  Follower replica = follower("replica", follower_options());
+  Running running(replica);
+  WAIT_FOR(replica.status().replay_blocks == 40);
+  EXPECT_EQ(replica.status().state, FollowerStatus::State::opening);
+  EXPECT_EQ(replica.status().replayed_blocks, 0U);
+  seen.set_value();
+  WAIT_FOR(replica.status().caught_up);
+  EXPECT_EQ(replica.status().replayed_blocks, 40U);
+  EXPECT_TRUE(running.stop());
+}
+
 TEST_F(LibraryTest, AForkBelowTheDepthIsRefused) {
   Publisher leader = publisher(4);
   Running running(leader);
@@ -232,6 +336,7 @@ TEST_F(LibraryTest, AForkBelowTheDepthIsRefused) {
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().code, ErrorCode::version_mismatch);
   EXPECT_EQ(ended.error().version, 16);
+  count_fault("T6", Came::refused);
 }
 
 TEST_F(LibraryTest, AMarkerIsWrittenWhenNoUndoPassesItAnyMore) {
@@ -317,29 +422,7 @@ TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
   commit(1);
   Roots wrong = leader_->committed_roots();
   wrong.storage[5] ^= 1;
-  auto changes = leader_->changes(11, 11);
-  ASSERT_TRUE(changes);
-  const auto block = changes->next();
-  auto place = broker::parse_place(address_);
-  auto consumer = broker::Consumer::open(*place);
-  auto tail = topic::read_tail(*consumer, 32, {});
-  ASSERT_TRUE(tail && tail->last);
-  Bytes payload;
-  codec::append_version(payload, 11);
-  codec::append_change_sets(payload, (*block)->change_sets());
-  const auto forged = wire::encode_record(*tail->last,
-                                          {.at = {},
-                                           .kind = wire::Kind::block,
-                                           .depth = 32,
-                                           .version = 11,
-                                           .roots = wrong,
-                                           .payload = payload},
-                                          900U << 10);
-  ASSERT_TRUE(forged);
-  auto producer = broker::Producer::open(*place, {});
-  ASSERT_TRUE(producer);
-  const broker::OutMessage message{forged->messages[0].key, forged->messages[0].value};
-  ASSERT_TRUE(producer->send({&message, 1}, {}));
+  send(record_of(11, wrong, *tail().last));
 
   for (int start = 0; start < 2; ++start) {  // also when it is started again
     Follower replica = follower("replica", follower_options());
@@ -354,7 +437,26 @@ TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
     ASSERT_TRUE(store);
     EXPECT_EQ(store->version(), 10);
     EXPECT_EQ(store->committed_roots(), before);
+    count_fault("T9", Came::refused);
   }
+}
+
+TEST_F(LibraryTest, ALostRecordIsNamed) {
+  commit(10);
+  Publisher leader = publisher(32, false);
+  ASSERT_TRUE(leader.run({}));
+  commit(1);
+  const auto lost = record_of(11, leader_->committed_roots(), *tail().last);
+  commit(1);
+  send(record_of(12, leader_->committed_roots(), lost.at));
+  Follower replica = follower("replica", follower_options());
+  const Status ended = replica.run({});
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::log_gap);
+  EXPECT_NE(ended.error().message.find("record 11 is missing"), std::string::npos)
+      << ended.error().to_string();
+  EXPECT_EQ(replica.status().version, 10);
+  count_fault("T2", Came::refused);
 }
 
 TEST_F(LibraryTest, WithoutABrokerTheyWaitAndStopAtOnce) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does to a topic what FlatKV never does:
 //   topic_tool create SERVERS TOPIC [NAME=VALUE...]   makes it, with these settings
-//   topic_tool damage SERVERS TOPIC                   sends its last message once more, with a bit
-//   bent topic_tool double SERVERS TOPIC                   sends its last message once more
+//   topic_tool damage SERVERS TOPIC      sends its last message once more, with a bit bent
+//   topic_tool double SERVERS TOPIC      sends its last message once more
+//   topic_tool foreign SERVERS TOPIC     sends what is no message of FlatKV's
+//   topic_tool bounds SERVERS TOPIC      prints the lowest offset that it has, and where it ends
+//   topic_tool read SERVERS TOPIC        reads it all, and prints bytes and seconds
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -63,38 +68,64 @@ void create(const std::string& servers, const std::string& topic, std::span<char
   }
 }
 
+struct Reader {
+  rd_kafka_t* consumer = nullptr;
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+
+Reader reader_of(const std::string& servers, const std::string& topic) {
+  Reader reader;
+  reader.consumer = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", servers},
+                                               {"group.id", "topic_tool"},
+                                               {"enable.auto.commit", "false"},
+                                               {"enable.partition.eof", "true"}});
+  rd_kafka_poll_set_consumer(reader.consumer);
+  if (rd_kafka_query_watermark_offsets(reader.consumer, topic.c_str(), 0, &reader.low, &reader.high,
+                                       kWaitMs) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    die("the topic has no end");
+  }
+  return reader;
+}
+
+/// Calls `take` with each message from `offset` to the end.
+template <class Take>
+void each(const Reader& reader, const std::string& topic, std::int64_t offset, const Take& take) {
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), 0)->offset = offset;
+  rd_kafka_assign(reader.consumer, list);
+  while (rd_kafka_message_t* message = rd_kafka_consumer_poll(reader.consumer, kWaitMs)) {
+    const bool end = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!end) take(*message);
+    rd_kafka_message_destroy(message);
+    if (end) break;
+  }
+}
+
 struct Last {
   std::string key;
   std::string value;
 };
 
 Last last_message(const std::string& servers, const std::string& topic) {
-  rd_kafka_t* consumer = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", servers},
-                                                    {"group.id", "topic_tool"},
-                                                    {"enable.auto.commit", "false"},
-                                                    {"enable.partition.eof", "true"}});
-  rd_kafka_poll_set_consumer(consumer);
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  if (rd_kafka_query_watermark_offsets(consumer, topic.c_str(), 0, &low, &high, kWaitMs) !=
-      RD_KAFKA_RESP_ERR_NO_ERROR) {
-    die("the topic has no end");
-  }
-  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(list, topic.c_str(), 0)->offset = std::max(low, high - 100);
-  rd_kafka_assign(consumer, list);
+  const Reader reader = reader_of(servers, topic);
   Last last;
-  while (rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer, kWaitMs)) {
-    const bool end = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (!end) {
-      last.key.assign(static_cast<const char*>(message->key), message->key_len);
-      last.value.assign(static_cast<const char*>(message->payload), message->len);
-    }
-    rd_kafka_message_destroy(message);
-    if (end) break;
-  }
+  each(reader, topic, std::max(reader.low, reader.high - 100), [&](const auto& message) {
+    last.key.assign(static_cast<const char*>(message.key), message.key_len);
+    last.value.assign(static_cast<const char*>(message.payload), message.len);
+  });
   if (last.value.empty()) die("the topic is empty");
   return last;
+}
+
+void read(const std::string& servers, const std::string& topic) {
+  const Reader reader = reader_of(servers, topic);
+  const auto began = std::chrono::steady_clock::now();
+  std::uint64_t bytes = 0;
+  each(reader, topic, reader.low,
+       [&](const auto& message) { bytes += message.key_len + message.len; });
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  std::printf("%llu %.3f\n", static_cast<unsigned long long>(bytes), took.count());
 }
 
 void send(const std::string& servers, const std::string& topic, Last message) {
@@ -112,7 +143,7 @@ void send(const std::string& servers, const std::string& topic, Last message) {
 
 int main(int argc, char** argv) {
   const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
-  if (argc < 4) die("want: create|damage|double SERVERS TOPIC");
+  if (argc < 4) die("want: create|damage|double|foreign|bounds|read SERVERS TOPIC");
   const std::string what = arguments[1];
   const std::string servers = arguments[2];
   const std::string topic = arguments[3];
@@ -122,8 +153,17 @@ int main(int argc, char** argv) {
     Last last = last_message(servers, topic);
     if (what == "damage") last.value[last.value.size() / 2] ^= 1;
     send(servers, topic, std::move(last));
+  } else if (what == "foreign") {
+    send(servers, topic, {.key = "hello", .value = "from another program"});
+  } else if (what == "bounds") {
+    const Reader reader = reader_of(servers, topic);
+    std::printf("%lld %lld\n", static_cast<long long>(reader.low),
+                static_cast<long long>(reader.high));
+  } else if (what == "read") {
+    read(servers, topic);
   } else {
     die("there is no " + what);
   }
+  std::fflush(stdout);
   std::_Exit(0);  // the clients' threads need no goodbye
 }

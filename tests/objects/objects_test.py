@@ -17,9 +17,10 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "cli"), str(ROOT / "tests" / "objects")]
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("cli", "objects", "support")]
 
 from bad_server import BadServer
+from fault_counts import count_fault
 from support import *
 
 GATEWAY = os.environ.get("VERSITYGW", "")
@@ -124,6 +125,7 @@ class Files(ObjectsCase):
         self.run_exit(REFUSED, "root", self.folder / "other", says="--from LOCATION")
         path.unlink()
         self.run_exit(REFUSED, "import", "--from", f"file:{snapshot}", self.folder / "other", says=path.name)
+        count_fault("O1", "X", 2)
 
     def test_what_is_not_trusted_is_refused(self):
         self.mainnet()
@@ -142,10 +144,12 @@ class Files(ObjectsCase):
         for at in range(0, len(good), max(1, len(good) // 50)):
             manifest.write_bytes(good[:at] + bytes([good[at] ^ 4]) + good[at + 1:])
             self.run_exit(NO, "check", "--from", place)
+            count_fault("O2", "X")
         manifest.write_bytes(good[:-1])
         self.run_exit(NO, "check", "--from", place)
         manifest.unlink()
         self.run_exit(REFUSED, "check", "--from", place, says="no complete snapshot")
+        count_fault("O2", "X", 2)
         # An export takes up what is there, and a wrong manifest is replaced.
         manifest.write_bytes(good[:-1])
         self.assertEqual(self.json_of({}, "export", self.store, "--to", place)["moved_parts"], 0)
@@ -237,6 +241,7 @@ class Bad(ObjectsCase):
             with self.subTest(how=how):
                 self.send()
                 self.fetch()
+                count_fault("O3", "R", 2)
         sent = self.server.objects.copy()
         for how in ("short", "length", "longer", "flip"):
             self.server.counts.clear()
@@ -244,6 +249,7 @@ class Bad(ObjectsCase):
             with self.subTest(how=how):
                 self.fetch()
                 self.assertEqual(self.server.objects, sent)
+                count_fault("O3", "R")
 
     def test_ranges(self):
         """After a content that broke off the rest is asked for, and only that."""
@@ -258,6 +264,7 @@ class Bad(ObjectsCase):
                 self.fetch()
                 manifest = len(next(data for name, data in self.server.objects.items() if "manifest" in name))
                 self.assertLess(self.server.sent, (whole["bytes"] * most + manifest) * 1.01)
+                count_fault("O3", "R")
 
     def test_a_stall(self):
         self.send()
@@ -265,6 +272,7 @@ class Bad(ObjectsCase):
         began = time.monotonic()
         self.fetch("--timeout", 1)
         self.assertLess(time.monotonic() - began, 40)
+        count_fault("O3", "R")
 
     def test_what_does_not_pass(self):
         self.send()
@@ -276,6 +284,7 @@ class Bad(ObjectsCase):
             with self.subTest(how=how):
                 self.run_with(self.env, exit, "import", "--from", self.place, other, says=says)
                 self.run_exit(REFUSED, "root", other)
+                count_fault("O4", "X")
         self.server.misbehave = lambda method, key, count: 403
         self.run_with(self.env, FAILED, "export", self.store, "--to", "s3://bucket/other", says="Refused here")
 
@@ -381,6 +390,7 @@ class Bad(ObjectsCase):
                         self.assertFalse((other / "import-parts").exists())
                     self.assertEqual(self.line_of(other), self.root_line())
                     self.run_ok("verify", other)
+                    count_fault("O5", "R")
 
     def test_every_step_of_an_export(self):
         """Wherever it ends, no manifest is there without all its parts, and the next one completes it."""
@@ -400,6 +410,7 @@ class Bad(ObjectsCase):
                 self.run_with(self.env, DONE, *command)
                 self.run_with(self.env, DONE, "check", "--from", self.place, "--root", self.roots())
                 self.assertFalse(any(f"{1:020}" in name for name in self.server.objects))
+                count_fault("O5", "R")
 
 
 @unittest.skipUnless(GATEWAY, "versitygw is not here")
@@ -483,6 +494,7 @@ class Real(ObjectsCase):
         self.assertEqual(process.wait(), DONE, process.stderr.read())
         process.stderr.close()
         self.assertEqual(self.line_of(other), self.root_line())
+        count_fault("O6", "R")
 
 
 if __name__ == "__main__":

@@ -47,8 +47,9 @@ struct FollowerStatus {
   enum class State : std::uint8_t {
     connecting,
     bootstrapping,
+    opening,  ///< its store, which takes long where blocks are replayed
     following,
-    waiting,  ///< for the broker, which `trouble` tells more of
+    waiting,  ///< for the broker or the topic's first record; `trouble` tells more
     stopped,
   };
   State state = State::connecting;
@@ -62,6 +63,8 @@ struct FollowerStatus {
   /// Messages that were no continuation of the topic: damaged, foreign or double.
   std::uint64_t refused = 0;
   std::uint64_t reconnects = 0;
+  /// Of the open that is under way or was the last: blocks that are replayed, and to replay in all.
+  std::uint64_t replayed_blocks = 0, replay_blocks = 0;
   std::string trouble;
 };
 

@@ -25,6 +25,10 @@ struct PublisherOptions {
   /// Makes the topic if there is none: one partition, kept for ever, as many copies as is the
   /// broker's default.
   bool create_topic = false;
+  /// Where the store is below the topic's end, and on its branch, the topic is taken back at once.
+  /// Without it the store is one that has yet to come there, such as a standby's, until its next
+  /// block tells that it went back. Nobody else can tell the two apart: their states are equal.
+  bool take_back = false;
   /// Goes on with the blocks that are committed later; otherwise `run` returns at the end.
   bool follow = true;
   /// Of the cursor that keeps the log, for a publisher of a CommitStore (SubscribeOptions::name).
