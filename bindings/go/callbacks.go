@@ -21,12 +21,16 @@ type callbacks struct {
 	log      func(Level, string)
 	durable  func(version int64)
 	progress func(Progress)
+	run      func(task func()) bool
+	threads  uint32 // of run
 
 	users atomic.Int64
 	cell  unsafe.Pointer // C memory that holds the cgo.Handle: what the library passes back
 }
 
-func (c *callbacks) any() bool { return c.log != nil || c.durable != nil || c.progress != nil }
+func (c *callbacks) any() bool {
+	return c.log != nil || c.durable != nil || c.progress != nil || c.run != nil
+}
 
 // open makes the cell; the caller is its first user.
 func (c *callbacks) open() {
@@ -88,24 +92,62 @@ func flatkvGoProgress(user unsafe.Pointer, step *C.char, size C.size_t, done, to
 	})
 }
 
-// stream is an io.Writer or io.Reader during an export or import, and what it failed with.
-type stream struct {
-	writer   io.Writer
-	reader   io.Reader
-	err      error
-	panicked any
+// callee is what of the caller's the library calls during one call of it, and what that failed with.
+type callee struct {
+	writer     io.Writer
+	reader     io.Reader
+	difference func(Difference) error
+	err        error
+	panicked   any
 }
 
 // caught keeps a panic until the library has returned.
-func (s *stream) caught() {
+func (s *callee) caught() {
 	if panicked := recover(); panicked != nil {
 		s.panicked = panicked
 	}
 }
 
+//export flatkvGoRun
+func flatkvGoRun(user, step, task unsafe.Pointer) C.int32_t {
+	defer noPanic()
+	var taken atomic.Bool // or refused: the library frees the task then
+	ran := inCell[*callbacks](user).run(func() {
+		if !taken.Swap(true) {
+			runTask(step, task)
+		}
+	})
+	if !ran && !taken.Swap(true) {
+		return 1
+	}
+	return 0
+}
+
+//export flatkvGoDifference
+func flatkvGoDifference(user unsafe.Pointer, database C.uint32_t, key C.flatkv_bytes, a, b *C.flatkv_bytes) (end C.int32_t) {
+	s := inCell[*callee](user)
+	end = 1
+	defer s.caught()
+	s.err = s.difference(Difference{
+		Database: Database(database), Key: copyOf(&key), A: copyOf(a), B: copyOf(b),
+	})
+	if s.err != nil {
+		return 1
+	}
+	return 0
+}
+
+// copyOf is nil for nil alone.
+func copyOf(from *C.flatkv_bytes) []byte {
+	if from == nil {
+		return nil
+	}
+	return append(make([]byte, 0, int(from.size)), unsafe.Slice((*byte)(from.data), int(from.size))...)
+}
+
 //export flatkvGoWrite
 func flatkvGoWrite(user unsafe.Pointer, data *C.uint8_t, size C.size_t) (failed C.int32_t) {
-	s := inCell[*stream](user)
+	s := inCell[*callee](user)
 	failed = 1
 	defer s.caught()
 	wrote, err := s.writer.Write(unsafe.Slice((*byte)(data), int(size)))
@@ -120,7 +162,7 @@ func flatkvGoWrite(user unsafe.Pointer, data *C.uint8_t, size C.size_t) (failed 
 
 //export flatkvGoRead
 func flatkvGoRead(user unsafe.Pointer, into *C.uint8_t, size C.size_t) (read C.int64_t) {
-	s := inCell[*stream](user)
+	s := inCell[*callee](user)
 	read = -1
 	defer s.caught()
 	if size == 0 {

@@ -8,6 +8,9 @@ package flatkv
 void flatkvGoLog(void*, uint32_t, char*, size_t);
 void flatkvGoDurable(void*, int64_t);
 void flatkvGoProgress(void*, char*, size_t, uint64_t, uint64_t);
+int32_t flatkvGoRun(void*, void*, void*);
+
+static void run_task(void* step, void* task) { ((void (*)(void*))step)(task); }
 */
 import "C"
 
@@ -25,6 +28,7 @@ type settings struct {
 	numbers map[C.uint32_t]uint64
 	modules []string
 	scratch string
+	stream  string
 	calls   callbacks
 }
 
@@ -145,7 +149,8 @@ func WithStrictLegacyKeys() Option             { return choice(C.FLATKV_STRICT_L
 func WithWriteBufferBytes(bytes uint64) Option { return number(C.FLATKV_WRITE_BUFFER_BYTES, bytes) }
 func WithBlockCacheBytes(bytes uint64) Option  { return number(C.FLATKV_BLOCK_CACHE_BYTES, bytes) }
 
-// WithThreads sets how many threads the library uses. It is of Verify and RollbackPath, too; 0: one for each core.
+// WithThreads sets how many threads the library uses. It is of Verify, Diff, Repair and RollbackPath, too;
+// 0: one for each core.
 func WithThreads(threads uint64) Option { return number(C.FLATKV_THREADS, threads) }
 
 // WithVersion opens a Reader at this version instead of the newest.
@@ -156,7 +161,7 @@ func WithScratch(directory string) Option {
 	return func(s *settings) { s.scratch = directory }
 }
 
-// Options of Verify.
+// Options of Verify and Diff.
 func WithRowsPerSecond(rows uint64) Option { return number(C.FLATKV_ROWS_PER_SECOND, rows) }
 func WithOneDatabase(database Database) Option {
 	return number(C.FLATKV_ONE_DATABASE, uint64(database))
@@ -164,6 +169,23 @@ func WithOneDatabase(database Database) Option {
 
 // WithReplace lets Import and NewImporter replace a store that is there.
 func WithReplace() Option { return choice(C.FLATKV_REPLACE, true) }
+
+// WithStreamFile gives Repair an exported state, to take rows from instead of a snapshot.
+func WithStreamFile(path string) Option {
+	return func(s *settings) { s.stream = path }
+}
+
+// WithExecutor has rows hashed for the store that Open opens by goroutines of the caller, beside the
+// one that writes; without it, threads do that which the stores of the process share. run must see to it
+// that task is called once, soon, on another goroutine than its own, and return true; or return false
+// if it cannot: the work is done at once then. Any thread of the library may call run while a call
+// goes on. A task takes some hundred microseconds and waits for no other. threads, from 1 on, is how many run at
+// the same time; WithThreads is the share of the store.
+func WithExecutor(threads uint32, run func(task func()) bool) Option {
+	return func(s *settings) { s.calls.threads, s.calls.run = threads, run }
+}
+
+func runTask(step, task unsafe.Pointer) { C.run_task(step, task) }
 
 // Level is how serious a message of the log is.
 type Level uint32
@@ -195,6 +217,7 @@ func WithProgress(call func(Progress)) Option {
 // call is the options of one call of the library, and what ends it with a context.
 type call struct {
 	options *C.flatkv_options
+	stream  *C.char    // nil if there is none
 	keeps   *callbacks // nil if there are none
 	stop    *handle
 	unwatch func() bool
@@ -265,6 +288,13 @@ func (c *call) setTexts(chosen *settings) error {
 			return err
 		}
 	}
+	if chosen.stream != "" {
+		text, err := cString(chosen.stream)
+		if err != nil {
+			return err
+		}
+		c.stream = text
+	}
 	if chosen.scratch == "" {
 		return nil
 	}
@@ -298,6 +328,13 @@ func (c *call) setCallbacks(calls *callbacks) error {
 	if calls.progress != nil {
 		failed := C.flatkv_options_progress(c.options,
 			C.flatkv_progress_callback(C.flatkvGoProgress), calls.cell)
+		if err := takeError(failed); err != nil {
+			return err
+		}
+	}
+	if calls.run != nil {
+		failed := C.flatkv_options_executor(c.options, C.uint32_t(calls.threads),
+			C.flatkv_run_callback(C.flatkvGoRun), calls.cell)
 		return takeError(failed)
 	}
 	return nil
@@ -319,5 +356,6 @@ func (c *call) done() {
 	}
 	c.stop.close()
 	C.flatkv_free(unsafe.Pointer(c.options))
+	freeString(c.stream)
 	c.keeps.release()
 }

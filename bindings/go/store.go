@@ -168,7 +168,9 @@ func (s *Store) InitialVersion() int64 {
 }
 
 // AccountRows is what was chosen when the store was created.
-func (s *Store) AccountRows() AccountRows {
+func (s *Store) AccountRows() AccountRows { return s.accountRows() }
+
+func (s *state) accountRows() AccountRows {
 	if !s.enter() {
 		return KeepAccountRows
 	}

@@ -18,8 +18,8 @@ import (
 	"unsafe"
 )
 
-// run gives the stream to the library for one call, and raises again what a Write or Read raised.
-func (s *stream) run(call *call, step func(user unsafe.Pointer) *C.flatkv_error) error {
+// run gives it to the library for one call, and raises again what it raised.
+func (s *callee) run(call *call, step func(user unsafe.Pointer) *C.flatkv_error) error {
 	cell := newCell(s)
 	err := call.failure(step(cell))
 	freeCell(cell)
@@ -41,7 +41,7 @@ func (v *View) Export(ctx context.Context, to io.Writer, options ...Option) erro
 		return err
 	}
 	defer call.done()
-	s := stream{writer: to}
+	s := callee{writer: to}
 	return s.run(call, func(user unsafe.Pointer) *C.flatkv_error {
 		return C.flatkv_export((*C.flatkv_view)(v.handle.pointer),
 			C.flatkv_write_callback(C.flatkvGoWrite), user, call.options)
@@ -60,7 +60,7 @@ func Import(ctx context.Context, path string, from io.Reader, trusted *Roots, op
 	var roots C.flatkv_roots
 	wanted := rootsOrNil(trusted, &roots)
 	var version C.int64_t
-	s := stream{reader: from}
+	s := callee{reader: from}
 	err = s.run(call, func(user unsafe.Pointer) *C.flatkv_error {
 		return C.flatkv_import(name, C.flatkv_read_callback(C.flatkvGoRead), user, wanted,
 			call.options, &version)

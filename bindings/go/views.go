@@ -37,6 +37,9 @@ func (s *state) view() (*View, error) {
 // Roots are those of the view's version.
 func (v *View) Roots() (Roots, error) { return v.committedRoots() }
 
+// AccountRows is what was chosen when the store was created.
+func (v *View) AccountRows() AccountRows { return v.accountRows() }
+
 // Close lets go of what the view keeps. Again: nothing.
 func (v *View) Close() error {
 	v.handle.close()
@@ -73,6 +76,9 @@ func (r *Reader) WorkingRoots() (Roots, error) { return r.workingRoots() }
 
 // Roots are those of the reader's version.
 func (r *Reader) Roots() (Roots, error) { return r.committedRoots() }
+
+// AccountRows is what was chosen when the store was created.
+func (r *Reader) AccountRows() AccountRows { return r.accountRows() }
 
 // Discard drops the pending block.
 func (r *Reader) Discard() error {
