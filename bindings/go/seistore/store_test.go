@@ -260,6 +260,103 @@ func TestExportAndImport(t *testing.T) {
 	commit(t, other, set([]byte("more"), 1))
 }
 
+// What the reference's composite store does with its FlatKV, as its tests have it: change sets of all
+// modules in one call, the working root in the commit info of a block and the committed one after it, a
+// crash that leaves this store behind, and a state that is streamed into another node's closed store.
+func TestUnderACompositeStore(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "flatkv")
+	load := func(target int64) *Store {
+		t.Helper()
+		loaded, err := New(directory, flatkv.WithDurability(flatkv.SurviveProcess)).LoadVersion(target, false)
+		ok(t, err)
+		return loaded.(*Store)
+	}
+	slot, nonce := keyOf(flatkv.StoragePrefix, 1, 1), keyOf(flatkv.NoncePrefix, 1)
+	word := func(n byte) []byte { return append(make([]byte, 31), n) }
+	block := func(store *Store, n byte) []byte {
+		t.Helper()
+		ok(t, store.ApplyChangeSets([]*proto.NamedChangeSet{
+			{Name: "bank", Changeset: proto.ChangeSet{Pairs: []*proto.KVPair{set([]byte("balance"), n)}}},
+			{Name: "evm", Changeset: proto.ChangeSet{Pairs: []*proto.KVPair{
+				set(slot, word(n)...), set(nonce, 0, 0, 0, 0, 0, 0, 0, n),
+			}}},
+		}))
+		before, working := store.CommittedRootHash(), store.RootHash()
+		version, err := store.Commit()
+		ok(t, err)
+		if version != store.Version() || !bytes.Equal(working, store.CommittedRootHash()) || bytes.Equal(working, before) {
+			t.Fatalf("version %d: the working root is not the committed one, or none of its own", version)
+		}
+		return working
+	}
+	store := load(0)
+	if store.Version() != 0 {
+		t.Errorf("a new store is at %d", store.Version())
+	}
+	ok(t, store.ApplyChangeSets(nil))
+	ok(t, store.ApplyChangeSets([]*proto.NamedChangeSet{}))
+	if !bytes.Equal(store.RootHash(), store.CommittedRootHash()) {
+		t.Error("no change sets change the root")
+	}
+	var roots [][]byte
+	for n := range byte(3) {
+		roots = append(roots, block(store, n+1))
+	}
+	gives(t, store, []byte("balance")) // of another module
+	ok(t, store.Close())
+	again, err := store.LoadVersion(0, true) // of a closed store
+	ok(t, err)
+	if again == Interface(store) || again.Version() != 3 {
+		t.Error("not a store of its own")
+	}
+	ok(t, again.Close())
+
+	// The other half of the node is at 3 and this store is not: both go on from 2, with other blocks.
+	store = load(0)
+	ok(t, store.Rollback(2))
+	ok(t, store.Close())
+	store = load(0)
+	if store.Version() != 2 || !bytes.Equal(store.CommittedRootHash(), roots[1]) {
+		t.Errorf("at %d after the rollback", store.Version())
+	}
+	for n := range byte(3) {
+		block(store, 0xa3+n)
+	}
+	if store.Version() != 5 {
+		t.Errorf("at %d, not 5", store.Version())
+	}
+	ok(t, store.Close())
+	store = load(0)
+	defer store.Close()
+	gives(t, store, slot, word(0xa5)...)
+	gives(t, store, nonce, 0, 0, 0, 0, 0, 0, 0, 0xa5)
+
+	exported, err := store.Exporter(5)
+	ok(t, err)
+	other := newStore(t)
+	ok(t, other.Close())
+	imported, err := other.Importer(5)
+	ok(t, err)
+	ok(t, imported.AddModule("evm_flatkv"))
+	for {
+		next, err := exported.Next()
+		if errors.Is(err, ErrorExportDone) {
+			break
+		}
+		ok(t, err)
+		imported.AddNode(next.(*types.SnapshotNode))
+	}
+	ok(t, exported.Close())
+	ok(t, imported.Close())
+	_, err = other.LoadVersion(5, false)
+	ok(t, err)
+	gives(t, other, slot, word(0xa5)...)
+	gives(t, other, nonce, 0, 0, 0, 0, 0, 0, 0, 0xa5)
+	if !bytes.Equal(other.CommittedRootHash(), store.CommittedRootHash()) {
+		t.Error("another root after the import")
+	}
+}
+
 // An import that fails leaves what was there.
 func TestImportThatFails(t *testing.T) {
 	store := newStore(t)
