@@ -23,6 +23,8 @@ func TestGoldenTraces(t *testing.T) {
 		{"metakeys", "metakeys", flatkv.KeepAccountRows},
 		{"balances", "balances", flatkv.KeepAccountRows},
 		{"balances", "balances.prune_empty", flatkv.PruneEmptyAccounts},
+		{"../../examples/mainnet-15000001-30", "mainnet", flatkv.KeepAccountRows},
+		{"../../examples/mainnet-15000001-30", "mainnet.prune_empty", flatkv.PruneEmptyAccounts},
 	} {
 		t.Run(trace.results, func(t *testing.T) {
 			lines := must(golden.Read[golden.Line](trace.name + ".jsonl"))(t)

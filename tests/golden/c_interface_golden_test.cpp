@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -153,16 +154,22 @@ TEST_P(GoldenInC, EveryVersionsRootsAndTheRows) {
   ASSERT_EQ(at, expected.size());
   std::string lines;
   move_rows(expected.back().roots, lines);
-  EXPECT_TRUE(lines == read_text(golden(stem + ".rows.jsonl"))) << "the final rows differ";
+  const std::string rows = golden(stem + ".rows.jsonl");
+  if (!std::filesystem::exists(rows)) return;  // the roots alone are kept
+  EXPECT_TRUE(lines == read_text(rows)) << "the final rows differ";
 }
 
-INSTANTIATE_TEST_SUITE_P(Traces, GoldenInC,
-                         ::testing::Values(Case{"accounts", AccountRows::keep},
-                                           Case{"balances", AccountRows::prune_empty},
-                                           Case{"edge", AccountRows::keep},
-                                           Case{"metakeys", AccountRows::keep},
-                                           Case{"mixed", AccountRows::keep}),
-                         [](const auto& the) { return std::string(the.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Traces, GoldenInC,
+    ::testing::Values(Case{"accounts", AccountRows::keep}, Case{"balances", AccountRows::keep},
+                      Case{"balances", AccountRows::prune_empty}, Case{"edge", AccountRows::keep},
+                      Case{"mainnet", AccountRows::keep}, Case{"mainnet", AccountRows::prune_empty},
+                      Case{"metakeys", AccountRows::keep}, Case{"mixed", AccountRows::keep},
+                      Case{"wide", AccountRows::keep}),
+    [](const auto& the) {
+      return std::string(the.param.name) +
+             (the.param.mode == AccountRows::prune_empty ? "_prune_empty" : "");
+    });
 
 }  // namespace
 }  // namespace flatkv::test
