@@ -225,7 +225,7 @@ impl Error {
     }
 
     /// Copies all that a handle tells, and frees it.
-    fn from_handle(handle: Handle<sys::flatkv_error>) -> Self {
+    pub(crate) fn from_handle(handle: Handle<sys::flatkv_error>) -> Self {
         let error = handle.as_ptr();
         let (mut database, mut version, mut offset) = (0, 0, 0);
         // SAFETY: the handle is an error, and its texts live as long as it.

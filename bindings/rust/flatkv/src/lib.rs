@@ -10,7 +10,8 @@
 //! | try blocks that may not become final | [`Overlay`] |
 //! | read beside another process | [`Reader`] |
 //! | follow what happens | [`SharedStore::subscribe`], [`SharedStore::changes`] |
-//! | prove, copy | [`View::verify`], [`View::export`], [`import`], [`Importer`] |
+//! | prove, compare | [`View::verify`], [`diff`], [`LtHash`] |
+//! | copy, mend | [`View::export`], [`import`], [`Importer`], [`repair`] |
 //! | run an EVM | the feature `revm` |
 //!
 //! **Errors** are [`Error`], with a code and what is known of where. Nothing here panics for what
@@ -24,15 +25,19 @@
 
 mod block;
 mod changes;
+mod diff;
 mod error;
+mod executor;
 mod handle;
 mod importer;
 mod iterator;
 pub mod keys;
+mod lthash;
 mod metrics;
 mod options;
 mod overlay;
 mod reader;
+mod recovery;
 #[cfg(feature = "revm")]
 pub mod revm;
 mod roots;
@@ -45,14 +50,18 @@ mod view;
 
 pub use block::{Block, Write, writes_of};
 pub use changes::{Changes, Deliver, Event, SubscribeOptions, Subscription};
+pub use diff::{Difference, diff};
 pub use error::{Database, Error, ErrorCode, Result};
+pub use executor::Task;
 pub use handle::Buffer;
 pub use importer::{Importer, Rows};
 pub use iterator::{Batch, BatchRows, Row, RowIterator};
+pub use lthash::LtHash;
 pub use metrics::{FlushMetrics, Metrics};
 pub use options::{AccountRows, Durability, LogLevel, Options, ScrubMode, Stop};
 pub use overlay::Overlay;
 pub use reader::Reader;
+pub use recovery::{OpenReport, RepairSource, Repaired, repair};
 pub use roots::Roots;
 pub use shared::SharedStore;
 pub use state::{Account, Range, State, Values, Working};

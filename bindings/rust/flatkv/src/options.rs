@@ -7,6 +7,7 @@ use std::sync::Arc;
 use flatkv_sys as sys;
 
 use crate::error::{Database, Result, c_path, c_text, check};
+use crate::executor::Task;
 use crate::handle::{Handle, bytes_of};
 
 /// What becomes of an account row whose fields are all zero. It is part of the root, so it is fixed
@@ -68,6 +69,7 @@ pub enum LogLevel {
 type Log = dyn Fn(LogLevel, &str) + Send + Sync;
 type Durable = dyn Fn(i64) + Send + Sync;
 type Progress = dyn Fn(&str, u64, u64) + Send + Sync;
+type Run = dyn Fn(Task) + Send + Sync;
 
 /// The closures that the library calls. A store and what is taken from it share them.
 #[derive(Clone, Default)]
@@ -75,6 +77,7 @@ pub struct Callbacks {
     log: Option<Arc<Log>>,
     on_durable: Option<Arc<Durable>>,
     progress: Option<Arc<Progress>>,
+    run: Option<Arc<Run>>,
 }
 
 /// Ends long calls from another thread; they then fail with
@@ -109,6 +112,7 @@ pub struct Options {
     scratch: Option<PathBuf>,
     strict_modules: Vec<String>,
     callbacks: Callbacks,
+    executor_threads: u32,
     stop: Option<Stop>,
 }
 
@@ -147,7 +151,7 @@ impl Options {
         durability(FLATKV_DURABILITY, Durability);
         /// `open`: at most so many blocks are synced at once, from 1 on.
         group_blocks(FLATKV_GROUP_BLOCKS, u64);
-        /// `open`, `open_reader`, `rollback_path`: bytes of committed rows in memory.
+        /// `open`, `open_reader`, `repair`, `rollback_path`: bytes of committed rows in memory.
         write_buffer_bytes(FLATKV_WRITE_BUFFER_BYTES, u64);
         /// `open`: a flush after so many blocks.
         max_lag_blocks(FLATKV_MAX_LAG_BLOCKS, u64);
@@ -157,7 +161,7 @@ impl Options {
         row_cache_bytes(FLATKV_ROW_CACHE_BYTES, u64);
         /// `open`: for the filters of absent keys; 0 is none.
         key_filter_bytes(FLATKV_KEY_FILTER_BYTES, u64);
-        /// `open`, `open_reader`, `rollback_path`: RocksDB's cache.
+        /// `open`, `open_reader`, `repair`, `rollback_path`: RocksDB's cache.
         block_cache_bytes(FLATKV_BLOCK_CACHE_BYTES, u64);
         /// `open`: versions between snapshots; 0: none by themselves.
         snapshot_interval(FLATKV_SNAPSHOT_INTERVAL, u64);
@@ -181,13 +185,13 @@ impl Options {
         overlay_memory_bytes(FLATKV_OVERLAY_MEMORY_BYTES, u64);
         /// `open`: blocks that a rollback undoes at once.
         rollback_depth(FLATKV_ROLLBACK_DEPTH, u64);
-        /// `open`, `open_reader`, `verify`, `rollback_path`: 0 is one for each core.
+        /// `open`, `open_reader`, `verify`, `diff`, `repair`, `rollback_path`: 0 is one for each core.
         threads(FLATKV_THREADS, u64);
         /// `open_reader`: this version instead of the newest.
         at_version(FLATKV_AT_VERSION, i64);
-        /// `verify`: 0 is no limit.
+        /// `verify`, `diff`: 0 is no limit.
         rows_per_second(FLATKV_ROWS_PER_SECOND, u64);
-        /// `verify`: only this database.
+        /// `verify`, `diff`: only this database.
         one_database(FLATKV_ONE_DATABASE, Database);
         /// `import`, [`Importer`](crate::Importer): replaces a store that is there.
         replace(FLATKV_REPLACE, bool);
@@ -214,7 +218,7 @@ impl Options {
         self
     }
 
-    /// `open`, `open_reader`, `rollback_path`, `import`: takes the library's messages. Any thread
+    /// `open`, `open_reader`, `repair`, `rollback_path`, `import`: takes the library's messages. Any thread
     /// of the library calls it, until the store and all that was taken from it are dropped. It may
     /// use of the store only `version`, `committed_roots`, `view`, `durable_version` and
     /// `metrics`.
@@ -230,15 +234,26 @@ impl Options {
         self
     }
 
-    /// `verify`, `export`, `import`, `rollback_path`: the step, how many of its rows or blocks are
-    /// done, and of how many; both 0 where it cannot tell.
+    /// `verify`, `diff`, `repair`, `export`, `import`, `rollback_path`: the step, how many of its
+    /// rows or blocks are done, and of how many; both 0 where it cannot tell.
     pub fn progress(mut self, take: impl Fn(&str, u64, u64) + Send + Sync + 'static) -> Self {
         self.callbacks.progress = Some(Arc::new(take));
         self
     }
 
-    /// `open_reader`, `verify`, `export`, `import`, `rollback_path`: lets another thread end the
-    /// call.
+    /// `open`: has rows hashed by threads of the caller, beside the one that applies; without it, by
+    /// threads that the process's stores share. `run` sees to it that the task is run soon, on
+    /// another thread, of which `threads` do so at the same time, from 1 on;
+    /// [`threads`](Options::threads) is the share of the store. Any thread that calls the store may
+    /// call `run`.
+    pub fn executor(mut self, threads: u32, run: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        self.executor_threads = threads;
+        self.callbacks.run = Some(Arc::new(run));
+        self
+    }
+
+    /// `open_reader`, `verify`, `diff`, `repair`, `export`, `import`, `rollback_path`: lets another
+    /// thread end the call.
     pub fn stop(mut self, stop: &Stop) -> Self {
         self.stop = Some(stop.clone());
         self
@@ -275,6 +290,10 @@ impl Options {
             }
             if callbacks.progress.is_some() {
                 check(sys::flatkv_options_progress(options, Some(progress), user))?;
+            }
+            if callbacks.run.is_some() {
+                let threads = self.executor_threads;
+                check(sys::flatkv_options_executor(options, threads, Some(run), user))?;
             }
             if let Some(stop) = &self.stop {
                 check(sys::flatkv_options_stop(options, stop.0.as_ptr()))?;
@@ -348,4 +367,22 @@ unsafe extern "C" fn progress(
     };
     // SAFETY: the library passes `user` through.
     unsafe { with_callbacks(user, call) }
+}
+
+unsafe extern "C" fn run(
+    user: *mut c_void,
+    step: Option<unsafe extern "C" fn(*mut c_void)>,
+    task: *mut c_void,
+) -> i32 {
+    let Some(step) = step else { return 1 };
+    // SAFETY: the library passes them, and leaves the task to this function.
+    let task = unsafe { Task::new(step, task) };
+    let call = |callbacks: &Callbacks| {
+        if let Some(run) = &callbacks.run {
+            run(task);
+        }
+    };
+    // SAFETY: the library passes `user` through.
+    unsafe { with_callbacks(user, call) };
+    0
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use flatkv_sys as sys;
 
-use crate::error::Result;
+use crate::LtHash;
+use crate::error::{Database, Result};
 use crate::handle::Handle;
 use crate::options::Callbacks;
 use crate::shared::prefetch;
@@ -67,6 +68,12 @@ impl Overlay {
     pub fn prefetch<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<()> {
         // SAFETY: this thread has the overlay.
         unsafe { prefetch(self.raw(), keys) }
+    }
+
+    /// The lattice hash of a data database with the writes of this overlay and of those below it.
+    pub fn lt_hash(&self, database: Database) -> Result<LtHash> {
+        // SAFETY: this thread has the overlay.
+        LtHash::made(|out| unsafe { sys::flatkv_hash(self.raw(), database as u32, out) })
     }
 
     /// An empty overlay on this one, which computes its roots and no longer changes.

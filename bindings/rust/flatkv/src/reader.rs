@@ -9,7 +9,7 @@ use flatkv_sys as sys;
 
 use crate::error::{Result, c_path, check};
 use crate::handle::Handle;
-use crate::options::{Callbacks, Options};
+use crate::options::{AccountRows, Callbacks, Options};
 use crate::state::private::Raw;
 use crate::state::{State, Working};
 use crate::verify::{Report, verify};
@@ -49,6 +49,12 @@ impl Reader {
     pub fn committed_roots(&self) -> Result<Roots> {
         // SAFETY: the reader is this thread's, here and below.
         Roots::made(|out| unsafe { sys::flatkv_committed_roots(self.raw(), out) })
+    }
+
+    /// What becomes of empty account rows in this store.
+    pub fn account_rows(&self) -> AccountRows {
+        // SAFETY: as above.
+        AccountRows::from_number(unsafe { sys::flatkv_account_rows(self.raw()) })
     }
 
     /// The committed state, for any thread.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use flatkv_sys as sys;
 
-use crate::Roots;
-use crate::error::{Result, c_path, check};
+use crate::error::{Database, Result, c_path, check};
 use crate::handle::Handle;
 use crate::options::{Callbacks, Options};
 use crate::overlay::Overlay;
 use crate::shared::SharedStore;
 use crate::state::private::Raw;
 use crate::state::{State, Working};
+use crate::{LtHash, OpenReport, Roots};
 
 /// Creates an empty store, durable on return. `InvalidArgument` if there is one already.
 pub fn create(path: impl AsRef<Path>, options: &Options) -> Result<()> {
@@ -132,6 +132,18 @@ impl Store {
         Roots::made(|out| unsafe {
             sys::flatkv_commit_overlay(self.as_ptr(), overlay.as_ptr(), version, out)
         })
+    }
+
+    /// The lattice hash of a data database with the pending writes.
+    pub fn lt_hash(&self, database: Database) -> Result<LtHash> {
+        // SAFETY: as above.
+        LtHash::made(|out| unsafe { sys::flatkv_hash(self.raw(), database as u32, out) })
+    }
+
+    /// What the open or the last rollback found and did.
+    pub fn open_report(&self) -> Result<OpenReport> {
+        // SAFETY: as above.
+        OpenReport::made(|out| unsafe { sys::flatkv_open_report_get(self.as_ptr(), out) })
     }
 
     /// Drops the pending block.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use flatkv_sys as sys;
 
-use crate::Roots;
-use crate::error::Result;
+use crate::error::{Database, Result};
 use crate::handle::Handle;
 use crate::options::{AccountRows, Callbacks, Options};
 use crate::state::State;
 use crate::state::private::Raw;
 use crate::verify::{Report, verify};
+use crate::{LtHash, Roots};
 
 /// The committed state at one version, consistent over all databases. Cheap to take and to clone;
 /// any number of threads may use one:
@@ -44,6 +44,10 @@ impl View {
         Ok(View { handle: Arc::new(Handle::made(make)?), callbacks })
     }
 
+    pub(crate) fn as_ptr(&self) -> *mut sys::flatkv_view {
+        self.handle.as_ptr()
+    }
+
     /// The roots of the version.
     pub fn roots(&self) -> Result<Roots> {
         // SAFETY: any thread may call it.
@@ -56,6 +60,12 @@ impl View {
         AccountRows::from_number(unsafe { sys::flatkv_account_rows(self.raw()) })
     }
 
+    /// The lattice hash of a data database.
+    pub fn lt_hash(&self, database: Database) -> Result<LtHash> {
+        // SAFETY: as above.
+        LtHash::made(|out| unsafe { sys::flatkv_hash(self.raw(), database as u32, out) })
+    }
+
     /// Scans all rows and compares them with the hashes.
     pub fn verify(&self, options: &Options) -> Result<Report> {
         verify(self.raw(), options)
@@ -64,7 +74,7 @@ impl View {
     /// Writes the state as a stream, which [`import`](crate::import) makes a store of. Equal states
     /// give equal bytes. An error of `into` is `Io`, with that error as its source.
     pub fn export(&self, into: &mut impl Write, options: &Options) -> Result<()> {
-        crate::stream::export(self.handle.as_ptr(), into, options)
+        crate::stream::export(self.as_ptr(), into, options)
     }
 }
 

@@ -117,3 +117,40 @@ fn what_outlives_the_store_may_be_dropped_by_another_thread() {
     let _ = thread.join().unwrap();
     Store::open(&path, &small()).unwrap();
 }
+
+/// What the compiler refuses otherwise: two threads with the same `&mut`.
+fn in_two_threads<T: 'static>(what: &mut T, step: fn(&mut T)) {
+    struct Everywhere<T>(*mut T);
+    // SAFETY: there is none. That is what this is for.
+    unsafe impl<T> Send for Everywhere<T> {}
+    let threads = [(); 2].map(|()| {
+        let everywhere = Everywhere(&raw mut *what);
+        thread::spawn(move || {
+            let Everywhere(what) = { everywhere };
+            for _ in 0..1000 {
+                // SAFETY: as above.
+                step(unsafe { &mut *what });
+            }
+        })
+    });
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// A detector of races that works finds it: scripts/test-rust tsan.
+#[test]
+#[ignore = "it is a race"]
+fn planted_race_in_rust() {
+    let mut count = 0u64;
+    in_two_threads(&mut count, |count| *count += 1);
+}
+
+/// One that sees the library, too, finds this.
+#[test]
+#[ignore = "it is a race"]
+fn planted_race_in_the_library() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path().join("store"), &small()).unwrap();
+    store.apply_commit(block(1), 1).unwrap();
+    let mut rows = store.iterate(Database::Account, Range::all()).unwrap();
+    in_two_threads(&mut rows, |rows| _ = rows.seek_to_first().unwrap());
+}
