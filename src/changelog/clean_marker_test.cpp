@@ -46,6 +46,8 @@ TEST(CleanMark, BlocksInTheLogAloneAreAnotherForm) {
   const auto back = decode_clean_mark(encode(some));
   ASSERT_TRUE(back);
   EXPECT_TRUE(same(*back, some));
+  some.unflushed = 200;
+  EXPECT_TRUE(decode_clean_mark(encode(some))) << "none is flushed";
   some.unflushed = 201;
   EXPECT_FALSE(decode_clean_mark(encode(some)));
   some.unflushed = -1;

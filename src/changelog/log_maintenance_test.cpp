@@ -6,6 +6,7 @@
 #include "base/failpoint.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/test_support.hpp"
+#include "changelog/undo_mark.hpp"
 
 namespace flatkv::changelog::test {
 namespace {
@@ -277,6 +278,42 @@ TEST_F(MaintainTest, CloneLeavesOutATornTailAndNewSegments) {
   const auto source = look();
   ASSERT_TRUE(clone_until(files, "log", "clone", *source, kStore, 3));
   EXPECT_FALSE((*walk_segments(files, "clone", {kStore, 0, true}))->damage);
+}
+
+// ---- errors ----
+
+TEST_F(MaintainTest, EveryChangeThatFailsIsTheErrorThatComesOut) {
+  const auto begin = [&] {
+    files.restore({});
+    ASSERT_TRUE(files.remove_directory("log"));
+    fill(6, kTwoRecords);
+    files.put("log/00000000000000000007.log-tmp", {1});
+  };
+  const auto expect_all = [&](const std::string& what, const std::function<Status()>& action) {
+    begin();
+    static_cast<void>(operations());
+    ASSERT_TRUE(action()) << what;
+    const std::vector<std::string> all = operations();
+    ASSERT_FALSE(all.empty());
+    for (std::size_t nth = 0; nth < all.size(); ++nth) {
+      begin();
+      files.fail_after = static_cast<int>(nth);
+      const Status status = action();
+      files.fail_after = -1;
+      ASSERT_FALSE(status) << what << ": " << all[nth];
+      EXPECT_EQ(status.error().message, "injected: " + all[nth]) << what;
+    }
+  };
+  Tip third;
+  third.segment = segment_name(3);
+  third.end_offset = kSegmentHeaderBytes + kRecord;
+  expect_all("create", [&] { return create_log(files, "new", kStore, base_); });
+  expect_all("reseal", [&] { return reseal(files, "log", third); });
+  expect_all("prune", [&] { return prune(files, "log", 4); });
+  expect_all("strays", [&] { return remove_strays(files, "log", *look()); });
+  expect_all("clone", [&] { return clone_until(files, "log", "clone", *look(), kStore, 3); });
+  expect_all("undo", [&] { return cut_undone(files, "log", third); });
+  expect_all("mark", [&] { return write_undo(files, "log", {.store = kStore, .tip = 1}); });
 }
 
 // ---- failpoints ----

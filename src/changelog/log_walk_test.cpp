@@ -359,10 +359,22 @@ TEST_F(SurveyTest, MissingSegmentIsAGapAndNeverSkipped) {
   EXPECT_EQ(found->damage->segment, segment_name(5));
   EXPECT_EQ(found->damage->version, 3);
   EXPECT_TRUE(found->damage->valid_above);
+  EXPECT_EQ(found->damage->highest_above, 8);
   EXPECT_EQ(found->tip.version, 2);
   EXPECT_EQ(found->synced, 7);
   EXPECT_EQ(found->segments.size(), 1U);
   EXPECT_TRUE(found->strays.empty());
+}
+
+TEST_F(SurveyTest, AGapBelowASegmentWithoutRecordsHasNothingAbove) {
+  fill(5, kTwoRecords);
+  files.erase(name(3));
+  files.content(name(5)).resize(kSegmentHeaderBytes);
+  const auto found = look();
+  ASSERT_TRUE(found->damage);
+  EXPECT_EQ(found->damage->reason, "gap");
+  EXPECT_FALSE(found->damage->valid_above);
+  EXPECT_EQ(found->damage->highest_above, 0) << "the records below it are not above";
 }
 
 TEST_F(SurveyTest, SegmentsBelowAGapThatNobodyNeedsAreStrays) {

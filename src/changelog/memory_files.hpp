@@ -25,6 +25,8 @@ class MemoryFiles final : public fs::FileSystem {
   std::vector<std::string> log;
   /// Fails the operation after this many changes; negative: never.
   int fail_after = -1;
+  /// Fails that read after this many, and no other; negative: none.
+  int fail_read_after = -1;
   /// Total over all files.
   std::uint64_t bytes_read = 0;
 
@@ -174,6 +176,9 @@ class MemoryFiles final : public fs::FileSystem {
         : files_(files), node_(std::move(node)), size_(node_->content.size()) {}
     Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> into) const override {
       const std::lock_guard lock(files_.mutex_);
+      if (files_.fail_read_after >= 0 && files_.fail_read_after-- == 0) {
+        return fail(ErrorCode::io, "injected read");
+      }
       if (offset >= node_->content.size()) return 0;
       const std::size_t size = std::min(into.size(), node_->content.size() - offset);
       files_.bytes_read += size;

@@ -77,6 +77,30 @@ TEST_F(SearchTest, ARecordWithABadPayloadLeadsToTheNext) {
   EXPECT_EQ(found.highest, 4);
 }
 
+TEST_F(SearchTest, ARecordThatLeadsNowhereIsSearchedItself) {
+  fill(1);
+  Bytes& segment = files.content(name(1));
+  const std::size_t begin = segment.size();
+  const Bytes inside = raw_record(kStore, header_of(9, 8), payload_of(9));
+  append(segment, raw_record(kStore, header_of(3, 1), inside));
+  segment[begin + kRecordHeaderBytes + 8] ^=
+      1;  // the payload's digest is wrong, the record inside unfit
+  const auto search = [&] {
+    auto file = SegmentFile::open(files, "log", segment_name(1));
+    Found found;
+    EXPECT_TRUE(search_records(*file, kStore, begin, 2, found));
+    return found;
+  };
+  EXPECT_FALSE(search().above);
+  EXPECT_EQ(search().highest, 3);
+  segment[begin + kRecordHeaderBytes + 8] ^= 1;
+  segment[begin + 2 * kRecordHeaderBytes] ^= 1;  // of the payload inside
+  EXPECT_FALSE(search().above) << "the end of the segment is a right place to lead to";
+  EXPECT_EQ(search().highest, 3);
+  append(segment, Bytes(10));
+  EXPECT_EQ(search().highest, 9) << "what follows is no record, so it is not one either";
+}
+
 TEST_F(SearchTest, NothingIsFoundInNothing) {
   fill(1);
   auto file = SegmentFile::open(files, "log", segment_name(1));

@@ -109,6 +109,35 @@ TEST_F(UndoTest, CuttingStopsAnywhereAndTheLogGoesOnWithAnotherBranch) {
   }
 }
 
+// Until the mark is gone it keeps undone blocks from coming back; so they are durably gone before.
+TEST_F(UndoTest, UndoneBlocksAreGoneBeforeTheMarkIs) {
+  fill(9, kThreeRecords);
+  put(mark_of(2));
+  const Tip tip = look()->tip;
+  files.log.clear();
+  ASSERT_TRUE(cut_undone(files, "log", tip));
+  ASSERT_TRUE(remove_undo(files, "log"));
+  EXPECT_EQ(files.log,
+            (std::vector<std::string>{"unlink " + name(7), "syncdir log", "unlink " + name(4),
+                                      "syncdir log", "truncate " + name(1), "sync " + name(1),
+                                      "unlink log/UNDO", "syncdir log"}));
+}
+
+TEST_F(UndoTest, AMarkAtTheEndOfASegmentIsHeldAgainstTheNextOne) {
+  fill(9, kThreeRecords);
+  const UndoMark good = mark_of(6);
+  UndoMark bad = good;
+  bad.next = filled(9);
+  put(bad);
+  EXPECT_EQ(refusal(), ErrorCode::corruption);
+  put(good);
+  EXPECT_EQ(look()->tip.version, 6);
+  // The segment is the last one now, so its payloads count.
+  files.content(name(4)).back() ^= 1;
+  EXPECT_EQ(refusal(), ErrorCode::corruption);
+  EXPECT_EQ(look(0, false)->tip.version, 6);
+}
+
 TEST_F(UndoTest, AMarkOfAnotherLogIsRefused) {
   fill(9, kThreeRecords);
   const UndoMark good = mark_of(4);
@@ -181,6 +210,8 @@ TEST_F(UndoTest, AFollowerStopsAtTheMark) {
   EXPECT_EQ(next(), 0);
   ASSERT_TRUE(append_record(*writer(kOneSegment), 3, payload_of(30)));
   EXPECT_EQ(next(), 3);
+  EXPECT_EQ(next(), 0);
+  EXPECT_FALSE(follower.is_unclear());
 }
 
 TEST_F(UndoTest, AWriterGoesBack) {
