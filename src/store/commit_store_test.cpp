@@ -7,6 +7,7 @@
 
 #include "base/failpoint.hpp"
 #include "base/internals.hpp"
+#include "flatkv/metrics.hpp"
 #include "store/test_store.hpp"
 
 namespace flatkv::store {
@@ -575,8 +576,18 @@ TEST_F(CommitStoreFaults, FailedSnapshotDoesNotFailTheStore) {
   must(Block().slot(1, 1, 1).commit(store));
   fail_at("snapshot.checkpointed");
   EXPECT_FALSE(store.snapshot());
+  const auto metric = [&](std::string_view name) {
+    for (const MetricFamily& family : must(store_metrics(store))) {
+      if (family.name == name) return family.samples.front().value;
+    }
+    return -1.0;
+  };
+  EXPECT_EQ(metric("flatkv_snapshot_failures_total"), 1);
+  EXPECT_EQ(metric("flatkv_snapshot_last_failed"), 1);
   must(Block().slot(1, 1, 2).commit(store));
   must(store.snapshot());
+  EXPECT_EQ(metric("flatkv_snapshot_failures_total"), 1);
+  EXPECT_EQ(metric("flatkv_snapshot_last_failed"), 0);
   must(store.close());
 }
 

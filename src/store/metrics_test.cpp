@@ -101,6 +101,61 @@ TEST(Metrics, HaveTheNamesAndUnitsOfPrometheus) {
   EXPECT_TRUE(names.contains("process_open_fds"));
 }
 
+// Dashboards and alerts have these names.
+TEST(Metrics, NoneIsMissing) {
+  const TempDir directory;
+  CommitStore store = open_new(directory / "store", options());
+  must(Block().slot(1, 1, 1).commit(store));
+  must(store.snapshot());
+  std::vector<MetricFamily> families = must(store_metrics(store));
+  std::ranges::copy(must(process_metrics()), std::back_inserter(families));
+  std::set<std::string> names;
+  for (const MetricFamily& family : families) names.insert(family.name);
+  EXPECT_EQ(names, (std::set<std::string>{"flatkv_block_duration_seconds",
+                                          "flatkv_block_phase_duration_seconds",
+                                          "flatkv_compaction_written_bytes_total",
+                                          "flatkv_disk_free_bytes",
+                                          "flatkv_disk_size_bytes",
+                                          "flatkv_durable_version",
+                                          "flatkv_flush_duration_seconds",
+                                          "flatkv_flushed_bytes_total",
+                                          "flatkv_flushed_seconds_total",
+                                          "flatkv_flushed_tables_total",
+                                          "flatkv_ignored_change_sets_total",
+                                          "flatkv_key_filter_answers_total",
+                                          "flatkv_level0_files",
+                                          "flatkv_log_appended_bytes_total",
+                                          "flatkv_memory_bytes",
+                                          "flatkv_open_replayed_blocks",
+                                          "flatkv_pending_compaction_bytes",
+                                          "flatkv_prefetched_rows_total",
+                                          "flatkv_read_threads",
+                                          "flatkv_recent_versions",
+                                          "flatkv_row_cache_hits_total",
+                                          "flatkv_row_cache_misses_total",
+                                          "flatkv_running_compactions",
+                                          "flatkv_scrub_failed_saves_total",
+                                          "flatkv_scrub_findings",
+                                          "flatkv_scrub_round",
+                                          "flatkv_scrub_round_ratio",
+                                          "flatkv_scrub_rows_total",
+                                          "flatkv_snapshot_failures_total",
+                                          "flatkv_snapshot_last_duration_seconds",
+                                          "flatkv_snapshot_last_failed",
+                                          "flatkv_snapshot_last_timestamp_seconds",
+                                          "flatkv_snapshot_last_version",
+                                          "flatkv_snapshots_written_total",
+                                          "flatkv_store_failed",
+                                          "flatkv_superseded_bytes",
+                                          "flatkv_table_bytes",
+                                          "flatkv_table_reads_total",
+                                          "flatkv_undo_floor_version",
+                                          "flatkv_version",
+                                          "process_max_fds",
+                                          "process_open_fds",
+                                          "process_resident_memory_bytes"}));
+}
+
 TEST(Metrics, OpenDescriptorsAreCounted) {
   const double before = flat(must(process_metrics()))["process_open_fds"];
   const std::ifstream one("/dev/null");
