@@ -4,7 +4,8 @@
 each thread (row L5 of docs/recovery.md). After each, what was acknowledged is there, every root is the golden one, the
 rest of the file is applied and everything verifies.
 
-FLATKV_STRACE_SECONDS: how long (45; 0: all of it). FLATKV_SEED: the order after the first of each kind."""
+FLATKV_STRACE_SECONDS: how long (45; 0: all of it). FLATKV_SEED: the order after the first of each kind. FLATKV_PART=I/N:
+every Nth injection."""
 
 import json
 import os
@@ -272,7 +273,8 @@ class Matrix:
         order.shuffle(first)
         order.shuffle(rest)
         self.lying_disk()
-        for case in first + rest:
+        index, count = map(int, os.environ.get("FLATKV_PART", "1/1").split("/"))
+        for case in (first + rest)[index - 1::count]:
             if time.monotonic() > until and self.cases >= LEAST:
                 break
             try:

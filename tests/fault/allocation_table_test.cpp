@@ -2,7 +2,8 @@
 // The Nth allocation fails, in every public function and in the library's own threads (N3): the
 // function returns `out_of_memory` or the store fails, nothing is thrown, no acknowledged block is
 // lost, and the store reopens with the roots of its model. If the process dies instead (in
-// RocksDB), that counts as a kill. FLATKV_FAULT_FULL=1: every N, otherwise a sample.
+// RocksDB), that counts as a kill. FLATKV_FAULT_FULL=1: every N, otherwise a sample;
+// FLATKV_PART=I/M: of these every Mth.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -509,7 +510,8 @@ TEST_P(AllocationTable, EveryFunctionSaysSo_N3) {
   const std::string other = directory_->path("other");
   std::map<std::string, unsigned> counts;
   constexpr std::uint64_t kMany = 10'000'000;
-  for (std::uint64_t nth = 1;; nth += full ? 1 : 1 + nth / 2) {
+  const Part part = part_of_cases();
+  for (std::uint64_t nth = part.index;; nth += part.count * (full ? 1 : 1 + nth / 2)) {
     SCOPED_TRACE(act.name + ", allocation " + std::to_string(nth));
     copy_tree(base_, path);
     std::filesystem::remove_all(other);

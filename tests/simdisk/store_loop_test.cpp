@@ -4,6 +4,7 @@
 // full from then on. What is left must be one of the places that Progress allows.
 //
 //   FLATKV_LOOP=all   every operation and more seeds, not a selection
+//   FLATKV_PART=I/N   every Nth operation
 //   FLATKV_LOOP_N=n   one operation only, FLATKV_LOOP_ACTION=name one action only
 //   FLATKV_SEED=n     another script and other losses
 #include <gtest/gtest.h>
@@ -98,12 +99,14 @@ class Choice {
       : stride_(whole_loop() ? 1 : stride), first_(first) {}
   bool takes(std::uint64_t n, const std::string& site) {
     if (only_n() != 0) return n == only_n();
+    if (!part_.has(n)) return false;
     return ++taken_[site] <= first_ || n % stride_ == 0;
   }
 
  private:
   std::uint64_t stride_;
   unsigned first_;
+  test::Part part_ = test::part_of_cases();
   std::map<std::string, unsigned> taken_;
 };
 
@@ -173,7 +176,7 @@ void crash_everywhere(Durability durability, const Choice& choice) {
       }
     }
   }
-  if (only_n() == 0 && durability == Durability::sync) {
+  if (only_n() == 0 && test::part_of_cases().whole() && durability == Durability::sync) {
     EXPECT_TRUE(Sites::all().missed().empty())
         << *Sites::all().missed().begin() << " was never hit";
     for (const char* site : kSites) EXPECT_GT(Sites::all().hits(site), 0U) << site;
@@ -246,8 +249,10 @@ void fail_everywhere(Durability durability, std::uint64_t stride) {
   std::uint64_t cases = 0;
   for (const Failing& how : kFailures) {
     if (!wanted(how.name)) continue;
-    const std::uint64_t step = whole_loop() ? 1 : stride;
-    std::uint64_t n = only_n() != 0 ? only_n() : 1 + cases % step;
+    const test::Part part = test::part_of_cases();
+    const std::uint64_t step = part.count * (whole_loop() ? 1 : stride);
+    std::uint64_t n =
+        only_n() != 0 ? only_n() : part.index + cases % step / part.count * part.count;
     while (fail_at(n, how, oracle, options, cases) && !::testing::Test::HasFailure()) {
       ++cases;
       n += step;

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <stdexcept>
 
 #include "support/plain_blake3.hpp"
@@ -178,6 +181,19 @@ void remove_clean(const std::string& store) { stdfs::remove(live_generation(stor
 std::uint64_t environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text != nullptr && *text != '\0' ? std::strtoull(text, nullptr, 0) : otherwise;
+}
+
+Part part_of_cases() {
+  const char* text = std::getenv("FLATKV_PART");
+  if (text == nullptr || *text == '\0') return {};
+  Part part;
+  char rest = 0;
+  const int read = std::sscanf(text, "%" SCNu64 "/%" SCNu64 "%c", &part.index, &part.count, &rest);
+  if (read != 2 || part.index == 0 || part.index > part.count) {
+    std::cerr << "FLATKV_PART=" << text << " is not I/N\n";
+    std::abort();
+  }
+  return part;
 }
 
 }  // namespace flatkv::test

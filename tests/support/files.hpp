@@ -59,4 +59,15 @@ void remove_clean(const std::string& store);
 /// A number from the environment, for the long forms of a test.
 std::uint64_t environment(const char* name, std::uint64_t otherwise);
 
+/// A long test in several runs: with FLATKV_PART=I/N (1 ≤ I ≤ N) this one has every Nth case.
+struct Part {
+  std::uint64_t index = 1;
+  std::uint64_t count = 1;
+
+  bool whole() const { return count == 1; }
+  bool has(std::uint64_t one) const { return one % count == index - 1; }
+};
+/// Ends the process if the variable says anything else.
+Part part_of_cases();
+
 }  // namespace flatkv::test
