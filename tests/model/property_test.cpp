@@ -17,6 +17,7 @@
 #include "support/files.hpp"
 #include "support/model.hpp"
 #include "support/random_blocks.hpp"
+#include "support/random_walk.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -99,15 +100,11 @@ class RandomRun {
                                          {"round_trip", 1, &RandomRun::round_trip},
                                          {"import_over", 1, &RandomRun::import_over},
                                          {"wait", 2, &RandomRun::wait}};
-    std::uint64_t total = 0;
-    for (const Operation& operation : kAll) total += operation.weight;
-    std::uint64_t at = below(random_, total);
-    const Operation* chosen = std::begin(kAll);
-    while (at >= chosen->weight) at -= (chosen++)->weight;
-    history_.push_back(std::string(chosen->name) + "@" + std::to_string(model_.version()));
+    const Operation& chosen = weighted(random_, kAll);
+    history_.push_back(std::string(chosen.name) + "@" + std::to_string(model_.version()));
     if (history_.size() > 30) history_.pop_front();
-    SCOPED_TRACE(chosen->name);
-    (this->*chosen->act)();
+    SCOPED_TRACE(chosen.name);
+    (this->*chosen.act)();
   }
 
   void check_always() {
@@ -187,101 +184,7 @@ class RandomRun {
     }
   }
 
-  /// The model's rows within a range.
-  static Rows within(const Rows& rows, const RowRange& range) {
-    Rows found;
-    for (const auto& [key, value] : rows) {
-      const bool prefixed = as_chars(key).starts_with(as_chars(range.prefix));
-      const bool after = as_chars(key) >= as_chars(range.start);
-      const bool before = range.end.empty() || as_chars(key) < as_chars(range.end);
-      if (prefixed && after && before) found.emplace(key, value);
-    }
-    return found;
-  }
-
-  Bytes some_key(const Rows& rows) {
-    if (rows.empty() || one_in(random_, 5)) return Bytes(1 + below(random_, 30), 0x40);
-    auto at = rows.begin();
-    std::advance(at, static_cast<std::ptrdiff_t>(below(random_, rows.size())));
-    return at->first;
-  }
-
-  RowRange random_range(const Rows& rows) {
-    RowRange range;
-    if (one_in(random_, 3)) range.start = some_key(rows);
-    if (one_in(random_, 3)) range.end = some_key(rows);
-    if (one_in(random_, 4)) {
-      range.prefix = some_key(rows);
-      range.prefix.resize(1 + below(random_, range.prefix.size()));
-    }
-    return range;
-  }
-
-  void iterate() { walk(*store_, model_.working()); }
-
-  template <class Source>
-  void walk(const Source& source, const State& state) {
-    const Database database = kDataDatabases[below(random_, 4)];
-    const Rows& rows = state.rows[database];
-    const RowRange range = random_range(rows);
-    const Rows wanted = within(rows, range);
-    Result<RowIterator> at = source.iterate(database, range);
-    ASSERT_OK(at);
-    forwards(*at, wanted);
-    if (good()) backwards(*at, wanted);
-    if (good()) wander(*at, wanted, rows);
-  }
-
-  static void expect_at(const RowIterator& at, const Rows& wanted, Rows::const_iterator place) {
-    ASSERT_OK(at.status());
-    ASSERT_EQ(at.valid(), place != wanted.end());
-    if (!at.valid()) return;
-    ASSERT_EQ(to_bytes(at.key()), place->first);
-    ASSERT_EQ(to_bytes(at.value()), place->second);
-  }
-
-  static void forwards(RowIterator& at, const Rows& wanted) {
-    at.seek_to_first();
-    for (auto place = wanted.begin(); place != wanted.end(); ++place, at.next()) {
-      expect_at(at, wanted, place);
-      if (!good()) return;
-    }
-    expect_at(at, wanted, wanted.end());
-  }
-
-  static void backwards(RowIterator& at, const Rows& wanted) {
-    at.seek_to_last();
-    for (auto place = wanted.rbegin(); place != wanted.rend(); ++place, at.previous()) {
-      expect_at(at, wanted, std::prev(place.base()));
-      if (!good()) return;
-    }
-    expect_at(at, wanted, wanted.end());
-  }
-
-  void wander(RowIterator& at, const Rows& wanted, const Rows& rows) {
-    for (int i = 0; i < 5 && good(); ++i) {
-      const Bytes key = some_key(rows);
-      auto place = wanted.lower_bound(key);
-      if (one_in(random_, 2)) {
-        at.seek(key);
-      } else {
-        at.seek_for_previous(key);
-        place = wanted.upper_bound(key);
-        place = place == wanted.begin() ? wanted.end() : std::prev(place);
-      }
-      for (int move = 0; move < 6 && good(); ++move) {
-        expect_at(at, wanted, place);
-        if (place == wanted.end()) break;
-        if (one_in(random_, 2)) {
-          at.next();
-          ++place;
-        } else {
-          at.previous();
-          place = place == wanted.begin() ? wanted.end() : std::prev(place);
-        }
-      }
-    }
-  }
+  void iterate() { random_walk(random_, *store_, model_.working()); }
 
   void keep_view() {
     if (views_.size() >= 5) return;
@@ -316,7 +219,7 @@ class RandomRun {
       ASSERT_OK(found);
       ASSERT_EQ(*found, state.get(key)) << to_hex(key);
     }
-    walk(view, state);
+    random_walk(random_, view, state);
     if (!good() || one_in(random_, 2)) return;
     ASSERT_TRUE(view_is(view, state));
     views_.erase(views_.begin() + static_cast<std::ptrdiff_t>(which));
@@ -438,7 +341,7 @@ class RandomRun {
     ++done_counts()["read-only"];
     ASSERT_EQ(clone->version(), *options.at);
     ASSERT_TRUE(view_is(clone->view(), state_at(*options.at)));
-    walk(clone->view(), state_at(*options.at));
+    random_walk(random_, clone->view(), state_at(*options.at));
   }
 
   /// Exports the state to a file and checks the stream.

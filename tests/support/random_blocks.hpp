@@ -21,6 +21,17 @@ T any_of(Random& random, std::initializer_list<T> values) {
   return *(values.begin() + static_cast<std::ptrdiff_t>(below(random, values.size())));
 }
 
+/// One of `all`, each as often as its `weight` says.
+template <class Choice, std::size_t kCount>
+const Choice& weighted(Random& random, const Choice (&all)[kCount]) {
+  std::uint64_t total = 0;
+  for (const Choice& one : all) total += one.weight;
+  std::uint64_t at = below(random, total);
+  const Choice* chosen = all;
+  while (at >= chosen->weight) at -= (chosen++)->weight;
+  return *chosen;
+}
+
 /// Operations of a random run that may be refused, and how often they were not.
 inline std::map<std::string, int>& done_counts() {
   static std::map<std::string, int> counts;
