@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 
 #include "c_interface/handle.hpp"
 #include "c_interface/packed.hpp"
@@ -9,14 +10,20 @@
 namespace flatkv::c_interface {
 namespace {
 
-/// Hands an event out, or null if there is none.
-Status hand_out_event(Result<std::optional<ChangeEvent>>&& event, flatkv_block** out) {
-  if (!event) return std::unexpected(std::move(event).error());
-  if (!*event) {
+/// Hands the event that `next` gives out, or null if it gives none. It has a handle before it asks:
+/// an event that was given would be lost without one.
+template <class Next>
+Status hand_out_next(flatkv_block** out, Next&& next) {
+  auto handle = std::make_unique<BlockHandle>(ChangeEvent{});
+  FLATKV_ASSIGN(std::optional<ChangeEvent> event, next());
+  if (!event) {
     *out = nullptr;
     return {};
   }
-  return hand_out<BlockHandle>(Result<ChangeEvent>(std::move(**event)), out);
+  handle->held = *std::move(event);
+  void* const made = static_cast<Handle*>(handle.release());
+  *out = static_cast<flatkv_block*>(made);
+  return {};
 }
 
 /// The caller's struct, with zeros for members that it does not have. Members that are not known
@@ -93,13 +100,12 @@ flatkv_error* flatkv_changes_new(const flatkv_store* store, int64_t from, int64_
 flatkv_error* flatkv_changes_next(flatkv_changes* changes, flatkv_block** out) {
   return with<ChangesHandle>(changes, "changes", [&](ChangeReader& reader) -> Status {
     if (out == nullptr) return refuse("out is null");
-    FLATKV_ASSIGN(std::optional<LogBlock> block, reader.next());
-    std::optional<ChangeEvent> event;
-    if (block) {
+    return hand_out_next(out, [&]() -> Result<std::optional<ChangeEvent>> {
+      FLATKV_ASSIGN(std::optional<LogBlock> block, reader.next());
+      if (!block) return std::nullopt;
       const LogRecord& record = block->record;
-      event = ChangeEvent{.at = {record.version, record.chain}, .block = std::move(block)};
-    }
-    return hand_out_event(std::move(event), out);
+      return ChangeEvent{.at = {record.version, record.chain}, .block = std::move(block)};
+    });
   });
 }
 
@@ -120,7 +126,7 @@ flatkv_error* flatkv_subscription_next(flatkv_subscription* subscription, int64_
     // A longer wait than a century would overflow the clock.
     constexpr std::int64_t kCentury = 100LL * 366 * 86'400 * 1000;
     const std::chrono::milliseconds wait(std::clamp<std::int64_t>(milliseconds, -1, kCentury));
-    return hand_out_event(found.next(wait), out);
+    return hand_out_next(out, [&] { return found.next(wait); });
   });
 }
 

@@ -92,30 +92,41 @@ struct Reader::Impl {
     return {};
   }
 
-  Result<RecordHeader> step(Payload payload) {
+  Result<RecordHeader> look_here(Payload payload) {
     FLATKV_TRY(next_segment());
     FLATKV_ASSIGN(Look found, look(parts[current].file, store, offset, chain, payload));
     if (!found.problem.empty()) return corrupt(std::move(found.problem));
-    chain = {found.header->version, found.header->digest};
-    offset += kRecordHeaderBytes + found.header->payload_bytes;
     return *found.header;
   }
 
+  void go_past(const RecordHeader& header) noexcept {
+    chain = {header.version, header.digest};
+    offset += kRecordHeaderBytes + header.payload_bytes;
+  }
+
+  Result<RecordHeader> step(Payload payload) {
+    FLATKV_ASSIGN(const RecordHeader header, look_here(payload));
+    go_past(header);
+    return header;
+  }
+
+  /// After an error it stands before the same record.
   Result<Record> next() {
     // Read a whole record once and hash it in place.
-    FLATKV_ASSIGN(const RecordHeader header, step(Payload::skip));
+    FLATKV_ASSIGN(const RecordHeader header, look_here(Payload::skip));
     const Part& part = parts[current];
-    const std::uint64_t begin = offset - kRecordHeaderBytes - header.payload_bytes;
-    Record record{header, {}, part.segment.name, begin};
-    if (!with_payloads) return record;
-    record.payload.resize(header.payload_bytes);
-    FLATKV_TRY(part.file.read(begin + kRecordHeaderBytes, record.payload));
-    if (blake3::hash(record.payload) != header.payload_digest) {
-      return fail(ErrorCode::corruption, "bad digest of the payload")
-          .path(part.file.path())
-          .offset(begin)
-          .version(header.version);
+    Record record{header, {}, part.segment.name, offset};
+    if (with_payloads) {
+      record.payload.resize(header.payload_bytes);
+      FLATKV_TRY(part.file.read(offset + kRecordHeaderBytes, record.payload));
+      if (blake3::hash(record.payload) != header.payload_digest) {
+        return fail(ErrorCode::corruption, "bad digest of the payload")
+            .path(part.file.path())
+            .offset(offset)
+            .version(header.version);
+      }
     }
+    go_past(header);
     return record;
   }
 };

@@ -30,14 +30,13 @@ LogRecord to_log_record(const changelog::RecordHeader& header) {
           .chain = header.digest};
 }
 
-Result<LogBlock> to_log_block(changelog::Record record, bool with_changes,
+Result<LogBlock> to_log_block(changelog::Record&& record, bool with_changes,
                               const std::string& directory) {
   LogBlock bare;
   bare.record = to_log_record(record.header);
   if (!with_changes) return bare;
   auto impl = std::make_shared<Internals::Impl<LogBlock>>();
-  impl->payload = std::move(record.payload);
-  auto entry = codec::decode_changelog_entry(impl->payload);
+  auto entry = codec::decode_changelog_entry(record.payload);
   if (!entry || entry->version != record.header.version) {
     return fail(ErrorCode::corruption,
                 entry ? "the logged block says that it is version " + std::to_string(entry->version)
@@ -48,6 +47,7 @@ Result<LogBlock> to_log_block(changelog::Record record, bool with_changes,
   }
   impl->entry = std::move(*entry);
   for (const auto& set : impl->entry.changesets) impl->sets.push_back({set.name, set.pairs});
+  impl->payload = std::move(record.payload);  // the bytes stay where they are
   auto block =
       Internals::make<LogBlock>(std::shared_ptr<const Internals::Impl<LogBlock>>(std::move(impl)));
   block.record = bare.record;

@@ -155,7 +155,11 @@ Result<Subscription> subscribe(const std::shared_ptr<Feed>& feed,
     impl->cursor = {.store = store, .blocks = {impl->follower.position()}};
   }
   impl->highest = impl->follower.position().version;
-  if (durable) impl->most_blocks = options.depth + std::size_t{1};
+  if (durable) {
+    impl->most_blocks = options.depth + std::size_t{1};
+    // `next` has moved on when it enters a block here, so it must not need memory for it.
+    impl->cursor.blocks.reserve(std::max(impl->cursor.blocks.size(), impl->most_blocks) + 1);
+  }
   if (!options.name.empty()) {
     impl->name = options.name;
     impl->names = names;

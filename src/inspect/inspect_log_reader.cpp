@@ -24,12 +24,13 @@ struct LogReader::Impl {
   std::optional<changelog::Reader> reader;  ///< for the records that existed at the open; reset
                                             ///< when all are read
   std::optional<changelog::LogFollower> follower;  ///< for the records that come later
-  Status end;                                 ///< whether the end of the log is sound, or damage
-  std::optional<Error> over;                  ///< why no more records will come
-  std::int64_t wanted = 0;                    ///< what `reader` reads next
-  std::optional<changelog::Chain> last_read;  ///< by `reader`
-  std::string unsynced;                       ///< segment of the last record returned
-  int failures = 0;                           ///< of `reader`, one after the other
+  Status end;                                    ///< whether the end of the log is sound, or damage
+  std::optional<Error> over;                     ///< why no more records will come
+  std::int64_t wanted = 0;                       ///< what `reader` reads next
+  std::optional<changelog::Chain> last_read;     ///< by `reader`
+  std::optional<changelog::Record> undelivered;  ///< read, and not returned for lack of memory
+  std::string unsynced;                          ///< segment of the last record returned
+  int failures = 0;                              ///< of `reader`, one after the other
 
   Impl(fs::FileSystem& given, std::string path, bool changes)
       : files(given), store(std::move(path)), with_changes(changes) {}
@@ -209,19 +210,23 @@ const LogReader::Range& LogReader::range() const noexcept { return impl_->range;
 Result<std::optional<LogBlock>> LogReader::next() {
   return guarded([&]() -> Result<std::optional<LogBlock>> {
     if (impl_->over) return std::unexpected(*impl_->over);
-    auto record = impl_->next_record();
-    if (!record) {
-      const ErrorCode code = record.error().code;
-      if (code == ErrorCode::version_mismatch || code == ErrorCode::log_gap ||
-          code == ErrorCode::foreign_store) {
-        impl_->over = record.error();
+    if (!impl_->undelivered) {
+      auto record = impl_->next_record();
+      if (!record) {
+        const ErrorCode code = record.error().code;
+        if (code == ErrorCode::version_mismatch || code == ErrorCode::log_gap ||
+            code == ErrorCode::foreign_store) {
+          impl_->over = record.error();
+        }
+        return std::unexpected(std::move(record).error());
       }
-      return std::unexpected(std::move(record).error());
+      if (!*record) return std::optional<LogBlock>{};
+      impl_->undelivered = **std::move(record);
     }
-    if (!*record) return std::optional<LogBlock>{};
-    impl_->unsynced = fs::join(impl_->directory, (*record)->segment);
-    FLATKV_ASSIGN(auto block, changes::to_log_block(**std::move(record), impl_->with_changes,
-                                                    impl_->directory));
+    impl_->unsynced = fs::join(impl_->directory, impl_->undelivered->segment);
+    FLATKV_ASSIGN(auto block, changes::to_log_block(std::move(*impl_->undelivered),
+                                                    impl_->with_changes, impl_->directory));
+    impl_->undelivered.reset();
     return std::optional(std::move(block));
   });
 }
