@@ -311,4 +311,23 @@ class Core {
   std::unique_ptr<Flusher> flusher_;           // last: its thread uses the members above
 };
 
+/// Runs one of the writer's functions. Refuses it in a callback on a thread of the store, where it
+/// would wait for itself. If the step throws, it is not known how far it came: the store fails and
+/// the pending block is dropped.
+template <class Step>
+auto writer_step(Core& core, Step&& step) noexcept -> decltype(step()) {
+  return guarded(
+      [&]() -> decltype(step()) {
+        if (core.in_callback()) {
+          return fail(ErrorCode::invalid_argument,
+                      "a callback of the store must not call what only the writer may");
+        }
+        return std::forward<Step>(step)();
+      },
+      [&] {
+        core.poison(error_of_exception());
+        core.discard();
+      });
+}
+
 }  // namespace flatkv::commit

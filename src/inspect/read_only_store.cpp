@@ -364,10 +364,11 @@ Result<VerifyReport> ReadOnlyStore::verify(const VerifyOptions& options) const {
 }
 
 Status ReadOnlyStore::apply(std::span<const NamedChangeSet> change_sets) {
-  return guarded([&] { return impl_->core->apply(change_sets); });
+  return commit::writer_step(*impl_->core, [&] { return impl_->core->apply(change_sets); });
 }
 Result<Roots> ReadOnlyStore::working_roots() const {
-  return guarded([&]() -> Result<Roots> { return impl_->core->pending().roots(); });
+  return commit::writer_step(*impl_->core,
+                             [&]() -> Result<Roots> { return impl_->core->pending().roots(); });
 }
 void ReadOnlyStore::discard() noexcept { impl_->core->discard(); }
 

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/fork.hpp"
+#include "base/guard.hpp"
 #include "base/internals.hpp"
 #include "blake3/kernel.hpp"
 #include "changes/subscription.hpp"
@@ -124,7 +125,7 @@ CommitStore::~CommitStore() = default;
 
 Status CommitStore::apply(std::span<const NamedChangeSet> change_sets) {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] { return core.apply(change_sets); });
+  return commit::writer_step(core, [&] { return core.apply(change_sets); });
 }
 
 Result<Digest> CommitStore::root_hash() const {
@@ -133,22 +134,22 @@ Result<Digest> CommitStore::root_hash() const {
 }
 Result<Roots> CommitStore::working_roots() const {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&]() -> Result<Roots> { return core.pending().roots(); });
+  return commit::writer_step(core, [&]() -> Result<Roots> { return core.pending().roots(); });
 }
 Result<LtHash> CommitStore::working_hash(Database database) const {
   if (database > Database::legacy) {
     return fail(ErrorCode::invalid_argument, "only the four data databases have a hash");
   }
   commit::Core& core = impl_->core();
-  return store::writer_step(core,
-                            [&]() -> Result<LtHash> { return core.pending().hashes()[database]; });
+  return commit::writer_step(core,
+                             [&]() -> Result<LtHash> { return core.pending().hashes()[database]; });
 }
 
 bool CommitStore::has_pending() const noexcept { return !impl_->core().pending().empty(); }
 
 Result<Roots> CommitStore::commit(std::int64_t version) {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] { return core.commit(version); });
+  return commit::writer_step(core, [&] { return core.commit(version); });
 }
 
 Result<Overlay> CommitStore::overlay() const {
@@ -163,17 +164,17 @@ Result<Overlay> CommitStore::overlay() const {
 }
 Result<Roots> CommitStore::commit(Overlay& overlay) {
   commit::Core& core = impl_->core();
-  return store::writer_step(core,
-                            [&] { return flatkv::overlay::commit(core, overlay, std::nullopt); });
+  return commit::writer_step(core,
+                             [&] { return flatkv::overlay::commit(core, overlay, std::nullopt); });
 }
 Result<Roots> CommitStore::commit(Overlay& overlay, std::int64_t version) {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] { return flatkv::overlay::commit(core, overlay, version); });
+  return commit::writer_step(core, [&] { return flatkv::overlay::commit(core, overlay, version); });
 }
 
 void CommitStore::discard() {
   commit::Core& core = impl_->core();
-  static_cast<void>(store::writer_step(core, [&]() -> Status {
+  static_cast<void>(commit::writer_step(core, [&]() -> Status {
     core.discard();
     return {};
   }));
@@ -204,17 +205,17 @@ Result<RowIterator> CommitStore::iterate(Database database, const RowRange& rang
 
 Status CommitStore::flush() {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] { return core.flush(false); });
+  return commit::writer_step(core, [&] { return core.flush(false); });
 }
 Status CommitStore::snapshot() {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] { return core.snapshot(); });
+  return commit::writer_step(core, [&] { return core.snapshot(); });
 }
 
 Status CommitStore::rollback(std::int64_t version) {
   const std::shared_ptr<commit::Core> keep = impl_->shared();  // until the step has ended
   commit::Core& core = *keep;
-  return store::writer_step(core, [&]() -> Status {
+  return commit::writer_step(core, [&]() -> Status {
     FLATKV_ASSIGN(const bool undone, core.undo(version));
     if (undone) {
       impl_->begin_lookups(core);
@@ -261,7 +262,7 @@ const OpenReport& CommitStore::open_report() const noexcept { return impl_->repo
 
 Status CommitStore::close() {
   commit::Core& core = impl_->core();
-  return store::writer_step(core, [&] {
+  return commit::writer_step(core, [&] {
     Status closed = core.close();
     impl_->feed->close();
     return closed;

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "base/guard.hpp"
 #include "changes/feed.hpp"
 #include "changes/named_cursors.hpp"
 #include "commit/core.hpp"
@@ -57,25 +56,6 @@ namespace store {
 Result<CommitStore> open_commit_store(const state::Environment& environment,
                                       const std::string& path, const Options& options,
                                       const ProgressCallback& progress = {});
-
-/// Runs one of the writer's functions. Refuses it in a callback on a thread of the store, where it
-/// would wait for itself. If the step throws, it is not known how far it came: the store fails and
-/// the pending block is dropped.
-template <class Step>
-auto writer_step(commit::Core& core, Step&& step) noexcept -> decltype(step()) {
-  return guarded(
-      [&]() -> decltype(step()) {
-        if (core.in_callback()) {
-          return fail(ErrorCode::invalid_argument,
-                      "a callback of the store must not call what only the writer may");
-        }
-        return std::forward<Step>(step)();
-      },
-      [&] {
-        core.poison(error_of_exception());
-        core.discard();
-      });
-}
 
 }  // namespace store
 }  // namespace flatkv

@@ -198,7 +198,8 @@ class ReadOnlyStore {
   Result<VerifyReport> verify(const VerifyOptions& options = {}) const;
 
   /// For what-if questions: adds writes to a pending block of version() + 1, which is never
-  /// committed. Errors as CommitStore::apply.
+  /// committed. Errors as CommitStore::apply. A failed allocation in `apply` or `working_roots`
+  /// drops the block, and the handle takes no more writes (`store_failed`).
   Status apply(std::span<const NamedChangeSet> change_sets);
   Result<Roots> working_roots() const;
   void discard() noexcept;
