@@ -59,12 +59,18 @@ class Worker {
   std::thread thread_;
 };
 
-/// Sleeps until `then`, or until a stop is requested.
+/// Sleeps until `then`, or until a stop is requested. Needs no memory.
 inline void sleep_until(const std::stop_token& stop, std::chrono::steady_clock::time_point then) {
   std::mutex mutex;
-  std::condition_variable_any never;
+  std::condition_variable woken;
+  bool stopped = false;
+  const std::stop_callback wake(stop, [&] {
+    const std::lock_guard lock(mutex);
+    stopped = true;
+    woken.notify_all();
+  });
   std::unique_lock lock(mutex);
-  never.wait_until(lock, stop, then, [] { return false; });
+  woken.wait_until(lock, then, [&] { return stopped; });
 }
 
 }  // namespace flatkv
