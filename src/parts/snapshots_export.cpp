@@ -128,6 +128,17 @@ class SnapshotExporter {
   std::vector<Part> parts_;  ///< under the mutex
 };
 
+Sizes sizes_of(const std::vector<objects::ObjectInfo>& listed) {
+  Sizes sizes;
+  for (const auto& object : listed) sizes.emplace(object.name, object.bytes);
+  return sizes;
+}
+
+bool has(const Sizes& there, const Part& part) {
+  const auto object = there.find(part_name(part.digest));
+  return object != there.end() && object->second == part.bytes;
+}
+
 /// The snapshot that is there already, if it is complete and of this state.
 Result<std::optional<StoredManifest>> look_for(objects::Objects& objects, const Sizes& there,
                                                const std::string& location, const Roots& roots) {
@@ -143,11 +154,25 @@ Result<std::optional<StoredManifest>> look_for(objects::Objects& objects, const 
         .path(location)
         .version(manifest->version);
   }
-  for (const Part& part : manifest->parts) {
-    const auto object = there.find(part_name(part.digest));
-    if (object == there.end() || object->second != part.bytes) return std::nullopt;
+  const bool whole =
+      std::ranges::all_of(manifest->parts, [&](const Part& part) { return has(there, part); });
+  return whole ? std::optional(*std::move(manifest)) : std::nullopt;
+}
+
+/// Whether all parts are there. Another export's `keep` may take the parts of a snapshot that has
+/// no manifest yet.
+Status check_there(objects::Objects& objects, const StoredManifest& manifest,
+                   const std::string& location) {
+  FLATKV_ASSIGN(const auto listed, objects.list(""));
+  const Sizes there = sizes_of(listed);
+  for (const Part& part : manifest.parts) {
+    if (has(there, part)) continue;
+    return fail(ErrorCode::io,
+                "the part is not there any more: something else removes objects here")
+        .path(location + "/" + part_name(part.digest))
+        .version(manifest.version);
   }
-  return std::optional(*std::move(manifest));
+  return {};
 }
 
 Status remove_all(objects::Objects& objects, const ListedSnapshot& snapshot) {
@@ -194,8 +219,7 @@ Result<SnapshotExport> export_snapshot(const ReadView& view, const std::string& 
     const auto location = below.below(layout::snapshot_name(view.version()));
     FLATKV_ASSIGN(const auto objects, parts::open_objects(location, own));
     FLATKV_ASSIGN(const auto listed, objects->list(""));
-    parts::Sizes there;
-    for (const auto& object : listed) there.emplace(object.name, object.bytes);
+    parts::Sizes there = parts::sizes_of(listed);
     SnapshotExport done;
     FLATKV_ASSIGN(auto manifest,
                   parts::look_for(*objects, there, location.to_string(), view.roots()));
@@ -206,6 +230,7 @@ Result<SnapshotExport> export_snapshot(const ReadView& view, const std::string& 
       if (encoded.size() > parts::kMaxManifestBytes) {
         return fail(ErrorCode::unsupported, "the manifest is larger than 128 MiB");
       }
+      FLATKV_TRY(parts::check_there(*objects, *manifest, location.to_string()));
       FLATKV_FAILPOINT("parts.export.before_manifest");
       FLATKV_TRY(objects->put(std::string(parts::kManifestName), encoded));
       FLATKV_FAILPOINT("parts.export.after_manifest");

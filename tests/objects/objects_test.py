@@ -304,6 +304,22 @@ class Bad(ObjectsCase):
         self.server.objects[name] = self.server.objects[name][:-1]
         self.assertEqual(self.json_of(self.env, "export", self.store, "--to", self.place)["moved_parts"], 1)
 
+    def test_a_manifest_has_all_its_parts(self):
+        """Parts that another export removes, since they have no manifest yet, are missed before one is put."""
+        self.apply_pb(large_rows(4, 9 << 20))
+
+        def take_away(method, key, count):
+            if method == "PUT" and "part-" in key:
+                self.server.objects.clear()
+
+        self.server.misbehave = take_away
+        self.run_with(self.env, FAILED, "export", self.store, "--to", self.place, "--parallel", 1,
+                      says="not there any more")
+        self.assertFalse(any("manifest" in key for key in self.server.objects))
+        self.server.misbehave = lambda method, key, count: None
+        self.assertEqual(self.json_of(self.env, "export", self.store, "--to", self.place)["moved_parts"], 3)
+        self.run_with(self.env, DONE, "check", "--from", self.place, "--root", self.roots())
+
     def test_the_manifest_goes_first(self):
         self.apply(blocks(1, 2))
         self.json_of(self.env, "export", self.store, "--at", 1, "--to", self.place)
