@@ -61,7 +61,9 @@ void StatusLines::show() {
     if (context_.console.shows_progress()) context_.console.progress(now.text);
     return;
   }
-  std::string line = now.json.dump() + "\n";
+  // What went wrong may name what others wrote, in whatever bytes.
+  std::string line =
+      now.json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   if (line == shown_ || !written_) return;
   written_ = context_.out.write(line);
   if (written_) written_ = context_.out.flush();

@@ -110,7 +110,8 @@ std::string not_ready(const FollowerStatus& now) {
 Status fetch(const std::string& below, const SnapshotMarker& snapshot, const std::string& store,
              const LogCallback& log, const std::stop_token& stop) {
   const std::string& location = snapshot.location;
-  if (!location.starts_with(below.ends_with('/') ? below : below + '/')) {
+  const bool inside = location.starts_with(below.ends_with('/') ? below : below + '/');
+  if (!inside || (location + '/').contains("/../")) {
     return fail(ErrorCode::foreign_store, "the topic's newest snapshot does not lie below " + below)
         .path(location)
         .version(snapshot.version);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/guard.hpp"
+#include "base/version_arithmetic.hpp"
 #include "base/worker.hpp"
 #include "broker/absence.hpp"
 #include "broker/topic_admin.hpp"
@@ -50,6 +51,14 @@ std::optional<Database> differs_in(const Roots& a, const Roots& b) {
   return std::nullopt;
 }
 
+/// Whether a marker says where, and in a form that is fit for a message to people.
+bool names_a_place(const topic::Seen& marker) {
+  constexpr std::size_t kLongest = 4096;
+  const auto control = [](std::uint8_t byte) { return byte < 0x20 || byte == 0x7f; };
+  const Bytes& place = marker.payload;
+  return !place.empty() && place.size() <= kLongest && std::ranges::none_of(place, control);
+}
+
 /// Whether the next message may still be the right one: the reader stands where it stood.
 bool is_refusal(ErrorCode code) {
   return code == ErrorCode::corruption || code == ErrorCode::foreign_store ||
@@ -66,6 +75,9 @@ struct Follower::Impl {
   std::optional<CommitStore> store;
   bool topic_was_there = false;
   broker::Absence absence;
+  /// The topic, and up to where its foreign messages are known to be strays.
+  wire::TopicId topic{};
+  std::int64_t strays = -1;
   /// The snapshot that was used last: once more, it would lead to where it led.
   std::optional<std::pair<std::int64_t, Roots>> used;
 
@@ -92,6 +104,10 @@ struct Follower::Impl {
         if (ended) continue;
       }
       if (stop.stop_requested()) return {};
+      if (!ended && ended.error().code == ErrorCode::stale) {
+        logger.warn_of("looks again where the topic is", ended.error());
+        continue;
+      }
       if (ended || !broker::is_away(ended.error(), topic_was_there)) return ended;
       absence.wait(logger, ended.error(), stop, [&] {
         tell([&](FollowerStatus& now) {
@@ -108,12 +124,17 @@ struct Follower::Impl {
     tell_state(FollowerStatus::State::connecting);
     FLATKV_TRY(broker::check_topic(place, kAnswer));
     FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
+    FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
+    if (bounds.high == 0) {  // made a moment ago: its publisher has yet to begin
+      return fail(ErrorCode::io, "nothing was ever written to the topic").path(place.address());
+    }
     if (!store) FLATKV_TRY(open_store(consumer, stop));
     FLATKV_ASSIGN(const topic::Seen at,
                   follow::find_state(consumer, store->version(), store->committed_roots(), stop));
     FLATKV_TRY(consumer.seek(at.next_offset));
     absence.end();
     topic_was_there = true;
+    if (std::exchange(topic, at.header.topic) != topic) strays = -1;
     tell([&](FollowerStatus& now) {
       now.state = FollowerStatus::State::following;
       now.trouble.clear();
@@ -135,19 +156,28 @@ struct Follower::Impl {
   Status read_topic(broker::Consumer& consumer, const wire::Position& after,
                     follow::RecordQueue& queue, const std::stop_token& stop) {
     wire::TopicReader reader(after);
+    std::int64_t foreign = -1;  // the last one since a record
     while (!stop.stop_requested()) {
       FLATKV_ASSIGN(const auto message, consumer.next(kSlice));
       if (!message) {
-        if (consumer.at_end()) tell_end(reader.last()->sequence);
+        if (!consumer.at_end()) continue;
+        // A topic that was deleted and made anew has nothing but foreign messages.
+        if (foreign > std::exchange(strays, std::max(strays, foreign))) {
+          return fail(ErrorCode::stale, "the topic ends with messages of another one")
+              .path(place.address());
+        }
+        tell_end(reader.last()->sequence);
         continue;
       }
       auto record = reader.take(message->key(), message->value());
       if (!record && is_refusal(record.error().code)) {
         refuse(record.error(), message->offset());
+        if (record.error().code == ErrorCode::foreign_store) foreign = message->offset();
         continue;
       }
       if (!record) return at_offset(std::move(record).error(), message->offset());
       if (!*record) continue;
+      foreign = -1;
       FLATKV_ASSIGN(auto ready, prepare(**std::move(record), message->time()));
       const auto bounds = consumer.last_bounds();
       tell([&](FollowerStatus& now) {
@@ -284,7 +314,7 @@ struct Follower::Impl {
                   follow::find_kept(consumer, [](const auto&) { return true; }, stop));
     if (newest) {
       auto& depth = options.store.rollback_depth;
-      depth = std::max(depth, newest->header.depth);
+      depth = std::max(depth, std::min(newest->header.depth, wire::kMostDepth));
     }
     options.store.create_if_missing = false;
     auto opened = open_here();
@@ -330,7 +360,7 @@ struct Follower::Impl {
           .path(place.address());
     }
     FLATKV_ASSIGN(options.store.create.account_rows, wire::account_rows_of(begin->payload));
-    options.store.create.initial_version = begin->header.version + 1;
+    options.store.create.initial_version = version_after(begin->header.version).value_or(0);
     options.store.create_if_missing = true;
     return {};
   }
@@ -366,7 +396,9 @@ struct Follower::Impl {
   }
 
   Result<bool> bootstrap_marker(broker::Consumer& consumer, const std::stop_token& stop) {
-    const auto is_marker = [](const topic::Seen& seen) { return !seen.is_state(); };
+    const auto is_marker = [](const topic::Seen& seen) {
+      return !seen.is_state() && names_a_place(seen);
+    };
     FLATKV_ASSIGN(const auto found, follow::find_kept(consumer, is_marker, stop));
     if (!found || !use(found->header.version, found->header.roots)) return false;
     const SnapshotMarker snapshot{.version = found->header.version,

@@ -20,7 +20,7 @@ import urllib.parse
 import urllib.request
 
 from broker import free_ports
-from cluster import FLATKV, REFUSED, TESTS, Cluster, check, flatkv, step, topic_tool, wait_for
+from cluster import FLATKV, REFUSED, TESTS, Cluster, Leader, check, flatkv, step, topic_tool, wait_for
 from fault_counts import count_fault
 from prometheus import tool
 
@@ -102,6 +102,30 @@ def lies(cluster: Cluster) -> None:
         cluster.leader.commit(10)
         cluster.wait_until_equal()
         count_fault(row, "R", len(cluster.followers))
+
+
+def remade(cluster: Cluster) -> None:
+    """A topic is deleted and made anew while its follower is not looking. What it gets from then on is another topic's:
+    it must not skip that for ever and call itself up to date."""
+    topic = f"kafka://{cluster.broker.address}/remade"
+    stores = [Leader(cluster.folder / name) for name in ("remade-first", "remade-second")]
+    for salt, store in enumerate(stores):
+        flatkv("init", store.store)
+        store.salt = salt
+    stores[0].commit(5)
+    flatkv("publish", stores[0].store, "--to", topic, "--create-topic")
+    follower = cluster.run("of-the-first", "follow", cluster.folder / "of-the-first", "--from", topic)
+    wait_for("it has the first topic", lambda: follower.status().get("caught_up"))
+    follower.process.send_signal(signal.SIGSTOP)
+    topic_tool(cluster, "remove", "remade")
+    stores[1].commit(50)
+    wait_for("the topic is gone", lambda: "not_found" in subprocess.run(
+        [FLATKV, "publish", stores[1].store, "--to", topic], capture_output=True, text=True).stderr)
+    flatkv("publish", stores[1].store, "--to", topic, "--create-topic")
+    follower.process.send_signal(signal.SIGCONT)
+    code = follower.process.wait(120)
+    said = follower.errors()
+    check(code == REFUSED and ("version_mismatch" in said or "log_gap" in said), f"exit {code}\n{said}")
 
 
 def takeover(cluster: Cluster) -> None:
@@ -371,7 +395,7 @@ def composed(cluster: Cluster) -> None:
             process.wait()
 
 
-PARTS = (kills, branches, lies, takeover, newcomers, readers, opening, retention, workloads, composed, standby, library)
+PARTS = (kills, branches, lies, remade, takeover, newcomers, readers, opening, retention, workloads, composed, standby, library)
 
 
 def run_parts(cluster: Cluster, parts) -> None:

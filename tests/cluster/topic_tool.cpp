@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does to a topic what FlatKV never does:
 //   topic_tool create SERVERS TOPIC [NAME=VALUE...]   makes it, with these settings
+//   topic_tool remove SERVERS TOPIC      deletes it
 //   topic_tool damage SERVERS TOPIC      sends its last message once more, with a bit bent
 //   topic_tool double SERVERS TOPIC      sends its last message once more
 //   topic_tool foreign SERVERS TOPIC     sends what is no message of FlatKV's
@@ -65,6 +66,23 @@ void create(const std::string& servers, const std::string& topic, std::span<char
     if (rd_kafka_topic_result_error(results[i]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
       die(rd_kafka_topic_result_error_string(results[i]));
     }
+  }
+}
+
+void remove(const std::string& servers, const std::string& topic) {
+  rd_kafka_t* admin = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers}});
+  rd_kafka_DeleteTopic_t* unwanted = rd_kafka_DeleteTopic_new(topic.c_str());
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(admin);
+  rd_kafka_DeleteTopics(admin, &unwanted, 1, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, kWaitMs);
+  std::size_t count = 0;
+  if (event == nullptr || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    die("the topic was not deleted");
+  }
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+  if (count != 1 || rd_kafka_topic_result_error(results[0]) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    die("the topic was not deleted");
   }
 }
 
@@ -143,12 +161,14 @@ void send(const std::string& servers, const std::string& topic, Last message) {
 
 int main(int argc, char** argv) {
   const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
-  if (argc < 4) die("want: create|damage|double|foreign|bounds|read SERVERS TOPIC");
+  if (argc < 4) die("want: create|remove|damage|double|foreign|bounds|read SERVERS TOPIC");
   const std::string what = arguments[1];
   const std::string servers = arguments[2];
   const std::string topic = arguments[3];
   if (what == "create") {
     create(servers, topic, arguments.subspan(4));
+  } else if (what == "remove") {
+    remove(servers, topic);
   } else if (what == "damage" || what == "double") {
     Last last = last_message(servers, topic);
     if (what == "damage") last.value[last.value.size() / 2] ^= 1;
