@@ -161,7 +161,8 @@ class LibraryTest : public ::testing::Test {
     return *std::move(found);
   }
   /// The leader's block behind `last`, with these roots.
-  wire::Encoded record_of(std::int64_t version, const Roots& roots, const wire::Position& last) {
+  wire::Encoded record_of(std::int64_t version, const Roots& roots, const wire::Position& last,
+                          std::uint32_t depth = 32) {
     auto changes = leader_->changes(version, version);
     EXPECT_TRUE(changes);
     const auto block = changes->next();
@@ -171,7 +172,7 @@ class LibraryTest : public ::testing::Test {
     auto record = wire::encode_record(last,
                                       {.at = {},
                                        .kind = wire::Kind::block,
-                                       .depth = 32,
+                                       .depth = depth,
                                        .version = version,
                                        .roots = roots,
                                        .payload = payload},
@@ -422,7 +423,8 @@ TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
   commit(1);
   Roots wrong = leader_->committed_roots();
   wrong.storage[5] ^= 1;
-  send(record_of(11, wrong, *tail().last));
+  constexpr std::uint32_t kDepth = 1U << 31;  // more than a store can keep
+  send(record_of(11, wrong, *tail().last, kDepth));
 
   for (int start = 0; start < 2; ++start) {  // also when it is started again
     Follower replica = follower("replica", follower_options());
@@ -457,6 +459,45 @@ TEST_F(LibraryTest, ALostRecordIsNamed) {
       << ended.error().to_string();
   EXPECT_EQ(replica.status().version, 10);
   count_fault("T2", Came::refused);
+}
+
+TEST_F(LibraryTest, AMarkerWithoutItsPayloadStopsNobody) {
+  commit(5);
+  Publisher first = publisher(32, false);
+  ASSERT_TRUE(first.run({}));
+  const wire::Position last = *tail().last;
+  wire::Header header{.topic = last.topic,
+                      .sequence = last.sequence + 1,
+                      .kind = wire::Kind::marker,
+                      .depth = 32,
+                      .version = 5,
+                      .payload_bytes = 4,
+                      .stored_bytes = 9,
+                      .roots = leader_->committed_roots(),
+                      .previous = last.digest};
+  header.digest = wire::record_digest(header);
+  send({.messages = {wire::encode_message(header, Bytes(9, 1))}});
+
+  expect_follows("replica", follower_options());
+  commit(5);
+  Publisher second = publisher(32, false);
+  const Status published = second.run({});
+  ASSERT_TRUE(published) << published.error().to_string();
+  expect_follows("replica", follower_options());
+}
+
+TEST_F(LibraryTest, AFollowerWaitsForThePublisherOfANewTopic) {
+  ASSERT_TRUE(broker::create_topic(*broker::parse_place(address_), kPatience));
+  Follower replica = follower("replica", follower_options());
+  Running running(replica);
+  WAIT_FOR(running.over() || replica.status().state == FollowerStatus::State::waiting);
+  ASSERT_FALSE(running.over());
+  commit(5);
+  Publisher leader = publisher(32, false);
+  ASSERT_TRUE(leader.run({}));
+  WAIT_FOR(running.over() || (replica.status().version == 5 && replica.status().caught_up));
+  EXPECT_TRUE(running.stop());
+  expect_equal("replica");
 }
 
 TEST_F(LibraryTest, WithoutABrokerTheyWaitAndStopAtOnce) {
