@@ -56,8 +56,14 @@ macro(flatkv_install_package_files)
   # Relative to itself, since `cmake --install --prefix` may put it anywhere.
   set(_pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
   file(RELATIVE_PATH FLATKV_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-  configure_file(cmake/flatkv.pc.in ${PROJECT_BINARY_DIR}/flatkv.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/flatkv.pc DESTINATION ${_pc_dir} COMPONENT development)
+  set(_pc_names flatkv)
+  if(TARGET flatkv_cluster)
+    list(APPEND _pc_names flatkv-cluster)
+  endif()
+  foreach(_name ${_pc_names})
+    configure_file(cmake/${_name}.pc.in ${PROJECT_BINARY_DIR}/${_name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/${_name}.pc DESTINATION ${_pc_dir} COMPONENT development)
+  endforeach()
 endmacro()
 
 # What cli/pages.cmake wrote.
