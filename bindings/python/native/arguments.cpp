@@ -104,6 +104,12 @@ Database database_of(const std::string& name) {
   refuse("database: 'account', 'code', 'storage' or 'legacy', not '" + name + "'");
 }
 
+Database data_database_of(const std::string& name) {
+  const Database database = database_of(name);
+  if (database == Database::metadata) refuse("database: metadata has no rows");
+  return database;
+}
+
 std::optional<Database> database_of(const std::optional<std::string>& name) {
   if (!name) return std::nullopt;
   return database_of(*name);

@@ -35,6 +35,8 @@ inline Address address_of(nb::handle value) {
 Word word_of(nb::handle value, const char* name);
 
 Database database_of(const std::string& name);
+/// Not `metadata`, which has no rows.
+Database data_database_of(const std::string& name);
 std::optional<Database> database_of(const std::optional<std::string>& name);
 AccountRows account_rows_of(const std::string& name);
 std::string path_of(nb::handle path);

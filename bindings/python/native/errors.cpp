@@ -19,12 +19,12 @@ nb::object text_or_none(std::string_view text) {
       PyUnicode_DecodeFSDefaultAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
 }
 
+}  // namespace
+
 nb::str text_of(std::string_view text) {
   return nb::steal<nb::str>(
       PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
 }
-
-}  // namespace
 
 nb::object exception_of(const Error& error) {
   // Not kept: the interpreter has the module, and knows when it may go.

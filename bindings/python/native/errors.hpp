@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -13,6 +14,9 @@
 namespace flatkv::python {
 
 namespace nb = nanobind;
+
+/// What is no UTF-8 is replaced.
+nb::str text_of(std::string_view text);
 
 /// An instance of flatkv.Error, of the subclass for its code.
 nb::object exception_of(const Error& error);

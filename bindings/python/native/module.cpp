@@ -2,6 +2,7 @@
 #include <nanobind/stl/string_view.h>
 
 #include "block.hpp"
+#include "callbacks.hpp"
 #include "figures.hpp"
 #include "flatkv/version.hpp"
 #include "following.hpp"
@@ -10,6 +11,7 @@
 #include "rows.hpp"
 #include "store.hpp"
 #include "streams.hpp"
+#include "upkeep.hpp"
 #include "values.hpp"
 #include "view.hpp"
 
@@ -19,6 +21,7 @@ NB_MODULE(_flatkv, module) {
   nanobind::set_leak_warnings(false);
   module.doc() = "The part of flatkv that is written in C++.";
   module.def("library_version", &flatkv::library_version, "The version of the library.");
+  flatkv::python::bind_end(module);
   flatkv::python::bind_values(module);
   flatkv::python::bind_rows(module);
   flatkv::python::bind_view(module);
@@ -27,6 +30,7 @@ NB_MODULE(_flatkv, module) {
   flatkv::python::bind_overlay(module);
   flatkv::python::bind_changes(module);
   flatkv::python::bind_metrics(module);
+  flatkv::python::bind_upkeep(module);
   flatkv::python::bind_store(module);
   flatkv::python::bind_read_only_store(module);
   flatkv::python::bind_history(module);

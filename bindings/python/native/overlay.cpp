@@ -44,6 +44,10 @@ in one. It keeps its store from being collected.)");
         }));
       },
       "An empty overlay on top of this one, which no longer changes.");
+  bind_hash(type, [](Overlay& self, Database database) {
+    return self.with(
+        [&](const flatkv::Overlay& overlay) { return overlay.working_hash(database); });
+  });
   bind_gets(type);
   bind_ranges(type);
   bind_prefetch(type, [](Overlay& self, const std::vector<ByteView>& keys) {

@@ -126,6 +126,21 @@ void bind_prefetch(nb::class_<State>& type, Ask&& ask) {
       "row cache all are.");
 }
 
+/// `hash` gives that of a data database, or its error.
+template <class State, class Hash>
+void bind_hash(nb::class_<State>& type, Hash&& hash) {
+  type.def(
+      "lt_hash",
+      [hash](State& self, const std::string& database) {
+        return to_numbers(unwrap(hash(self, data_database_of(database))));
+      },
+      "database"_a,
+      nb::sig("def lt_hash(self, database: str) -> numpy.typing.NDArray[numpy.uint16]"),
+      "The lattice hash of a database, with what is not committed yet: 1024 numbers. The sum of "
+      "two "
+      "is that of both sets of rows, and `checksum` of it what a roots line has.");
+}
+
 /// Many rows.
 template <class State>
 void bind_ranges(nb::class_<State>& type) {

@@ -19,6 +19,9 @@ using namespace nb::literals;
 using ByteArray = nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>, nb::c_contig>;
 using ByteMatrix = nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<2>, nb::c_contig>;
 using OwnMatrix = nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<2>, nb::c_contig>;
+using Numbers = nb::ndarray<nb::numpy, std::uint16_t, nb::shape<LtHash::kLimbs>, nb::c_contig>;
+using GivenNumbers =
+    nb::ndarray<const std::uint16_t, nb::shape<LtHash::kLimbs>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<nb::numpy, const std::int64_t, nb::ndim<1>, nb::c_contig>;
 
 /// What is read ahead: enough that the interpreter's lock costs nothing, and little memory.
@@ -180,8 +183,25 @@ nb::object read_columns(RowIterator rows, std::optional<std::uint64_t> limit) {
   return nb::make_tuple(nb::cast(std::move(keys)), nb::cast(std::move(values)));
 }
 
+nb::object to_numbers(const LtHash& hash) {
+  auto copy = std::make_unique<LtHash>(hash);
+  std::uint16_t* const data = copy->limbs().data();
+  const nb::capsule owner(copy.release(),
+                          [](void* owned) noexcept { delete static_cast<LtHash*>(owned); });
+  return nb::cast(Numbers(data, {LtHash::kLimbs}, owner));
+}
+
 void bind_rows(nb::module_& module) {
   bind_column(module);
+  module.def(
+      "checksum",
+      [](const GivenNumbers& numbers) {
+        LtHash hash;
+        std::copy_n(numbers.data(), LtHash::kLimbs, hash.limbs().begin());
+        return to_bytes(hash.checksum());
+      },
+      "lt_hash"_a, nb::sig("def checksum(lt_hash: numpy.typing.NDArray[numpy.uint16]) -> bytes"),
+      "The BLAKE3 of a lattice hash (see `Store.lt_hash`): what a roots line has.");
   nb::class_<Rows> rows(module, "Rows", R"(Rows in key order, as (key, value).
 
 Shows the state of the moment when it was made, also after the store was closed, and keeps the files

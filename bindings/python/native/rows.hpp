@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "errors.hpp"
+#include "flatkv/lthash.hpp"
 #include "flatkv/view.hpp"
 
 // Rows of a database, one after another or as columns for NumPy.
@@ -55,6 +56,9 @@ class Column {
   Bytes data_;
   std::vector<std::int64_t> offsets_{0};
 };
+
+/// The 1024 numbers of a hash, for NumPy.
+nb::object to_numbers(const LtHash& hash);
 
 /// (keys, values) of at most `limit` rows from where the iterator is.
 nb::object read_columns(RowIterator rows, std::optional<std::uint64_t> limit);

@@ -6,29 +6,19 @@
 #include <nanobind/stl/string_view.h>
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 
 #include "figures.hpp"
 #include "following.hpp"
+#include "options.hpp"
 #include "overlay.hpp"
 #include "reads.hpp"
+#include "upkeep.hpp"
 #include "view.hpp"
 
 namespace flatkv::python {
 namespace {
-
-Durability durability_of(const std::string& name) {
-  if (name == "sync") return Durability::sync;
-  if (name == "process") return Durability::process;
-  if (name == "group") return Durability::group;
-  refuse("durability: 'sync', 'process' or 'group', not '" + name + "'");
-}
-
-CreateOptions create_options(const std::string& account_rows, std::int64_t initial_version) {
-  return {.account_rows = account_rows_of(account_rows), .initial_version = initial_version};
-}
 
 void create(nb::handle path, const std::string& account_rows, std::int64_t initial_version) {
   const std::string place = path_of(path);
@@ -36,38 +26,9 @@ void create(nb::handle path, const std::string& account_rows, std::int64_t initi
   unwrap(unlocked([&] { return CommitStore::create(place, options); }));
 }
 
-template <class Number>
-void put(std::optional<std::uint64_t> given, Number& into, const char* name) {
-  if (!given) return;
-  if (*given > std::numeric_limits<Number>::max()) refuse(std::string(name) + ": too large");
-  into = static_cast<Number>(*given);
-}
-
-Store open(nb::handle path, bool create, const std::string& account_rows,
-           std::int64_t initial_version, bool strict, const std::string& durability,
-           std::optional<std::uint64_t> threads, std::optional<std::uint64_t> row_cache_bytes,
-           std::optional<std::uint64_t> write_buffer_bytes,
-           std::optional<std::uint64_t> recent_versions,
-           std::optional<std::uint64_t> rollback_depth,
-           std::optional<std::uint64_t> snapshot_interval,
-           std::optional<std::uint64_t> overlay_memory_bytes,
-           std::optional<std::uint64_t> prefetch_rows,
-           std::optional<std::uint64_t> log_keep_bytes) {
-  Options options;
-  options.create_if_missing = create;
-  options.create = create_options(account_rows, initial_version);
-  options.strict = strict;
-  options.durability = durability_of(durability);
-  put(threads, options.threads, "threads");
-  put(row_cache_bytes, options.cache.row_cache_bytes, "row_cache_bytes");
-  put(write_buffer_bytes, options.flush.write_buffer_bytes, "write_buffer_bytes");
-  put(recent_versions, options.recent_versions, "recent_versions");
-  put(rollback_depth, options.rollback_depth, "rollback_depth");
-  put(snapshot_interval, options.snapshot.interval, "snapshot_interval");
-  put(overlay_memory_bytes, options.overlay_memory_bytes, "overlay_memory_bytes");
-  put(prefetch_rows, options.reads.prefetch_rows, "prefetch_rows");
-  put(log_keep_bytes, options.log_keep_bytes, "log_keep_bytes");
+Store open(nb::handle path, const nb::kwargs& named) {
   const std::string place = path_of(path);
+  const Options options = options_of(named);
   return Store(unwrap(unlocked([&] { return CommitStore::open(place, options); })));
 }
 
@@ -136,6 +97,9 @@ void bind_state(nb::class_<Store>& type) {
            nb::sig("def view(self, version: int | None = None) -> View"),
            "The committed state, or that of one of the last `recent_versions` versions.");
   bind_reads(type);
+  bind_hash(type, [](Store& self, Database database) {
+    return self.writer().with([&](CommitStore& store) { return store.working_hash(database); });
+  });
 }
 
 void bind_writes(nb::class_<Store>& type) {
@@ -201,6 +165,7 @@ threads may use one, and they wait for nobody. After `close`, calls are `store_f
   bind_writes(type);
   bind_following(type);
   bind_figures(type);
+  bind_upkeep(type);
 
   module.def("create", &create, "path"_a, nb::kw_only(), "account_rows"_a = "keep",
              "initial_version"_a = 1,
@@ -209,24 +174,12 @@ threads may use one, and they wait for nobody. After `close`, calls are `store_f
                      "-> None"),
              "Creates an empty store.");
   module.def(
-      "open", &open, "path"_a, nb::kw_only(), "create"_a = false, "account_rows"_a = "keep",
-      "initial_version"_a = 1, "strict"_a = false, "durability"_a = "sync",
-      "threads"_a = nb::none(), "row_cache_bytes"_a = nb::none(),
-      "write_buffer_bytes"_a = nb::none(), "recent_versions"_a = nb::none(),
-      "rollback_depth"_a = nb::none(), "snapshot_interval"_a = nb::none(),
-      "overlay_memory_bytes"_a = nb::none(), "prefetch_rows"_a = nb::none(),
-      "log_keep_bytes"_a = nb::none(),
-      nb::sig("def open(path: str | os.PathLike[str], *, create: bool = False, account_rows: "
-              "typing.Literal['keep', 'prune_empty'] = 'keep', initial_version: int = 1, strict: "
-              "bool = False, durability: typing.Literal['sync', 'process', 'group'] = 'sync', "
-              "threads: int | None = None, row_cache_bytes: int | None = None, "
-              "write_buffer_bytes: int | None = None, recent_versions: int | None = None, "
-              "rollback_depth: int | None = None, snapshot_interval: int | None = None, "
-              "overlay_memory_bytes: int | None = None, prefetch_rows: int | None = None, "
-              "log_keep_bytes: int | None = None) -> Store"),
+      "open", &open, "path"_a, "options"_a, nb::sig(kOpen),
       "Opens a store for writing, and recovers it if needed. `create` makes one where there is "
       "none; `account_rows` and `initial_version` are used only then. `strict` refuses what is "
-      "probably a mistake. The others are as in flatkv/options.hpp, and as there if None.");
+      "probably a mistake. `log` and `on_durable` are called by threads of the library; of the "
+      "store they may use `version`, `roots`, `view`, `durable_version` and `metrics` alone. The "
+      "others are as in flatkv/options.hpp, and as there if None.");
 }
 
 }  // namespace flatkv::python

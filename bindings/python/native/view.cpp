@@ -22,11 +22,12 @@ store's files open, and its lock, until it is closed.)");
   type.def(
       "stats",
       [](const View& self, const std::string& name) {
-        const Database database = database_of(name);
-        if (database == Database::metadata) refuse("database: metadata has no rows");
-        return self.committed().stats(database);
+        return self.committed().stats(data_database_of(name));
       },
       "database"_a, "Rows and bytes of a database, from the store's counts.");
+  bind_hash(type, [](const View& self, Database database) -> Result<LtHash> {
+    return self.committed().hash(database);
+  });
   bind_reads(type);
   bind_closing(type, nb::sig("def __enter__(self) -> View"),
                "Later calls are `store_failed`. Closing again does nothing.");

@@ -13,7 +13,10 @@ import flatkv
 def use(path: pathlib.Path) -> None:
     flatkv.create(path, account_rows="prune_empty")
     flatkv.create(path, account_rows="other")  # WRONG
-    with flatkv.open(path, create=True, durability="group") as store:
+    flatkv.open(path, scrub="never")  # WRONG
+    flatkv.open(path, nothing=1)  # WRONG
+    with flatkv.open(path, create=True, durability="group", on_durable=print, scrub="by_hand", max_lag_blocks=5,
+                     log=lambda level, message: print(level.upper(), message)) as store:
         block = flatkv.Block().set_nonce("0x00", 1).set_balance(bytes(20), 10**18)
         store.apply(block)
         store.apply([("evm", [(b"key", None), ("00", "ff")])])
@@ -60,10 +63,20 @@ def use(path: pathlib.Path) -> None:
         print([committed.roots for committed in store.changes(1)], store.named_cursors()["index"] + 1)
         metrics = store.metrics()
         print(metrics.undo_floor + metrics.flushed["account"].bytes + metrics.prefetch.loaded)
+        print(store.open_report().backfilled, store.scrub(100).findings[0].verdict.good)
+        status = store.scrub_status()
+        status.round  # WRONG
+        print(flatkv.checksum(store.lt_hash("storage") - store.lt_hash("code")).hex())
         print(store.last_timings().hash + 1, metrics.nothing)  # WRONG
         store.export(path / "state")
         store.export(io.BytesIO())
         store.export(7)  # WRONG
+    for repaired in flatkv.repair(path, ["storage"], stream_file=path):
+        print(repaired.source.upper(), repaired.damage, repaired.checksum.hex())
+    flatkv.rollback(path, 3)
+    print([command.split() for command in flatkv.remedies(path)])
+    with flatkv.open_read_only(path) as other, other.overlay() as idea:
+        print(idea.working_roots())
     summary = flatkv.import_state(io.BytesIO(), path, expect=roots)
     print(summary.stats["account"].rows)
     for entry in flatkv.log(path, first=1, changes=True):

@@ -11,10 +11,11 @@ from ._errors import (CancelledError, CorruptionError, Error, ForeignStoreError,
                       LogGapError, NoSpaceError, NotFoundError, OutOfMemoryError, PermissionDeniedError,
                       StaleError, StoreFailedError, UnsupportedError, VersionMismatchError)
 from ._flatkv import (Account, Block, ChangeEvent, Changes, Column, CommitTimings, DatabaseVerdict,
-                      Difference, FlushMetrics, Log, LogBlock, Metrics, Overlay, PrefetchMetrics,
-                      ReadOnlyStore, Roots, Rows, Stats, Store, StreamSummary, Subscription,
-                      VerifyReport, View, balance_key, check_state, code_hash_key, code_key, create,
-                      import_state, keccak256, library_version, log, nonce_key, open, open_read_only,
+                      Difference, FlushMetrics, Log, LogBlock, Metrics, OpenReport, Overlay,
+                      PrefetchMetrics, ReadOnlyStore, Repaired, Roots, Rows, ScrubFinding, ScrubStatus,
+                      Stats, Store, StreamSummary, Subscription, VerifyReport, View, balance_key,
+                      check_state, checksum, code_hash_key, code_key, create, import_state, keccak256,
+                      library_version, log, nonce_key, open, open_read_only, remedies, repair, rollback,
                       roots, storage_key)
 
 __version__ = library_version()
@@ -23,10 +24,11 @@ __all__ = [
     "Account", "Block", "CancelledError", "ChangeEvent", "Changes", "Column", "CommitTimings",
     "CorruptionError", "DatabaseVerdict", "Difference", "Error", "FlushMetrics", "ForeignStoreError",
     "FormatTooNewError", "ImportIncompleteError", "InvalidArgumentError", "IoError", "LockedError", "Log",
-    "LogBehindError", "LogBlock", "LogGapError", "Metrics", "NoSpaceError", "NotFoundError",
-    "OutOfMemoryError", "Overlay", "PermissionDeniedError", "PrefetchMetrics", "ReadOnlyStore", "Roots",
-    "Rows", "StaleError", "Stats", "Store", "StoreFailedError", "StreamSummary", "Subscription",
-    "UnsupportedError", "VerifyReport", "VersionMismatchError", "View", "balance_key", "check_state",
-    "code_hash_key", "code_key", "create", "diff", "import_state", "keccak256", "library_version", "log",
-    "nonce_key", "open", "open_read_only", "read_blocks", "roots", "storage_key",
+    "LogBehindError", "LogBlock", "LogGapError", "Metrics", "NoSpaceError", "NotFoundError", "OpenReport",
+    "OutOfMemoryError", "Overlay", "PermissionDeniedError", "PrefetchMetrics", "ReadOnlyStore", "Repaired",
+    "Roots", "Rows", "ScrubFinding", "ScrubStatus", "StaleError", "Stats", "Store", "StoreFailedError",
+    "StreamSummary", "Subscription", "UnsupportedError", "VerifyReport", "VersionMismatchError", "View",
+    "balance_key", "check_state", "checksum", "code_hash_key", "code_key", "create", "diff", "import_state",
+    "keccak256", "library_version", "log", "nonce_key", "open", "open_read_only", "read_blocks", "remedies",
+    "repair", "rollback", "roots", "storage_key",
 ]
