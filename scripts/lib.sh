@@ -72,6 +72,22 @@ compile() {
   cmake --build "$dir" --parallel "$(jobs)" ${1:+--target "$@"}
 }
 
+# The library for programs under ThreadSanitizer: build-tsan-library/libflatkv.a, and what is installed with it
+# in prefix/ there. Sets and exports TSAN_OPTIONS. oneTBB and RocksDB come uninstrumented: tsan.supp
+# names what that makes of them. The first race ends the program.
+tsan_library() {
+  local tree=$root/build-tsan-library
+  command -v clang++-19 > /dev/null || skip 'there is no clang++-19 (Debian: clang-19)'
+  heading 'The library under ThreadSanitizer (build-tsan-library/)'
+  use_compiler_cache
+  quietly cmake -S "$root" --preset tsan -B "$tree" -DFLATKV_CLI=OFF -DFLATKV_CLUSTER=OFF -DFLATKV_TESTS=OFF \
+    -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher"
+  compile build-tsan-library flatkv
+  quietly cmake --install "$tree" --component development --prefix "$tree/prefix"
+  export TSAN_OPTIONS=suppressions=$root/scripts/tsan.supp:halt_on_error=1:exitcode=66:die_after_fork=0
+  TSAN_OPTIONS+=:external_symbolizer_path=$(command -v llvm-symbolizer-19 || true)
+}
+
 # The tree with the program, as users get it; the micro-benchmarks, too, where their library is.
 configure_release() {
   local benchmarks=OFF
