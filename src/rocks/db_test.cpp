@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/failpoint.hpp"
+#include "rocks/slow_tables.hpp"
 #include "rocks/test_support.hpp"
 
 namespace flatkv::rocks {
@@ -44,6 +45,45 @@ TEST_F(EngineDb, IngestedRowsAndMetadataAreReadAndSurviveReopening) {
     EXPECT_EQ(text(*must(snapshot->get_meta(kStatsKey))), "S");
     EXPECT_EQ(must(snapshot->get_meta("other")), std::nullopt);
   }
+}
+
+// docs/hazards.md#ingest-reads
+TEST_F(EngineDb, ATableThatCannotBeReadWhileItIsIngestedIsNotTakenForAnEmptyOne) {
+  unsigned refused = 0;
+  for (std::uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE(nth);
+    SlowTables tables;
+    DbOptions options = options_for(dir_ / ("db" + std::to_string(nth)));
+    options.env = tables.env();
+    auto db = must(Db::open(options, Db::Mode::create));
+    ingest_rows(*db, table(), {{"a", "1"}, {"b", "1"}}, {{"local", "one"}});
+    const std::string second = table();
+    write_table(second, {{"a", "2"}}, {{"local", "two"}});
+    const std::uint64_t before = tables.reads();
+    tables.before_read([&](std::uint64_t, std::size_t) {
+      return tables.reads() == before + nth ? rocksdb::IOStatus::IOError("injected")
+                                            : rocksdb::IOStatus::OK();
+    });
+    const Status ingested = db->ingest({second});
+    const bool read_failed = tables.reads() >= before + nth;
+    tables.before_read({});
+    if (ingested) {
+      EXPECT_EQ(all_rows(*db), (RowList{{"a", "2"}, {"b", "1"}})) << "its rows are not found";
+      if (!read_failed) break;
+      continue;
+    }
+    ++refused;
+    EXPECT_EQ(db->ingest({second}).error().code, ErrorCode::store_failed);
+    db.reset();
+    // As before, or known to be damaged.
+    const auto again = Db::open(options, Db::Mode::read_only);
+    if (again) {
+      EXPECT_EQ(all_rows(**again), (RowList{{"a", "1"}, {"b", "1"}}));
+    } else {
+      EXPECT_EQ(again.error().code, ErrorCode::corruption);
+    }
+  }
+  EXPECT_GT(refused, 0U);
 }
 
 TEST_F(EngineDb, EmptyAbsentAndDeletedAreKeptApart) {
