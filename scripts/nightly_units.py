@@ -95,7 +95,7 @@ def reads(table: Table):
     """A state that is larger than memory: the device answers late, in any order, and fails at the Nth read."""
     for in_flight in (1, 32, 64):
         forced = {"FLATKV_TEST_READS_IN_FLIGHT": in_flight}
-        for seed, steps in seeds(amount("FLATKV_READS_STEPS", 6_000), 2_000):
+        for seed, steps in seeds(amount("FLATKV_READS_STEPS", 20_000), 10_000):
             table.test("reads", f"device-{in_flight}-{seed}", 600, "store_system_test", "--gtest_filter=DeviceModel.*",
                        FLATKV_READS_STEPS=steps, FLATKV_SEED=1000 * seed, **forced)
         for seed, steps in seeds(amount("FLATKV_PROPERTY_STEPS", 200_000) // 10, 20_000):
@@ -122,7 +122,7 @@ def units() -> list:
     table.test("failpoints", "rollback", 120, "history_process_test", **hits)
     table.test("failpoints", "repair", 120, "repair_crash_test", **hits)
     loop = {"FLATKV_LOOP": os.environ.get("FLATKV_LOOP", "all")}
-    table.parts("simdisk", "loop", 7200, 12, "simdisk_loop_test", **loop)
+    table.parts("simdisk", "loop", 4800, 12, "simdisk_loop_test", **loop)
     table.test("simdisk", "rows", 600, "simdisk_rows_test", "--gtest_filter=-StoreNested.Crashes*", **loop)
     for seed, rounds in seeds(amount("FLATKV_NESTED", 2_000), 250):
         table.test("simdisk", f"nested-{seed}", 300, "simdisk_rows_test", "--gtest_filter=StoreNested.Crashes*",

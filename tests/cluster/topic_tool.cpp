@@ -6,6 +6,7 @@
 //   topic_tool double SERVERS TOPIC      sends its last message once more
 //   topic_tool foreign SERVERS TOPIC     sends what is no message of FlatKV's
 //   topic_tool bounds SERVERS TOPIC      prints the lowest offset that it has, and where it ends
+//   topic_tool dump SERVERS TOPIC        prints all messages, {"key":HEX,"value":HEX} a line
 //   topic_tool read SERVERS TOPIC        reads it all, and prints bytes and seconds
 #include <librdkafka/rdkafka.h>
 
@@ -136,6 +137,23 @@ Last last_message(const std::string& servers, const std::string& topic) {
   return last;
 }
 
+std::string hex(const void* bytes, std::size_t size) {
+  std::string text;
+  for (const std::uint8_t byte : std::span(static_cast<const std::uint8_t*>(bytes), size)) {
+    text += "0123456789abcdef"[byte >> 4U];
+    text += "0123456789abcdef"[byte & 15U];
+  }
+  return text;
+}
+
+void dump(const std::string& servers, const std::string& topic) {
+  const Reader reader = reader_of(servers, topic);
+  each(reader, topic, reader.low, [](const auto& message) {
+    std::printf("{\"key\":\"%s\",\"value\":\"%s\"}\n", hex(message.key, message.key_len).c_str(),
+                hex(message.payload, message.len).c_str());
+  });
+}
+
 void read(const std::string& servers, const std::string& topic) {
   const Reader reader = reader_of(servers, topic);
   const auto began = std::chrono::steady_clock::now();
@@ -161,7 +179,7 @@ void send(const std::string& servers, const std::string& topic, Last message) {
 
 int main(int argc, char** argv) {
   const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
-  if (argc < 4) die("want: create|remove|damage|double|foreign|bounds|read SERVERS TOPIC");
+  if (argc < 4) die("want: create|remove|damage|double|foreign|bounds|dump|read SERVERS TOPIC");
   const std::string what = arguments[1];
   const std::string servers = arguments[2];
   const std::string topic = arguments[3];
@@ -179,6 +197,8 @@ int main(int argc, char** argv) {
     const Reader reader = reader_of(servers, topic);
     std::printf("%lld %lld\n", static_cast<long long>(reader.low),
                 static_cast<long long>(reader.high));
+  } else if (what == "dump") {
+    dump(servers, topic);
   } else if (what == "read") {
     read(servers, topic);
   } else {
