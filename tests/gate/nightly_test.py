@@ -147,6 +147,12 @@ class Nightly(unittest.TestCase):
         self.nightly()
         self.nightly("--merge", code=1)
 
+    def test_a_filter_that_matches_nothing_is_no_pass(self):
+        text = (self.folder / "units.py").read_text()
+        nothing = "[==========] Running 0 tests from 0 test suites."
+        (self.folder / "units.py").write_text(text.replace('"#900', f'"{nothing}').replace("'#900", f"'{nothing}"))
+        self.nightly("fuzz", code=1)
+
     def test_the_table_of_units(self):
         """That of the project: names are unique, none takes long, each program is one of a test of ours."""
         done = subprocess.run([ROOT / "scripts/nightly", "--list"], capture_output=True, text=True, check=True)
