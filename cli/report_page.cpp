@@ -139,17 +139,21 @@ std::string sizes(const ReportFacts& facts) {
 
 std::string levels(const ReportFacts& facts) {
   std::string table =
-      "<table><tr><th>database<th class=n>tables<th class=n>files of level 0<th class=n>waiting "
-      "for "
-      "compaction</tr>\n";
+      "<table><tr><th>database<th class=n>level<th class=n>files<th class=n>bytes</tr>\n";
+  std::string waiting;
   for (const TableInfo& one : facts.tables) {
-    table += fmt::format("<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>\n",
-                         to_string(one.database), human_bytes(one.bytes), one.level0_files,
-                         human_bytes(one.pending_compaction_bytes));
+    for (const LevelInfo& level : one.levels) {
+      table +=
+          fmt::format("<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}</tr>\n",
+                      to_string(one.database), level.level, level.files, human_bytes(level.bytes));
+    }
+    if (one.pending_compaction_bytes == 0) continue;
+    waiting += fmt::format("<p>{} of {} wait for compaction.</p>\n",
+                           human_bytes(one.pending_compaction_bytes), to_string(one.database));
   }
-  return "<h2>Levels</h2>\n<p class=\"dim\">Of the copy that was read. Each file of level 0 costs "
-         "reads a look; flushes wait above 24.</p>\n" +
-         wide(table + "</table>");
+  return "<h2>Levels</h2>\n<p class=\"dim\">Of the copy that was read. A read looks into one file "
+         "of each level and into every one of level 0; flushes wait above 24 of those.</p>\n" +
+         wide(table + "</table>") + waiting;
 }
 
 std::string growth(const ReportFacts& facts) {

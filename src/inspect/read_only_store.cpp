@@ -402,12 +402,16 @@ Result<Overlay> ReadOnlyStore::overlay() const {
 
 Result<std::vector<TableInfo>> table_info(const ReadOnlyStore& store) {
   return guarded([&]() -> Result<std::vector<TableInfo>> {
-    const commit::Figures figures = Internals::impl(store).core->figures();
+    const auto state = Internals::impl(store).core->state();
     std::vector<TableInfo> all;
     for (const Database database : kAllDatabases) {
-      const commit::Figures::Tables& own = figures.tables[database];
-      all.push_back(
-          {database, own.bytes, own.pressure.level0_files, own.pressure.pending_compaction_bytes});
+      const auto& tables = state->lifetime->database(database);
+      TableInfo& one = all.emplace_back();
+      one.database = database;
+      one.pending_compaction_bytes = tables->pressure().pending_compaction_bytes;
+      for (const rocks::Level& level : tables->levels()) {
+        one.levels.push_back({level.number, level.files, level.bytes});
+      }
     }
     return all;
   });

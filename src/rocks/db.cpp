@@ -249,6 +249,17 @@ Status Db::ingest(const std::vector<std::string>& tables) {
   return {};
 }
 
+std::vector<Level> Db::levels() const {
+  rocksdb::ColumnFamilyMetaData found;
+  impl_->rocks->GetColumnFamilyMetaData(&found);
+  std::vector<Level> levels;
+  for (const auto& one : found.levels) {
+    if (one.files.empty()) continue;
+    levels.push_back({static_cast<std::uint32_t>(one.level), one.files.size(), one.size});
+  }
+  return levels;
+}
+
 Pressure Db::pressure() const {
   Pressure pressure;
   pressure.level0_files = impl_->level_files(0);

@@ -23,6 +23,13 @@ struct Pressure {
   std::uint64_t running_compactions = 0;
 };
 
+/// The tables of a level, of which only those of level 0 overlap.
+struct Level {
+  std::uint32_t number = 0;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+};
+
 /// One RocksDB instance. Thread-safe. `ingest` is the only way to change its rows. Closed when the
 /// last reference to it or to one of its pinned databases is dropped; waits for running compactions
 /// to stop.
@@ -56,6 +63,8 @@ class Db : public std::enable_shared_from_this<Db> {
 
   /// Bytes of the table files that the newest state uses.
   std::uint64_t table_bytes() const;
+  /// The levels that have tables, in order. Takes as long as there are tables.
+  std::vector<Level> levels() const;
   /// Bytes that compactions have written since the database was opened.
   std::uint64_t compaction_bytes_written() const;
 

@@ -16,7 +16,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, page: str):
         super().__init__()
-        self.text, self.loads = "", []
+        self.html, self.text, self.loads = page, "", []
         self.feed(page)
         self.pictures = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
 
@@ -44,6 +44,9 @@ class Report(Case):
                      "good", "not closed cleanly" if not info["closed_cleanly"] else "closed cleanly"):
             self.assertIn(text, page.text)
         self.assertNotIn("NOT GOOD", page.text)
+        tables = [len(list(next(self.store.rglob(f"working/{name}")).glob("*.sst"))) for name in ("storage", "account")]
+        for name, count in zip(("storage", "account"), tables):
+            self.assertRegex(page.html, rf"<tr><td>{name}<td class=n>0<td class=n>{count}<td class=n>[\d.]+ \w+</tr>")
         rows = json_lines(self.run_ok("rows", self.store, "--db", "storage").out)
         counts = {}
         for row in rows:

@@ -15,11 +15,16 @@
 // What `flatkv report` shows beside StoreInfo.
 namespace FLATKV_API flatkv {
 
+/// The tables of one level. Those of level 0 are not yet merged into the sorted ones.
+struct LevelInfo {
+  std::uint32_t level = 0;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+};
 /// The tables of one database, of a private copy or of a snapshot that it links.
 struct TableInfo {
   Database database = Database::account;
-  std::uint64_t bytes = 0;
-  std::uint64_t level0_files = 0;  ///< not yet merged into the sorted levels
+  std::vector<LevelInfo> levels;  ///< those that have tables, from the lowest number on
   std::uint64_t pending_compaction_bytes = 0;
 };
 /// One for each of the five. Fails only with `out_of_memory`.
