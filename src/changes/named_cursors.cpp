@@ -44,16 +44,17 @@ Result<std::int64_t> within(fs::FileSystem& files, const std::string& directory,
 }  // namespace
 
 Bytes encode(const CursorNames& names) {
-  nlohmann::ordered_json object;
-  object["format"] = layout::kFormat;
-  object["store"] = to_hex(names.store);
-  object["cursors"] = nlohmann::ordered_json::object();
-  for (const auto& [name, version] : names.needed_above) object["cursors"][name] = version;
-  return layout::seal(object);
+  layout::Sealing object;
+  object.number("format", layout::kFormat).text("store", to_hex(names.store)).object("cursors");
+  for (const auto& [name, version] : names.needed_above) {
+    object.number(name, static_cast<std::uint64_t>(version));
+  }
+  object.end();
+  return std::move(object).seal();
 }
 
 Result<CursorNames> decode_cursor_names(ByteView bytes) {
-  FLATKV_ASSIGN(const nlohmann::json object, layout::unseal(bytes, kMaxFileBytes));
+  FLATKV_ASSIGN(const layout::Unsealed object, layout::unseal(bytes, kMaxFileBytes));
   const layout::Members members(object);
   FLATKV_TRY(layout::check_format(members));
   CursorNames names;

@@ -109,14 +109,13 @@ Result<std::string> resolve_store_path(fs::FileSystem& files, const std::string&
 }
 
 Bytes encode_current(const std::string& generation) {
-  nlohmann::ordered_json object;
-  object["format"] = kFormat;
-  object["generation"] = generation;
-  return seal(object);
+  Sealing object;
+  object.number("format", kFormat).text("generation", generation);
+  return std::move(object).seal();
 }
 
 Result<std::string> decode_current(ByteView bytes) {
-  FLATKV_ASSIGN(const nlohmann::json object, unseal(bytes, kMaxCurrentBytes));
+  FLATKV_ASSIGN(const Unsealed object, unseal(bytes, kMaxCurrentBytes));
   const Members members(object);
   FLATKV_TRY(check_format(members));
   FLATKV_ASSIGN(const std::string_view name, members.text("generation"));

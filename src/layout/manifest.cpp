@@ -30,16 +30,16 @@ std::string copies_of_manifest(fs::FileSystem& files, const std::string& generat
 }  // namespace
 
 Bytes encode(const Manifest& manifest) {
-  nlohmann::ordered_json object;
-  object["format"] = manifest.format;
-  object["store"] = to_hex(manifest.store);
-  object["account_rows"] = manifest.account_rows == AccountRows::keep ? kKeep : kPruneEmpty;
-  object["initial_version"] = manifest.initial_version;
-  return seal(object);
+  Sealing object;
+  object.number("format", manifest.format)
+      .text("store", to_hex(manifest.store))
+      .text("account_rows", manifest.account_rows == AccountRows::keep ? kKeep : kPruneEmpty)
+      .number("initial_version", static_cast<std::uint64_t>(manifest.initial_version));
+  return std::move(object).seal();
 }
 
 Result<Manifest> decode_manifest(ByteView bytes) {
-  FLATKV_ASSIGN(const nlohmann::json object, unseal(bytes, kMaxManifestBytes));
+  FLATKV_ASSIGN(const Unsealed object, unseal(bytes, kMaxManifestBytes));
   const Members members(object);
   FLATKV_TRY(check_format(members));
   Manifest manifest;

@@ -22,10 +22,6 @@ Result<Database> database_of(std::string_view name) {
   return fail(ErrorCode::corruption, "member \"database\" is none of the four");
 }
 
-nlohmann::ordered_json to_json(const ScrubVerdict& verdict) {
-  return {{"round", verdict.round}, {"version", verdict.version}, {"good", verdict.good ? 1 : 0}};
-}
-
 Result<ScrubVerdict> verdict_of(const nlohmann::json& object) {
   const Members members(object);
   ScrubVerdict verdict;
@@ -49,28 +45,34 @@ Result<Bytes> key_of(const Members& members) {
 }  // namespace
 
 Bytes encode(const ScrubMark& mark) {
-  nlohmann::ordered_json object;
-  object["format"] = kFormat;
-  object["generation"] = mark.generation;
-  object["version"] = mark.progress.version;
-  object["chain"] = to_hex(mark.chain);
-  object["round"] = mark.progress.round;
-  object["database"] = to_string(mark.progress.database);
-  object["before"] = to_hex(mark.before);
-  object["rows"] = mark.stats.rows;
-  object["key_bytes"] = mark.stats.key_bytes;
-  object["value_bytes"] = mark.stats.value_bytes;
-  object["lthash"] = to_hex(mark.hash.serialize());
-  object["verdicts"] = nlohmann::ordered_json::object();
+  Sealing object;
+  object.number("format", kFormat)
+      .text("generation", mark.generation)
+      .number("version", static_cast<std::uint64_t>(mark.progress.version))
+      .text("chain", to_hex(mark.chain))
+      .number("round", mark.progress.round)
+      .text("database", to_string(mark.progress.database))
+      .text("before", to_hex(mark.before))
+      .number("rows", mark.stats.rows)
+      .number("key_bytes", mark.stats.key_bytes)
+      .number("value_bytes", mark.stats.value_bytes)
+      .text("lthash", to_hex(mark.hash.serialize()))
+      .object("verdicts");
   for (const Database database : kDataDatabases) {
     const auto& verdict = mark.progress.verdicts[database];
-    if (verdict) object["verdicts"][std::string(to_string(database))] = to_json(*verdict);
+    if (!verdict) continue;
+    object.object(to_string(database))
+        .number("round", verdict->round)
+        .number("version", static_cast<std::uint64_t>(verdict->version))
+        .number("good", verdict->good ? 1 : 0)
+        .end();
   }
-  return seal(object);
+  object.end();
+  return std::move(object).seal();
 }
 
 Result<ScrubMark> decode_scrub_mark(ByteView bytes) {
-  FLATKV_ASSIGN(const nlohmann::json object, unseal(bytes, kMaxScrubBytes));
+  FLATKV_ASSIGN(const Unsealed object, unseal(bytes, kMaxScrubBytes));
   const Members members(object);
   FLATKV_TRY(check_format(members));
   ScrubMark mark;

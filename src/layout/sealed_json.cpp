@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
+#include <string>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -20,22 +20,61 @@ constexpr std::string_view kAfterDigest = "\"\n}\n";
 constexpr std::size_t kDigestChars = 2 * sizeof(Digest);
 constexpr std::size_t kTailBytes = kBeforeDigest.size() + kDigestChars + kAfterDigest.size();
 
-/// Finds members that occur twice in one object: JSON does not say which of them counts.
-class DuplicateFinder {
+constexpr std::size_t kMostLevels = 8;
+
+/// Builds a value in place, so that what is there when there is no memory left is destroyed by its
+/// owner. Refuses members that occur twice in one object: JSON does not say which of them counts.
+class Builder : public nlohmann::json_sax<json> {
  public:
-  void see(json::parse_event_t event, const json& parsed) {
-    if (event == json::parse_event_t::object_start) open_.emplace_back();
-    if (event == json::parse_event_t::object_end && !open_.empty()) open_.pop_back();
-    if (event == json::parse_event_t::key && !open_.empty() &&
-        !open_.back().insert(parsed.get_ref<const std::string&>()).second) {
-      found_ = true;
-    }
+  explicit Builder(json& root) : root_(root) {}
+  bool found_twice() const { return twice_; }
+
+  bool null() override { return put(nullptr); }
+  bool boolean(bool value) override { return put(value); }
+  bool number_integer(number_integer_t value) override { return put(value); }
+  bool number_unsigned(number_unsigned_t value) override { return put(value); }
+  bool number_float(number_float_t value, const string_t&) override { return put(value); }
+  bool string(string_t& value) override { return put(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(json::object()); }
+  bool start_array(std::size_t) override { return open(json::array()); }
+  bool end_object() override { return end(); }
+  bool end_array() override { return end(); }
+  bool key(string_t& name) override {
+    const auto [member, fresh] = open_.back()->emplace(std::move(name), nullptr);
+    member_ = &*member;
+    twice_ = twice_ || !fresh;
+    return fresh;
   }
-  bool found() const { return found_; }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) override {
+    return false;
+  }
 
  private:
-  std::vector<std::set<std::string>> open_;
-  bool found_ = false;
+  json& place() {
+    if (open_.empty()) return root_;
+    return open_.back()->is_array() ? open_.back()->emplace_back() : *member_;
+  }
+  bool put(json value) {
+    place() = std::move(value);
+    return true;
+  }
+  bool open(json value) {
+    if (open_.size() == kMostLevels) return false;
+    json& opened = place();
+    opened = std::move(value);
+    open_.push_back(&opened);
+    return true;
+  }
+  bool end() {
+    open_.pop_back();
+    return true;
+  }
+
+  json& root_;
+  json* member_ = nullptr;   ///< of the innermost object, whose value comes next
+  std::vector<json*> open_;  ///< objects and arrays
+  bool twice_ = false;
 };
 
 Failure bad_member(std::string_view name, std::string_view what) {
@@ -52,15 +91,72 @@ Bytes seal_text(std::string text) {
   return to_bytes(as_bytes(text));
 }
 
-Bytes seal(const nlohmann::ordered_json& object) {
-  // `replace` because nothing here may throw; our texts are ASCII anyway.
-  std::string text = object.dump(2, ' ', true, json::error_handler_t::replace);
-  text.resize(text.size() - 2);  // the line feed and the closing brace
-  text += ",\n";
-  return seal_text(std::move(text));
+Sealing& Sealing::number(std::string_view name, std::uint64_t value) {
+  begin_item(name);
+  text_ += std::to_string(value);
+  return *this;
 }
 
-Result<json> unseal(ByteView bytes, std::size_t limit) {
+Sealing& Sealing::text(std::string_view name, std::string_view value) {
+  begin_item(name);
+  // `replace` because nothing here may throw; our texts are ASCII anyway.
+  text_ += json(value).dump(-1, ' ', true, json::error_handler_t::replace);
+  return *this;
+}
+
+Sealing& Sealing::object(std::string_view name) {
+  begin_item(name);
+  open('{');
+  return *this;
+}
+
+Sealing& Sealing::array(std::string_view name) {
+  begin_item(name);
+  open('[');
+  return *this;
+}
+
+Sealing& Sealing::end() {
+  const char bracket = closing_.back();
+  closing_.pop_back();
+  if (!empty_) begin_line();
+  text_ += bracket;
+  empty_ = false;
+  return *this;
+}
+
+Bytes Sealing::seal() && {
+  text_ += ",\n";  // the digest follows
+  return seal_text(std::move(text_));
+}
+
+void Sealing::begin_item(std::string_view name) {
+  if (!empty_) text_ += ',';
+  begin_line();
+  empty_ = false;
+  if (name.empty()) return;
+  text_ += json(name).dump(-1, ' ', true, json::error_handler_t::replace);
+  text_ += ": ";
+}
+
+void Sealing::open(char bracket) {
+  text_ += bracket;
+  closing_ += bracket == '{' ? '}' : ']';
+  empty_ = true;
+}
+
+void Sealing::begin_line() {
+  text_ += '\n';
+  text_.append(2 * closing_.size(), ' ');
+}
+
+void Unsealed::empty(nlohmann::json& json) noexcept {
+  if (!json.is_structured()) return;
+  for (nlohmann::json& member : json) empty(member);
+  json.clear();
+}
+
+Result<Unsealed> unseal(ByteView bytes, std::size_t limit) {
   if (bytes.size() > limit) {
     return fail(ErrorCode::corruption, "the file is larger than " + std::to_string(limit) +
                                            " bytes, which no such file is");
@@ -80,19 +176,14 @@ Result<json> unseal(ByteView bytes, std::size_t limit) {
                 "the file's digest is " + found + ", not " + std::string(stated));
   }
 
-  DuplicateFinder duplicates;
+  Unsealed object;
+  Builder builder(object.value);
   const std::string_view text = as_chars(bytes);
-  json object = json::parse(
-      text.begin(), text.end(),
-      [&](int, json::parse_event_t event, json& parsed) {
-        duplicates.see(event, parsed);
-        return true;
-      },
-      false);
-  if (object.is_discarded() || !object.is_object()) {
+  const bool whole = json::sax_parse(text.begin(), text.end(), &builder);
+  if (builder.found_twice()) return fail(ErrorCode::corruption, "a member occurs twice");
+  if (!whole || !object.value.is_object()) {
     return fail(ErrorCode::corruption, "the file is not a JSON object");
   }
-  if (duplicates.found()) return fail(ErrorCode::corruption, "a member occurs twice");
   return object;
 }
 

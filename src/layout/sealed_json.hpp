@@ -16,13 +16,50 @@ namespace flatkv::layout {
 /// Completes the text of a JSON object, given up to its closing brace (exclusive), with the digest
 /// line.
 Bytes seal_text(std::string text);
-/// Serialises `object` with an indentation of two spaces and seals it. `object` has at least one
-/// member.
-Bytes seal(const nlohmann::ordered_json& object);
+/// Writes such an object, member by member, with an indentation of two spaces. It has at least one
+/// member. (An ordered_json takes memory in its destructor, and ends the process if there is none.)
+class Sealing {
+ public:
+  Sealing() { open('{'); }
+  /// `name` is empty in an array.
+  Sealing& number(std::string_view name, std::uint64_t value);
+  Sealing& text(std::string_view name, std::string_view value);
+  Sealing& object(std::string_view name = {});
+  Sealing& array(std::string_view name);
+  /// Ends the innermost object or array.
+  Sealing& end();
+  Bytes seal() &&;
+
+ private:
+  void begin_item(std::string_view name);
+  void open(char bracket);
+  void begin_line();
+
+  std::string text_;
+  std::string closing_;  ///< brackets, the innermost last
+  bool empty_ = true;    ///< the innermost object or array
+};
+
+/// A JSON value that is destroyed without memory: that of nlohmann takes some for its members.
+class Unsealed {
+ public:
+  Unsealed() = default;
+  Unsealed(Unsealed&&) noexcept = default;
+  ~Unsealed() { empty(value); }
+  Unsealed(const Unsealed&) = delete;
+  Unsealed& operator=(const Unsealed&) = delete;
+  Unsealed& operator=(Unsealed&&) = delete;
+
+  nlohmann::json value;
+
+ private:
+  static void empty(nlohmann::json& json) noexcept;
+};
 
 /// Checks and parses sealed bytes. `corruption` for more than `limit` bytes, a wrong digest, a
-/// digest line spelled otherwise, text that is not a JSON object, and a duplicate member.
-Result<nlohmann::json> unseal(ByteView bytes, std::size_t limit);
+/// digest line spelled otherwise, text that is not a JSON object of a few levels, and a duplicate
+/// member.
+Result<Unsealed> unseal(ByteView bytes, std::size_t limit);
 
 /// Typed access to the members of an object. A member that is missing, of another type or out of
 /// range is `corruption`, which names it. Borrows the object.
@@ -30,6 +67,7 @@ class Members {
  public:
   /// `object` may be any JSON value; the functions refuse what is not an object.
   explicit Members(const nlohmann::json& object) : object_(object) {}
+  explicit Members(const Unsealed& object) : object_(object.value) {}
 
   Result<std::uint64_t> number(std::string_view name, std::uint64_t min, std::uint64_t max) const;
   Result<std::string_view> text(std::string_view name) const;

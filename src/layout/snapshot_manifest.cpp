@@ -13,21 +13,21 @@ namespace flatkv::layout {
 namespace {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
 
 constexpr std::uint64_t kMaxVersion = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kMaxNumber = std::numeric_limits<std::uint64_t>::max();
 
-ordered_json encode_databases(const StateSummary& state) {
-  ordered_json databases;
+void encode_databases(const StateSummary& state, Sealing& object) {
+  object.object("databases");
   for (const Database database : kDataDatabases) {
-    ordered_json& one = databases[std::string(to_string(database))];
-    one["rows"] = state.stats[database].rows;
-    one["key_bytes"] = state.stats[database].key_bytes;
-    one["value_bytes"] = state.stats[database].value_bytes;
-    one["lthash"] = to_hex(state.hashes[database].serialize());
+    object.object(to_string(database))
+        .number("rows", state.stats[database].rows)
+        .number("key_bytes", state.stats[database].key_bytes)
+        .number("value_bytes", state.stats[database].value_bytes)
+        .text("lthash", to_hex(state.hashes[database].serialize()))
+        .end();
   }
-  return databases;
+  object.end();
 }
 
 Status decode_database(const Members& members, DatabaseStats& stats, LtHash& hash) {
@@ -97,25 +97,23 @@ Roots roots_of(const PerDataDatabase<LtHash>& hashes) {
 }
 
 Bytes encode(const SnapshotManifest& manifest) {
-  ordered_json object;
-  object["format"] = kFormat;
-  object["version"] = manifest.state.version;
-  object["chain"] = to_hex(manifest.chain);
-  object["databases"] = encode_databases(manifest.state);
-  object["manifest"] = std::string(as_chars(encode(manifest.manifest)));
-  object["files"] = ordered_json::array();
+  Sealing object;
+  object.number("format", kFormat)
+      .number("version", static_cast<std::uint64_t>(manifest.state.version))
+      .text("chain", to_hex(manifest.chain));
+  encode_databases(manifest.state, object);
+  object.text("manifest", as_chars(encode(manifest.manifest))).array("files");
   for (const SnapshotFile& file : manifest.files) {
-    ordered_json entry;
-    entry["path"] = file.path;
-    entry["bytes"] = file.bytes;
-    if (file.crc32c) entry["crc32c"] = *file.crc32c;
-    object["files"].push_back(std::move(entry));
+    object.object().text("path", file.path).number("bytes", file.bytes);
+    if (file.crc32c) object.number("crc32c", *file.crc32c);
+    object.end();
   }
-  return seal(object);
+  object.end();
+  return std::move(object).seal();
 }
 
 Result<SnapshotManifest> decode_snapshot_manifest(ByteView bytes) {
-  FLATKV_ASSIGN(const json object, unseal(bytes, kMaxSnapshotManifestBytes));
+  FLATKV_ASSIGN(const Unsealed object, unseal(bytes, kMaxSnapshotManifestBytes));
   const Members members(object);
   FLATKV_TRY(check_format(members));
   SnapshotManifest manifest;

@@ -14,7 +14,6 @@ namespace flatkv::parts {
 namespace {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kMaxKey = 64U << 10;
@@ -86,16 +85,18 @@ Status check_order(const std::vector<Part>& parts, const Part& part) {
   return bad("the parts are not in the order of their keys");
 }
 
-ordered_json to_json(const Part& part) {
-  return {{"database", std::string(to_string(part.database))},
-          {"first", to_hex(part.first)},
-          {"last", to_hex(part.last)},
-          {"rows", part.stats.rows},
-          {"key_bytes", part.stats.key_bytes},
-          {"value_bytes", part.stats.value_bytes},
-          {"bytes", part.bytes},
-          {"digest", to_hex(part.digest)},
-          {"lthash", to_hex(part.hash.serialize())}};
+void encode_part(const Part& part, layout::Sealing& object) {
+  object.object()
+      .text("database", to_string(part.database))
+      .text("first", to_hex(part.first))
+      .text("last", to_hex(part.last))
+      .number("rows", part.stats.rows)
+      .number("key_bytes", part.stats.key_bytes)
+      .number("value_bytes", part.stats.value_bytes)
+      .number("bytes", part.bytes)
+      .text("digest", to_hex(part.digest))
+      .text("lthash", to_hex(part.hash.serialize()))
+      .end();
 }
 
 Status decode_parts(const layout::Members& members, StoredManifest& manifest) {
@@ -167,19 +168,20 @@ StoredSnapshot StoredManifest::summary(std::string location) const {
 
 Bytes encode(const StoredManifest& manifest) {
   const StoredSnapshot summary = manifest.summary({});
-  ordered_json object;
-  object["format"] = layout::kFormat;
-  object["version"] = manifest.version;
-  object["account_rows"] = manifest.account_rows == AccountRows::keep ? "keep" : "prune_empty";
-  for (const auto& [name, digest] : kRoots) object["roots"][name] = to_hex(summary.roots.*digest);
-  object["rows"] = summary.rows;
-  ordered_json& list = object["parts"] = ordered_json::array();
-  for (const Part& part : manifest.parts) list.push_back(to_json(part));
-  return layout::seal(object);
+  layout::Sealing object;
+  object.number("format", layout::kFormat)
+      .number("version", static_cast<std::uint64_t>(manifest.version))
+      .text("account_rows", manifest.account_rows == AccountRows::keep ? "keep" : "prune_empty")
+      .object("roots");
+  for (const auto& [name, digest] : kRoots) object.text(name, to_hex(summary.roots.*digest));
+  object.end().number("rows", summary.rows).array("parts");
+  for (const Part& part : manifest.parts) encode_part(part, object);
+  object.end();
+  return std::move(object).seal();
 }
 
 Result<StoredManifest> decode_stored_manifest(ByteView bytes) {
-  FLATKV_ASSIGN(const json object, layout::unseal(bytes, kMaxManifestBytes));
+  FLATKV_ASSIGN(const layout::Unsealed object, layout::unseal(bytes, kMaxManifestBytes));
   const layout::Members members(object);
   FLATKV_TRY(layout::check_format(members));
   StoredManifest manifest;
