@@ -90,7 +90,9 @@ Core::Core(CoreSetup setup)
   flusher_ = std::make_unique<Flusher>(std::move(flusher));
 }
 
-Core::~Core() { static_cast<void>(close()); }
+Core::~Core() {
+  static_cast<void>(guarded([&] { return close(); }));
+}
 
 void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
   log_ = std::move(log);

@@ -9,6 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
+#include "base/guard.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::inspect {
@@ -62,7 +63,7 @@ Result<CloneDirectory> CloneDirectory::make(fs::FileSystem& files, const std::st
 
 CloneDirectory::~CloneDirectory() {
   // What cannot be removed now is an orphan; the next writable open removes it.
-  if (lock_) static_cast<void>(fs::remove_tree(*files_, path_));
+  if (lock_) static_cast<void>(guarded([&] { return fs::remove_tree(*files_, path_); }));
 }
 
 }  // namespace flatkv::inspect

@@ -2,6 +2,7 @@
 #include "state/open_generation.hpp"
 
 #include "base/fork.hpp"
+#include "base/guard.hpp"
 #include "fs/files.hpp"
 #include "layout/cleanup.hpp"
 #include "state/host.hpp"
@@ -14,9 +15,11 @@ std::string name_of(const std::string& path) { return path.substr(path.rfind('/'
 
 }  // namespace
 
-// Ignoring the error loses nothing: without CLEAN the next open only does more work, and it removes
-// what was not removed here.
-OpenGeneration::~OpenGeneration() { static_cast<void>(end()); }
+// Ignoring the error, also that of a failed allocation, loses nothing: without CLEAN the next open
+// only does more work, and it removes what was not removed here.
+OpenGeneration::~OpenGeneration() {
+  static_cast<void>(guarded([&] { return end(); }));
+}
 
 Status OpenGeneration::end() {
   if (is_forked()) {
