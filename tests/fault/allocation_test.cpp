@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Nth allocation of the writer's own thread fails, for every N (N3): the call returns the
-// error, the store fails rather than continue from half a block, and it is whole after a reopen. If
-// the process dies instead (in RocksDB), that counts as a kill.
+// error, the store fails rather than continue from half a block, and it is whole after a reopen.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <iostream>
 #include <map>
 
 #include "base/error.hpp"
 #include "failing_allocations.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
@@ -66,24 +67,26 @@ int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
 }
 const RegisterChild kLive("allocations", live);
 
+/// A closed store at version kBase.
+void make_store(const std::string& path, Model& model) {
+  auto store = CommitStore::open(path, base_options());
+  ASSERT_OK(store);
+  for (std::int64_t version = 1; version <= kBase; ++version) {
+    ASSERT_TRUE(commit_both(*store, model, script_block(kSeed, version)));
+  }
+  ASSERT_OK(store->close());
+}
+
 TEST(Allocation, N3_TheNthFailsForEveryN) {
   TempDir directory;
   const std::string base = directory.path("base");
   const std::string path = directory.path("store");
-  std::vector<State> states;
-  {
-    auto store = CommitStore::open(base, base_options());
-    ASSERT_OK(store);
-    Model model;
-    for (std::int64_t version = 1; version <= kBase; ++version) {
-      ASSERT_TRUE(commit_both(*store, model, script_block(kSeed, version)));
-    }
-    ASSERT_OK(store->close());
-    states.push_back(model.committed());
-    for (const Changes& changes : script_block(kSeed, kBase + 1)) model.apply(changes);
-    model.commit();
-    states.push_back(model.committed());
-  }
+  Model model;
+  ASSERT_NO_FATAL_FAILURE(make_store(base, model));
+  std::vector<State> states{model.committed()};
+  for (const Changes& changes : script_block(kSeed, kBase + 1)) model.apply(changes);
+  model.commit();
+  states.push_back(model.committed());
   std::map<std::string, unsigned> counts;
   std::uint64_t nth = 1;
   for (bool enough = false; !enough; ++nth) {
@@ -91,13 +94,12 @@ TEST(Allocation, N3_TheNthFailsForEveryN) {
     copy_tree(base, path);
     Child child = Child::start("allocations", {path, std::to_string(nth)});
     const int status = child.wait();
-    // RocksDB does not survive every one of them; the process then dies as if killed.
-    const bool aborted = WIFSIGNALED(status);
-    const int ending = aborted ? 0 : WEXITSTATUS(status);
+    ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    const int ending = WEXITSTATUS(status);
     ASSERT_NE(ending, kWrong) << "it went on from half a step";
-    ASSERT_TRUE(aborted || (ending >= kEnough && ending <= kWentOn)) << "exit " << ending;
+    ASSERT_TRUE(ending >= kEnough && ending <= kWentOn) << "exit " << ending;
     enough = ending == kEnough;
-    ++counts[aborted ? "ended" : ending == kFailed ? "failed" : "went on"];
+    ++counts[ending == kFailed ? "failed" : "went on"];
 
     const auto opened = CommitStore::open(path, base_options());
     ASSERT_OK(opened);
@@ -109,6 +111,74 @@ TEST(Allocation, N3_TheNthFailsForEveryN) {
   }
   for (const auto& [what, count] : counts) std::cout << "  " << what << ": " << count << "\n";
   EXPECT_GT(counts["failed"], 20U);
+}
+
+/// The pending block of a reader is whole or gone: half of one would have a root of its own.
+TEST(Allocation, N3_AReadersPendingBlockIsWholeOrGone) {
+  TempDir directory;
+  const std::string path = directory.path("store");
+  Model model;
+  ASSERT_NO_FATAL_FAILURE(make_store(path, model));
+  Random random(kSeed);
+  const std::array<Changes, 2> applies{random_changes(random, {}, 30),
+                                       random_changes(random, {.addresses = 3, .slots = 3}, 60)};
+  for (const Changes& changes : applies) ASSERT_TRUE(model.apply(changes));
+  const std::array<std::span<const NamedChangeSet>, 2> sets{applies[0].sets(), applies[1].sets()};
+  unsigned refused = 0;
+  for (std::uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE("allocation " + std::to_string(nth));
+    auto reader = ReadOnlyStore::open(path);
+    ASSERT_OK(reader);
+    ASSERT_OK(reader->apply(sets[0]));
+    fail_allocation(Whose::callers, nth);
+    const Status applied = reader->apply(sets[1]);
+    const auto roots = applied ? reader->working_roots() : std::unexpected(applied.error());
+    if (!allocation_failed()) {
+      ASSERT_OK(roots);
+      ASSERT_TRUE(same_roots(*roots, model.working().roots()));
+      break;
+    }
+    if (roots) {
+      ASSERT_TRUE(same_roots(*roots, model.working().roots()));
+      continue;
+    }
+    ++refused;
+    count_fault("N3", Came::failed);
+    ASSERT_TRUE(fails(roots, ErrorCode::out_of_memory));
+    ASSERT_TRUE(same_roots(reader->working_roots().value(), reader->roots()));
+    ASSERT_TRUE(fails(reader->apply(sets[0]), ErrorCode::store_failed));
+    ASSERT_TRUE(view_is(reader->view(), model.committed()));
+  }
+  EXPECT_GT(refused, 20U);
+}
+
+/// A block that there was no memory for is the next one.
+TEST(Allocation, N3_ALogReaderLeavesNoBlockOut) {
+  TempDir directory;
+  const std::string path = directory.path("store");
+  Model model;
+  ASSERT_NO_FATAL_FAILURE(make_store(path, model));
+  unsigned refused = 0;
+  for (std::uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE("allocation " + std::to_string(nth));
+    auto reader = LogReader::open(path, std::nullopt, true);
+    ASSERT_OK(reader);
+    fail_allocation(Whose::callers, nth);
+    for (std::int64_t version = 1; version <= kBase;) {
+      const auto block = reader->next();
+      if (!block) {
+        static_cast<void>(allocation_failed());
+        ASSERT_TRUE(fails(block, ErrorCode::out_of_memory));
+        ++refused;
+        continue;
+      }
+      ASSERT_TRUE(*block);
+      ASSERT_EQ((*block)->record.version, version++);
+    }
+    if (!allocation_failed()) break;
+    count_fault("N3", Came::failed);
+  }
+  EXPECT_GT(refused, 20U);
 }
 
 }  // namespace

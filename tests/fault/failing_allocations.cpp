@@ -16,13 +16,15 @@ namespace {
 
 thread_local std::uint64_t callers = 0;  // allocations of this thread until one fails; 0: none
                                          // fails
-std::atomic<std::uint64_t> ours = 0;
+thread_local bool armed_here = false;
+std::atomic<std::uint64_t> others = 0;
 std::atomic<bool> failed = false;
 
-bool in_thread_of_ours() {
+bool in_another_thread() {
+  if (armed_here) return false;
   std::array<char, 16> name{};
   return ::pthread_getname_np(::pthread_self(), name.data(), name.size()) == 0 &&
-         std::string_view(name.data()).starts_with("flatkv");
+         !std::string_view(name.data()).starts_with("rocksdb");
 }
 
 /// Where RocksDB's code lies.
@@ -77,12 +79,12 @@ bool is_the_one() {
     callers = 0;
     return true;
   }
-  if (ours.load(std::memory_order_relaxed) == 0 || !in_thread_of_ours()) return false;
-  std::uint64_t left = ours.load();
-  while (left > 1 && !ours.compare_exchange_weak(left, left - 1)) {
+  if (others.load(std::memory_order_relaxed) == 0 || !in_another_thread()) return false;
+  std::uint64_t left = others.load();
+  while (left > 1 && !others.compare_exchange_weak(left, left - 1)) {
   }
   if (left != 1 || inside_rocksdb()) return false;
-  return ours.compare_exchange_strong(left, 0);
+  return others.compare_exchange_strong(left, 0);
 }
 
 void* take(std::size_t bytes, std::size_t alignment) {
@@ -104,13 +106,14 @@ namespace flatkv::test {
 void fail_allocation(Whose whose, std::uint64_t nth) {
   static_cast<void>(inside_rocksdb());  // what it needs is there
   failed = false;
+  armed_here = true;
   callers = whose == Whose::callers ? nth : 0;
-  ours = whose == Whose::ours ? nth : 0;
+  others = whose == Whose::others ? nth : 0;
 }
 
 bool allocation_failed() {
   callers = 0;
-  ours = 0;
+  others = 0;
   return failed;
 }
 

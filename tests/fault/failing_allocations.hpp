@@ -9,7 +9,7 @@ namespace flatkv::test {
 /// Whose allocations count.
 enum class Whose : std::uint8_t {
   callers,  ///< those of the thread that arms
-  ours      ///< those of the threads that the library named "flatkv..."
+  others    ///< those of all other threads but RocksDB's
 };
 
 /// Makes the nth allocation from now on throw std::bad_alloc; 0: none.

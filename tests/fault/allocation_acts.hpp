@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "failing_allocations.hpp"
+#include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/transfer.hpp"
+#include "support/child.hpp"
+#include "support/store_fixture.hpp"
+
+// The public functions of C++, each to be called where an allocation fails.
+namespace flatkv::test {
+
+inline constexpr std::int64_t kBase = 4;  ///< the version of the store that an act gets
+
+Options table_options();
+
+/// The paths that an act works on.
+struct Places {
+  std::string store;
+  std::string other;   ///< does not exist
+  std::string stream;  ///< an export of the store
+};
+
+/// One function of the public interface: the preparation (nothing fails in it), and the call.
+struct Act {
+  std::string name;
+  std::function<Status(const Places&, const std::function<void()>& arm, const Reporter&)> run;
+  Whose whose = Whose::callers;
+};
+
+/// Those of a store that is open, and of what is made of it.
+std::vector<Act> store_acts();
+/// All others.
+std::vector<Act> tool_acts();
+
+template <class T>
+Status status_of(const Result<T>& result) {
+  if (!result) return std::unexpected(result.error());
+  return {};
+}
+
+/// What each version writes, prepared before anything fails.
+struct Block {
+  explicit Block(std::int64_t version);
+  std::vector<Changes> changes;
+  std::vector<ByteView> keys;
+  std::vector<std::span<const NamedChangeSet>> sets;
+};
+const Block& block_of(std::int64_t version);
+
+Status next_block(CommitStore& store);
+/// A caller who continues anyway is refused, or gets a durable block.
+void go_on(CommitStore& store, const Reporter& reporter);
+/// Both ways, and from a key.
+Status walk(Result<RowIterator> rows);
+
+inline const Bytes kSomeKey{0x40};
+
+/// Makes an act on an open store.
+template <class Call>
+Act on_store(std::string name, Call call, Whose whose = Whose::callers,
+             const Options& options = table_options()) {
+  return {std::move(name),
+          [call, options](const Places& places, const std::function<void()>& arm,
+                          const Reporter& reporter) -> Status {
+            FLATKV_ASSIGN(auto store, CommitStore::open(places.store, options));
+            arm();
+            Status done = call(store);
+            go_on(store, reporter);
+            return done;
+          },
+          whose};
+}
+
+template <class Call>
+Act on_path(std::string name, Call call, Whose whose = Whose::callers) {
+  return {
+      std::move(name),
+      [call](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
+        arm();
+        return call(places);
+      },
+      whose};
+}
+
+template <class Call>
+Act on_clone(std::string name, Call call, Whose whose = Whose::callers) {
+  return {
+      std::move(name),
+      [call](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
+        FLATKV_ASSIGN(auto clone, ReadOnlyStore::open(places.store));
+        arm();
+        return call(clone);
+      },
+      whose};
+}
+
+}  // namespace flatkv::test

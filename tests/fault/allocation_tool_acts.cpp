@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+
+#include "allocation_acts.hpp"
+#include "flatkv/tools/bisect.hpp"
+#include "flatkv/tools/digest.hpp"
+#include "flatkv/tools/repair.hpp"
+#include "flatkv/tools/report.hpp"
+#include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/spread.hpp"
+#include "support/repair_one.hpp"
+
+namespace flatkv::test {
+namespace {
+
+class Discard : public ByteSink {
+ public:
+  Status write(ByteView) override { return {}; }
+};
+
+std::vector<Act> reading_acts() {
+  return {
+      on_path("open",
+              [](const Places& places) {
+                return status_of(CommitStore::open(places.store, table_options()));
+              }),
+      on_path("create", [](const Places& places) { return CommitStore::create(places.other); }),
+      on_path("inspect",
+              [](const Places& places) -> Status {
+                FLATKV_TRY(inspect_store(places.store));
+                FLATKV_TRY(list_snapshots(places.store));
+                return status_of(roots_at(places.store, kBase));
+              }),
+      on_path("LogReader",
+              [](const Places& places) -> Status {
+                FLATKV_ASSIGN(auto reader, LogReader::open(places.store, std::nullopt, true));
+                for (;;) {
+                  FLATKV_ASSIGN(const auto block, reader.next());
+                  if (!block) return {};
+                  FLATKV_TRY(block_digest(block->record.version, block->change_sets()));
+                }
+              }),
+      on_path("ReadOnlyStore::open",
+              [](const Places& places) { return status_of(ReadOnlyStore::open(places.store)); }),
+      on_clone("ReadOnlyStore::apply",
+               [](ReadOnlyStore& clone) -> Status {
+                 FLATKV_TRY(clone.apply(block_of(kBase + 1).sets.back()));
+                 FLATKV_TRY(clone.working_roots());
+                 clone.discard();
+                 return status_of(clone.verify());
+               }),
+      on_clone("verify", [](ReadOnlyStore& clone) { return status_of(verify(clone.view())); }),
+      on_clone("export_state",
+               [](ReadOnlyStore& clone) -> Status {
+                 Discard sink;
+                 ZstdSink packed(sink);
+                 FLATKV_TRY(export_state(clone.view(), packed));
+                 return packed.finish();
+               }),
+      on_clone("ReadOnlyStore, reads",
+               [](ReadOnlyStore& clone) -> Status {
+                 const auto key = nonce_key(address(1));
+                 const ByteView keys[] = {key, key};
+                 FLATKV_TRY(clone.get(key));
+                 FLATKV_TRY(clone.get_many(keys));
+                 FLATKV_TRY(clone.account(address(1)));
+                 FLATKV_TRY(clone.storage(address(1), Slot{}));
+                 FLATKV_TRY(clone.code(address(1)));
+                 FLATKV_TRY(clone.row(Database::legacy, kSomeKey));
+                 FLATKV_TRY(walk(clone.iterate(Database::storage)));
+                 FLATKV_ASSIGN(Overlay overlay, clone.overlay());
+                 FLATKV_TRY(overlay.apply(block_of(kBase + 1).sets.back()));
+                 return status_of(overlay.working_roots());
+               }),
+      on_clone("digest_state",
+               [](ReadOnlyStore& clone) -> Status {
+                 FLATKV_ASSIGN(const auto digest, digest_state(clone.view()));
+                 FLATKV_ASSIGN(const Bytes bytes, digest.encode());
+                 FLATKV_ASSIGN(const auto back, StateDigest::decode(bytes));
+                 FLATKV_TRY(differing_ranges(digest, back));
+                 return diff_rows(clone.view(), clone.view(), {},
+                                  [](const RowDifference&) -> Status { return {}; });
+               }),
+      on_path("check_file",
+              [](const Places& places) { return status_of(check_file(places.stream)); }),
+      on_path(
+          "import_file",
+          [](const Places& places) { return status_of(import_file(places.stream, places.other)); }),
+      on_path("export_to_file",
+              [](const Places& places) -> Status {
+                FLATKV_ASSIGN(const auto clone, ReadOnlyStore::open(places.store));
+                return export_to_file(clone.view(), places.other + ".zst");
+              }),
+      on_path("Importer",
+              [](const Places& places) -> Status {
+                FLATKV_ASSIGN(auto importer, Importer::begin(places.other));
+                const ImportRow row{Database::legacy, kSomeKey, kSomeKey};
+                FLATKV_TRY(importer.add({&row, 1}));
+                return status_of(importer.finish(kBase));
+              }),
+      on_path("find_divergence",
+              [](const Places& places) {
+                return status_of(find_divergence(places.store, places.store));
+              }),
+  };
+}
+
+std::vector<Act> mending_acts() {
+  return {
+      on_path("rollback, by path", [](const Places& places) { return rollback(places.store, 2); }),
+      on_path(
+          "repair",
+          [](const Places& places) { return status_of(repair_one(places.store, Database::code)); }),
+      on_path("import_file over a store",
+              [](const Places& places) {
+                ImportOptions options;
+                options.force = true;
+                return status_of(import_file(places.stream, places.store, options));
+              }),
+  };
+}
+
+/// The state in two parts, put together.
+Status in_parts(const ReadView& view) {
+  std::vector<PartScan> digests;
+  std::vector<PartScan> verdicts;
+  for (const std::uint32_t index : {1U, 2U}) {
+    FLATKV_ASSIGN(const PartScan digest, digest_part(view, {index, 2}));
+    FLATKV_ASSIGN(const Bytes bytes, digest.encode());
+    FLATKV_ASSIGN(auto decoded, PartScan::decode(bytes));
+    digests.push_back(std::move(decoded));
+    FLATKV_ASSIGN(auto verdict, verify_part(view, {index, 2}));
+    verdicts.push_back(std::move(verdict));
+  }
+  FLATKV_TRY(merge_digest(digests));
+  return status_of(merge_verify(verdicts));
+}
+
+std::vector<Act> report_acts() {
+  return {
+      on_clone("scans in parts", [](ReadOnlyStore& clone) { return in_parts(clone.view()); }),
+      on_clone("report",
+               [](ReadOnlyStore& clone) -> Status {
+                 FLATKV_TRY(table_info(clone));
+                 return status_of(largest_contracts(clone.view()));
+               }),
+      {"diverging_rows",
+       [](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
+         ReadOnlyOptions before;
+         before.at = kBase - 1;
+         FLATKV_ASSIGN(const auto a, ReadOnlyStore::open(places.store, before));
+         FLATKV_ASSIGN(const auto b, ReadOnlyStore::open(places.store));
+         arm();
+         return diverging_rows(a, places.store, b, places.store, {Database::account},
+                               [](const RowDifference&) -> Status { return {}; });
+       }},
+      on_path("executors",
+              [](const Places&) -> Status {
+                FLATKV_TRY(shared_executor());
+                return status_of(make_executor(2));
+              }),
+      on_clone(
+          "verify, its threads",
+          [](ReadOnlyStore& clone) {
+            VerifyOptions options;
+            options.threads = 3;
+            return status_of(verify(clone.view(), options));
+          },
+          Whose::others),
+      on_clone(
+          "digest_state, its threads",
+          [](ReadOnlyStore& clone) {
+            DigestOptions options;
+            options.threads = 3;
+            return status_of(digest_state(clone.view(), options));
+          },
+          Whose::others),
+      on_clone(
+          "scans in parts, their threads",
+          [](ReadOnlyStore& clone) { return in_parts(clone.view()); }, Whose::others),
+      on_path(
+          "import_file, other threads",
+          [](const Places& places) { return status_of(import_file(places.stream, places.other)); },
+          Whose::others),
+  };
+}
+
+}  // namespace
+
+std::vector<Act> tool_acts() {
+  std::vector<Act> all = reading_acts();
+  for (auto more : {mending_acts(), report_acts()}) {
+    std::ranges::move(more, std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace flatkv::test
