@@ -18,6 +18,9 @@ endif()
 if(FLATKV_LIBFUZZER)
   target_compile_options(flatkv_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
+if(FLATKV_COVERAGE)
+  target_link_options(flatkv_flags INTERFACE -fprofile-instr-generate)
+endif()
 if(FLATKV_SANITIZE)
   target_compile_options(flatkv_flags INTERFACE
     -fsanitize=${FLATKV_SANITIZE} -fno-sanitize-recover=all -g1)
@@ -58,6 +61,12 @@ macro(flatkv_room name)
   if(_sources)
     add_library(flatkv_${name} STATIC ${_sources})
     target_link_libraries(flatkv_${name} PRIVATE flatkv_flags PUBLIC ${_dependencies} Threads::Threads)
+    if(FLATKV_COVERAGE)
+      # The tests themselves are not counted. Relocated counters can stand in a file that is mapped into
+      # memory: what a process ran that was killed is in it, too.
+      target_compile_options(flatkv_${name} PRIVATE
+        -fprofile-instr-generate -fcoverage-mapping "SHELL:-mllvm -runtime-counter-relocation")
+    endif()
     # Only what a public header declares leaves the shared library (flatkv/export.hpp).
     set_target_properties(flatkv_${name} PROPERTIES
       CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
