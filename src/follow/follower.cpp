@@ -124,10 +124,7 @@ struct Follower::Impl {
     tell_state(FollowerStatus::State::connecting);
     FLATKV_TRY(broker::check_topic(place, kAnswer));
     FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
-    FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
-    if (bounds.high == 0) {  // made a moment ago: its publisher has yet to begin
-      return fail(ErrorCode::io, "nothing was ever written to the topic").path(place.address());
-    }
+    FLATKV_TRY(wait_for_beginning(consumer, stop));
     if (!store) FLATKV_TRY(open_store(consumer, stop));
     FLATKV_ASSIGN(const topic::Seen at,
                   follow::find_state(consumer, store->version(), store->committed_roots(), stop));
@@ -148,6 +145,21 @@ struct Follower::Impl {
       if (!read) queue.fail(read.error());
     });
     return commit_records(queue, stop);
+  }
+
+  /// A topic to which nothing was ever written: its publisher has yet to begin.
+  Status wait_for_beginning(broker::Consumer& consumer, const std::stop_token& stop) {
+    while (true) {
+      FLATKV_ASSIGN(const topic::Tail tail, topic::read_tail(consumer, 1, stop));
+      FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
+      if (tail.last || bounds.low > 0) return {};
+      tell([](FollowerStatus& now) {
+        now.state = FollowerStatus::State::waiting;
+        now.trouble = "nobody has begun the topic yet";
+      });
+      sleep_until(stop, std::chrono::steady_clock::now() + kEmptyPause);
+      if (stop.stop_requested()) return fail(ErrorCode::cancelled, "nobody has begun the topic yet");
+    }
   }
 
   // Reading.
@@ -351,7 +363,7 @@ struct Follower::Impl {
 
   /// A topic that begins without any row begins with an empty store.
   Status allow_creation(broker::Consumer& consumer, const std::stop_token& stop) {
-    FLATKV_ASSIGN(const auto begin, wait_for_beginning(consumer, stop));
+    FLATKV_ASSIGN(const auto begin, topic::find_begin(consumer, stop));
     if (!begin || begin->header.roots != empty_roots()) {
       return fail(ErrorCode::log_gap,
                   begin
@@ -363,21 +375,6 @@ struct Follower::Impl {
     options.store.create.initial_version = version_after(begin->header.version).value_or(0);
     options.store.create_if_missing = true;
     return {};
-  }
-
-  /// The first record, if the topic still has it. Where there was none yet, a publisher will come.
-  Result<std::optional<topic::Seen>> wait_for_beginning(broker::Consumer& consumer,
-                                                        const std::stop_token& stop) {
-    while (true) {
-      FLATKV_ASSIGN(auto begin, topic::find_begin(consumer, stop));
-      FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
-      if (begin || bounds.low > 0 || stop.stop_requested()) return begin;
-      tell([](FollowerStatus& now) {
-        now.state = FollowerStatus::State::waiting;
-        now.trouble = "nobody has begun the topic yet";
-      });
-      sleep_until(stop, std::chrono::steady_clock::now() + kEmptyPause);
-    }
   }
 
   Status bootstrap_anew(Error gap, const std::stop_token& stop) {
