@@ -200,7 +200,8 @@ void bind_rows(nb::module_& module) {
         std::copy_n(numbers.data(), LtHash::kLimbs, hash.limbs().begin());
         return to_bytes(hash.checksum());
       },
-      "lt_hash"_a, nb::sig("def checksum(lt_hash: numpy.typing.NDArray[numpy.uint16]) -> bytes"),
+      "lt_hash"_a.noconvert(),
+      nb::sig("def checksum(lt_hash: numpy.typing.NDArray[numpy.uint16]) -> bytes"),
       "The BLAKE3 of a lattice hash (see `Store.lt_hash`): what a roots line has.");
   nb::class_<Rows> rows(module, "Rows", R"(Rows in key order, as (key, value).
 
