@@ -158,9 +158,11 @@ Result<StateDigest> merge_digest(std::span<const PartScan> parts) {
     }
     // Parts that were read from files may contradict each other: then this is no digest.
     FLATKV_ASSIGN(const Bytes bytes, digest.encode());
-    if (!StateDigest::decode(bytes)) {
+    auto decoded = StateDigest::decode(bytes);
+    if (!decoded && decoded.error().code != ErrorCode::out_of_memory) {
       return fail(ErrorCode::corruption, "the parts do not fit together").version(first.version);
     }
+    FLATKV_TRY(std::move(decoded));
     return digest;
   });
 }
