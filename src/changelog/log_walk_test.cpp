@@ -28,6 +28,13 @@ TEST_F(SurveyTest, MissingAndEmptyDirectoriesAreNothing) {
   EXPECT_FALSE(*try_look());
 }
 
+TEST_F(SurveyTest, TheOrderOfADirectoryDoesNotMatter) {
+  fill(6, kTwoRecords);
+  files.list_backwards = true;
+  EXPECT_EQ(look()->tip.version, 6);
+  EXPECT_FALSE(look()->damage);
+}
+
 TEST_F(SurveyTest, SomethingElseThanADirectoryIsCorruption) {
   files.put("log", {}, fs::FileType::symlink);
   EXPECT_EQ(refusal(), ErrorCode::corruption);
@@ -338,7 +345,7 @@ TEST_F(SurveyTest, W9_HugeLengthsAreDamageAndNoAllocation) {
 }
 
 TEST_F(SurveyTest, LargePayloadsAreHashedInPieces) {
-  fill(2, kOneSegment, 3 << 20);
+  fill(2, kOneSegment, (3 << 20) + 7);  // the last piece is smaller
   EXPECT_FALSE(look()->damage);
   files.content(name(1))[kSegmentHeaderBytes + kRecordHeaderBytes + (2 << 20)] ^= 1;
   const auto found = look();
@@ -498,6 +505,7 @@ TEST_F(SurveyTest, BaseOfAnotherChainIsDamage) {
   std::ranges::copy(header, files.content(name(3)).begin());
   const auto found = look();
   ASSERT_TRUE(found->damage);
+  EXPECT_EQ(found->damage->reason, "the segment's base is of another chain");
   EXPECT_EQ(found->damage->segment, segment_name(3));
   EXPECT_EQ(found->damage->offset, 0U);
   EXPECT_EQ(found->tip.version, 2);

@@ -27,6 +27,8 @@ class MemoryFiles final : public fs::FileSystem {
   int fail_after = -1;
   /// Fails that read after this many, and no other; negative: none.
   int fail_read_after = -1;
+  /// The order of `list`: no file system promises one.
+  bool list_backwards = false;
   /// Total over all files.
   std::uint64_t bytes_read = 0;
 
@@ -62,6 +64,7 @@ class MemoryFiles final : public fs::FileSystem {
     for (const auto& [name, node] : names_) {
       if (in(path, name)) entries.push_back({name.substr(path.size() + 1), node->type});
     }
+    if (list_backwards) std::ranges::reverse(entries);
     return entries;
   }
   Result<fs::FileInfo> stat(const std::string& path) override {

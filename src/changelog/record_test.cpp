@@ -159,6 +159,9 @@ TEST(RecordHeaderBytes, AsSpecified) {
   EXPECT_EQ(back->payload_digest, filled(2));
   EXPECT_EQ(back->roots, header().roots);
   EXPECT_EQ(back->digest, one.digest);
+  Bytes more = want;
+  more.push_back(1);
+  EXPECT_TRUE(decode_record_header(kStore, more)) << "of the payload that follows";
 }
 
 TEST(RecordHeaderBytes, EveryCutAndEveryFlippedBitIsCorruption) {
