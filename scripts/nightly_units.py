@@ -143,6 +143,9 @@ def units() -> list:
     for seed, steps in seeds(amount("FLATKV_PROPERTY_STEPS", 200_000), 20_000):
         table.test("property", f"seed-{seed}", 300, "property_test", FLATKV_PROPERTY_STEPS=steps,
                    FLATKV_SEED=20_240_000 + 1000 * seed)
+    for seed, steps in seeds(amount("FLATKV_DIFFERENTIAL_STEPS", 200_000), 20_000):
+        table.test("differential", f"seed-{seed}", 400, "differential_test", FLATKV_DIFFERENTIAL_STEPS=steps,
+                   FLATKV_SEED=30_000_000 + 1000 * seed)
     for seed, steps in seeds(amount("FLATKV_OVERLAY_STEPS", 500_000), 50_000):
         table.test("overlays", f"trees-{seed}", 900, "overlay_model_test", FLATKV_OVERLAY_STEPS=steps,
                    FLATKV_SEED=100 * seed)
