@@ -158,7 +158,8 @@ struct Follower::Impl {
         now.trouble = "nobody has begun the topic yet";
       });
       sleep_until(stop, std::chrono::steady_clock::now() + kEmptyPause);
-      if (stop.stop_requested()) return fail(ErrorCode::cancelled, "nobody has begun the topic yet");
+      if (stop.stop_requested())
+        return fail(ErrorCode::cancelled, "nobody has begun the topic yet");
     }
   }
 

@@ -476,7 +476,7 @@ TEST_F(LibraryTest, AMarkerWithoutItsPayloadStopsNobody) {
                       .roots = leader_->committed_roots(),
                       .previous = last.digest};
   header.digest = wire::record_digest(header);
-  send({.messages = {wire::encode_message(header, Bytes(9, 1))}});
+  send({.at = {}, .messages = {wire::encode_message(header, Bytes(9, 1))}});
 
   expect_follows("replica", follower_options());
   commit(5);
