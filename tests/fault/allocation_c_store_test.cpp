@@ -70,12 +70,12 @@ TEST_F(AllocationInC, N3_WholeStores) {
     flatkv_free(made);
     return error;
   };
+  Bytes row;
+  put_length(row, 3);
+  put_length(row, 5);
+  row.insert(row.end(), 8, 0x61);
   const auto import_rows = [&]() -> flatkv_error* {
     flatkv_importer* importer = nullptr;
-    Bytes row;
-    put_length(row, 3);
-    put_length(row, 5);
-    row.insert(row.end(), 8, 0x61);
     flatkv_error* error = flatkv_importer_new(own_.c_str(), options_, &importer);
     if (error == nullptr) {
       error = flatkv_importer_add(importer, FLATKV_LEGACY, row.data(), row.size());

@@ -151,8 +151,9 @@ std::vector<Act> report_acts() {
          before.at = kBase - 1;
          FLATKV_ASSIGN(const auto a, ReadOnlyStore::open(places.store, before));
          FLATKV_ASSIGN(const auto b, ReadOnlyStore::open(places.store));
+         const std::vector<Database> databases{Database::account};
          arm();
-         return diverging_rows(a, places.store, b, places.store, {Database::account},
+         return diverging_rows(a, places.store, b, places.store, databases,
                                [](const RowDifference&) -> Status { return {}; });
        }},
       on_path("executors",
