@@ -120,9 +120,13 @@ TEST(Manifest, WrongMembersUnderARightDigestAreRefused) {
 }
 
 TEST(Manifest, DeepNestingIsNoStackOverflow) {
-  const std::string deep = std::string(30'000, '[') + std::string(30'000, ']');
-  EXPECT_TRUE(succeeds(
-      decode_manifest(reworded(encode(sample_manifest()), "{\n", "{\"deep\": " + deep + ","))));
+  const auto with_levels = [](std::size_t levels) {
+    const std::string deep = std::string(levels, '[') + std::string(levels, ']');
+    return decode_manifest(reworded(encode(sample_manifest()), "{\n", "{\"deep\": " + deep + ","));
+  };
+  EXPECT_TRUE(succeeds(with_levels(7)));  // and the object itself
+  EXPECT_TRUE(fails_with(with_levels(8), ErrorCode::corruption));
+  EXPECT_TRUE(fails_with(with_levels(30'000), ErrorCode::corruption));
   EXPECT_TRUE(
       fails_with(decode_manifest(seal_text(std::string(60'000, '['))), ErrorCode::corruption));
 }
