@@ -44,16 +44,22 @@ struct Parts {
   std::exception_ptr thrown;
 };
 
+/// As many as there is memory for.
+void call_helpers(HashingShare& share, const std::shared_ptr<Parts>& parts) {
+  const std::size_t helpers = std::min(parts->count, share.threads());
+  try {
+    for (std::size_t i = 1; i < helpers; ++i) share.run([parts] { parts->work(); });
+  } catch (...) {
+    return;
+  }
+}
+
 }  // namespace
 
 void run_parts(HashingShare& share, std::size_t count,
                const std::function<void(std::size_t)>& step) {
   const auto parts = std::make_shared<Parts>(count, step);
-  const std::size_t helpers = std::min(count, share.threads());
-  try {
-    for (std::size_t i = 1; i < helpers; ++i) share.run([parts] { parts->work(); });
-  } catch (...) {  // no memory for a task: this thread does it all
-  }
+  call_helpers(share, parts);
   parts->work();
   std::unique_lock lock(parts->mutex);
   parts->done.wait(lock, [&] { return parts->running == 0; });

@@ -202,7 +202,7 @@ def opening(cluster: Cluster) -> None:
             return follower.answer(path)
         except OSError:  # it does not listen yet
             return 0, ""
-    wait_for("it replays", lambda: "blocks replayed" in says("/readyz")[1], 20)
+    wait_for("it replays", lambda: re.search(r" of [1-9]\d* blocks replayed", says("/readyz")[1]), 20)
     check(follower.answer("/healthz")[0] == 200, "it is alive")
     code, why = follower.answer("/readyz")
     count = re.fullmatch(r"opening: 0 of (\d+) blocks replayed\n", why)
