@@ -463,8 +463,10 @@ TEST_F(LibraryTest, ALostRecordIsNamed) {
 
 TEST_F(LibraryTest, AMarkerWithoutItsPayloadStopsNobody) {
   commit(5);
-  Publisher first = publisher(32, false);
-  ASSERT_TRUE(first.run({}));
+  {
+    Publisher first = publisher(32, false);
+    ASSERT_TRUE(first.run({}));
+  }
   const wire::Position last = *tail().last;
   wire::Header header{.topic = last.topic,
                       .sequence = last.sequence + 1,
