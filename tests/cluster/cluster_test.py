@@ -318,7 +318,8 @@ def watched(cluster: Cluster) -> None:
 
 def workloads(cluster: Cluster) -> None:
     """Thousands of blocks of erc20 and of the mainnet, in topics of their own."""
-    for name, sizes in (("erc20", ("--rows", 5000, "--writes", 20)), ("mainnet", ())):
+    blocks = TESTS.parent / "examples/mainnet-15000001-30.jsonl.zst"
+    for name, sizes in (("erc20", ("--rows", 5000, "--writes", 20)), ("mainnet", ("--file", blocks))):
         topic, replica = f"kafka://{cluster.broker.address}/{name}", cluster.folder / f"{name}-replica"
         flatkv("bench", name, *sizes, "--blocks", 1500, "--dir", cluster.folder / name, "--keep", "--no-floors")
         store = cluster.folder / name / "store"
