@@ -224,7 +224,7 @@ FLATKV_C_API flatkv_error* flatkv_options_progress(flatkv_options* options,
 FLATKV_C_API flatkv_error* flatkv_stop_new(flatkv_stop** out);
 FLATKV_C_API void flatkv_stop_request(flatkv_stop* stop);
 FLATKV_C_API flatkv_error* flatkv_options_stop(flatkv_options* options, const flatkv_stop* stop);
-/* Threads of the caller that hash rows for a store, beside the one that applies. `run` must see to
+/* Threads of the caller that hash rows for a store, and look many up in memory. `run` must see to
  * it that `step(task)` is called once, soon, on another thread than its own, and returns 0; or
  * another number if it cannot, and never calls it then: the work is done at once. It may be called
  * by any thread, until the last task of what is opened so has ended. A task takes some hundred

@@ -21,8 +21,7 @@ Status hand_out_next(flatkv_block** out, Next&& next) {
     return {};
   }
   handle->held = *std::move(event);
-  void* const made = static_cast<Handle*>(handle.release());
-  *out = static_cast<flatkv_block*>(made);
+  give(std::move(handle), out);
   return {};
 }
 

@@ -147,12 +147,18 @@ flatkv_error* with(Opaque* handle, const char* what, Step&& step) noexcept {
   });
 }
 
+/// Gives a handle to the caller. `out` has been checked.
+template <class H, class Opaque>
+void give(std::unique_ptr<H> handle, Opaque** out) noexcept {
+  void* const given = static_cast<Handle*>(handle.release());
+  *out = static_cast<Opaque*>(given);
+}
+
 /// Hands an object out. `out` has been checked.
 template <class H, class T, class Opaque>
 Status hand_out(Result<T>&& made, Opaque** out) {
   if (!made) return std::unexpected(std::move(made).error());
-  void* const handle = static_cast<Handle*>(new H(std::move(*made)));
-  *out = static_cast<Opaque*>(handle);
+  give(std::make_unique<H>(std::move(*made)), out);
   return {};
 }
 
