@@ -16,6 +16,7 @@
 #include "flatkv/tools/transfer.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
+#include "support/random_life.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -142,16 +143,7 @@ int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
   Shared& page = shared_page(arguments.at(1));
   const std::uint64_t number = std::stoull(arguments.at(2));
   stretch_short_steps(page);
-  auto store = CommitStore::open(arguments.at(0), life_options(number));
-  Status done = store ? Status() : Status(std::unexpected(store.error()));
-  if (store) {
-    reporter.say('r', store->version());
-    Life life(*store, page, reporter, number);
-    while (done) done = life.step();
-  }
-  std::cerr << done.error().to_string() << "\n";
-  reporter.say('e', 0);
-  return 1;
+  return live_until_killed<Life>(arguments.at(0), life_options(number), page, number, reporter);
 }
 const RegisterChild kLive("history-life", live);
 
@@ -185,12 +177,7 @@ class HistoryKill : public ::testing::Test {
     page_.doing = kNothing;
     page_.started = 0;
     Child child = Child::start("history-life", {path(), page_path(), std::to_string(life_)});
-    if (!one_in(random_, 5)) {  // otherwise it may be killed while it opens
-      ASSERT_TRUE(child.wait_for_message());
-    }
-    ::usleep(static_cast<useconds_t>(below(random_, 80'000)));
-    child.kill();
-    child.wait();
+    ASSERT_TRUE(kill_at_random(child, random_));
     std::uint64_t branch = 0;
     for (const Message& message : child.messages()) {
       follow(message, branch);

@@ -3,12 +3,11 @@
 // FLATKV_DIFFERENTIAL_STEPS makes it longer.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <iostream>
-#include <string>
 
 #include "support/files.hpp"
 #include "support/random_blocks.hpp"
+#include "support/random_runs.hpp"
 #include "two_stores.hpp"
 
 namespace flatkv::test {
@@ -19,15 +18,7 @@ constexpr std::uint64_t kStepsOfARun = 150;
 TEST(Differential, TwoStoresWithExtremeOptionsAgree) {
   const std::uint64_t first = environment("FLATKV_SEED", 20'260'000);
   const std::uint64_t steps = environment("FLATKV_DIFFERENTIAL_STEPS", 3'000);
-  for (std::uint64_t done = 0, seed = first; done < steps; done += kStepsOfARun, ++seed) {
-    SCOPED_TRACE("FLATKV_SEED=" + std::to_string(seed));
-    TwoStores(seed).go(std::min(kStepsOfARun, steps - done));
-    if (HasFailure()) {
-      std::cerr << "repeat with FLATKV_SEED=" << seed
-                << " FLATKV_DIFFERENTIAL_STEPS=" << kStepsOfARun << "\n";
-      return;
-    }
-  }
+  if (!run_from_seed<TwoStores>(first, "FLATKV_DIFFERENTIAL_STEPS", steps, kStepsOfARun)) return;
   std::cout << steps << " steps from FLATKV_SEED=" << first << "\n";
   for (const auto& [what, count] : done_counts())
     std::cout << "  " << what << ": " << count << "\n";

@@ -17,6 +17,7 @@
 #include "support/files.hpp"
 #include "support/model.hpp"
 #include "support/random_blocks.hpp"
+#include "support/random_runs.hpp"
 #include "support/random_walk.hpp"
 
 namespace flatkv::test {
@@ -466,15 +467,7 @@ class RandomRun {
 TEST(Property, RandomOperationsAgreeWithTheModel) {
   const std::uint64_t first = environment("FLATKV_SEED", 20'240'000);
   const std::uint64_t steps = environment("FLATKV_PROPERTY_STEPS", 4'800);
-  for (std::uint64_t done = 0, seed = first; done < steps; done += kStepsOfARun, ++seed) {
-    SCOPED_TRACE("FLATKV_SEED=" + std::to_string(seed));
-    RandomRun(seed).go(std::min(kStepsOfARun, steps - done));
-    if (HasFailure()) {
-      std::cerr << "repeat with FLATKV_SEED=" << seed << " FLATKV_PROPERTY_STEPS=" << kStepsOfARun
-                << "\n";
-      return;
-    }
-  }
+  if (!run_from_seed<RandomRun>(first, "FLATKV_PROPERTY_STEPS", steps, kStepsOfARun)) return;
   std::cout << steps << " steps from FLATKV_SEED=" << first << "\n";
   for (const auto& [what, count] : done_counts())
     std::cout << "  " << what << ": " << count << "\n";

@@ -4,7 +4,6 @@
 // at a block of the branch that was acknowledged, and a new tree grows on it. FLATKV_KILL_ROUNDS,
 // FLATKV_SEED.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <deque>
@@ -15,6 +14,7 @@
 #include "flatkv/overlay.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
+#include "support/random_life.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -150,16 +150,7 @@ class Life {
 int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
   Shared& page = shared_page(arguments.at(1));
   const std::uint64_t number = std::stoull(arguments.at(2));
-  auto store = CommitStore::open(arguments.at(0), life_options(number));
-  Status done = store ? Status() : Status(std::unexpected(store.error()));
-  if (store) {
-    reporter.say('r', store->version());
-    Life life(*store, page, reporter, number);
-    while (done) done = life.step();
-  }
-  std::cerr << done.error().to_string() << "\n";
-  reporter.say('e', 0);
-  return 1;
+  return live_until_killed<Life>(arguments.at(0), life_options(number), page, number, reporter);
 }
 const RegisterChild kLive("overlay-life", live);
 
@@ -172,12 +163,7 @@ class OverlayKill : public ::testing::Test {
     page_.doing = kNothing;
     Child child =
         Child::start("overlay-life", {path(), directory_.path("page"), std::to_string(life_)});
-    if (!one_in(random_, 5)) {  // otherwise it may be killed while it opens
-      ASSERT_TRUE(child.wait_for_message());
-    }
-    ::usleep(static_cast<useconds_t>(below(random_, 80'000)));
-    child.kill();
-    child.wait();
+    ASSERT_TRUE(kill_at_random(child, random_));
     for (const Message& message : child.messages()) {
       follow(message);
       if (HasFatalFailure()) return;
