@@ -255,16 +255,20 @@ TEST_F(Undo, WhoWaitsForABlockThatIsUndoneIsToldSo) {
 TEST_F(Undo, ASlowCallbackOfDurabilityIsWaitedFor) {
   options_.durability = Durability::group;
   options_.group_blocks = 100;
+  std::atomic<bool> called = false;
   std::atomic<bool> slow = true;
   std::atomic<bool> at_tip = false;
   std::atomic<std::int64_t> told = 0;
   options_.on_durable = [&](std::int64_t version) {
+    called = true;
     while (slow && !(at_tip && store_->durable_version() == 15)) std::this_thread::yield();
     slow = false;
     told = version;
   };
   open();
   remember(20);
+  // A first call after the undo would wait for a durable version that has passed.
+  while (!called) std::this_thread::yield();
   at_tip = true;
   undo(15);
   remember(2);
