@@ -209,6 +209,7 @@ Outcome<ExitCode> measure(BenchArguments arguments, Context& context) {
                                   .warm_up = arguments.warm_up,
                                   .floors = !arguments.no_floors,
                                   .rocksdb = arguments.rocksdb,
+                                  .memory = group ? &*group : nullptr,
                                   .device_seconds = device_seconds(arguments),
                                   .prefetch = prefetch_time(arguments),
                                   .stop = context.interrupts.token(),
@@ -274,8 +275,8 @@ void define(CLI::App& verb, BenchArguments& arguments) {
          "Versions that can be viewed; they keep the rows that they hold in memory", "N", 0)
       ->capture_default_str();
   number("--memory", arguments.memory,
-         "Runs in a control group with this much memory, where one may be made", "BYTES",
-         std::uint64_t{64} << 20);
+         "Once rows are loaded: limits memory to this, by a control group where one may be made",
+         "BYTES", std::uint64_t{64} << 20);
   verb.add_option("--device", arguments.device,
                   "Blocks: time for reading the device alone, with one read in flight and with 32; "
                   "0: not (default: 2 with --memory)")

@@ -38,6 +38,10 @@ TEST(MemoryGroup, IsEnteredAndLeftWithoutATrace) {
     EXPECT_TRUE(std::filesystem::exists(path));
     EXPECT_NE(content("/proc/self/cgroup"), before);
     EXPECT_LE(look_at_machine().memory, kBytes);
+    ASSERT_TRUE(moved.lift());
+    EXPECT_GT(look_at_machine().memory, kBytes);
+    ASSERT_TRUE(moved.restore());
+    EXPECT_LE(look_at_machine().memory, kBytes);
   }
   EXPECT_EQ(content("/proc/self/cgroup"), before);
   EXPECT_FALSE(std::filesystem::exists(path));

@@ -2,11 +2,15 @@
 #include "workloads/memory_group.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <limits>
+#include <thread>
 #include <utility>
 
 #include "base/machine.hpp"
@@ -18,6 +22,8 @@ struct Hierarchy {
   const char* controller;
   const char* limit;  ///< the file that takes it
 };
+/// What both take for no limit: as much as the system can count.
+constexpr std::uint64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 constexpr std::array kHierarchies = {Hierarchy{"memory", "memory.limit_in_bytes"},
                                      Hierarchy{"", "memory.max"}};
 
@@ -60,13 +66,31 @@ Result<MemoryGroup> MemoryGroup::enter(std::uint64_t bytes) {
       continue;
     }
     refused = fill(own, one.limit, bytes);
-    if (refused) return MemoryGroup(own);
+    if (refused) return MemoryGroup(own, own + "/" + one.limit, bytes);
     ::rmdir(own.c_str());
   }
   return std::unexpected(std::move(refused).error());
 }
 
-MemoryGroup::MemoryGroup(MemoryGroup&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+MemoryGroup::MemoryGroup(MemoryGroup&& other) noexcept
+    : path_(std::exchange(other.path_, {})),
+      limit_(std::move(other.limit_)),
+      bytes_(other.bytes_) {}
+
+Status MemoryGroup::lift() const { return put(limit_, std::to_string(kUnlimited)); }
+
+Status MemoryGroup::restore() const {
+  ::malloc_trim(0);
+  ::sync();  // what is not written yet cannot be taken back
+  constexpr int kTries = 50;
+  Status done;
+  for (int i = 0; i < kTries; ++i) {
+    done = put(limit_, std::to_string(bytes_));
+    if (done) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return done;
+}
 
 MemoryGroup::~MemoryGroup() {
   if (path_.empty()) return;

@@ -22,9 +22,17 @@ class MemoryGroup {
 
   const std::string& path() const noexcept { return path_; }
 
+  /// Without a limit until `restore`, which makes the system take back what is above it.
+  Status lift() const;
+  /// `io` where so much is in use that cannot be taken back.
+  Status restore() const;
+
  private:
-  explicit MemoryGroup(std::string path) : path_(std::move(path)) {}
-  std::string path_;  ///< empty: moved from
+  MemoryGroup(std::string path, std::string limit, std::uint64_t bytes)
+      : path_(std::move(path)), limit_(std::move(limit)), bytes_(bytes) {}
+  std::string path_;   ///< empty: moved from
+  std::string limit_;  ///< the file that takes it
+  std::uint64_t bytes_;
 };
 
 }  // namespace flatkv::bench

@@ -15,6 +15,8 @@ namespace {
 /// the machine is the same for all.
 constexpr std::size_t kSlice = 16;
 constexpr double kLongestRest = 300;  // seconds
+/// A small one makes many tables, which compactions rewrite many times.
+constexpr std::uint64_t kLoadingWriteBuffer = std::uint64_t{256} << 20;
 
 std::uint64_t bytes_of_tables(const std::string& directory) {
   namespace stdfs = std::filesystem;
@@ -53,6 +55,7 @@ class Runner {
     FLATKV_TRY(open());
     FLATKV_TRY(load());
     for (const Contender& contender : contenders_) FLATKV_TRY(rest(*contender.subject));
+    if (options_.memory != nullptr) FLATKV_TRY(limit_memory());
     FLATKV_TRY(blocks(options_.warm_up, false));
     report_.before = store_->store().metrics();
     report_.begin = usage();
@@ -72,7 +75,7 @@ class Runner {
       report_.rows += stats.rows;
       report_.row_bytes += stats.key_bytes + stats.value_bytes;
     }
-    report_.table_bytes = bytes_of_tables(options_.directory + "/store");
+    report_.table_bytes = bytes_of_tables(store_path());
     return {};
   }
 
@@ -90,7 +93,13 @@ class Runner {
   }
 
   Status open() {
-    FLATKV_ASSIGN(store_, StoreSubject::open(options_.directory + "/store", options_.store));
+    Options loading = options_.store;
+    if (options_.memory != nullptr) {
+      FLATKV_TRY(options_.memory->lift());
+      loading.flush.write_buffer_bytes =
+          std::max(loading.flush.write_buffer_bytes, kLoadingWriteBuffer);
+    }
+    FLATKV_ASSIGN(store_, StoreSubject::open(store_path(), loading));
     contenders_.push_back({store_.get(), &report_.store});
     if (options_.floors) {
       Options same = options_.store;
@@ -106,6 +115,19 @@ class Runner {
     }
     return {};
   }
+
+  /// Opens the store anew, with the options to be measured.
+  Status limit_memory() {
+    FLATKV_TRY(store_->close());
+    contenders_.erase(contenders_.begin());
+    store_.reset();  // frees its write buffers
+    FLATKV_TRY(options_.memory->restore());
+    FLATKV_ASSIGN(store_, StoreSubject::open(store_path(), options_.store));
+    contenders_.insert(contenders_.begin(), {store_.get(), &report_.store});
+    return {};
+  }
+
+  std::string store_path() const { return options_.directory + "/store"; }
 
   Status load() {
     Block block;

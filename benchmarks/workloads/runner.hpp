@@ -10,6 +10,7 @@
 #include "flatkv/progress.hpp"
 #include "workloads/device.hpp"
 #include "workloads/machine.hpp"
+#include "workloads/memory_group.hpp"
 #include "workloads/series.hpp"
 #include "workloads/workload.hpp"
 
@@ -23,6 +24,8 @@ struct RunOptions {
   std::uint64_t warm_up = 0;  ///< blocks before that
   bool floors = true;         ///< measure raw and hash beside the store
   bool rocksdb = false;       ///< measure RocksDB with default options, too
+  /// Lifted while rows are loaded: what is measured is a state, not how it came to be.
+  const MemoryGroup* memory = nullptr;
   double device_seconds = 0;  ///< of reading the device alone, at each depth; 0: not
   /// The store is told of a block's rows so long before it gets the block.
   std::optional<std::chrono::milliseconds> prefetch{};
