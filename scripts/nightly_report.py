@@ -5,6 +5,7 @@ import collections
 import pathlib
 import re
 import subprocess
+import tempfile
 
 
 def table(head: list, rows: list) -> str:
@@ -19,8 +20,8 @@ def hours(seconds: float) -> str:
 class Report:
     def __init__(self, units: list, records, check: list, suppressions: pathlib.Path):
         self.units, self.records, self.suppressions = units, records, suppressions
-        self.all = records.of(units)
-        self.last = {unit: found[-1] for unit, found in self.all.items()}
+        self.last = records.of(units)
+        self.earlier = [name for name, record in self.last.items() if not records.holds(record)]
         self.missing = [unit.id for unit in units if unit.id not in self.last]
         self.faults = collections.Counter()
         for record in self.having("passed"):
@@ -33,26 +34,39 @@ class Report:
         return [record for record in self.last.values() if record["outcome"] == outcome]
 
     def check(self, command: list) -> list:
-        self.records.folder.mkdir(parents=True, exist_ok=True)
-        file = self.records.folder / "faults.txt"
-        file.write_text("".join(f"FAULT {row} {times}\n" for row, times in sorted(self.faults.items())))
-        done = subprocess.run([*command, str(file)], capture_output=True, text=True)
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("".join(f"FAULT {row} {times}\n" for row, times in sorted(self.faults.items())))
+            file.flush()
+            done = subprocess.run([*command, file.name], capture_output=True, text=True)
         return (done.stderr.splitlines() or [f"{command[0]} refuses the counts"]) if done.returncode else []
 
     def troubles(self) -> list:
         lines = [f"failed: `{record['unit']}`, exit {record['exit']}" for record in self.having("failed")]
         lines += self.wrong
-        parts = collections.Counter(unit.split("/")[0] for unit in self.missing)
-        lines += [f"not run: {count} units of {part}" for part, count in parts.items()]
+        for what, units in (("run on earlier sources", self.earlier), ("not run", self.missing)):
+            parts = collections.Counter(unit.split("/")[0] for unit in units)
+            lines += [f"{what}: {count} units of {part}" for part, count in parts.items()]
         return lines
 
     def notes(self) -> list:
         lines = [f"skipped: `{record['unit']}`: {record['why']}" for record in self.having("skipped")]
-        for unit, found in self.all.items():
-            failed = [record["start"] for record in found[:-1] if record["outcome"] == "failed"]
-            if failed and found[-1]["outcome"] == "passed":
-                lines.append(f"`{unit}` failed at {', '.join(failed)} before it passed on the same commit")
+        lines += [f"`{record['unit']}` failed at {', '.join(record['failed'])} before it passed on the same sources"
+                  for record in self.having("passed") if "failed" in record]
         return lines
+
+    @staticmethod
+    def commits(records: list) -> str:
+        """Each with how many of them it has, the oldest first."""
+        first = {}
+        for record in records:
+            first[record["commit"]] = min(record["start"], first.get(record["commit"], record["start"]))
+        counts = collections.Counter(record["commit"] for record in records)
+        if len(counts) == 1:
+            return next(iter(counts))
+        return ", ".join(f"{commit} ({counts[commit]})" for commit in sorted(first, key=first.get))
+
+    def whole(self) -> int:
+        return round(sum(unit.seconds for unit in self.units) / 7200)
 
     def by_part(self) -> str:
         rows = []
@@ -66,8 +80,9 @@ class Report:
                     counted.update(record["counted"])
             most = "; ".join(f"{what} {times}" for what, times in counted.most_common(8)) if part != "tests" else ""
             rows.append([part, len(units), *(outcomes[name] for name in ("passed", "failed", "skipped")),
-                         len(units) - len(done), hours(sum(record["seconds"] for record in done)), most])
-        return table(["part", "units", "passed", "failed", "skipped", "not run", "h:min", "counted"], rows)
+                         len(units) - len(done), hours(sum(record["seconds"] for record in done)),
+                         self.commits(done), most])
+        return table(["part", "units", "passed", "failed", "skipped", "not run", "h:min", "commit", "counted"], rows)
 
     def by_row(self) -> str:
         rows = sorted({row.split()[0] for row in self.faults}, key=lambda row: (row[0], int(row[1:])))
@@ -107,11 +122,13 @@ class Report:
         machines = "; ".join(sorted({record["machine"] for record in done}))
         return f"""# Proven at length
 
-What `scripts/nightly` did, written by `scripts/nightly --merge --page docs/proof.md` from what each of its units recorded.
+What `scripts/nightly` did, written by `scripts/nightly --merge --page docs/proof.md` from the last result of each of its
+units (`tests/nightly/results.jsonl`). The whole takes about {self.whole()} hours on two cores, so it is run in slices: each part
+names the commits that it was run on.
 
 | | |
 |---|---|
-| commit | {self.records.commit} |
+| commit | {self.commits(done) or 'none'} |
 | date | {when[0]}{'' if when[0] == when[-1] else ' to ' + when[-1]} |
 | machine | {machines} |
 | time | {hours(sum(record['seconds'] for record in done))} h of units, as many at a time as there are cores |
@@ -138,7 +155,8 @@ Edges and features are what libFuzzer calls `cov` and `ft`: how much of the inst
 ## Again
 
 ```sh
-for i in $(seq 12); do scripts/nightly --part $i/12; done   # also on several machines; each goes on where it was
-scripts/nightly --merge --page docs/proof.md                # fails if anything failed or is missing
+for i in $(seq 12); do scripts/nightly --part $i/12; done   # what passed on the same sources is left out
+scripts/nightly --add results-of-another-machine.jsonl
+scripts/nightly --merge --page docs/proof.md                # fails if anything failed, is missing, or is of earlier sources
 ```
 """

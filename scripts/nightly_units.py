@@ -18,6 +18,8 @@ TREES = {
 }
 # Given a file of all counts, says which rows of the fault matrix were not made, or came to what they may not.
 CHECK = [str(ROOT / "scripts/fault-counts"), "--check"]
+# Parts that are about the pages, too.
+OF_PAGES = {"site", "package"}
 # Why each line is there stands above it.
 SUPPRESSIONS = ROOT / "scripts/tsan.supp"
 

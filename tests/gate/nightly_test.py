@@ -24,6 +24,7 @@ HERE = pathlib.Path(__file__).parent
 TREES = {"small": ("echo built >> " + str(HERE / "built"), 50)}
 CHECK = ["grep", "-q", "FAULT C2 R 20"]
 SUPPRESSIONS = HERE / "suppressions"
+OF_PAGES = {"fuzz"}
 
 def units():
     run = 'echo $0 >> "$RAN"; sleep "${SLEEP:-0}"; echo "FAULT C2 R 2"; echo "7 rounds, seed 3"; echo "  killed late: 4"'
@@ -46,8 +47,13 @@ class Nightly(unittest.TestCase):
         (self.folder / "suppressions").write_text("# All of them.\n\n# Why b.\nrace:b\nrace:c\n# Why d.\nrace:d\n")
 
     def command(self, *arguments):
-        return [ROOT / "scripts/nightly", "--units", self.folder / "units.py", "--results", self.folder / "results",
-                "--commit", "0123456789ab", *map(str, arguments)]
+        return [ROOT / "scripts/nightly", "--units", self.folder / "units.py", "--results", self.folder / "results.jsonl",
+                "--logs", self.folder / "logs", "--commit", "0123456789ab", *map(str, arguments)]
+
+    def results(self) -> dict:
+        file = self.folder / "results.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return {record["unit"]: record for record in map(json.loads, lines)}
 
     def nightly(self, *arguments, code=0) -> str:
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True)
@@ -101,7 +107,7 @@ class Nightly(unittest.TestCase):
             process.send_signal(number)
             process.communicate()
             self.assertNotEqual(process.returncode, 0)
-            self.assertEqual(list(self.folder.glob("results/*.jsonl")), [], "it is recorded")
+            self.assertEqual(self.results(), {}, "it is recorded")
         self.nightly("kills/5")
         self.assertEqual(self.ran(), {"kills/5": 2})
 
@@ -127,18 +133,78 @@ class Nightly(unittest.TestCase):
         for line in ("| C2 | 20 |  |  |  |", "| a_fuzz | 900 | 0 | 12 | 34 | 5 |", "| `race:b` | Why b. |",
                      "| `race:c` | Why b. |", "| `race:d` | Why d. |"):
             self.assertIn(line, text)
-        self.assertRegex(text, r"\| kills \| 10 \| 10 \| 0 \| 0 \| 0 \| 0:00 \| rounds 70; killed late 40 \|")
+        self.assertRegex(text, r"\| kills \| 10 \| 10 \| 0 \| 0 \| 0 \| 0:00 \| 0123456789ab \| rounds 70; killed late 40 \|")
 
     def test_results_of_several_machines_are_added_up(self):
         (self.folder / "mended").touch()
         self.nightly("--part", "1/2")
-        first = next(self.folder.glob("results/*.jsonl"))
-        first.rename(first.with_name("elsewhere.jsonl"))
+        file, elsewhere = self.folder / "results.jsonl", self.folder / "elsewhere.jsonl"
+        file.rename(elsewhere)
         self.nightly("--merge", code=1)
         self.nightly("--part", "2/2")
-        with open(self.folder / "results/elsewhere.jsonl", "a") as file:
-            file.write('{"unit": "kills/1", "cut off')
+        self.nightly("--merge", code=1)
+        self.nightly("--add", elsewhere)
         self.nightly("--merge")
+        before = self.results()
+        old = {**before["late/one"], "start": "2001-01-01T00:00:00+00:00", "outcome": "failed"}
+        elsewhere.write_text(json.dumps(old) + "\n")
+        self.nightly("--add", elsewhere)
+        self.assertEqual(self.results(), before)
+
+    def test_results_of_earlier_sources_are_shown_as_such(self):
+        (self.folder / "mended").touch()
+        page = self.folder / "page.md"
+        self.nightly("--commit", "aaaaaaaaaaaa")
+        time.sleep(1.1)  # times are whole seconds
+        self.nightly("kills/1", "kills/2", "fuzz")
+        said = self.nightly("--merge", "--page", page, code=1)
+        self.assertIn("run on earlier sources: 8 units of kills", said)
+        self.assertIn("run on earlier sources: 1 units of late", said)
+        self.assertNotIn("units of fuzz", said)
+        self.assertIn("aaaaaaaaaaaa (8), 0123456789ab (2)", page.read_text())
+        self.nightly()
+        self.nightly("--merge")
+
+    def test_a_change_of_the_sources_is_noticed_but_not_one_of_pages(self):
+        """By git: the digest is the same after a commit of pages, and in a changed tree nothing is recorded."""
+        tree = self.folder / "tree"
+        (tree / "docs").mkdir(parents=True)
+        (tree / "scripts").mkdir()
+        for name in ("scripts/nightly", "scripts/nightly_report.py", "scripts/lib.sh"):
+            (tree / name).write_bytes((ROOT / name).read_bytes())
+            (tree / name).chmod(0o755)
+        (tree / "docs/page").write_text("a page\n")
+        (tree / "source").write_text("one\n")
+        (tree / ".gitignore").write_text("/build*/\n")
+
+        def run(*command) -> str:
+            done = subprocess.run(list(map(str, command)), cwd=tree, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            return done.stdout
+
+        def commit():
+            run("git", "add", "--all")
+            run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "m")
+
+        def nightly(*arguments) -> str:
+            return run("scripts/nightly", "--units", self.folder / "units.py", "kills/1", "fuzz", *arguments)
+
+        run("git", "init", "--quiet")
+        commit()
+        self.assertIn("2 units to run on ", nightly())
+        commit()
+        self.assertIn("0 units to run on ", nightly())
+        (tree / "docs/page").write_text("another page\n")
+        commit()
+        said = nightly()
+        self.assertIn("1 units to run on ", said)
+        self.assertIn("fuzz/a_fuzz-1 ", said)
+        (tree / "source").write_text("two\n")
+        before = (tree / "tests/nightly/results.jsonl").read_text()
+        self.assertIn("2 units to run on a changed tree", nightly())
+        self.assertEqual((tree / "tests/nightly/results.jsonl").read_text(), before)
+        commit()
+        self.assertIn("2 units to run on ", nightly())
 
     def test_counts_that_may_not_be_fail_the_merge(self):
         (self.folder / "mended").touch()
