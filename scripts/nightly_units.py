@@ -96,6 +96,10 @@ def kernels(table: Table):
 def reads(table: Table):
     """A state that is larger than memory: the device answers late, in any order, and fails at the Nth read."""
     table.test("reads", "device", 60, "store_system_test", "--gtest_filter=Reads.*:Prefetch.*")
+    for seed, steps in seeds(amount("FLATKV_DEVICE_STEPS", 150_000), 15_000):
+        forced = {"FLATKV_TEST_READS_IN_FLIGHT": (1, 4, 64)[seed % 3]} if seed % 4 else {}
+        table.test("reads", f"failing-{seed}", 240, "device_test", FLATKV_DEVICE_STEPS=steps,
+                   FLATKV_SEED=60_000_000 + 1000 * seed, **forced)
     for in_flight in (1, 32, 64):
         forced = {"FLATKV_TEST_READS_IN_FLIGHT": in_flight}
         for seed, steps in seeds(amount("FLATKV_PROPERTY_STEPS", 200_000) // 10, 20_000):

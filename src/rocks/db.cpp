@@ -2,6 +2,7 @@
 #include "rocks/db.hpp"
 
 #include <rocksdb/convenience.h>
+#include <rocksdb/sst_file_reader.h>
 
 #include <algorithm>
 #include <charconv>
@@ -102,9 +103,34 @@ Error open_error(const rocksdb::Status& status, const DbOptions& options) {
   return error;
 }
 
-/// RocksDB takes a table whose first row cannot be read while it is ingested for one without rows:
-/// its bounds are empty, and nothing in it is ever found (docs/hazards.md#ingest-reads). A bound of
-/// ours has a tag at least.
+/// The first and the last block of a table that is about to be ingested, held in the block cache.
+/// RocksDB reads both rows while it ingests, and does not look whether it could: it takes a table
+/// whose first row it cannot read for one without rows, and ends the process over the last
+/// (docs/hazards.md#ingest-reads).
+class HeldEnds {
+ public:
+  explicit HeldEnds(const rocksdb::Options& options) : reader_(options) {}
+
+  rocksdb::Status read(const std::string& table) {
+    rocksdb::Status opened = reader_.Open(table);
+    if (!opened.ok()) return opened;
+    first_.reset(reader_.NewIterator({}));
+    last_.reset(reader_.NewIterator({}));
+    first_->SeekToFirst();
+    if (!first_->status().ok()) return first_->status();
+    last_->SeekToLast();
+    return last_->status();
+  }
+
+ private:
+  rocksdb::SstFileReader reader_;
+  std::unique_ptr<rocksdb::Iterator> first_;
+  std::unique_ptr<rocksdb::Iterator> last_;
+};
+
+/// A table without bounds is one whose first row could not be read when it was ingested: nothing in
+/// it is ever found. A bound of ours has a tag at least. HeldEnds keeps it from coming about; a
+/// table that an earlier program took in is found here.
 Status check_bounds(rocksdb::DB& rocks, const DbOptions& options) {
   std::vector<rocksdb::LiveFileMetaData> tables;
   rocks.GetLiveFilesMetaData(&tables);
@@ -178,6 +204,25 @@ void Db::Impl::make_room_for(std::size_t tables) {
   most_open = most;
 }
 
+Status Db::Impl::take_in(const std::vector<std::string>& tables,
+                         const rocksdb::IngestExternalFileOptions& how) {
+  // With the cache and the tables' format of this database.
+  const rocksdb::Options own = rocks->GetOptions();
+  // Of an import, which has thousands of tables, those that are held would take all descriptors,
+  // and their indexes gigabytes: they are left to the cache.
+  constexpr std::size_t kMostHeld = 16;
+  std::vector<std::unique_ptr<HeldEnds>> ends;
+  for (const std::string& table : tables) {
+    if (tables.size() > kMostHeld) ends.clear();
+    ends.push_back(std::make_unique<HeldEnds>(own));
+    const rocksdb::Status read = ends.back()->read(table);
+    if (!read.ok()) return std::unexpected(error(read, "cannot read " + table));
+  }
+  const rocksdb::Status status = rocks->IngestExternalFile(tables, how);
+  if (!status.ok()) return std::unexpected(error(status, "cannot ingest " + tables.front()));
+  return check_bounds(*rocks, options);
+}
+
 Db::Db(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
@@ -235,10 +280,7 @@ Status Db::ingest(const std::vector<std::string>& tables) {
     impl_->rocks->GetEnv()->GetFileSize(table, &size).PermitUncheckedError();
     bytes += size;
   }
-  const rocksdb::Status status = impl_->rocks->IngestExternalFile(tables, how);
-  const Status ingested =
-      status.ok() ? check_bounds(*impl_->rocks, impl_->options)
-                  : std::unexpected(impl_->error(status, "cannot ingest " + tables.front()));
+  const Status ingested = impl_->take_in(tables, how);
   if (!ingested) {
     impl_->ingest_failed.store(true);
     impl_->listener->latch(ingested.error(), false);

@@ -93,6 +93,9 @@ struct Db::Impl {
   std::uint64_t level_files(int level) const;
   /// Before so many tables come: those that stay open must remain within the process's descriptors.
   void make_room_for(std::size_t tables);
+  /// Ingests, and looks that RocksDB could read what it looked at.
+  Status take_in(const std::vector<std::string>& tables,
+                 const rocksdb::IngestExternalFileOptions& how);
   /// An error if the database is read-only, stopped or failed and must not change.
   Status writable() const;
 };

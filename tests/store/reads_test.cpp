@@ -2,9 +2,12 @@
 // Rows that have to come from the device, many at a time: the same values, roots and errors as one
 // by one.
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <thread>
 
+#include "rocks/rocks.hpp"
+#include "rocks/table_writer.hpp"
 #include "support/fault_counts.hpp"
 #include "support/slow_store.hpp"
 
@@ -201,6 +204,94 @@ TEST_F(Reads, AReplayWhoseReadFailsOpensNothing) {
     check();
   }
   EXPECT_GT(failures, 0U);
+}
+
+// docs/hazards.md#ingest-reads
+TEST_F(Reads, AFlushWhoseReadFailsLosesNothing) {
+  // A few rows that fill several blocks of a table.
+  const auto rows = [](std::uint64_t value) {
+    Changes changes;
+    for (std::uint64_t i = 0; i < 40; ++i) {
+      changes.storage(address(1), slot(i), Bytes(800, static_cast<std::uint8_t>(1 + value % 200)));
+    }
+    return std::vector<Changes>{changes};
+  };
+  open();
+  block(rows(1));
+  reopen();
+  unsigned failures = 0;
+  for (std::uint64_t nth = 1;; nth += nth / 6 + 1) {
+    SCOPED_TRACE(nth);
+    tables_.before_read({});
+    block(rows(nth + 1));
+    const auto reads = std::make_shared<std::atomic<std::uint64_t>>(0);
+    tables_.before_read([=](std::uint64_t, std::size_t) {
+      return ++*reads == nth ? rocksdb::IOStatus::IOError("injected", "a failed read")
+                             : rocksdb::IOStatus::OK();
+    });
+    const Status flushed = store_->flush();
+    if (*reads < nth) {
+      ASSERT_OK(flushed);
+      break;
+    }
+    failures += !flushed;
+    if (!flushed) {
+      EXPECT_TRUE(fails(flushed, ErrorCode::store_failed) || fails(flushed, ErrorCode::io));
+      count_fault("C11", Came::failed);
+    }
+    store_.reset();
+    tables_.before_read({});
+    open();
+    check();
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(failures, 5U);
+}
+
+// docs/hazards.md#ingest-reads: what an earlier program could leave.
+TEST_F(Reads, ATableThatCameInWithoutItsRowsIsFoundAndTheDatabaseMadeAnew) {
+  open();
+  block(all_slots(1));
+  block(random_block());
+  ASSERT_OK(store_->close());
+  store_.reset();
+  rocks::DbOptions options;
+  options.path = working(path(), "storage");
+  options.which = Database::storage;
+  const std::string table = directory_.path("table.sst");
+  {
+    auto writer = rocks::TableWriter::create(options, table);
+    ASSERT_OK(writer);
+    ASSERT_OK(writer->put(Bytes(52, 1), word(1)));
+    ASSERT_OK(writer->finish());
+  }
+  options.env = tables_.env();
+  const std::string image = directory_.path("image");
+  copy_tree(path(), image);
+  bool without_rows = false;
+  for (std::uint64_t nth = 1; !without_rows; ++nth) {
+    SCOPED_TRACE(nth);
+    ASSERT_LT(nth, 20U) << "RocksDB ingests no table without its rows any more";
+    copy_tree(image, path());
+    tables_.before_read({});
+    rocksdb::DB* raw = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(rocks::rocks_options(options), options.path, &raw).ok());
+    const std::unique_ptr<rocksdb::DB> rocks(raw);
+    const auto reads = std::make_shared<std::atomic<std::uint64_t>>(0);
+    tables_.before_read([=](std::uint64_t, std::size_t) {
+      return ++*reads == nth ? rocksdb::IOStatus::IOError("injected", "a failed read")
+                             : rocksdb::IOStatus::OK();
+    });
+    if (!rocks->IngestExternalFile({table}, {}).ok()) continue;
+    std::vector<rocksdb::LiveFileMetaData> live;
+    rocks->GetLiveFilesMetaData(&live);
+    for (const auto& one : live) without_rows |= one.smallestkey.empty();
+  }
+  tables_.before_read({});
+  open();
+  EXPECT_TRUE(store_->open_report().rebuilt_working_copy);
+  check();
+  count_fault("C11", Came::rebuilt);
 }
 
 TEST_F(Reads, ManyThreadsReadColdRowsBesideTheWriter) {
