@@ -342,6 +342,22 @@ TEST(Rollback, AFailedBuildLeavesTheStoreAsItWas) {
   must(store.view());
 }
 
+TEST(Rollback, OneThatCannotBePublishedSaysSo) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, keeping());
+  commit_to(store, 20);
+  must(store.close());
+  for (const char* site : {"generation.before_publish", "layout.publish.before_rename"}) {
+    failpoint::arm(site, [] { return Status(fail(ErrorCode::io, "injected")); });
+    const Status done = rollback(path, 10);
+    failpoint::disarm_all();
+    ASSERT_FALSE(done) << site;
+    EXPECT_EQ(done.error().code, ErrorCode::io) << site;
+    EXPECT_EQ(must(CommitStore::open(path)).version(), 20) << site;
+  }
+}
+
 #endif
 
 }  // namespace

@@ -102,6 +102,26 @@ TEST_F(Failure, CommitThatFailsAtAnyStep) {
   }
 }
 
+TEST_F(Failure, ASyncOfAGroupThatFailsFailsTheStore) {
+  options_.durability = Durability::group;
+  options_.group_blocks = 100;  // no commit waits
+  std::atomic<std::int64_t> told = 0;
+  options_.on_durable = [&](std::int64_t version) { told = version; };
+  open();
+  blocks(3);
+  ASSERT_OK(store_->wait_durable(3));
+  failpoint::arm("changelog.sync.before", injected, 1, 0);
+  blocks(1);
+  EXPECT_TRUE(fails(store_->wait_durable(4), ErrorCode::store_failed));
+  EXPECT_EQ(store_->durable_version(), 3);
+  EXPECT_EQ(told, 3);
+  expect_failed();
+  EXPECT_FALSE(store_->close());
+  store_.reset();
+  expect_one_of_two();
+  count_fault("C4", Came::failed);
+}
+
 // docs/hazards.md#rows-before-the-log
 TEST_F(Failure, NothingIsIngestedBeforeTheLogIsSynced) {
   open();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <thread>
 
@@ -471,6 +472,45 @@ TEST_F(Undo, F4_AMarkThatFitsNoLogIsRefused) {
 }
 
 #ifdef FLATKV_FAILPOINTS
+// Where the log ends with a replayed block is looked up, once no snapshot prunes it any more.
+TEST_F(Undo, AFlushThatFailsWhileItIsWaitedForUndoesNothing) {
+  options_.rollback_depth = 2;
+  open();
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    block({Changes().storage(address(1), slot(i), Bytes(20 << 10, static_cast<std::uint8_t>(i)))});
+  }
+  image("killed");
+  close();
+  restore("killed");
+  options_.flush.write_buffer_bytes = 16 << 10;  // the first is flushed when the second is full
+  std::atomic<bool> flushing = false;
+  std::atomic<bool> release = false;
+  failpoint::arm(
+      "flush.begin",
+      [&]() -> Status {
+        flushing = true;
+        flushing.notify_all();
+        release.wait(false);
+        return fail(ErrorCode::io, "injected");
+      },
+      1, 0);
+  open();
+  ASSERT_EQ(store_->open_report().replayed_blocks, 2);
+  flushing.wait(false);
+  std::jthread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // until the undo waits
+    release = true;
+    release.notify_all();
+  });
+  EXPECT_FALSE(store_->rollback(1));
+  later.join();
+  EXPECT_EQ(store_->version(), 2);
+  store_.reset();
+  failpoint::disarm_all();
+  open();
+  check();
+}
+
 TEST_F(Undo, AnErrorBeforeTheMarkUndoesNothingAndOneAfterItFailsTheStore) {
   for (const char* site : {"undo.begin", "undo.log_synced", "undo.unmarked"}) {
     open();
