@@ -2,10 +2,13 @@
 """What the records of scripts/nightly come to: what failed or is missing, and the page docs/proof.md."""
 
 import collections
+import json
 import pathlib
 import re
 import subprocess
 import tempfile
+
+DAY = pathlib.Path(__file__).resolve().parents[1] / "tests/nightly/day.json"
 
 
 def table(head: list, rows: list) -> str:
@@ -113,6 +116,41 @@ class Report:
                 why, used = [], False
         return table(["line", "why"], rows)
 
+    @staticmethod
+    def day() -> str:
+        """What scripts/day --publish left."""
+        if not DAY.exists():
+            return ""
+        found = json.loads(DAY.read_text())
+
+        def amount(name, value):
+            if name in ("memory", "disk"):
+                return f"{value / (1 << 20):.0f} MiB"
+            return f"{value / 1000:.1f} ms" if name == "p99_us" else f"{value:.0f}"
+
+        names = {"memory": "memory of the process", "descriptors": "descriptors", "disk": "disk", "p99_us": "p99 of a block"}
+        figures = table(["figure", "median, second quarter", "median, last quarter", "most", "grows"],
+                        [[names[name], *(amount(name, row[key]) for key in ("before", "last", "most")), "**yes**" if row["grows"] else "no"]
+                         for name, row in found["growth"].items()])
+        verdict = ("No block was lost, and the scrub found nothing; both stores passed `verify` at the end of each slice." if not found["wrong"] else
+                   "**What went wrong:** " + "; ".join(found["wrong"]))
+        return f"""
+## A day of a chain
+
+A leader under `scripts/day`, which is killed every few minutes, beside a second store that another program builds from its
+log with other options. {hours(found["seconds"])} h in {found["slices"]} slices, {found["date"]}, commit {found["commit"]}, {found["machine"]},
+whose load was {found["load"]:.1f} (times of blocks say little where that is above its cores):
+{found["blocks"]:,} blocks up to version {found["version"]:,}, {found["undos"]:,} undos of {found["undone"]:,} blocks, {found["kills"]} kills
+({found["replayed"]:,} blocks replayed, the longest open {found["open_seconds"]:.1f} s), {found["flushes"]:,} flushes, {found["reads"]:,} rows read beside,
+{found["scrub_rows"]:,} rows scrubbed. **{found["roots"]} roots, one of a thousand blocks, are the same in both stores.** {verdict}
+
+{figures}
+The first quarter is the warm-up. What counts as growth is in the head of `scripts/day`; below an hour it is only shown, since
+the state still fills its levels and the log its limit.
+
+![Time of a block, memory, descriptors and disk](images/day.svg)
+"""
+
     def page(self) -> str:
         done = list(self.last.values())
         when = sorted(record["start"][:10] for record in done) or ["never"]
@@ -151,11 +189,12 @@ Edges and features are what libFuzzer calls `cov` and `ft`: how much of the inst
 {self.by_target()}
 ## What ThreadSanitizer is told to leave out
 
-{self.suppressed()}
+{self.suppressed()}{self.day()}
 ## Again
 
 ```sh
 for i in $(seq 12); do scripts/nightly --part $i/12; done   # what passed on the same sources is left out
+scripts/day FOLDER --minutes 120; scripts/day FOLDER --publish # as often as one likes, the chain goes on
 scripts/nightly --add results-of-another-machine.jsonl
 scripts/nightly --merge --page docs/proof.md                # fails if anything failed, is missing, or is of earlier sources
 ```

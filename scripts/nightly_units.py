@@ -164,6 +164,10 @@ def units() -> list:
                   FLATKV_CLUSTER_MINUTES=minutes, FLATKV_CLUSTER_SEED=seed, FLATKV_TREE=ROOT / "build-test")
     table.add("cluster", "scenarios", 300, [ROOT / "scripts/cluster-test"], "test", FLATKV_TREE=ROOT / "build-test")
     table.add("cluster", "objects", 300, [ROOT / "scripts/objects-test"], "test", FLATKV_TREE=ROOT / "build-test")
+    # Goes on with the chain that an earlier run left.
+    minutes = amount("FLATKV_DAY_MINUTES", 15)
+    table.add("day", "slice", 60 * minutes + 120, [ROOT / "scripts/day", ROOT / "build-nightly/day", "--minutes", minutes],
+              "test", FLATKV_TREE=ROOT / "build-test")
     repeat = amount("FLATKV_BINDINGS_REPEAT", 5)
     table.add("bindings", "go", 900, [ROOT / "scripts/test-go", f"-count={repeat}"], "release",
               FLATKV_TREE=ROOT / "build", FLATKV_FLIPS=6 * repeat)

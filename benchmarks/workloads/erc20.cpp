@@ -31,7 +31,7 @@ class Erc20 : public Workload {
         accounts_(shape.rows),
         contracts_(std::min(kContracts, shape.rows)),
         slots_(shape.rows * kSlotsPerAccount),
-        random_(mix(shape.seed, 2)) {}
+        random_(mix(shape.seed, 2 + shape.stream)) {}
 
   // Accounts, two rows for each contract, slots, the fee account.
   std::uint64_t rows() const override { return shape_.rows + 2 * contracts_ + slots_ + 1; }

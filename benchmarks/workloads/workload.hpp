@@ -36,8 +36,8 @@ struct Shape {
   std::uint64_t writes = 0;     ///< per block (`erc20`: transactions)
   unsigned update_percent = 0;  ///< of the writes that update existing rows (`slots`)
   std::uint64_t seed = 1;
-  /// Runs on one loaded state with different numbers write different values and add different rows
-  /// (`slots`, `transfer`, `constantinople`).
+  /// Runs on one loaded state with different numbers write different values, and add different rows
+  /// (but for `erc20`).
   std::uint64_t stream = 0;
 };
 

@@ -227,7 +227,7 @@ class Nightly(unittest.TestCase):
         self.assertLessEqual(max(map(int, units.values())), 1300)
         parts = {unit.split("/")[0] for unit in units}
         for part in ("tests", "kills", "failpoints", "simdisk", "strace", "faults", "scrub", "property", "overlays", "reads",
-                     "kernels", "cluster", "bindings", "tsan", "site", "package", "fuzz"):
+                     "kernels", "cluster", "day", "bindings", "tsan", "site", "package", "fuzz"):
             self.assertIn(part, parts)
         fuzzed = {unit.split("/")[1].rsplit("-", 1)[0] for unit in units if unit.startswith("fuzz/")}
         self.assertEqual(fuzzed, {source.stem for source in (ROOT / "fuzz").glob("*_fuzz.cpp")})
