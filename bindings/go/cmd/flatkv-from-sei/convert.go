@@ -59,6 +59,9 @@ func convert(ctx context.Context, ask request) (made result, err error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return result{}, err
 	}
+	if err := refuseInside(ask.directory, ask.store); err != nil {
+		return result{}, err
+	}
 	from, err := openSource(ask.directory, ask.snapshot)
 	if err != nil {
 		return result{}, err
@@ -182,6 +185,27 @@ func refuseBalances(entry entry) error {
 				return fmt.Errorf("version %d has the key %x, which is a balance here and none in Sei's FlatKV", entry.version, pair.Key)
 			}
 		}
+	}
+	return nil
+}
+
+// refuseInside refuses names that are empty, and a store in the directory that is only read.
+func refuseInside(directory, store string) error {
+	if directory == "" || store == "" {
+		return errors.New("DIR or STORE is empty")
+	}
+	var real [2]string
+	for i, path := range []string{directory, filepath.Dir(filepath.Clean(store))} {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		if real[i], err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+	}
+	if within, err := filepath.Rel(real[0], real[1]); err == nil && filepath.IsLocal(within) {
+		return fmt.Errorf("%s: lies in %s, which is only read", store, directory)
 	}
 	return nil
 }

@@ -168,6 +168,29 @@ func TestStoreThatIsThere(t *testing.T) {
 	}
 }
 
+// What is only read gets no store, under whatever name, and a store has a name and a place.
+func TestStoreInTheDirectory(t *testing.T) {
+	directory := copyOf(t, references[1])
+	other := filepath.Join(t.TempDir(), "link")
+	ok(t, os.Symlink(filepath.Join(directory, "working"), other))
+	before := picture(t, directory)
+	for _, store := range []string{filepath.Join(directory, "store"), filepath.Join(other, "store")} {
+		refuses(t, request{directory: directory, store: store}, "only read")
+	}
+	if picture(t, directory) != before {
+		t.Error("it was changed")
+	}
+	refuses(t, request{directory: directory, store: filepath.Join(t.TempDir(), "missing", "store")}, "missing")
+	refuses(t, request{directory: "", store: storeIn(t)}, "is empty")
+	if _, err := convert(context.Background(), request{directory: directory}); err == nil {
+		t.Error("a store without a name")
+	}
+	store := directory + "-store" // beside it
+	_, err := convert(context.Background(), request{directory: directory, store: store})
+	ok(t, err)
+	ok(t, isGolden(t, store))
+}
+
 func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
