@@ -160,6 +160,21 @@ func flatkvGoWrite(user unsafe.Pointer, data *C.uint8_t, size C.size_t) (failed 
 	return 0
 }
 
+// How often a reader may give nothing, and no error, at a time.
+const emptyReads = 100
+
+// readSome reads at least a byte. A reader that never gives one would keep the library, and with it a context, waiting.
+func readSome(from io.Reader, into []byte) (int, error) {
+	for range emptyReads {
+		if n, err := from.Read(into); n > 0 {
+			return n, nil // what else it has to say, it says again
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
 //export flatkvGoRead
 func flatkvGoRead(user unsafe.Pointer, into *C.uint8_t, size C.size_t) (read C.int64_t) {
 	s := inCell[*callee](user)
@@ -168,7 +183,7 @@ func flatkvGoRead(user unsafe.Pointer, into *C.uint8_t, size C.size_t) (read C.i
 	if size == 0 {
 		return 0
 	}
-	n, err := io.ReadAtLeast(s.reader, unsafe.Slice((*byte)(into), int(size)), 1)
+	n, err := readSome(s.reader, unsafe.Slice((*byte)(into), int(size)))
 	if err == io.EOF {
 		return 0
 	}

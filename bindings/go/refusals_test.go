@@ -179,3 +179,22 @@ func TestClosed(t *testing.T) {
 	_, err = reader.Get([]byte{1})
 	refused(t, err, flatkv.ErrInvalidArgument)
 }
+
+// What was never opened is as what is closed.
+func TestZeroValues(t *testing.T) {
+	store := newStore(t)
+	_, err := new(flatkv.Store).Get([]byte{1})
+	refused(t, err, flatkv.ErrInvalidArgument)
+	_, err = new(flatkv.Reader).Roots()
+	refused(t, err, flatkv.ErrInvalidArgument)
+	_, err = new(flatkv.View).Roots()
+	refused(t, err, flatkv.ErrInvalidArgument)
+	_, err = new(flatkv.View).Verify(context.Background())
+	refused(t, err, flatkv.ErrInvalidArgument)
+	refused(t, new(flatkv.Overlay).Apply(new(flatkv.Block)), flatkv.ErrInvalidArgument)
+	_, err = store.CommitOverlay(new(flatkv.Overlay), 1)
+	refused(t, err, flatkv.ErrInvalidArgument)
+	if rows := new(flatkv.Iterator); rows.First() || !errors.Is(rows.Err(), flatkv.ErrInvalidArgument) {
+		t.Error("an iterator that was never opened moves")
+	}
+}

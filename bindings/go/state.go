@@ -135,13 +135,21 @@ type Range struct {
 type state struct {
 	*handle
 	turns *sync.Mutex // of those that take writes; nil: any number of calls at once
-	gone  error       // what calls return after the close
+	gone  error       // what calls return after the close; nil, which is of a zero value: errClosed
+}
+
+// refusal is what calls return without a handle.
+func (s *state) refusal() error {
+	if s.gone == nil {
+		return errClosed
+	}
+	return s.gone
 }
 
 // begin holds the handle for a call, which ends with end.
 func (s *state) begin() error {
 	if !s.enter() {
-		return s.gone
+		return s.refusal()
 	}
 	if s.turns != nil {
 		s.turns.Lock()

@@ -69,7 +69,7 @@ func (s *Store) c() *C.flatkv_store { return (*C.flatkv_store)(s.handle.pointer)
 // beside runs a call of the library that may run beside the writer.
 func (s *state) beside(step func() *C.flatkv_error) error {
 	if !s.enter() {
-		return s.gone
+		return s.refusal()
 	}
 	defer s.leave()
 	return takeError(step())

@@ -43,6 +43,18 @@ func TestExportAndImport(t *testing.T) {
 	}
 }
 
+// A reader that never gives anything does not keep an import waiting.
+func TestImportOfAReaderThatGivesNothing(t *testing.T) {
+	_, err := flatkv.Import(context.Background(), filepath.Join(t.TempDir(), "store"), emptyReader{}, nil)
+	if !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("%v", err)
+	}
+}
+
+type emptyReader struct{}
+
+func (emptyReader) Read([]byte) (int, error) { return 0, nil }
+
 // iotestHalf gives fewer bytes than it is asked for.
 type iotestHalf struct{ from io.Reader }
 

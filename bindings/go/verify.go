@@ -46,7 +46,7 @@ func (v *View) Verify(ctx context.Context, options ...Option) (*Report, error) {
 
 func (s *state) verify(ctx context.Context, options []Option) (*Report, error) {
 	if !s.enter() {
-		return nil, s.gone
+		return nil, s.refusal()
 	}
 	defer s.leave()
 	call, err := newCall(ctx, options)
