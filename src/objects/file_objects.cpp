@@ -2,14 +2,25 @@
 #include "objects/file_objects.hpp"
 
 #include <algorithm>
+#include <array>
+#include <random>
 
+#include "base/bytes.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::objects {
 namespace {
 
-/// What a put that was interrupted leaves (fs::replace_file).
+/// The end of the name of what a put that was interrupted leaves.
 constexpr std::string_view kUnfinished = "-tmp";
+
+/// Of one put alone: several exports may put the same object at once, on several machines.
+std::string unfinished_path(const std::string& path) {
+  std::random_device random;
+  std::array<std::uint8_t, 8> name{};
+  for (auto& byte : name) byte = static_cast<std::uint8_t>(random());
+  return path + "-" + to_hex(name) + std::string(kUnfinished);
+}
 
 /// With the directories above it that are not there.
 Status make_directories(fs::FileSystem& files, const std::string& path) {
@@ -26,8 +37,15 @@ std::string FileObjects::path_of(const std::string& name) const {
 }
 
 Status FileObjects::put(const std::string& name, ByteView content) {
-  FLATKV_TRY(make_directories(files_, fs::parent(path_of(name))));
-  return fs::replace_file(files_, path_of(name), content);
+  const std::string path = path_of(name);
+  const std::string unfinished = unfinished_path(path);
+  FLATKV_TRY(make_directories(files_, fs::parent(path)));
+  FLATKV_TRY(fs::write_file(files_, unfinished, content));
+  if (Status renamed = files_.rename(unfinished, path); !renamed) {
+    static_cast<void>(files_.unlink(unfinished));
+    return renamed;
+  }
+  return files_.sync_directory(fs::parent(path));
 }
 
 Result<std::uint64_t> FileObjects::size(const std::string& name) {
@@ -81,10 +99,26 @@ Status FileObjects::list_below(const std::string& directory, const std::string& 
   return {};
 }
 
+/// In a directory that has nothing else any more.
+Status FileObjects::remove_unfinished(const std::string& directory) {
+  const auto entries = files_.list(directory);
+  if (!entries && entries.error().code == ErrorCode::not_found) return {};
+  if (!entries) return std::unexpected(entries.error());
+  const auto is_unfinished = [](const fs::DirEntry& entry) {
+    return entry.type == fs::FileType::file && entry.name.ends_with(kUnfinished);
+  };
+  if (!std::ranges::all_of(*entries, is_unfinished)) return {};
+  for (const fs::DirEntry& entry : *entries) {
+    FLATKV_TRY(fs::remove_tree(files_, fs::join(directory, entry.name)));
+  }
+  return {};
+}
+
 Status FileObjects::remove(const std::string& name) {
   const std::string path = path_of(name);
   FLATKV_TRY(fs::remove_tree(files_, path));
   const std::string above = fs::parent(path);
+  if (above != directory_) FLATKV_TRY(remove_unfinished(above));
   if (above != directory_ && files_.remove_directory(above)) {  // it was the last one there
     return files_.sync_directory(directory_);
   }

@@ -9,7 +9,8 @@
 namespace flatkv::objects {
 
 /// Objects as files below a directory, which is made when the first is put; a slash in a name
-/// stands for a directory. An object appears by a rename, synced.
+/// stands for a directory. An object appears by a rename, synced; several may put the same one at
+/// once.
 class FileObjects : public Objects {
  public:
   FileObjects(fs::FileSystem& files, std::string directory)
@@ -26,6 +27,7 @@ class FileObjects : public Objects {
   std::string path_of(const std::string& name) const;
   Status list_below(const std::string& directory, const std::string& prefix,
                     std::vector<ObjectInfo>& all);
+  Status remove_unfinished(const std::string& directory);
 
   fs::FileSystem& files_;
   std::string directory_;

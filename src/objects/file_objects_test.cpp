@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "fs/test_directory.hpp"
@@ -35,6 +39,29 @@ TEST(FileObjects, ALife) {
   ASSERT_TRUE(objects->remove("b/one"));
   ASSERT_TRUE(objects->remove("b/two"));
   EXPECT_EQ(objects->list("").value(), (std::vector<ObjectInfo>{{"a", 3}}));
+  EXPECT_FALSE(std::filesystem::exists(directory / "made/here/b")) << "with what was interrupted";
+}
+
+TEST(FileObjects, ManyPutTheSameAtOnce) {
+  const fs::TestDirectory directory;
+  const Location location{Scheme::file, {}, directory / "here"};
+  const Bytes content(std::size_t{1} << 20, 7);
+  ASSERT_TRUE(Objects::open(location).value()->put("part", content));
+  std::atomic<int> refused = 0;
+  std::vector<std::jthread> exports;
+  for (int i = 0; i < 4; ++i) {
+    exports.emplace_back([&] {
+      const auto objects = Objects::open(location).value();
+      for (int put = 0; put < 20; ++put) {
+        if (!objects->put("part", content)) ++refused;
+        // Whatever the others do, it is there and whole.
+        if (objects->get("part", content.size()) != content) ++refused;
+      }
+    });
+  }
+  exports.clear();
+  EXPECT_EQ(refused, 0);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory / "here"), {}), 1);
 }
 
 }  // namespace
