@@ -48,6 +48,7 @@ void PendingBlock::clear() {
   clear_for_reuse(accounts_);
   clear_for_reuse(chunks_);
   payload_bytes_ = 0;
+  change_sets_ = 0;
   ignored_ = 0;
   arena_.clear();
   window_.clear();
@@ -95,6 +96,12 @@ Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
       return fail(ErrorCode::invalid_argument, "the block's payload would exceed 1 GiB")
           .version(version);
     }
+    if (kept.size() > codec::kMaxChangeSets - change_sets_) {
+      return fail(ErrorCode::invalid_argument, "the block would have more than " +
+                                                   std::to_string(codec::kMaxChangeSets) +
+                                                   " change sets")
+          .version(version);
+    }
     chunk.reserve(more);
     codec::append_change_sets(chunk, kept, &places);
     FLATKV_ASSERT(places.size() == writes.size() && chunk.size() == more);
@@ -109,8 +116,10 @@ Status PendingBlock::apply(std::span<const NamedChangeSet> change_sets) {
     }
   }
   const std::uint64_t bytes = chunk.size();
+  const std::size_t sets = kept.size();
   FLATKV_TRY(stage(std::move(chunk), writes));
   payload_bytes_ += bytes;
+  change_sets_ += sets;
   ignored_ += ignored;
   return {};
 }

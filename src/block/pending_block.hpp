@@ -132,6 +132,7 @@ class PendingBlock {
   std::vector<Bytes>
       chunks_;  ///< the encoded change sets of each apply; keys and values point here
   std::uint64_t payload_bytes_ = 0;
+  std::size_t change_sets_ = 0;
   std::atomic<std::uint64_t> ignored_{0};
   PerDataDatabase<BlockRows> tables_;
   PerDataDatabase<std::vector<std::uint32_t>> dirty_;

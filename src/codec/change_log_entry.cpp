@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/change_log_entry.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <protozero/exception.hpp>
 #include <protozero/types.hpp>
@@ -8,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
+#include "codec/keys.hpp"
 
 // The messages of changelog.proto. Uses protozero's varints but not its message reader, which
 // truncates lengths to 32 bits before it checks them.
@@ -24,6 +26,8 @@ constexpr std::uint32_t kSetPairs = 1;
 constexpr std::uint32_t kPairDelete = 1;
 constexpr std::uint32_t kPairKey = 2;
 constexpr std::uint32_t kPairValue = 3;
+/// Tag, length and one byte of a key.
+constexpr std::size_t kLeastPairBytes = 3;
 
 // ---- decoding ----
 
@@ -82,6 +86,10 @@ class Fields {
     }
   }
 
+  [[noreturn]] void bad(const char* what) const {
+    throw Malformed{what, as_bytes({start_, 1}).data()};
+  }
+
  private:
   std::uint64_t left() const noexcept { return static_cast<std::uint64_t>(end_ - at_); }
 
@@ -98,9 +106,6 @@ class Fields {
   void skip_fixed(std::uint64_t size) {
     if (size > left()) bad("length");
     at_ += size;
-  }
-  [[noreturn]] void bad(const char* what) const {
-    throw Malformed{what, as_bytes({start_, 1}).data()};
   }
 
   const char* at_;
@@ -131,7 +136,26 @@ KVPair decode_pair(ByteView message, UnknownFields unknown) {
   return pair;
 }
 
+/// Makes room before any of it is taken: a pair without a key is two bytes here and forty there.
+void reserve_pairs(ByteView message, UnknownFields unknown, std::vector<KVPair>& pairs) {
+  std::size_t count = pairs.size();
+  for (Fields fields(message, unknown); fields.next();) {
+    if (fields.field() != kSetPairs) {
+      fields.skip();
+    } else if (fields.bytes().size() < kLeastPairBytes) {
+      fields.bad("pair: it has no key");
+    } else {
+      ++count;
+    }
+  }
+  if (count <= pairs.capacity()) return;
+  // At least as `push_back` would: the field may be given once a pair.
+  const std::size_t grown = pairs.empty() ? 0 : pairs.capacity() + pairs.capacity() / 2;
+  pairs.reserve(std::max(count, grown));
+}
+
 void decode_change_set(ByteView message, UnknownFields unknown, std::vector<KVPair>& pairs) {
+  reserve_pairs(message, unknown, pairs);
   for (Fields fields(message, unknown); fields.next();) {
     if (fields.field() == kSetPairs) {
       pairs.push_back(decode_pair(fields.bytes(), unknown));
@@ -167,6 +191,7 @@ ChangelogEntry decode(ByteView message, UnknownFields unknown) {
         entry.version = static_cast<std::int64_t>(fields.varint());
         break;
       case kEntryChangesets:
+        if (entry.changesets.size() == kMaxChangeSets) fields.bad("number of change sets");
         entry.changesets.push_back(decode_named(fields.bytes(), unknown));
         break;
       default:

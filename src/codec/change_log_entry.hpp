@@ -24,7 +24,9 @@ struct ChangelogEntry {
 enum class UnknownFields : std::uint8_t { skip, refuse };
 
 /// Decodes a protobuf ChangelogEntry; checks every length before use. `corruption` with the offset
-/// if it is malformed. Does not check the limits of keys and values.
+/// if it is malformed, has more than kMaxChangeSets change sets, or a pair that is too short for a
+/// key. What it takes is at most some ten times the bytes. Does not check the limits of keys and
+/// values.
 Result<ChangelogEntry> decode_changelog_entry(ByteView bytes,
                                               UnknownFields unknown = UnknownFields::skip);
 

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "base/bytes.hpp"
+#include "codec/keys.hpp"
 
 namespace flatkv::codec {
 namespace {
@@ -220,14 +221,14 @@ TEST(ChangelogEntry, UnknownFieldsOfEveryWireTypeAreSkipped) {
 }
 
 TEST(ChangelogEntry, LastValueWinsAndSetsGivenTwiceAreOne) {
-  const Bytes twice = {0x08, 0x01, 0x08, 0x02, 0x12, 0x16,                    //
+  const Bytes twice = {0x08, 0x01, 0x08, 0x02, 0x12, 0x17,                    //
                        0x0a, 0x08, 0x0a, 0x06, 0x12, 0x01, 1, 0x12, 0x01, 2,  // key twice
                        0x12, 0x01, 'x',                                       //
-                       0x0a, 0x04, 0x0a, 0x02, 0x08, 0x00,                    // delete: false
+                       0x0a, 0x05, 0x0a, 0x03, 0x12, 0x01, 3,                 //
                        0x12, 0x01, 'y'};
   const auto decoded = decode_changelog_entry(twice);
   ASSERT_TRUE(decoded) << decoded.error().to_string();
-  expect_same(*decoded, 2, {{{"y", {{{2}, {}}, {{}, {}}}}}});
+  expect_same(*decoded, 2, {{{"y", {{{2}, {}}, {{3}, {}}}}}});
 }
 
 TEST(ChangelogEntry, FlagsOfMoreThanOneByteAreReadWhole) {
@@ -263,6 +264,57 @@ TEST(ChangelogEntry, BadTagsTypesAndLengthsAreCorruption) {
     EXPECT_EQ(decoded.error().code, ErrorCode::corruption) << i;
     EXPECT_TRUE(decoded.error().offset) << i;
   }
+}
+
+/// So many fields of two bytes: change sets without pairs, or pairs without a key.
+Bytes many(std::uint8_t tag, std::size_t count) {
+  Bytes bytes;
+  bytes.reserve(2 * count);
+  for (std::size_t i = 0; i < count; ++i) append(bytes, Bytes{tag, 0x00});
+  return bytes;
+}
+
+// A forged block must not take twenty times its bytes.
+TEST(ChangelogEntry, WhatIsSmallHereAndLargeInMemoryIsBounded) {
+  Bytes sets = many(0x12, kMaxChangeSets);
+  const auto most = decode_changelog_entry(sets);
+  ASSERT_TRUE(most) << most.error().to_string();
+  EXPECT_EQ(most->changesets.size(), kMaxChangeSets);
+  const std::size_t end = sets.size();
+  append(sets, Bytes{0x12, 0x00});
+  const auto more = decode_changelog_entry(sets);
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, ErrorCode::corruption);
+  EXPECT_EQ(more.error().offset, end);
+
+  const auto named_with = [](const Bytes& pairs) {
+    const std::size_t size = pairs.size();
+    Bytes entry = {0x12};
+    const auto put_length = [&](std::size_t length) {
+      for (; length >= 0x80; length >>= 7) {
+        entry.push_back(static_cast<std::uint8_t>(0x80 | (length & 0x7f)));
+      }
+      entry.push_back(static_cast<std::uint8_t>(length));
+    };
+    const std::size_t inner = size < 0x80 ? 2 : size < 0x4000 ? 3 : size < 0x200000 ? 4 : 5;
+    put_length(size + inner);
+    entry.push_back(0x0a);
+    put_length(size);
+    append(entry, pairs);
+    return entry;
+  };
+  const auto keyless = decode_changelog_entry(named_with(many(0x0a, 1U << 20)));
+  ASSERT_FALSE(keyless);
+  EXPECT_EQ(keyless.error().code, ErrorCode::corruption);
+
+  constexpr std::size_t kPairs = 100'000;
+  Bytes pairs;
+  for (std::size_t i = 0; i < kPairs; ++i) append(pairs, Bytes{0x0a, 0x03, 0x12, 0x01, 'k'});
+  const Bytes entry = named_with(pairs);
+  const auto decoded = decode_changelog_entry(entry);
+  ASSERT_TRUE(decoded) << decoded.error().to_string();
+  EXPECT_EQ(decoded->changesets[0].pairs.size(), kPairs);
+  EXPECT_EQ(decoded->changesets[0].pairs.capacity(), kPairs) << "room that is never used";
 }
 
 TEST(ChangelogEntry, DecodedBytesAreBorrowed) {

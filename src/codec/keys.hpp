@@ -11,6 +11,8 @@ namespace flatkv::codec {
 inline constexpr std::size_t kMaxKeyBytes = 64U << 10;
 inline constexpr std::size_t kMaxValueBytes = 64U << 20;
 inline constexpr std::uint64_t kMaxBlockBytes = 1ULL << 30;
+/// Of a block. An empty one is a few bytes of it, and some seventy in memory.
+inline constexpr std::size_t kMaxChangeSets = std::size_t{1} << 20;
 
 enum class Kind : std::uint8_t { nonce, code_hash, balance, code, storage, legacy };
 

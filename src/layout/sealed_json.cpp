@@ -26,8 +26,9 @@ constexpr std::size_t kMostLevels = 8;
 /// owner. Refuses members that occur twice in one object: JSON does not say which of them counts.
 class Builder : public nlohmann::json_sax<json> {
  public:
-  explicit Builder(json& root) : root_(root) {}
+  Builder(json& root, std::size_t most_values) : root_(root), left_(most_values) {}
   bool found_twice() const { return twice_; }
+  bool found_too_many() const { return too_many_; }
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
@@ -56,11 +57,12 @@ class Builder : public nlohmann::json_sax<json> {
     return open_.back()->is_array() ? open_.back()->emplace_back() : *member_;
   }
   bool put(json value) {
+    if (!take_one()) return false;
     place() = std::move(value);
     return true;
   }
   bool open(json value) {
-    if (open_.size() == kMostLevels) return false;
+    if (open_.size() == kMostLevels || !take_one()) return false;
     json& opened = place();
     opened = std::move(value);
     open_.push_back(&opened);
@@ -70,11 +72,18 @@ class Builder : public nlohmann::json_sax<json> {
     open_.pop_back();
     return true;
   }
+  bool take_one() {
+    too_many_ = left_ == 0;
+    if (!too_many_) --left_;
+    return !too_many_;
+  }
 
   json& root_;
+  std::size_t left_;         ///< values that may come
   json* member_ = nullptr;   ///< of the innermost object, whose value comes next
   std::vector<json*> open_;  ///< objects and arrays
   bool twice_ = false;
+  bool too_many_ = false;
 };
 
 Failure bad_member(std::string_view name, std::string_view what) {
@@ -156,7 +165,7 @@ void Unsealed::empty(nlohmann::json& json) noexcept {
   json.clear();
 }
 
-Result<Unsealed> unseal(ByteView bytes, std::size_t limit) {
+Result<Unsealed> unseal(ByteView bytes, std::size_t limit, std::size_t most_values) {
   if (bytes.size() > limit) {
     return fail(ErrorCode::corruption, "the file is larger than " + std::to_string(limit) +
                                            " bytes, which no such file is");
@@ -177,10 +186,15 @@ Result<Unsealed> unseal(ByteView bytes, std::size_t limit) {
   }
 
   Unsealed object;
-  Builder builder(object.value);
+  Builder builder(object.value, most_values);
   const std::string_view text = as_chars(bytes);
   const bool whole = json::sax_parse(text.begin(), text.end(), &builder);
   if (builder.found_twice()) return fail(ErrorCode::corruption, "a member occurs twice");
+  if (builder.found_too_many()) {
+    return fail(ErrorCode::corruption, "the file has more values than " +
+                                           std::to_string(most_values) +
+                                           ", which no such file has");
+  }
   if (!whole || !object.value.is_object()) {
     return fail(ErrorCode::corruption, "the file is not a JSON object");
   }

@@ -57,9 +57,10 @@ class Unsealed {
 };
 
 /// Checks and parses sealed bytes. `corruption` for more than `limit` bytes, a wrong digest, a
-/// digest line spelled otherwise, text that is not a JSON object of a few levels, and a duplicate
+/// digest line spelled otherwise, text that is not a JSON object of a few levels, one of more than
+/// `most_values` values (each may be three bytes here, and eighty in memory), and a duplicate
 /// member.
-Result<Unsealed> unseal(ByteView bytes, std::size_t limit);
+Result<Unsealed> unseal(ByteView bytes, std::size_t limit, std::size_t most_values = 1U << 22);
 
 /// Typed access to the members of an object. A member that is missing, of another type or out of
 /// range is `corruption`, which names it. Borrows the object.

@@ -17,6 +17,8 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kMaxKey = 64U << 10;
+/// A part has ten values; what a newer program may add to it is ignored.
+constexpr std::size_t kMaxValues = 16 * kMaxParts + 64;
 constexpr std::uint64_t kMaxVersion = std::numeric_limits<std::int64_t>::max() - 1;
 
 struct NamedDigest {
@@ -181,7 +183,8 @@ Bytes encode(const StoredManifest& manifest) {
 }
 
 Result<StoredManifest> decode_stored_manifest(ByteView bytes) {
-  FLATKV_ASSIGN(const layout::Unsealed object, layout::unseal(bytes, kMaxManifestBytes));
+  FLATKV_ASSIGN(const layout::Unsealed object,
+                layout::unseal(bytes, kMaxManifestBytes, kMaxValues));
   const layout::Members members(object);
   FLATKV_TRY(layout::check_format(members));
   StoredManifest manifest;

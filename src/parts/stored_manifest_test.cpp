@@ -85,6 +85,8 @@ TEST(StoredManifest, EveryForgery) {
   refused("digest", [](Json& j) { j["parts"][0]["digest"] = "00"; });
   refused("hash", [](Json& j) { j["parts"][0]["lthash"] = std::string(4096, '1'); });
   refused("no parts", [](Json& j) { j.erase("parts"); });
+  refused("more values than parts have",
+          [](Json& j) { j["later"] = std::vector<int>(16 * kMaxParts + 64); });
   refused("parts that are none", [](Json& j) { j["parts"] = {1, 2}; });
 }
 
