@@ -63,7 +63,8 @@ std::string advice(ErrorCode code) {
     case ErrorCode::out_of_memory:
       return "give the process more memory or smaller caches, then run this again";
     case ErrorCode::permission:
-      return "run this as the owner of the store, or give yourself access";
+      return "run this as a user who has access: to files as their owner, to object storage and "
+             "brokers with the keys of one";
     case ErrorCode::cancelled:
       return kBeginsAnew;
     case ErrorCode::unsupported:

@@ -55,7 +55,8 @@ bool may_pass(long status, const S3Error& said) {
          status == 504 || said.code == "RequestTimeout";
 }
 
-ErrorCode code_of(long status) {
+ErrorCode code_of(long status, std::string_view remedy) {
+  if (!remedy.empty()) return ErrorCode::permission;
   if (status == 404 || status == 410) return ErrorCode::not_found;
   if (status == 401 || status == 403) return ErrorCode::permission;
   if (status == 507) return ErrorCode::no_space;
@@ -366,7 +367,9 @@ HttpClient::Try HttpClient::try_once(Transfer& transfer) {
     std::string message = "the server answered " + std::to_string(status);
     if (!said.code.empty()) message += " " + said.code;
     if (!said.message.empty()) message += " (" + said.message + ")";
-    return failed(code_of(status), message, may_pass(status, said));
+    const std::string_view remedy = remedy_of_refusal(said.code);
+    if (!remedy.empty()) message += "; " + std::string(remedy);
+    return failed(code_of(status, remedy), message, may_pass(status, said));
   }
   if (code != CURLE_OK) {
     const std::string why = text[0] != '\0' ? text.data() : curl_easy_strerror(code);
@@ -395,7 +398,7 @@ Result<HttpClient::Answer> HttpClient::send(const Request& request) {
       tries.reset(options_.tries);
       before = got;
     }
-    if (!done.may_pass || !tries.again(options_.stop)) {
+    if (!done.may_pass || !request.again || !tries.again(options_.stop)) {
       return std::unexpected(*std::move(done.error));
     }
   }

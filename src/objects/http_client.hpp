@@ -26,6 +26,7 @@ struct Request {
   /// try failed is then kept, and the next try asks for the rest.
   std::optional<std::uint64_t> bytes{};
   std::uint64_t limit = 0;  ///< of a get without `bytes`: more is `corruption`
+  bool again = true;        ///< false: it is tried once
 };
 
 /// Sends requests over HTTP/1.1, again where what failed may pass; with an account each is signed

@@ -41,8 +41,15 @@ Result<Bytes> HttpObjects::get(const std::string& name, std::uint64_t bytes) {
 
 Result<std::uint64_t> HttpObjects::size(const std::string& name) {
   const std::string url = url_of(name);
-  FLATKV_ASSIGN(const auto answer, client_.send({.method = Method::head, .url = url}));
-  if (answer.length) return *answer.length;
+  const auto answer = client_.send({.method = Method::head, .url = url});
+  if (!answer &&
+      (answer.error().code == ErrorCode::io || answer.error().code == ErrorCode::permission)) {
+    // The answer to a HEAD has no body: only that to a GET says why.
+    const auto why = client_.send({.url = url, .again = false});
+    if (!why && why.error().code == ErrorCode::permission) return std::unexpected(why.error());
+  }
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->length) return *answer->length;
   return fail(ErrorCode::corruption, "the server does not say how long the object is").path(url);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "objects/s3_answers.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -60,6 +62,43 @@ S3Error parse_s3_error(std::string_view xml) {
     return {};
   }));
   return error;
+}
+
+std::string_view remedy_of_refusal(std::string_view code) {
+  constexpr std::string_view kAnew =
+      "the keys have expired: get new ones, and set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+      "AWS_SESSION_TOKEN";
+  constexpr std::string_view kKeys =
+      "the service does not know these keys: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+      "AWS_SESSION_TOKEN, or the file they come from, and AWS_ENDPOINT_URL";
+  constexpr std::string_view kRights =
+      "these keys have no right to do this: ask for it, or use others";
+  constexpr std::string_view kClock = "set the clock of this machine";
+  struct Refusal {
+    std::string_view code;
+    std::string_view remedy;
+  };
+  static constexpr std::array kRefusals = {
+      Refusal{"ExpiredToken", kAnew},
+      Refusal{"ExpiredTokenException", kAnew},
+      Refusal{"TokenRefreshRequired", kAnew},
+      Refusal{"RequestExpired", kClock},
+      Refusal{"RequestTimeTooSkewed", kClock},
+      Refusal{"InvalidAccessKeyId", kKeys},
+      Refusal{"InvalidClientTokenId", kKeys},
+      Refusal{"InvalidSecurity", kKeys},
+      Refusal{"InvalidToken", kKeys},
+      Refusal{"SignatureDoesNotMatch", kKeys},
+      Refusal{"UnrecognizedClientException", kKeys},
+      Refusal{"AuthorizationHeaderMalformed",
+              "check AWS_REGION: the service wants requests signed for another one"},
+      Refusal{"AccessDenied", kRights},
+      Refusal{"AccountProblem", kRights},
+      Refusal{"AllAccessDisabled", kRights},
+      Refusal{"NotSignedUp", kRights},
+  };
+  const auto* const found = std::ranges::find(kRefusals, code, &Refusal::code);
+  return found == kRefusals.end() ? std::string_view{} : found->remedy;
 }
 
 }  // namespace flatkv::objects

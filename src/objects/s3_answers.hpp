@@ -25,4 +25,8 @@ struct S3Error {
 };
 S3Error parse_s3_error(std::string_view xml);
 
+/// What to do about a refusal of who asks, whatever the status that comes with it: services answer
+/// 400 to a token that has expired. Empty for a code that is none.
+std::string_view remedy_of_refusal(std::string_view code);
+
 }  // namespace flatkv::objects

@@ -48,5 +48,16 @@ TEST(S3Answers, AnError) {
   EXPECT_EQ(parse_s3_error("<html>").code, "");
 }
 
+TEST(S3Answers, WhatToDoAboutARefusal) {
+  EXPECT_TRUE(remedy_of_refusal("ExpiredToken").contains("AWS_SESSION_TOKEN"));
+  EXPECT_TRUE(remedy_of_refusal("RequestTimeTooSkewed").contains("clock"));
+  for (const char* code : {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"}) {
+    EXPECT_FALSE(remedy_of_refusal(code).empty()) << code;
+  }
+  for (const char* code : {"", "NoSuchKey", "SlowDown", "InternalError", "RequestTimeout"}) {
+    EXPECT_TRUE(remedy_of_refusal(code).empty()) << code;
+  }
+}
+
 }  // namespace
 }  // namespace flatkv::objects

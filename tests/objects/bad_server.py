@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 class BadServer:
     """`misbehave(method, key, count)` says what a request for `key` meets, `count` being how often it was asked for:
-    None, a status such as 503, or one of
+    None, a status such as 503, or one with the service's code, (400, "ExpiredToken"), or one of
       "short"        the connection ends in the middle of the content
       "range"        another range than the one asked for
       "no range"     the whole object, whatever was asked for
@@ -86,6 +86,8 @@ class BadServer:
                 how = bad.misbehave(self.command, key, count)
                 if how == "close":
                     return self.cut()
+                if isinstance(how, tuple):
+                    return self.error(*how)
                 if isinstance(how, int):
                     return self.error(how, "SlowDown" if how == 503 else "Refused")
                 if self.command == "PUT":

@@ -288,6 +288,24 @@ class Bad(ObjectsCase):
         self.server.misbehave = lambda method, key, count: 403
         self.run_with(self.env, FAILED, "export", self.store, "--to", "s3://bucket/other", says="Refused here")
 
+    def test_who_asks_is_refused(self):
+        """Whatever the status that comes with it, also where a HEAD is asked first, whose answer says nothing."""
+        self.send()
+        (snapshot,) = {name.rsplit("/", 1)[0] for name in self.server.objects}
+        for how, says in (((400, "ExpiredToken"), "AWS_SESSION_TOKEN"), ((403, "InvalidAccessKeyId"), "AWS_ACCESS_KEY_ID"),
+                          ((403, "SignatureDoesNotMatch"), "AWS_SECRET_ACCESS_KEY"), ((403, "AccessDenied"), "no right"),
+                          ((400, "AuthorizationHeaderMalformed"), "AWS_REGION")):
+            self.server.misbehave = lambda method, key, count: how
+            for command in (("check", "--from", self.place), ("check", "--from", f"s3://bucket/{snapshot}"),
+                            ("import", "--from", self.place, self.folder / "never"),
+                            ("export", self.store, "--to", self.place)):
+                with self.subTest(how=how, command=command[0]):
+                    error = json.loads(self.run_with(self.env, FAILED, *command, "--json").out)["error"]
+                    self.assertEqual(error["code"], "permission")
+                    self.assertIn(how[1], error["message"])
+                    self.assertIn(says, error["message"])
+        self.assertFalse((self.folder / "never").exists())
+
     def test_an_export_is_taken_up(self):
         """The manifest comes last; what was sent before is not sent again."""
         self.mainnet()
