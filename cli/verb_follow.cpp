@@ -191,6 +191,11 @@ void add_follow(Registry& verbs) {
         verb.add_option("--chain-id", arguments.serve.chain_id, "What eth_chainId answers readers")
             ->type_name("N")
             ->check(whole_number());
+        verb.add_option("--max-response", arguments.serve.max_response_bytes,
+                        "What is larger is refused to a reader, alone or in its batch")
+            ->type_name("BYTES")
+            ->check(whole_number(1, std::int64_t{1} << 30))
+            ->capture_default_str();
         verb.add_flag("--no-balances", arguments.no_balances,
                       "Refuse eth_getBalance: the chain keeps balances elsewhere");
         client_option(verb, arguments.client);

@@ -178,6 +178,13 @@ RpcResult<Json> Methods::code(const Json& params) {
   FLATKV_ASSIGN(const Address address, address_at(params));
   FLATKV_ASSIGN(const ReadView view, at(params, 1));
   FLATKV_ASSIGN(const auto found, or_refuse(view.code(address)));
+  // Before it is written out, which takes several times its bytes.
+  if (found && found->size() > options_.max_response_bytes / 2) {
+    return refuse(RpcCode::limit_exceeded, "the code has " + std::to_string(found->size()) +
+                                               " bytes, and in hex more than the " +
+                                               std::to_string(options_.max_response_bytes) +
+                                               " that this server gives");
+  }
   return hex(found.value_or(Bytes{}));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/rpc.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <optional>
@@ -15,10 +16,10 @@ std::string text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string response(const Json& id, const RpcResult<Json>& result) {
+std::string response(const Json& id, RpcResult<Json> result) {
   Json json = {{"jsonrpc", "2.0"}, {"id", id}};
   if (result) {
-    json["result"] = *result;
+    json["result"] = *std::move(result);  // which may be large
   } else {
     const RpcError& error = result.error();
     json["error"] = {{"code", static_cast<int>(error.code)}, {"message", error.message}};
@@ -37,8 +38,16 @@ RpcResult<Json> guarded_call(const RpcCall& call, const std::string& method, con
   }
 }
 
-/// The response to one call, or to what should be one; nothing to a notification.
-std::optional<std::string> one(const Json& request, bool full, const RpcCall& call) {
+RpcResult<Json> too_large(std::size_t bytes, std::size_t most) {
+  return refuse(RpcCode::limit_exceeded, "the response has " + std::to_string(bytes) +
+                                             " bytes, which is more than the " +
+                                             std::to_string(most) + " that this server gives");
+}
+
+/// The response to one call, or to what should be one; nothing to a notification. One that has more
+/// than `left` of the limit's bytes is refused.
+std::optional<std::string> one(const Json& request, const RpcLimits& limits, std::size_t left,
+                               const RpcCall& call) {
   const auto invalid = [](const Json& id, const char* why) {
     return response(id, refuse(RpcCode::invalid_request, why));
   };
@@ -58,13 +67,20 @@ std::optional<std::string> one(const Json& request, bool full, const RpcCall& ca
   const auto params = request.find("params");
   const Json& arguments = params == request.end() ? none : *params;
   if (!answered) return std::nullopt;  // no method does anything but answer
-  if (full) {
-    return response(own_id, refuse(RpcCode::limit_exceeded, "the response is too large"));
+  if (left == 0) {
+    return response(own_id, refuse(RpcCode::limit_exceeded,
+                                   "the responses to the calls before this one have the " +
+                                       std::to_string(limits.response_bytes) +
+                                       " bytes that this server gives: ask again, for less"));
   }
   if (!arguments.is_array()) {
     return response(own_id, refuse(RpcCode::invalid_params, "params is an array"));
   }
-  return response(own_id, guarded_call(call, method->get_ref<const std::string&>(), arguments));
+  auto result = guarded_call(call, method->get_ref<const std::string&>(), arguments);
+  const bool refused = !result;
+  std::string said = response(own_id, std::move(result));
+  if (refused || said.size() <= left) return said;
+  return response(own_id, too_large(said.size(), left));
 }
 
 std::string batch(const Json& requests, const RpcLimits& limits, const RpcCall& call) {
@@ -78,7 +94,8 @@ std::string batch(const Json& requests, const RpcLimits& limits, const RpcCall& 
   }
   std::string all;
   for (const Json& request : requests) {
-    const auto answer = one(request, all.size() > limits.response_bytes, call);
+    const std::size_t left = limits.response_bytes - std::min(limits.response_bytes, all.size());
+    const auto answer = one(request, limits, left, call);
     if (!answer) continue;
     all += all.empty() ? '[' : ',';
     all += *answer;
@@ -98,7 +115,7 @@ std::string answer(std::string_view body, const RpcLimits& limits, const RpcCall
     return response(nullptr, refuse(RpcCode::parse_error, "the body is not JSON"));
   }
   if (request.is_array()) return batch(request, limits, call);
-  return one(request, false, call).value_or("");
+  return one(request, limits, limits.response_bytes, call).value_or("");
 }
 
 }  // namespace flatkv::serve

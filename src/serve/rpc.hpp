@@ -40,8 +40,10 @@ inline std::unexpected<RpcError> refuse(RpcCode code, std::string message) {
 }
 
 struct RpcLimits {
-  std::size_t batch = 0;           ///< calls in a batch
-  std::size_t response_bytes = 0;  ///< of a whole response; later calls of a batch are refused
+  std::size_t batch = 0;  ///< calls in a batch
+  /// Of a response, all results of a batch together: a call whose result goes beyond is refused.
+  /// Refusals come on top of it.
+  std::size_t response_bytes = 0;
 };
 
 /// Answers one call. `params` is an array.

@@ -104,11 +104,12 @@ struct Server::Impl {
     serve::Methods methods(options, sources.store ? sources.store() : nullptr);
     const serve::RpcLimits limits{options.max_batch,
                                   static_cast<std::size_t>(options.max_response_bytes)};
-    response.set_content(serve::answer(request.body, limits,
-                                       [&](const std::string& method, const serve::Json& params) {
-                                         return methods.call(method, params);
-                                       }),
-                         kJson);
+    // Without the copy that `set_content` makes.
+    response.body = serve::answer(request.body, limits,
+                                  [&](const std::string& method, const serve::Json& params) {
+                                    return methods.call(method, params);
+                                  });
+    response.set_header("Content-Type", kJson);
   }
 
   static void refuse(httplib::Response& response, const Error& error) {

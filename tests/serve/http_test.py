@@ -93,6 +93,22 @@ class Calls(Served):
         self.assertGreater(len(refused), 10)
         self.assertEqual({a["error"]["code"] for a in refused}, {-32005})
 
+    def test_a_large_answer_is_refused_alone_and_in_a_batch(self):
+        """The limit of serve_store is 20 000 bytes."""
+        self.tell("code 30000")
+        self.assertIn("20000", self.error(-32005, "eth_getCode", ACCOUNT)["message"])
+        self.tell("code 9990")  # with what goes around it, it is a little too large
+        self.assertIn("20000", self.error(-32005, "eth_getCode", ACCOUNT)["message"])
+        self.tell("code 9000")
+        self.assertEqual(self.result("eth_getCode", ACCOUNT), "0x" + "60" * 9000)
+        code = {"jsonrpc": "2.0", "id": 1, "method": "eth_getCode", "params": [ACCOUNT]}
+        number = {"jsonrpc": "2.0", "id": 2, "method": "eth_blockNumber"}
+        text = self.post([code, code, number, code])[1]
+        self.assertLess(len(text), 21_000)
+        answers = json.loads(text)
+        self.assertEqual([a.get("error", {}).get("code") for a in answers], [None, -32005, None, -32005])
+        self.assertEqual(answers[2]["result"], "0x6")
+
     def test_an_unreadable_row_is_an_error_and_never_zero(self):
         self.tell("flush")
         tables = list(self.folder.glob("store/gen-*/working/storage/*.sst"))

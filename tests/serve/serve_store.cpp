@@ -50,7 +50,15 @@ struct Owner {
   std::mutex mutex;
   std::string not_ready;
 
+  std::string commit_code(std::size_t bytes) {
+    BlockBuilder block;
+    block.set_code(address_of(0x11), Bytes(bytes, 0x60));
+    if (!store.apply(block.change_sets()) || !store.commit(store.version() + 1)) return "failed";
+    return std::to_string(store.version());
+  }
+
   std::string obey(const std::string& line) {
+    if (line.starts_with("code ")) return commit_code(std::stoul(line.substr(5)));
     if (line == "commit") return commit(store) ? std::to_string(store.version()) : "failed";
     if (line == "flush") return store.flush() ? "flushed" : "failed";
     if (line == "snapshot") return store.snapshot() ? "written" : "failed";

@@ -28,10 +28,11 @@ struct ServeOptions {
   /// eth_getBalance is refused, instead of answering zero.
   bool balances = true;
 
-  std::uint64_t max_request_bytes = 1 << 20;    ///< larger ones are refused with 413
-  std::uint64_t max_response_bytes = 16 << 20;  ///< the rest of a larger batch is refused
-  std::uint32_t max_batch = 100;                ///< calls in a batch; ≥ 1
-  std::uint32_t max_connections = 32;           ///< at a time, each with a thread; ≥ 1, ≤ 1024
+  std::uint64_t max_request_bytes = 1 << 20;  ///< larger ones are refused with 413
+  /// A call whose result is larger, or goes beyond it in its batch, is refused with -32005.
+  std::uint64_t max_response_bytes = 16 << 20;
+  std::uint32_t max_batch = 100;       ///< calls in a batch; ≥ 1
+  std::uint32_t max_connections = 32;  ///< at a time, each with a thread; ≥ 1, ≤ 1024
   /// Seconds that a request may take to arrive and to be answered, and that an idle connection is
   /// kept; ≥ 1.
   std::uint32_t timeout_seconds = 10;
