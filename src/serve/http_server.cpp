@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -65,9 +66,14 @@ class TimedStream : public httplib::Stream {
     left_ -= given;
     return static_cast<ssize_t>(given);
   }
+  /// Never waits in the system: that would take as long as the socket's own limit, whatever the
+  /// deadline, and hold up a stop.
   ssize_t write(const char* from, size_t size) override {
-    if (!is_writable()) return -1;
-    return ::send(socket_, from, size, MSG_NOSIGNAL);
+    while (is_writable()) {
+      const ssize_t sent = ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent >= 0 || (errno != EAGAIN && errno != EINTR)) return sent;
+    }
+    return -1;
   }
   void get_remote_ip_and_port(std::string& ip, int& port) const override {
     sockaddr_storage name{};
@@ -169,6 +175,11 @@ HttpServer::HttpServer(std::uint32_t connections, std::chrono::seconds timeout)
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
   new_task_queue = [this] { return new Workers(most_); };  // httplib deletes it
+}
+
+void HttpServer::let_many_wait() {
+  constexpr int kWaiting = 1024;
+  static_cast<void>(::listen(svr_sock_, kWaiting));
 }
 
 bool HttpServer::process_and_close_socket(socket_t socket) {

@@ -17,6 +17,9 @@ class HttpServer : public httplib::Server {
   /// Whoever comes beyond `connections` is told 503 and sent away.
   HttpServer(std::uint32_t connections, std::chrono::seconds timeout);
 
+  /// After a bind: so many may come at once that the system answers them. httplib has five wait,
+  /// and who comes then tries again after a second.
+  void let_many_wait();
   /// Before `stop`: open connections end as soon as no request is being answered on them.
   void begin_to_end() noexcept { ending_ = true; }
 

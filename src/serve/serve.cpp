@@ -166,6 +166,7 @@ Result<Server> Server::start(const ServeOptions& options, ServeSources sources) 
     if (port < 0) {
       return fail_errno(errno != 0 ? errno : EADDRNOTAVAIL, "cannot listen", options.address);
     }
+    impl->http.let_many_wait();
     const bool six = place.host.find(':') != std::string::npos;
     impl->address = (six ? "[" + place.host + "]" : place.host) + ":" + std::to_string(port);
     impl->thread = std::thread([server = impl.get()] {

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server answers, refuses and bears."""
 
+import errno
 import gzip
 import json
+import select
+import signal
 import socket
 import subprocess
 import time
@@ -151,6 +154,58 @@ class Watching(Served):
         if promtool := tool("promtool"):
             checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
             self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, ""))
+
+
+class SlowReaders(Served):
+    """Who asks for much and does not take it."""
+
+    arguments = ("0", "1", "2", str(32 << 20))
+
+    def ask(self) -> socket.socket:
+        self.tell(f"code {15 << 20}")  # more than the system keeps for a connection
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_getCode", "params": [ACCOUNT]}).encode()
+        reader = socket.socket()
+        self.addCleanup(reader.close)
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect((self.host, self.port))
+        reader.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        self.assertEqual(reader.recv(15), b"HTTP/1.1 200 OK")
+        return reader
+
+    def test_one_is_sent_away_in_time(self):
+        self.ask()
+        began = time.monotonic()
+        while self.get("/healthz")[0] != 200:  # there is one connection
+            time.sleep(0.1)
+        self.assertLess(time.monotonic() - began, 4)
+
+    def test_a_stop_does_not_wait_for_one(self):
+        self.ask()
+        began = time.monotonic()
+        self.assertEqual(self.stop(), 0)
+        self.assertLess(time.monotonic() - began, 4)
+
+
+class ManyAtOnce(Served):
+    arguments = ("0", "64")
+
+    def test_the_system_answers_for_a_server_that_is_busy(self):
+        """It has room for them; who comes where there is none tries again after a second."""
+        self.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.process.send_signal, signal.SIGCONT)
+        connections = [socket.socket() for _ in range(60)]
+        for one in connections:
+            self.addCleanup(one.close)
+            one.setblocking(False)
+            self.assertIn(one.connect_ex((self.host, self.port)), (0, errno.EINPROGRESS))
+        for one in connections:
+            self.assertTrue(select.select([], [one], [], 10)[1], "not connected")
+            self.assertEqual(one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
+        self.process.send_signal(signal.SIGCONT)
+        for one in connections:
+            one.settimeout(20)
+            one.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+            self.assertTrue(one.recv(15).startswith(b"HTTP/1.1 200"))
 
 
 class Connections(Served):
