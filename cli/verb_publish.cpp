@@ -110,8 +110,14 @@ std::string not_ready(const PublisherStatus& now) {
   return std::string(name_of(now.state)) + (now.trouble.empty() ? "" : ": " + now.trouble);
 }
 
-Trouble explain(const Error& error) {
+Trouble explain(const Error& error, bool behind) {
   Trouble why(error);
+  if (behind) {
+    why.advice =
+        "--follow waits until the store has come there, as a standby's will; if the store "
+        "went back on purpose, --take-back takes the topic back, too";
+    return why;
+  }
   if (error.code == ErrorCode::locked) {
     why.advice = "another publisher writes to this topic now; stop one of the two";
   }
@@ -145,7 +151,12 @@ Outcome<ExitCode> run(const PublishArguments& arguments, Context& context) {
   const Status ended = publisher.run(context.interrupts.token());
   announcer.stop();
   FLATKV_TRY(lines.finish());
-  if (!ended) return std::unexpected(explain(ended.error()));
+  if (!ended) {
+    const PublisherStatus now = publisher.status();
+    const bool behind = ended.error().code == ErrorCode::version_mismatch && !options.follow &&
+                        now.store_version < now.version;
+    return std::unexpected(explain(ended.error(), behind));
+  }
   if (context.interrupts.requested()) return *context.interrupts.exit();
   return ExitCode::done;
 }

@@ -112,7 +112,7 @@ struct Publisher::Impl {
       if (!ready) {
         FLATKV_ASSIGN(ready, resume());
         FLATKV_TRY(send(stop));
-        if (!ready && !options.follow) return {};
+        if (!ready && !options.follow) return is_behind();
         if (!ready) sleep_until(stop, std::chrono::steady_clock::now() + kBehindPause);
         continue;
       }
@@ -123,7 +123,8 @@ struct Publisher::Impl {
       FLATKV_TRY(send(stop));
       if (ready) FLATKV_TRY(feed->done());
       FLATKV_TRY(measure());
-      if (gathered == Gathered::nothing && !options.follow) return {};
+      if (gathered != Gathered::nothing || options.follow) continue;
+      return was_there ? Status{} : is_behind();
     }
     return {};
   }
@@ -202,6 +203,16 @@ struct Publisher::Impl {
       now.store_version = durable;
     });
     return false;
+  }
+
+  /// The end, for who does not wait until the store comes to where the topic is.
+  Status is_behind() const {
+    const std::int64_t version = status.store_version;  // the thread that writes it
+    return fail(ErrorCode::version_mismatch, "the topic is at version " +
+                                                 std::to_string(tail.last->version) +
+                                                 ", and the store is behind it: nothing was sent")
+        .path(store)
+        .version(version);
   }
 
   Failure no_common_version(std::int64_t lowest, std::int64_t tip, bool log_is_above) const {

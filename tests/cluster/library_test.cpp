@@ -270,7 +270,9 @@ TEST_F(LibraryTest, AStoreBelowTheTopicWaitsOrTakesItBack) {
   ASSERT_TRUE(publish(false));
   go_back(15);
   const Status waited = publish(false);
-  ASSERT_TRUE(waited) << waited.error().to_string();
+  ASSERT_FALSE(waited) << "that nothing was sent is said";
+  EXPECT_EQ(waited.error().code, ErrorCode::version_mismatch) << waited.error().to_string();
+  EXPECT_EQ(waited.error().version, 15);
   EXPECT_EQ(status.undos, 0U);
   EXPECT_EQ(status.version, 20);
   const Status taken = publish(true);

@@ -101,7 +101,8 @@ class Publisher {
   /// Publishes until a stop is requested, or the end without PublisherOptions::follow. While the
   /// broker is away it waits, longer each time, and says so. Errors: `locked` (fenced), `log_gap`
   /// (the log no longer holds what the topic needs next), `version_mismatch` (store and topic part
-  /// deeper than an undo may go), `foreign_store`, `not_found` (no topic), `unsupported` (its
+  /// deeper than an undo may go; or, without PublisherOptions::follow, the topic is ahead of the
+  /// store), `foreign_store`, `not_found` (no topic), `unsupported` (its
   /// settings), `permission`, `invalid_argument`, and those of Subscription and LogReader.
   Status run(const std::stop_token& stop);
 
