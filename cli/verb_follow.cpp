@@ -152,8 +152,14 @@ Outcome<ExitCode> run(const FollowArguments& arguments, Context& context) {
   FLATKV_TRY(lines.finish());
   if (!ended) {
     Trouble why(ended.error());
-    if (ended.error().code == ErrorCode::log_gap) {
+    const ErrorCode code = ended.error().code;
+    if (code == ErrorCode::log_gap) {
       why.advice = "begin with a snapshot that the topic goes on from: --bootstrap";
+    }
+    if (code == ErrorCode::foreign_store && ended.error().path == arguments.store) {
+      why.advice =
+          "name another directory; or, if this store may make room, --replace-store renames "
+          "it";
     }
     return std::unexpected(std::move(why));
   }
@@ -181,6 +187,10 @@ void add_follow(Registry& verbs) {
                         "snapshots, of which the newest is taken that the topic announces")
             ->type_name("FILE")
             ->check(not_empty());
+        verb.add_flag(
+            "--replace-store", arguments.options.replace_store,
+            "With --bootstrap: begin anew also where nothing tells that the store here is a "
+            "replica of this topic. It is renamed to STORE.replaced-1 (-2, …)");
         verb.add_option("--durability", arguments.durability,
                         "As for `apply`. What a power cut takes is in the topic still")
             ->check(CLI::IsMember({"sync", "process", "group"}))

@@ -13,6 +13,7 @@
 #include "flatkv/lthash.hpp"
 #include "flatkv/store.hpp"
 #include "flatkv/tools/transfer.hpp"
+#include "follow/mark.hpp"
 #include "follow/place.hpp"
 #include "follow/record_queue.hpp"
 #include "fs/file_system.hpp"
@@ -78,6 +79,12 @@ struct Follower::Impl {
   /// The topic, and up to where its foreign messages are known to be strays.
   wire::TopicId topic{};
   std::int64_t strays = -1;
+  /// The topic that was there when the session began, which need not be one that the store is in.
+  std::optional<wire::TopicId> here;
+  /// The store is in no state of the topic, which may be its own doing.
+  bool nowhere = false;
+  /// What is here when a snapshot comes is renamed, not replaced.
+  bool keep_aside = false;
   /// The snapshot that was used last: once more, it would lead to where it led.
   std::optional<std::pair<std::int64_t, Roots>> used;
 
@@ -126,9 +133,12 @@ struct Follower::Impl {
     FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
     FLATKV_TRY(wait_for_beginning(consumer, stop));
     if (!store) FLATKV_TRY(open_store(consumer, stop));
-    FLATKV_ASSIGN(const topic::Seen at,
-                  follow::find_state(consumer, store->version(), store->committed_roots(), stop));
+    auto found = follow::find_state(consumer, store->version(), store->committed_roots(), stop);
+    if (!found) return state_missing(std::move(found).error(), consumer, stop);
+    const topic::Seen& at = *found;
     FLATKV_TRY(consumer.seek(at.next_offset));
+    nowhere = false;
+    remember(at.header.topic);
     absence.end();
     topic_was_there = true;
     if (std::exchange(topic, at.header.topic) != topic) strays = -1;
@@ -147,11 +157,34 @@ struct Follower::Impl {
     return commit_records(queue, stop);
   }
 
+  /// The error for a store whose state is not in the topic: `log_gap` where a snapshot may help.
+  Status state_missing(Error error, broker::Consumer& consumer, const std::stop_token& stop) {
+    if (error.code != ErrorCode::version_mismatch) return std::unexpected(std::move(error));
+    if (here && follow::look_at(path).topic == here) {
+      // It may be on a branch that the topic had, and was taken back, before what it still has.
+      FLATKV_ASSIGN(const auto begin, topic::find_begin(consumer, stop));
+      if (begin) return std::unexpected(std::move(error));
+      error.message += "; what the topic had before its first record is gone";
+    } else if (!options.replace_store) {
+      return std::unexpected(std::move(error));
+    }
+    nowhere = true;
+    error.code = ErrorCode::log_gap;
+    return std::unexpected(std::move(error));
+  }
+
+  /// Without it a later start cannot replace the store by itself, no more.
+  void remember(const wire::TopicId& of) const {
+    const Status done = follow::remember(path, of);
+    if (!done) logger.warn_of("the store's topic cannot be remembered", done.error());
+  }
+
   /// A topic to which nothing was ever written: its publisher has yet to begin.
   Status wait_for_beginning(broker::Consumer& consumer, const std::stop_token& stop) {
     while (true) {
       FLATKV_ASSIGN(const topic::Tail tail, topic::read_tail(consumer, 1, stop));
       FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
+      here = tail.last ? std::optional(tail.last->topic) : std::nullopt;
       if (tail.last || bounds.low > 0) return {};
       tell([](FollowerStatus& now) {
         now.state = FollowerStatus::State::waiting;
@@ -301,15 +334,16 @@ struct Follower::Impl {
     }
     FLATKV_TRY(back);
     tell([&](FollowerStatus& now) { ++now.undos; });
+    remember(topic);  // a deep one makes another generation
     return compare(store->committed_roots(), record, "the store is at that version now");
   }
 
-  Status compare(const Roots& here, const wire::Record& record, const std::string& so) const {
-    const auto database = differs_in(here, record.roots);
+  Status compare(const Roots& own, const wire::Record& record, const std::string& so) const {
+    const auto database = differs_in(own, record.roots);
     if (!database) return {};
     Failure failure =
         fail(ErrorCode::corruption,
-             "the store computes " + to_hex(here.of(*database)) + " and the topic says " +
+             "the store computes " + to_hex(own.of(*database)) + " and the topic says " +
                  to_hex(record.roots.of(*database)) + "; " + so +
                  ". `flatkv verify` tells whether this store is damaged; `flatkv diff` with the "
                  "store of "
@@ -380,10 +414,36 @@ struct Follower::Impl {
 
   Status bootstrap_anew(Error gap, const std::stop_token& stop) {
     FLATKV_TRY(close());
+    FLATKV_TRY(decide_on_old(gap));
     FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
     FLATKV_ASSIGN(const bool made, bootstrap(consumer, stop));
     if (made) return {};
     return std::unexpected(std::move(gap));
+  }
+
+  /// What becomes of the store that is here. One that is not known to be a replica of this topic
+  /// may be another chain's, all of it.
+  Status decide_on_old(const Error& gap) {
+    const follow::Replica replica = follow::look_at(path);
+    const bool ours = here && replica.topic == here;
+    keep_aside = replica.there && (!ours || nowhere);
+    if (!replica.there || ours || options.replace_store) return {};
+    auto refused = fail(ErrorCode::foreign_store,
+                        gap.message +
+                            "; nothing tells that this store is a replica of the topic, so that it "
+                            "is not replaced")
+                       .path(path)
+                       .error();
+    refused.version = gap.version;
+    return std::unexpected(std::move(refused));
+  }
+
+  /// Before a snapshot is imported.
+  Status make_room() {
+    if (!std::exchange(keep_aside, false)) return {};
+    FLATKV_ASSIGN(const std::string aside, follow::put_aside(path));
+    logger.warning("the store that was here is kept at " + aside);
+    return {};
   }
 
   /// False if there is no snapshot that leads further than the last one.
@@ -398,14 +458,15 @@ struct Follower::Impl {
       return !seen.is_state() && names_a_place(seen);
     };
     FLATKV_ASSIGN(const auto found, follow::find_kept(consumer, is_marker, stop));
-    if (!found || !use(found->header.version, found->header.roots)) return false;
+    if (!found || used == std::pair(found->header.version, found->header.roots)) return false;
     const SnapshotMarker snapshot{.version = found->header.version,
                                   .roots = found->header.roots,
                                   .location = std::string(as_chars(found->payload))};
     logger.info("begins with the snapshot of version " + std::to_string(snapshot.version) + " at " +
                 snapshot.location);
+    FLATKV_TRY(make_room());
     FLATKV_TRY(options.fetch(snapshot, path, stop));
-    return bootstrapped();
+    return bootstrapped(*found);
   }
 
   Result<bool> bootstrap_file(broker::Consumer& consumer, const std::stop_token& stop) {
@@ -426,18 +487,18 @@ struct Follower::Impl {
           .path(file)
           .version(summary.version);
     }
-    if (!use(summary.version, summary.roots)) return false;
+    if (used == std::pair(summary.version, summary.roots)) return false;
+    FLATKV_TRY(make_room());
     FLATKV_TRY(import_file(file, path, {.force = true, .log = options.log},
                            {.root = {}, .roots = summary.roots, .lines = {}}, {.stop = stop}));
-    return bootstrapped();
+    return bootstrapped(*found);
   }
 
-  bool use(std::int64_t version, const Roots& roots) {
-    const std::pair snapshot(version, roots);
-    return std::exchange(used, snapshot) != snapshot;
-  }
-
-  bool bootstrapped() {
+  /// With the state that the record names.
+  bool bootstrapped(const topic::Seen& with) {
+    used.emplace(with.header.version, with.header.roots);
+    nowhere = false;
+    remember(with.header.topic);
     tell([](FollowerStatus& now) { ++now.bootstraps; });
     return true;
   }

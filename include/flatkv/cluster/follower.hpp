@@ -35,6 +35,10 @@ struct FollowerOptions {
   std::function<Status(const SnapshotMarker& snapshot, const std::string& path,
                        const std::stop_token& stop)>
       fetch{};
+  /// A store that can no longer be followed with is replaced by a snapshot only where it is known
+  /// to be a replica of this topic. With this, any other is, too: a store of another chain even. It
+  /// is renamed to `path`.replaced-1 (-2, …), not removed.
+  bool replace_store = false;
   /// Called on the thread of `run` with the store when it is open, and with null before it is
   /// closed, which waits until this returns. In between, others may call what CommitStore lists for
   /// any thread.
@@ -88,6 +92,8 @@ class Follower {
   ///   is not committed. Or the topic is damaged;
   /// - `log_gap`: the topic no longer, or not yet, has what the store needs next;
   /// - `version_mismatch`: the store is in no state that the topic was in;
+  /// - `foreign_store`: a snapshot would replace it, and it is not known to be a replica of this
+  ///   topic (FollowerOptions::replace_store);
   /// - `format_too_new`, `not_found` (no topic), `unsupported` (its settings), `permission`,
   ///   `invalid_argument`, and those of CommitStore.
   Status run(const std::stop_token& stop);
