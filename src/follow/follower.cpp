@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/guard.hpp"
@@ -454,19 +455,31 @@ struct Follower::Impl {
   }
 
   Result<bool> bootstrap_marker(broker::Consumer& consumer, const std::stop_token& stop) {
-    const auto is_marker = [](const topic::Seen& seen) {
-      return !seen.is_state() && names_a_place(seen);
+    std::set<std::string> gone;  // locations
+    std::optional<Error> newest;
+    const auto is_left = [&](const topic::Seen& seen) {
+      return names_a_place(seen) && !gone.contains(std::string(as_chars(seen.payload)));
     };
-    FLATKV_ASSIGN(const auto found, follow::find_kept(consumer, is_marker, stop));
-    if (!found || used == std::pair(found->header.version, found->header.roots)) return false;
-    const SnapshotMarker snapshot{.version = found->header.version,
-                                  .roots = found->header.roots,
-                                  .location = std::string(as_chars(found->payload))};
-    logger.info("begins with the snapshot of version " + std::to_string(snapshot.version) + " at " +
-                snapshot.location);
-    FLATKV_TRY(make_room());
-    FLATKV_TRY(options.fetch(snapshot, path, stop));
-    return bootstrapped(*found);
+    while (true) {
+      FLATKV_ASSIGN(const auto found, follow::find_snapshot(consumer, is_left, stop));
+      if (!found || used == std::pair(found->header.version, found->header.roots)) {
+        if (newest) return std::unexpected(*newest);
+        return false;
+      }
+      const SnapshotMarker snapshot{.version = found->header.version,
+                                    .roots = found->header.roots,
+                                    .location = std::string(as_chars(found->payload))};
+      logger.info("begins with the snapshot of version " + std::to_string(snapshot.version) +
+                  " at " + snapshot.location);
+      FLATKV_TRY(make_room());
+      const Status fetched = options.fetch(snapshot, path, stop);
+      if (fetched) return bootstrapped(*found);
+      if (fetched.error().code != ErrorCode::not_found) return std::unexpected(fetched.error());
+      // It was removed, or is being: an older one serves as well, and costs blocks.
+      logger.warn_of("the snapshot is not there, looks for an older one", fetched.error());
+      if (!newest) newest = fetched.error();
+      gone.emplace(snapshot.location);
+    }
   }
 
   Result<bool> bootstrap_file(broker::Consumer& consumer, const std::stop_token& stop) {

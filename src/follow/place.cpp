@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <ranges>
 #include <string>
+#include <vector>
 
 #include "base/version_arithmetic.hpp"
 
@@ -67,6 +68,27 @@ Result<std::optional<topic::Seen>> find_kept(broker::Consumer& consumer,
     return true;
   };
   FLATKV_TRY(topic::scan_back(consumer, stop, look));
+  return found;
+}
+
+Result<std::optional<topic::Seen>> find_snapshot(
+    broker::Consumer& consumer, const std::function<bool(const topic::Seen&)>& fits,
+    const std::stop_token& stop) {
+  std::vector<topic::Seen> markers;  // the newest first; each lies behind the record of its state
+  std::optional<topic::Seen> found;
+  const auto look = [&](const topic::Seen& seen) {
+    if (!seen.is_state()) {
+      if (fits(seen)) markers.push_back(seen);
+      return false;
+    }
+    const auto marker = std::ranges::find_if(markers, [&](const topic::Seen& one) {
+      return one.header.version == seen.header.version && one.header.roots == seen.header.roots;
+    });
+    if (marker == markers.end()) return false;
+    found = *marker;
+    return true;
+  };
+  FLATKV_TRY(find_kept(consumer, look, stop));
   return found;
 }
 

@@ -22,4 +22,10 @@ Result<std::optional<topic::Seen>> find_kept(broker::Consumer& consumer,
                                              const std::function<bool(const topic::Seen&)>& fits,
                                              const std::stop_token& stop);
 
+/// The newest marker that `fits` and whose snapshot can be gone on from: no later undo passes its
+/// version, and the topic still has the record after which it was in that state.
+Result<std::optional<topic::Seen>> find_snapshot(
+    broker::Consumer& consumer, const std::function<bool(const topic::Seen&)>& fits,
+    const std::stop_token& stop);
+
 }  // namespace flatkv::follow

@@ -166,5 +166,29 @@ TEST_F(BootstrapTest, ABranchWhoseUndoIsGoneIsLeftForASnapshot) {
   expect_is("replica.replaced-1", 10, undone);
 }
 
+TEST_F(BootstrapTest, AnOlderSnapshotServesWhereTheNewestIsGone) {
+  commit(10);
+  const SnapshotMarker older = export_here();
+  commit(10);
+  const SnapshotMarker newest = export_here();
+  commit(6);
+  publish({older, newest});
+  FollowerStatus status;
+  expect_follows("replica", fetching({20}), &status);
+  EXPECT_EQ(fetched_, (std::vector<std::int64_t>{20, 10}));
+  EXPECT_EQ(status.bootstraps, 1U);
+  EXPECT_EQ(status.blocks, 16U);
+  EXPECT_TRUE(said("looks for an older one"));
+
+  // None is there: the newest one's error. None is asked for that the topic does not go on from.
+  const Error none = refusal("none", fetching({10, 20}));
+  EXPECT_EQ(none.code, ErrorCode::not_found) << none.to_string();
+  EXPECT_EQ(none.path, folder_ / "image-20");
+  ASSERT_NO_FATAL_FAILURE(forget_before(behind(12)));
+  fetched_.clear();
+  EXPECT_EQ(refusal("none", fetching({20})).code, ErrorCode::not_found);
+  EXPECT_EQ(fetched_, (std::vector<std::int64_t>{20}));
+}
+
 }  // namespace
 }  // namespace flatkv::test

@@ -31,7 +31,8 @@ struct FollowerOptions {
   /// did not take back. Empty: none.
   std::string bootstrap_file{};
   /// Makes the store at `path`, or replaces the one there, by the snapshot of a marker. Where it is
-  /// set, the newest snapshot is used that no later undo takes back. It checks the roots line.
+  /// set, the newest snapshot is used that no later undo takes back and from which the topic still
+  /// goes on; after `not_found` the next older one. It checks the roots line.
   std::function<Status(const SnapshotMarker& snapshot, const std::string& path,
                        const std::stop_token& stop)>
       fetch{};
