@@ -13,6 +13,7 @@
 #include "broker/topic_admin.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/store.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/transfer.hpp"
 #include "follow/mark.hpp"
 #include "follow/place.hpp"
@@ -325,6 +326,9 @@ struct Follower::Impl {
   }
 
   Status undo(const wire::Record& record) {
+    // Before anything is undone: what is undone is not there any more to go on from.
+    FLATKV_ASSIGN(const auto known, roots_of(record.version));
+    if (known) FLATKV_TRY(compare(*known, record, "nothing is undone"));
     logger.warning("the topic goes back to version " + std::to_string(record.version));
     auto back = store->rollback(record.version);
     if (!back && back.error().code == ErrorCode::version_mismatch) {
@@ -337,6 +341,16 @@ struct Follower::Impl {
     tell([&](FollowerStatus& now) { ++now.undos; });
     remember(topic);  // a deep one makes another generation
     return compare(store->committed_roots(), record, "the store is at that version now");
+  }
+
+  /// As the store's log or snapshots have it; nothing if they do not.
+  Result<std::optional<Roots>> roots_of(std::int64_t version) const {
+    FLATKV_ASSIGN(const auto logged, store->log_record(version));
+    if (logged) return logged->roots;
+    const auto kept = roots_at(path, version);
+    if (kept) return kept->roots;
+    if (kept.error().code == ErrorCode::version_mismatch) return std::optional<Roots>{};
+    return std::unexpected(kept.error());
   }
 
   Status compare(const Roots& own, const wire::Record& record, const std::string& so) const {

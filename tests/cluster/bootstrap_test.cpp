@@ -2,6 +2,7 @@
 // How a follower begins with a snapshot, and whose store it then replaces.
 #include "cluster/library_support.hpp"
 #include "flatkv/tools/transfer.hpp"
+#include "support/fault_counts.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -188,6 +189,38 @@ TEST_F(BootstrapTest, AnOlderSnapshotServesWhereTheNewestIsGone) {
   fetched_.clear();
   EXPECT_EQ(refusal("none", fetching({20})).code, ErrorCode::not_found);
   EXPECT_EQ(fetched_, (std::vector<std::int64_t>{20}));
+}
+
+TEST_F(BootstrapTest, AnUndoWithWrongRootsChangesNothing) {
+  commit(8);
+  const SnapshotMarker snapshot = export_here();
+  commit(2);
+  publish();
+  Roots wrong = leader_->log_record(8).value()->roots;
+  wrong.storage[5] ^= 1;
+  const auto undo = wire::encode_record(*tail().last,
+                                        {.at = {},
+                                         .kind = wire::Kind::undo,
+                                         .depth = 32,
+                                         .version = 8,
+                                         .roots = wrong,
+                                         .payload = {}},
+                                        900U << 10);
+  ASSERT_TRUE(undo);
+  FollowerOptions from_snapshot = follower_options();
+  from_snapshot.bootstrap_file = snapshot.location.substr(5);
+  expect_follows("from-the-start", follower_options());
+  expect_follows("from-a-snapshot", from_snapshot);  // whose log begins behind version 8
+  const Roots before = leader_->committed_roots();
+  send(*undo);
+  for (const char* name : {"from-the-start", "from-a-snapshot"}) {
+    const Error error = refusal(name, follower_options());
+    EXPECT_EQ(error.code, ErrorCode::corruption) << error.to_string();
+    EXPECT_EQ(error.version, 8);
+    EXPECT_EQ(error.database, Database::storage);
+    expect_is(name, 10, before);
+    count_fault("T9", Came::refused);
+  }
 }
 
 }  // namespace
