@@ -5,6 +5,7 @@
 import errno
 import gzip
 import json
+import pathlib
 import select
 import signal
 import socket
@@ -193,6 +194,9 @@ class ManyAtOnce(Served):
         """It has room for them; who comes where there is none tries again after a second."""
         self.process.send_signal(signal.SIGSTOP)
         self.addCleanup(self.process.send_signal, signal.SIGCONT)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        while any(" T " not in (task / "stat").read_text() for task in tasks.iterdir()):
+            time.sleep(0.01)
         connections = [socket.socket() for _ in range(60)]
         for one in connections:
             self.addCleanup(one.close)
