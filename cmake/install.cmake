@@ -34,9 +34,10 @@ macro(flatkv_install_libraries)
         COMPONENT development)
     endif()
   endforeach()
+  # Optional, since the quick starts compile the other two alone.
   if(TARGET flatkv_cluster)
     install(TARGETS flatkv_cluster EXPORT flatkvClusterTargets
-      ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+      ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development OPTIONAL)
     install(EXPORT flatkvClusterTargets NAMESPACE flatkv:: DESTINATION ${_package_dir}
       COMPONENT development)
   endif()
