@@ -2,7 +2,6 @@
 // How a follower begins with a snapshot, and whose store it then replaces.
 #include "cluster/library_support.hpp"
 #include "flatkv/tools/transfer.hpp"
-#include "support/fault_counts.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -219,7 +218,6 @@ TEST_F(BootstrapTest, AnUndoWithWrongRootsChangesNothing) {
     EXPECT_EQ(error.version, 8);
     EXPECT_EQ(error.database, Database::storage);
     expect_is(name, 10, before);
-    count_fault("T9", Came::refused);
   }
 }
 
