@@ -235,7 +235,11 @@ class Opener {
     if (options_.scrub.mode != Scrub::off) core->scrub_from(find_scrub(files, found, tip));
     if (found.log) {
       ReplayOptions replay;
-      if (progress_) replay.progress = std::bind_front(progress_, "replay");
+      replay.progress = [this, told = std::uint64_t{0}](std::uint64_t done,
+                                                        std::uint64_t total) mutable {
+        if (progress_) progress_("replay", done, total);
+        log_replay(done, total, told);
+      };
       FLATKV_ASSIGN(report_.replayed_blocks, replay_log(environment_, *core, found.generation,
                                                         *found.log, tip.version, replay));
     }
@@ -250,6 +254,16 @@ class Opener {
                     !report_.rebuilt_working_copy && !report_.rebuilt_metadata &&
                     !report_.lost_log_tail;
     return Opened{std::move(core), std::move(report_)};
+  }
+
+  /// The begin and each tenth of a long replay, for programs that embed the store: until it is open
+  /// they have no metrics to ask. `told`: of so many tenths.
+  void log_replay(std::uint64_t done, std::uint64_t total, std::uint64_t& told) const {
+    constexpr std::uint64_t kLong = 1000;
+    const std::uint64_t tenths = done / (total / 10 + 1);
+    if (total < kLong || (done != 0 && tenths == told)) return;
+    told = tenths;
+    logger_.info("replay: " + std::to_string(done) + " of " + std::to_string(total) + " blocks");
   }
 
   static changelog::Tip tip_of(const RecoveryAnalysis& found) {

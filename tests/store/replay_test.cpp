@@ -46,6 +46,36 @@ std::vector<Changes> few_keys(std::uint64_t seed, std::int64_t version) {
   return script_block(seed, version, pools, 40);
 }
 
+TEST_P(Replay, ALongOneTellsHowFarItIs) {
+  for (const int count : {999, 1000}) {
+    SCOPED_TRACE(count);
+    close();
+    remove_tree(path());
+    model_ = Model(options_.create.account_rows);
+    options_.flush.write_buffer_bytes = std::uint64_t{64} << 20;
+    open();
+    for (int i = 0; i < count; ++i) {
+      Changes changes;
+      changes.storage(address(1), slot(static_cast<std::uint64_t>(i % 7)), word(1));
+      block({changes});
+    }
+    kill();
+    std::vector<std::string> told;
+    options_.log = [&](LogLevel level, std::string_view text) {
+      if (level == LogLevel::info && text.starts_with("replay: ")) told.emplace_back(text);
+    };
+    open();
+    options_.log = {};
+    if (count < 1000) {
+      EXPECT_TRUE(told.empty());
+      continue;
+    }
+    ASSERT_EQ(told.size(), 10U);
+    EXPECT_EQ(told.front(), "replay: 0 of 1000 blocks");
+    for (const std::string& text : told) EXPECT_TRUE(text.ends_with(" of 1000 blocks")) << text;
+  }
+}
+
 TEST_P(Replay, GivesTheStateOfTheCommits) {
   for (std::uint64_t seed = 1; seed <= 3 && !HasFatalFailure(); ++seed) {
     SCOPED_TRACE(seed);
