@@ -98,7 +98,7 @@ fn build_from_sources() -> PathBuf {
     let tree = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("tree");
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(&root).arg("-B").arg(&tree).arg("-DCMAKE_BUILD_TYPE=Release");
-    for off in ["CLI", "TESTS", "SHARED", "INSTALL", "WERROR"] {
+    for off in ["CLI", "CLUSTER", "TESTS", "SHARED", "INSTALL", "WERROR"] {
         configure.arg(format!("-DFLATKV_{off}=OFF"));
     }
     run(&mut configure);
