@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
   options.snapshot.interval = 0;
   options.cache.row_cache_bytes = 0;
   options.cache.key_filter_bytes = 0;
+  options.cache.block_cache_bytes = 0;  // where a flush leaves the ends of its tables
   options.scrub.mode = Scrub::by_hand;
   auto opened = CommitStore::open(argc > 1 ? argv[1] : "", options);
   if (!opened) return fail_with(opened.error());
