@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -64,6 +65,10 @@ def make_store(path: pathlib.Path, name: str = "edge", last: int | None = None, 
         store.apply(block)
         store.commit(version)
     return store
+
+
+# Children inherit what is ignored, and a shell has its background jobs ignore Ctrl-C: they would never be stopped by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def python(script: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
