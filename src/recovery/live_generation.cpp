@@ -2,6 +2,9 @@
 #include "recovery/live_generation.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
 
 #include "changelog/clean_marker.hpp"
 #include "fs/files.hpp"
@@ -11,8 +14,11 @@ namespace flatkv::recovery {
 namespace {
 
 /// A record being written may look like damage below valid records, and segments may disappear.
-/// This look is cheap, so it is repeated more often than the choice of what to read.
-constexpr int kLooksAtLiveEnd = 10;
+/// This look is cheap, so it is repeated more often than the choice of what to read. A writer that
+/// undoes blocks may change the log during each look, and then each finds something else; what is
+/// found this often in a row is what there is.
+constexpr int kLooksAtSameEnd = 10;
+constexpr int kLooksAtLiveEnd = 200;
 
 /// Whether CLEAN says that the log ends with the last byte of its last segment, which was synced.
 bool closed_cleanly(fs::FileSystem& files, const LiveGeneration& place) {
@@ -77,16 +83,22 @@ Result<std::optional<changelog::LogWalk>> walk_log(fs::FileSystem& files,
   options.from_version = from;
   const bool live = !place.held && is_locked(files, place.store);
   options.check_last_payloads = !live && !closed_cleanly(files, place);
-  for (int attempt = 1;; ++attempt) {
+  std::string before;
+  for (int attempt = 1, same = 1;; ++attempt) {
     auto found = changelog::walk_segments(files, layout::changelog_path(place.generation), options);
-    if (!live || attempt == kLooksAtLiveEnd) return found;
-    if (!found) {
-      // Pruned after it was listed, or an undo began, cut the log or ended between two looks.
-      const ErrorCode code = found.error().code;
-      if (code != ErrorCode::not_found && code != ErrorCode::corruption) return found;
-      continue;
-    }
-    if (!*found || end_is_sound(place, **found)) return found;
+    if (!live || (found && !*found)) return found;
+    const Status sound =
+        found ? end_is_sound(place, **found) : Status(std::unexpected(found.error()));
+    if (sound) return found;
+    // Pruned after it was listed, or an undo began, cut the log or ended between two looks.
+    const ErrorCode code = sound.error().code;
+    if (!found && code != ErrorCode::not_found && code != ErrorCode::corruption) return found;
+    std::string now = sound.error().to_string();
+    same = now == before ? same + 1 : 1;
+    if (same == kLooksAtSameEnd || attempt == kLooksAtLiveEnd) return found;
+    before = std::move(now);
+    // It may be the writer that waits for a processor.
+    std::this_thread::sleep_for(std::chrono::milliseconds(same - 1));
   }
 }
 
