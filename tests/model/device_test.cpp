@@ -109,9 +109,7 @@ class DeviceRun {
       EXPECT_OK(store_->close());
     }
     if (good()) return;
-    std::cerr << "last steps:";
-    for (const std::string& name : history_) std::cerr << " " << name;
-    std::cerr << "\n";
+    history_.tell();
   }
 
  private:
@@ -140,8 +138,7 @@ class DeviceRun {
                                          {"go_back", 3, &DeviceRun::go_back},
                                          {"reopen", 3, &DeviceRun::reopen}};
     const Operation& chosen = weighted(random_, kAll);
-    history_.push_back(std::string(chosen.name) + "@" + std::to_string(model_.version()));
-    if (history_.size() > 30) history_.pop_front();
+    history_.add(chosen.name, model_.version());
     SCOPED_TRACE(chosen.name);
     doing_ = chosen.name;
     (this->*chosen.act)();
@@ -443,7 +440,7 @@ class DeviceRun {
   std::uint64_t failed_before_ = 0;  ///< reads, when the store was opened
   std::size_t findings_ = 0;         ///< of the scrub that were looked at
   std::string doing_;
-  std::deque<std::string> history_;
+  LastSteps history_;
 };
 
 TEST(Device, AReadThatFailsLosesNothing) {

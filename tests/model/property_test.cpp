@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -66,9 +65,7 @@ class RandomRun {
       EXPECT_OK(store_->close());
     }
     if (good()) return;
-    std::cerr << "last steps:";
-    for (const std::string& name : history_) std::cerr << " " << name;
-    std::cerr << "\n";
+    history_.tell();
   }
 
  private:
@@ -102,8 +99,7 @@ class RandomRun {
                                          {"import_over", 1, &RandomRun::import_over},
                                          {"wait", 2, &RandomRun::wait}};
     const Operation& chosen = weighted(random_, kAll);
-    history_.push_back(std::string(chosen.name) + "@" + std::to_string(model_.version()));
-    if (history_.size() > 30) history_.pop_front();
+    history_.add(chosen.name, model_.version());
     SCOPED_TRACE(chosen.name);
     (this->*chosen.act)();
   }
@@ -460,7 +456,7 @@ class RandomRun {
   std::map<std::int64_t, Roots> roots_;
   std::map<std::int64_t, State> states_;
   State nothing_ = model_.committed();  ///< before the first block
-  std::deque<std::string> history_;
+  LastSteps history_;
   bool imported_ = false;  ///< the store was imported: its initial version is 1
 };
 

@@ -2,7 +2,6 @@
 #include "two_stores.hpp"
 
 #include <algorithm>
-#include <iostream>
 #include <iterator>
 
 #include "extreme_options.hpp"
@@ -44,9 +43,7 @@ void TwoStores::go(std::uint64_t steps) {
     }
   }
   if (good()) return;
-  std::cerr << "last steps:";
-  for (const std::string& name : history_) std::cerr << " " << name;
-  std::cerr << "\n";
+  history_.tell();
 }
 
 void TwoStores::step() {
@@ -82,8 +79,7 @@ void TwoStores::step() {
                                        {"wait", 2, &TwoStores::wait},
                                        {"export", 2, &TwoStores::export_both}};
   const Operation& chosen = weighted(random_, kAll);
-  history_.push_back(std::string(chosen.name) + "@" + std::to_string(model_.version()));
-  if (history_.size() > 30) history_.pop_front();
+  history_.add(chosen.name, model_.version());
   SCOPED_TRACE(chosen.name);
   (this->*chosen.act)();
 }

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,6 +15,7 @@
 #include "support/files.hpp"
 #include "support/model.hpp"
 #include "support/random_blocks.hpp"
+#include "support/random_runs.hpp"
 
 namespace flatkv::test {
 
@@ -146,7 +146,7 @@ class TwoStores {
   std::vector<Branch> branches_;             ///< each on the one before
   std::map<std::int64_t, State> states_;     ///< of the chain
   std::map<std::int64_t, Digest> payloads_;  ///< of its blocks, as far as one has been read
-  std::deque<std::string> history_;
+  LastSteps history_;
 };
 
 }  // namespace flatkv::test

@@ -6,12 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <deque>
 #include <iostream>
 
 #include "simdisk/life.hpp"
 #include "support/files.hpp"
 #include "support/random_blocks.hpp"
+#include "support/random_runs.hpp"
 
 namespace flatkv::simdisk {
 namespace {
@@ -54,9 +54,7 @@ class RandomRun {
       EXPECT_TRUE(recovers(disk_, oracle_, options_, allowed, nullptr, true));
     }
     if (good()) return;
-    std::cerr << "last steps:";
-    for (const std::string& name : history_) std::cerr << " " << name;
-    std::cerr << "\n";
+    history_.tell();
   }
 
  private:
@@ -74,16 +72,10 @@ class RandomRun {
         {"reopen", 4, &RandomRun::reopen},       {"check", 4, &RandomRun::check},
         {"crash", 5, &RandomRun::crash},         {"crash-soon", 9, &RandomRun::crash_soon},
         {"fail-soon", 5, &RandomRun::fail_soon}, {"full", 2, &RandomRun::full}};
-    std::uint64_t total = 0;
-    for (const Step& one : kAll) total += one.weight;
-    std::uint64_t at = below(random_, total);
-    const Step* chosen = std::begin(kAll);
-    while (at >= chosen->weight) at -= (chosen++)->weight;
-    history_.push_back(std::string(chosen->name) + "@" +
-                       std::to_string(life_->progress().acked.version));
-    if (history_.size() > 25) history_.pop_front();
-    SCOPED_TRACE(chosen->name);
-    (this->*chosen->act)();
+    const Step& chosen = test::weighted(random_, kAll);
+    history_.add(chosen.name, life_->progress().acked.version);
+    SCOPED_TRACE(chosen.name);
+    (this->*chosen.act)();
     look_after();
   }
 
@@ -193,7 +185,7 @@ class RandomRun {
   SimDisk disk_;
   std::uint64_t crashes_ = 0;
   std::optional<Life> life_;
-  std::deque<std::string> history_;
+  test::LastSteps history_;
 };
 
 TEST(StoreRandom, OperationsCrashesAndFailuresAgreeWithTheOracle) {
