@@ -33,7 +33,7 @@ void any_object(Input input) {
 
 void rows(Input input) {
   const parts::PartContext context{input.byte(), AccountRows::keep};
-  parts::RowBuffer buffer;
+  scan::RowBuffer buffer;
   const std::size_t count = 1 + input.byte() % 30;
   for (std::size_t i = 0; i < count; ++i) {
     const Bytes key = {0x99, static_cast<std::uint8_t>(i), input.byte()};

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kRowsAtOnce = 4096;
 
-Part sum_up(Database database, const RowBuffer& rows) {
+Part sum_up(Database database, const scan::RowBuffer& rows) {
   RowSum sum(database);
   std::vector<ImportRow> some;
   for (std::size_t row = 0; row < rows.size(); row += some.size()) {
@@ -66,7 +66,7 @@ Part RowSum::finish() {
 }
 
 Result<EncodedPart> encode_part(const PartContext& context, Database database,
-                                const RowBuffer& rows) {
+                                const scan::RowBuffer& rows) {
   EncodedPart encoded{sum_up(database, rows), {}};
   transfer::MemorySink sink;
   ZstdSink zstd(sink);

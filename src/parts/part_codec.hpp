@@ -22,7 +22,7 @@ struct EncodedPart {
 };
 /// `rows` must not be empty.
 Result<EncodedPart> encode_part(const PartContext& context, Database database,
-                                const RowBuffer& rows);
+                                const scan::RowBuffer& rows);
 
 /// Sums up rows of one database, in key order, to what a manifest says of them. One thread.
 class RowSum {

@@ -4,30 +4,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "compare/digest_prefix.hpp"
 
 namespace flatkv::parts {
-
-void RowBuffer::add(ByteView key, ByteView value) {
-  rows_.push_back({bytes_.size(), static_cast<std::uint32_t>(key.size()),
-                   static_cast<std::uint32_t>(value.size())});
-  append(bytes_, key);
-  append(bytes_, value);
-}
-
-void RowBuffer::clear() noexcept {
-  bytes_.clear();
-  rows_.clear();
-}
-
-void RowBuffer::drop(std::size_t rows) {
-  const std::size_t cut = rows == rows_.size() ? bytes_.size() : rows_[rows].at;
-  bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(cut));
-  rows_.erase(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(rows));
-  for (Row& row : rows_) row.at -= cut;
-}
 
 Status PartSplitter::add(ByteView key, ByteView value) {
   const bool first = rows_.empty();  // of the database: cut leaves the last row here
@@ -64,7 +44,7 @@ Status PartSplitter::cut(bool ended) {
     part = row + 1;
     part_bytes = bytes;
   }
-  RowBuffer cut_off;
+  scan::RowBuffer cut_off;
   for (std::size_t row = 0; row < part; ++row) cut_off.add(rows_.key(row), rows_.value(row));
   bytes_ -= part_bytes;
   rows_.drop(part);

@@ -5,47 +5,20 @@
 #include <functional>
 #include <vector>
 
-#include "flatkv/tools/transfer.hpp"
+#include "base/error.hpp"
+#include "scan/row_buffer.hpp"
 
 namespace flatkv::parts {
 
 /// A part of this size is not divided, one above it is, unless it is one row (docs/formats.md).
 inline constexpr std::uint64_t kPartBytes = 16ULL << 20;
 
-/// Rows of one database, and the bytes that they lie in.
-class RowBuffer {
- public:
-  void add(ByteView key, ByteView value);
-  void clear() noexcept;
-  std::size_t size() const noexcept { return rows_.size(); }
-  bool empty() const noexcept { return rows_.empty(); }
-  ByteView key(std::size_t row) const noexcept { return part(rows_[row].at, rows_[row].key); }
-  ByteView value(std::size_t row) const noexcept {
-    return part(rows_[row].at + rows_[row].key, rows_[row].value);
-  }
-  /// Removes the first rows.
-  void drop(std::size_t rows);
-
- private:
-  struct Row {
-    std::size_t at;
-    std::uint32_t key;
-    std::uint32_t value;
-  };
-  ByteView part(std::size_t at, std::size_t size) const noexcept {
-    return ByteView(bytes_).subspan(at, size);
-  }
-
-  Bytes bytes_;
-  std::vector<Row> rows_;
-};
-
 /// Divides the rows of a database, as they come in key order, into parts that follow from the rows
 /// alone. Memory: two parts and a row. One thread.
 class PartSplitter {
  public:
   /// Called with the rows of each part, in order.
-  using Take = std::function<Status(RowBuffer part)>;
+  using Take = std::function<Status(scan::RowBuffer part)>;
   explicit PartSplitter(Take take, std::uint64_t limit = kPartBytes)
       : take_(std::move(take)), limit_(limit) {}
 
@@ -62,7 +35,7 @@ class PartSplitter {
 
   Take take_;
   std::uint64_t limit_;
-  RowBuffer rows_;
+  scan::RowBuffer rows_;
   /// The bits that each row has in common with the one before it; of the first, with the last one
   /// given away. −1: there is none.
   std::vector<std::int64_t> common_;

@@ -20,7 +20,7 @@ constexpr std::uint64_t kLimit = 400;
 std::vector<Part> split(const Rows& rows, std::uint64_t limit = kLimit) {
   std::vector<Part> parts;
   PartSplitter splitter(
-      [&](const RowBuffer& part) -> Status {
+      [&](const scan::RowBuffer& part) -> Status {
         parts.emplace_back();
         for (std::size_t row = 0; row < part.size(); ++row) {
           EXPECT_EQ(to_bytes(part.value(row)), rows.at(to_bytes(part.key(row))));

@@ -65,7 +65,7 @@ class Batch {
   }
 
   Database database_;
-  RowBuffer rows_;
+  scan::RowBuffer rows_;
   RowSum sum_;
 };
 

@@ -12,6 +12,7 @@
 #include "parts/place.hpp"
 #include "parts/row_progress.hpp"
 #include "parts/workers.hpp"
+#include "transfer/view_rows.hpp"
 
 namespace flatkv {
 namespace parts {
@@ -54,7 +55,7 @@ class SnapshotExporter {
   struct Cut {
     Database database;
     std::size_t index;
-    RowBuffer rows;
+    scan::RowBuffer rows;
   };
 
   static std::uint64_t rows_of(const ReadView& view) {
@@ -64,25 +65,19 @@ class SnapshotExporter {
   }
 
   Status divide(Database database, Workers<Cut>& workers) {
-    PartSplitter splitter([&](RowBuffer rows) -> Status {
+    PartSplitter splitter([&](scan::RowBuffer rows) -> Status {
       if (cut_ == kMaxParts) {
         return fail(ErrorCode::unsupported, "the state has more than 24576 parts");
       }
       return workers.push({database, cut_++, std::move(rows)});
     });
-    std::uint64_t count = 0;
-    FLATKV_ASSIGN(RowIterator rows, view_.iterate(database));
-    for (; rows.valid(); rows.next(), ++count) {
-      FLATKV_TRY(splitter.add(rows.key(), rows.value()));
-    }
-    FLATKV_TRY(rows.status());  // an error must not look like the end of the rows
-    if (count != view_.stats(database).rows) {
-      return fail(ErrorCode::corruption, "a full scan finds " + std::to_string(count) +
-                                             " rows, the store says " +
-                                             std::to_string(view_.stats(database).rows))
-          .database(database)
-          .version(view_.version());
-    }
+    const auto add = [&](const scan::RowBuffer& rows) -> Status {
+      for (std::size_t row = 0; row < rows.size(); ++row) {
+        FLATKV_TRY(splitter.add(rows.key(row), rows.value(row)));
+      }
+      return {};
+    };
+    FLATKV_TRY(transfer::rows_in_order(view_, database, options_.stop, add));
     return splitter.end();
   }
 

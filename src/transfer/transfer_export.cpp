@@ -6,6 +6,7 @@
 #include "layout/generation.hpp"
 #include "transfer/file_io.hpp"
 #include "transfer/stream_writer.hpp"
+#include "transfer/view_rows.hpp"
 
 namespace flatkv {
 namespace {
@@ -44,21 +45,14 @@ class Exporter {
 
  private:
   Status write_rows(Database database) {
-    const std::uint64_t before = rows_;
-    FLATKV_ASSIGN(RowIterator rows, view_.iterate(database));
-    for (; rows.valid(); rows.next()) {
-      FLATKV_TRY(writer_.row(database, rows.key(), rows.value()));
-      if (++rows_ % kRowsBetweenChecks == 0) FLATKV_TRY(look_up());
-    }
-    FLATKV_TRY(rows.status());  // an error must not look like the end of the rows
-    if (rows_ - before != view_.stats(database).rows) {
-      return fail(ErrorCode::corruption, "a full scan finds " + std::to_string(rows_ - before) +
-                                             " rows, the store says " +
-                                             std::to_string(view_.stats(database).rows))
-          .database(database)
-          .version(view_.version());
-    }
-    return {};
+    return transfer::rows_in_order(
+        view_, database, options_.stop, [&](const scan::RowBuffer& rows) -> Status {
+          for (std::size_t row = 0; row < rows.size(); ++row) {
+            FLATKV_TRY(writer_.row(database, rows.key(row), rows.value(row)));
+            if (++rows_ % kRowsBetweenChecks == 0) FLATKV_TRY(look_up());
+          }
+          return {};
+        });
   }
 
   Status check_stop() const {
