@@ -20,6 +20,20 @@ TREES = {
 CHECK = [str(ROOT / "scripts/fault-counts"), "--check"]
 # Parts that are about the pages, too.
 OF_PAGES = {"site", "package"}
+# What a part has nothing to do with: a change there leaves its results standing. What is not named counts for every part.
+_BESIDE_THE_STORE = (
+    "bindings", "contrib", "mkdocs.yml", "packaging", "rustfmt.toml", "site",
+    *(f"examples/{name}" for name in ("revm-node", "forking-node", "damaged-row")),
+    *(f"tests/{name}" for name in ("cluster", "day", "embed", "gate", "install", "site")),
+    *(f"scripts/{name}" for name in (
+        "bench-*", "check-*", "cluster-test", "coverage*", "day", "demo", "draw-layers", "flame", "installed.sh", "mutants.py",
+        "mutate*", "nightly", "nightly_report.py", "objects-test", "package", "plot", "run-example", "site", "test-*",
+        "try-quickstarts", "tsan.supp")))
+_CLUSTER = ("tests/objects", "tests/serve",
+            *(f"src/{room}" for room in ("broker", "follow", "objects", "parts", "publish", "serve", "topic", "wire")))
+_STORE_PARTS = ("kills", "failpoints", "simdisk", "strace", "faults", "scrub", "property", "differential", "overlays",
+                "reads", "kernels")
+LEAVES_OUT = {"fuzz": _BESIDE_THE_STORE} | {part: _BESIDE_THE_STORE + _CLUSTER + ("fuzz",) for part in _STORE_PARTS}
 # Why each line is there stands above it.
 SUPPRESSIONS = ROOT / "scripts/tsan.supp"
 

@@ -25,6 +25,7 @@ TREES = {"small": ("echo built >> " + str(HERE / "built"), 50)}
 CHECK = ["grep", "-q", "FAULT C2 R 20"]
 SUPPRESSIONS = HERE / "suppressions"
 OF_PAGES = {"fuzz"}
+LEAVES_OUT = {"kills": ("bindings",)}
 
 def units():
     run = 'echo $0 >> "$RAN"; sleep "${SLEEP:-0}"; echo "FAULT C2 R 2"; echo "7 rounds, seed 3"; echo "  killed late: 4"'
@@ -205,6 +206,12 @@ class Nightly(unittest.TestCase):
         self.assertEqual((tree / "tests/nightly/results.jsonl").read_text(), before)
         commit()
         self.assertIn("2 units to run on ", nightly())
+        (tree / "bindings").mkdir()
+        (tree / "bindings/source").write_text("one\n")
+        commit()
+        said = nightly()
+        self.assertIn("1 units to run on ", said)
+        self.assertIn("fuzz/a_fuzz-1 ", said)
 
     def test_counts_that_may_not_be_fail_the_merge(self):
         (self.folder / "mended").touch()
