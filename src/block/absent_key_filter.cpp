@@ -199,7 +199,7 @@ Status AbsentKeyFilter::scan(const Scan& scan, const std::stop_token& stop) {
   using Clock = std::chrono::steady_clock;
   memory::BloomFilter& filter = *scan.filter;
   return guarded([&]() -> Status {
-    const auto cursor = scan.snapshot->cursor({});
+    const auto cursor = scan.snapshot->cursor({}, rocks::kScanReadahead);
     auto slice = Clock::now();
     std::uint64_t rows = 0;
     for (cursor->seek_to_first(); cursor->valid(); cursor->next()) {

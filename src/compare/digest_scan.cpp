@@ -76,14 +76,11 @@ Result<ScannedRows> scan_for_digest(const ReadView& view, Database database,
                                     std::uint64_t leaf_rows, scan::ScanOptions options) {
   RowScan rows(scan::thread_count(options), leaf_rows);
   options.range_begins = [&](unsigned thread) { rows.range_begins(thread); };
-  Status scanned = scan::scan_batches(
-      [&](const rocks::Bounds& bounds) {
-        return state::rows_of(Internals::impl(view).state, database, bounds);
-      },
-      options,
-      [&](unsigned thread, std::span<const lthash::RowChange> batch) {
-        return rows.add(thread, batch);
-      });
+  Status scanned =
+      scan::scan_batches(state::cursors_of(Internals::impl(view).state, database), options,
+                         [&](unsigned thread, std::span<const lthash::RowChange> batch) {
+                           return rows.add(thread, batch);
+                         });
   if (!scanned) return std::unexpected(std::move(scanned).error());
   return rows.take();
 }

@@ -151,11 +151,7 @@ Result<PartScan> verify_part(const ReadView& view, PartOf of, const VerifyOption
           const auto read = [&]() -> Result<scan::ScanResult> {
             FLATKV_TRY(compare::place(view, of, database, part));
             scan_options.bounds = compare::bounds_of(part);
-            return scan::scan_rows(
-                [&](const rocks::Bounds& bounds) {
-                  return state::rows_of(state, database, bounds);
-                },
-                scan_options);
+            return scan::scan_rows(state::cursors_of(state, database), scan_options);
           };
           auto found = read();
           if (found) {

@@ -25,6 +25,10 @@ class RowLayer {
   }
   RowLayer(std::shared_ptr<const Memtable> buffer, std::vector<Row> owned)
       : buffer_(std::move(buffer)), owned_(std::move(owned)), rows_(owned_), at_(rows_.size()) {}
+  RowLayer(MemtableLayer layer, const rocks::Bounds& bounds)
+      : buffer_(std::move(layer.buffer)), shared_(std::move(layer.collected)) {
+    restrict(*shared_, bounds);
+  }
   RowLayer(RowLayer&&) = default;  // moving a vector does not move its elements
   RowLayer& operator=(RowLayer&&) = default;
 
@@ -62,6 +66,7 @@ class RowLayer {
 
   std::shared_ptr<const Memtable> buffer_;
   std::vector<Row> owned_;
+  std::shared_ptr<const std::vector<Row>> shared_;
   std::span<const Row> rows_;
   std::size_t at_ = 0;
 };
@@ -175,21 +180,24 @@ class MergedCursor final : public rocks::Cursor {
 
 std::unique_ptr<rocks::Cursor> merging_cursor(
     std::vector<Memtable::Row> overlay, std::vector<MemtableLayer> layers,
-    const std::shared_ptr<const rocks::PinnedDatabase>& snapshot, const rocks::Bounds& bounds) {
+    const std::shared_ptr<const rocks::PinnedDatabase>& snapshot, const rocks::Bounds& bounds,
+    std::size_t readahead_bytes) {
   std::vector<RowLayer> rows;
   rows.reserve(layers.size() + 1);
   if (!overlay.empty()) rows.emplace_back(std::move(overlay), bounds);
   for (MemtableLayer& layer : layers) {
     // The shared order has the newest entries; who does not see all of them needs one of its own.
-    if (layer.frozen && layer.buffer->is_whole_for(layer.reach)) {
+    if (layer.collected) {
+      rows.emplace_back(std::move(layer), bounds);
+    } else if (layer.frozen && layer.buffer->is_whole_for(layer.reach)) {
       rows.emplace_back(std::move(layer.buffer), bounds);
     } else {
       std::vector<Memtable::Row> collected = layer.buffer->collect(bounds, layer.reach);
       rows.emplace_back(std::move(layer.buffer), std::move(collected));
     }
   }
-  return std::make_unique<MergedCursor>(std::move(rows),
-                                        snapshot ? snapshot->cursor(bounds) : nullptr);
+  return std::make_unique<MergedCursor>(
+      std::move(rows), snapshot ? snapshot->cursor(bounds, readahead_bytes) : nullptr);
 }
 
 }  // namespace flatkv::memtable

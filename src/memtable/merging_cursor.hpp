@@ -13,6 +13,8 @@ struct MemtableLayer {
   std::shared_ptr<const Memtable> buffer;
   Reach reach;          ///< its ranges are read only while the cursor is made
   bool frozen = false;  ///< there are no more inserts
+  /// What `collect` gave for all bounds, to be shared by several cursors; null: it is called anew.
+  std::shared_ptr<const std::vector<Memtable::Row>> collected{};
 };
 
 /// Iterates, in both directions, over the rows of a database as its layers show them: `overlay`
@@ -21,6 +23,7 @@ struct MemtableLayer {
 /// cursor. The cursor keeps the rest alive.
 std::unique_ptr<rocks::Cursor> merging_cursor(
     std::vector<Memtable::Row> overlay, std::vector<MemtableLayer> layers,
-    const std::shared_ptr<const rocks::PinnedDatabase>& snapshot, const rocks::Bounds& bounds);
+    const std::shared_ptr<const rocks::PinnedDatabase>& snapshot, const rocks::Bounds& bounds,
+    std::size_t readahead_bytes = 0);
 
 }  // namespace flatkv::memtable

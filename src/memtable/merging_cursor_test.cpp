@@ -89,6 +89,11 @@ TEST_F(EngineMerge, EqualsAModelUnderRandomMoves) {
     for (std::size_t n = random() % 3; n > 0; --n) {
       layers.insert(layers.begin(),
                     {buffer_of(layer(random() % 30, true), 1), {1}, random() % 2 == 0});
+      if (random() % 2 == 0) {
+        MemtableLayer& top = layers.front();
+        top.collected =
+            std::make_shared<const std::vector<Memtable::Row>>(top.buffer->collect({}, top.reach));
+      }
     }
     const rocks::Rows pending = layer(random() % 10, true);
     std::vector<Memtable::Row> overlay;
@@ -102,7 +107,9 @@ TEST_F(EngineMerge, EqualsAModelUnderRandomMoves) {
     for (const auto& row : rocks::live(model)) {
       if (bounds.contains(as_bytes(row.first))) rows.push_back(row);
     }
-    const auto cursor = merging_cursor(overlay, layers, rocks::must(db->snapshot()), bounds);
+    const std::size_t readahead = random() % 2 == 0 ? 0 : rocks::kScanReadahead;
+    const auto cursor =
+        merging_cursor(overlay, layers, rocks::must(db->snapshot()), bounds, readahead);
     EXPECT_EQ(rocks::walk(*cursor), rows);
     auto at = rows.end();
     for (int step = 0; step < 200; ++step) {

@@ -43,9 +43,7 @@ Result<VerifyReport> verify_state(const std::shared_ptr<const state::State>& sta
         options.progress("verify", before + rows, total);
       };
     }
-    auto scanned = scan::scan_rows(
-        [&](const rocks::Bounds& bounds) { return state::rows_of(state, database, bounds); },
-        scan_options);
+    auto scanned = scan::scan_rows(state::cursors_of(state, database), scan_options);
     if (!scanned && scanned.error().code == ErrorCode::cancelled) {
       return std::unexpected(std::move(scanned).error());
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "base/error.hpp"
@@ -37,5 +39,9 @@ class Cursor {
   virtual ByteView key() const = 0;
   virtual ByteView value() const = 0;
 };
+
+/// Makes a cursor over the rows within the bounds. Called from several threads at once; all cursors
+/// must show the same state, as those of a pinned database or merged over fixed layers do.
+using CursorFactory = std::function<std::unique_ptr<Cursor>(const Bounds&)>;
 
 }  // namespace flatkv::rocks

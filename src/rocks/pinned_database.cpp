@@ -177,9 +177,11 @@ Result<std::optional<Bytes>> PinnedDatabase::get_meta(std::string_view name) con
   return impl_->get(tagged(kMetaTag, as_bytes(name)));
 }
 
-std::unique_ptr<Cursor> PinnedDatabase::cursor(const Bounds& bounds, bool fill_cache) const {
+std::unique_ptr<Cursor> PinnedDatabase::cursor(const Bounds& bounds,
+                                               std::size_t readahead_bytes) const {
   rocksdb::ReadOptions read = read_options(impl_->at);
-  read.fill_cache = fill_cache;
+  read.fill_cache = false;
+  read.readahead_size = readahead_bytes;
   // Tables that a compaction replaced meanwhile are deleted in the background, not by the reader.
   read.background_purge_on_iterator_cleanup = true;
   return rocks_cursor(shared_from_this(), impl_->rocks(), read, bounds);

@@ -62,6 +62,9 @@ class DatabaseScan : public testing::Test {
 TEST_F(DatabaseScan, MetadataIsNoRow) {
   const auto snapshot = must(db_->snapshot());
   expect_scan([&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds); }, rows_);
+  expect_scan(
+      [&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds, rocks::kScanReadahead); },
+      rows_);
   const auto found = scan_snapshot(snapshot, {});
   ASSERT_TRUE(found) << found.error().to_string();
   EXPECT_EQ(found->hash, expected(rows_).hash);

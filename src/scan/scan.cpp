@@ -303,7 +303,9 @@ Result<SliceResult> scan_slice(const CursorFactory& cursors, const rocks::Bounds
 
 Result<ScanResult> scan_snapshot(const std::shared_ptr<const rocks::PinnedDatabase>& snapshot,
                                  const ScanOptions& options) {
-  return scan_rows([&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds); }, options);
+  return scan_rows(
+      [&](const rocks::Bounds& bounds) { return snapshot->cursor(bounds, rocks::kScanReadahead); },
+      options);
 }
 
 }  // namespace flatkv::scan

@@ -16,9 +16,7 @@
 // Streaming scans of a whole database on several threads.
 namespace flatkv::scan {
 
-/// Makes a cursor over the rows within the bounds. Called from several threads at once; all cursors
-/// must show the same state, as those of a pinned database or merged over fixed layers do.
-using CursorFactory = std::function<std::unique_ptr<rocks::Cursor>(const rocks::Bounds&)>;
+using rocks::CursorFactory;
 
 struct ScanOptions {
   unsigned threads = 0;               ///< 0: one per core; includes the caller's

@@ -31,7 +31,7 @@ std::string name_of(const std::string& path) { return path.substr(path.rfind('/'
 /// so that no more of a large memtable is sorted than the slice needs.
 Result<std::optional<Bytes>> key_after(const rocks::PinnedDatabase& snapshot,
                                        const rocks::Bounds& bounds, std::uint64_t rows) {
-  const auto cursor = snapshot.cursor(bounds);
+  const auto cursor = snapshot.cursor(bounds, rocks::kScanReadahead);
   std::uint64_t bytes = 0;
   for (cursor->seek_to_first(); cursor->valid(); cursor->next()) {
     if (rows == 0 || bytes > kMaxSliceBytes) return to_bytes(cursor->key());
@@ -218,7 +218,8 @@ Result<Scrubber::Slice> Scrubber::read_slice(const std::shared_ptr<const state::
   }
   FLATKV_ASSIGN(slice.read, scan::scan_slice(
                                 [&](const rocks::Bounds& bounds) {
-                                  return state::rows_of(state, database, bounds);
+                                  return state::rows_of(state, database, bounds, {},
+                                                        rocks::kScanReadahead);
                                 },
                                 slice.bounds, {max_rows, kMaxSliceBytes}, worker_.token()));
   if (slice.read.next) {

@@ -17,14 +17,37 @@ memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uin
   return found;
 }
 
+namespace {
+
+std::vector<memtable::MemtableLayer> layers_of(const State& state, const DbState& db) {
+  std::vector<memtable::MemtableLayer> layers;
+  layers.push_back({db.active, state.reach(), false});
+  for (const auto& frozen : db.frozen) layers.push_back({frozen, state.reach(), true});
+  return layers;
+}
+
+}  // namespace
+
 std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,
                                        const rocks::Bounds& bounds,
-                                       std::vector<memtable::Memtable::Row> overlay) {
+                                       std::vector<memtable::Memtable::Row> overlay,
+                                       std::size_t readahead_bytes) {
   const DbState& db = state->of(database);
-  std::vector<memtable::MemtableLayer> layers;
-  layers.push_back({db.active, state->reach(), false});
-  for (const auto& frozen : db.frozen) layers.push_back({frozen, state->reach(), true});
-  return memtable::merging_cursor(std::move(overlay), std::move(layers), db.snapshot, bounds);
+  return memtable::merging_cursor(std::move(overlay), layers_of(*state, db), db.snapshot, bounds,
+                                  readahead_bytes);
+}
+
+rocks::CursorFactory cursors_of(const std::shared_ptr<const State>& state, Database database) {
+  std::vector<memtable::MemtableLayer> layers = layers_of(*state, state->of(database));
+  for (memtable::MemtableLayer& layer : layers) {
+    if (layer.frozen && layer.buffer->is_whole_for(layer.reach)) continue;
+    layer.collected = std::make_shared<const std::vector<memtable::Memtable::Row>>(
+        layer.buffer->collect({}, layer.reach));
+  }
+  return [state, database, layers = std::move(layers)](const rocks::Bounds& bounds) {
+    return memtable::merging_cursor({}, layers, state->of(database).snapshot, bounds,
+                                    rocks::kScanReadahead);
+  };
 }
 
 }  // namespace flatkv::state

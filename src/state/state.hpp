@@ -84,6 +84,11 @@ memtable::Lookup find_in_buffers(const DbState& database, ByteView key, std::uin
 /// Rows in key order as of `state`. `overlay` holds pending writes, sorted; they take precedence.
 std::unique_ptr<rocks::Cursor> rows_of(const std::shared_ptr<const State>& state, Database database,
                                        const rocks::Bounds& bounds,
-                                       std::vector<memtable::Memtable::Row> overlay = {});
+                                       std::vector<memtable::Memtable::Row> overlay = {},
+                                       std::size_t readahead_bytes = 0);
+
+/// Cursors for a scan of a whole database: what is in memory is put in order once, and tables are
+/// read ahead. Any number of threads may make some at once. Keeps the state.
+rocks::CursorFactory cursors_of(const std::shared_ptr<const State>& state, Database database);
 
 }  // namespace flatkv::state

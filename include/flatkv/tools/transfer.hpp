@@ -87,9 +87,10 @@ struct TrustedRoots {
   std::map<std::int64_t, Roots> lines;
 };
 
-/// Writes the state of a view; equal states give equal bytes. Memory does not depend on its size.
-/// Errors: those of reading and of the sink, `corruption` if a scan counts other rows than the
-/// store records, `cancelled`.
+/// Writes the state of a view; equal states give equal bytes. A thread for each core reads ahead,
+/// the calling one writes. Memory: a few megabytes a core, whatever the size of the state. Errors:
+/// those of reading and of the sink, `corruption` if a scan counts other rows than the store
+/// records, `cancelled`.
 Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions& options = {});
 
 /// As export_state, into a file, compressed if its name ends in `.zst`. Writes `path`-tmp, syncs it
