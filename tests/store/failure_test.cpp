@@ -316,6 +316,23 @@ TEST_F(Failure, ALevel0LimitBelowWhereCompactionsBeginHoldsNothingUp) {
   check_and_go_on();
 }
 
+// It has none: the next generation's tables are compacted when it is live.
+TEST_F(Failure, TheReplayOfARollbackWaitsForNoCompaction) {
+  options_.flush.write_buffer_bytes = 1;
+  open();
+  std::vector<State> states;
+  for (int i = 0; i < 20; ++i) {
+    blocks(1);
+    states.push_back(model_.committed());
+  }
+  options_.flush.level0_limit = 0;
+  options_.flush.pending_compaction_limit_bytes = 0;
+  reopen();
+  ASSERT_OK(store_->rollback(19));
+  model_.go_back(states[18]);
+  check_and_go_on();
+}
+
 }  // namespace
 }  // namespace flatkv::test
 

@@ -241,6 +241,22 @@ TEST_F(Metadata, BackfillThatMeetsAChangedRowIsRefused) {
   expect_refused(ErrorCode::corruption);
 }
 
+TEST_F(Metadata, ScanForMissingStatsThatMeetsAChangedRowIsRefused) {
+  const auto& rows = model_.committed().rows[Database::storage];
+  edit("storage",
+       {{row_key(rows.begin()->first), text("not what was written")}, {meta_key("stats"), {}}});
+  remove_clean(path());
+  const auto opened = try_open();
+  ASSERT_TRUE(fails(opened, ErrorCode::corruption));
+  EXPECT_EQ(opened.error().path, working(path(), "storage"));
+  EXPECT_EQ(opened.error().database, Database::storage);
+  EXPECT_EQ(opened.error().version, 12);
+  EXPECT_NE(
+      opened.error().message.find("LocalMeta has " + to_hex(model_.committed().roots().storage)),
+      std::string::npos)
+      << opened.error().message;
+}
+
 TEST_F(Metadata, MetadataDatabaseWithoutItsKeysIsFilledFromLocalMeta) {
   edit("metadata", {{meta_key("_meta/hash/code"), {}}});
   open();

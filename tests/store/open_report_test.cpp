@@ -213,6 +213,23 @@ TEST_F(OpenReportTest, OfALogThatEndsTooEarly) {
                   "`flatkv rollback STORE 4` `flatkv rollback STORE 10`"});
 }
 
+TEST_F(OpenReportTest, OfSnapshotsThatANewLogLeavesBehind) {
+  options_.snapshot.keep = 2;
+  open();
+  ASSERT_OK(store_->snapshot());
+  close();
+  ASSERT_EQ(snapshots(path()).size(), 3U);  // at 0, 4 and 12
+  resize_file(segment_, offsets_[11]);
+  remove_clean(path());
+  remove_tree(snapshots(path())[1] + "/code/CURRENT");
+  expect_open(12, {.lost_log_tail = true},
+              {"all databases are at version 12", "snapshot left behind: " + snapshots(path())[1]});
+  const auto left = snapshots(path());
+  ASSERT_EQ(left.size(), 2U);
+  EXPECT_TRUE(left[0].ends_with("00")) << left[0];
+  EXPECT_TRUE(left[1].ends_with("12")) << left[1];
+}
+
 TEST_F(OpenReportTest, OfALogThatBeginsTooLate) {
   save_database("storage");
   restore("closed");
