@@ -109,6 +109,24 @@ TEST_F(ScrubRestart, AFlushBringsTheFileAlong) {
   expect_resumed(30);
 }
 
+TEST_F(ScrubRestart, AtTheVersionWhereTheLogBegins) {
+  options_.segment_bytes = 1;
+  reopen();
+  go_to(Database::storage, 30);
+  ASSERT_OK(store_->flush());
+  blocks(2);
+  image("killed");
+  close();
+  restore("killed");
+  EXPECT_EQ(scrub_json().at("version"), 40);
+  for (const std::string& segment : segments(path())) {
+    if (stdfs::path(segment).stem().string() < "00000000000000000041") stdfs::remove(segment);
+  }
+  open();
+  EXPECT_EQ(store_->open_report().replayed_blocks, 2);
+  expect_resumed(30);
+}
+
 TEST_F(ScrubRestart, DatabasesFlushedAtDifferentVersions) {
   ASSERT_OK(store_->flush());
   image("older");

@@ -384,6 +384,14 @@ TEST_F(Hashing, OtherModulesAreIgnoredAndCounted) {
   EXPECT_EQ(store_->metrics().ignored_change_sets, 3U);
   ASSERT_OK(store_->commit(1));
   EXPECT_EQ(store_->committed_roots(), before);
+  EXPECT_EQ(store_->metrics().ignored_change_sets, 3U);
+  ASSERT_OK(store_->commit(2));
+  auto overlay = store_->overlay();
+  ASSERT_OK(overlay);
+  ASSERT_OK(overlay->apply(Changes().module("bank").set({}, bytes({1}))));
+  EXPECT_EQ(store_->metrics().ignored_change_sets, 3U);
+  ASSERT_OK(store_->commit(*overlay));
+  EXPECT_EQ(store_->metrics().ignored_change_sets, 4U);
 }
 
 // docs/hazards.md#metadata-among-rows, docs/hazards.md#legacy-key-hits-metadata

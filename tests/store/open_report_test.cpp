@@ -3,6 +3,7 @@
 // where the trouble is, up to the byte, and what can be done.
 #include <gtest/gtest.h>
 
+#include "flatkv/tools/inspect.hpp"
 #include "support/store_fixture.hpp"
 
 namespace flatkv::test {
@@ -51,6 +52,14 @@ class OpenReportTest : public StoreFixture {
     };
   }
 
+  Model at(std::int64_t version) const {
+    Model model;
+    while (model.version() < version) {
+      for (const Changes& one : script_block(seed_, model.version() + 1)) model.apply(one);
+      model.commit();
+    }
+    return model;
+  }
   std::string in_generation(const std::string& name) const {
     return live_generation(path()) + "/" + name;
   }
@@ -77,12 +86,7 @@ class OpenReportTest : public StoreFixture {
     EXPECT_EQ(found.rebuilt_working_copy, report.rebuilt_working_copy);
     EXPECT_EQ(found.rebuilt_metadata, report.rebuilt_metadata);
     expect_warnings(warnings);
-    Model model;
-    while (model.version() < version) {
-      for (const Changes& one : script_block(seed_, model.version() + 1)) model.apply(one);
-      model.commit();
-    }
-    model_ = model;
+    model_ = at(version);
     check_and_go_on();
     warnings_.clear();
     reopen();
@@ -126,6 +130,15 @@ TEST_F(OpenReportTest, OfBlocksThatAClosedStoreHasOnlyInItsLog) {
   close();
   EXPECT_EQ(flushed("storage"), 8);
   expect_open(12, {.clean = true, .replayed_blocks = 4});
+  // Some of them are old enough for the databases.
+  restore("closed");
+  options_.flush.max_lag_blocks = 2;
+  model_ = at(12);
+  open();
+  blocks(8);
+  close();
+  for (const char* name : kNames) EXPECT_EQ(flushed(name), 17) << name;
+  expect_open(20, {.clean = true, .replayed_blocks = 3});
 }
 
 TEST_F(OpenReportTest, OfAnUnfinishedRecord) {
@@ -145,6 +158,23 @@ TEST_F(OpenReportTest, OfABadRecordAboveWhatWasDurable) {
   const std::string offset = " offset " + std::to_string(offsets_[10]);
   expect_open(9, {.replayed_blocks = 1, .truncated_log = segment_ + " at" + offset},
               {segment_ + offset + " (version 10: "});
+}
+
+TEST_F(OpenReportTest, ForReadingOfABadRecord) {
+  damage_record(10);
+  {
+    const auto above = ReadOnlyStore::open(path());
+    ASSERT_OK(above);
+    EXPECT_EQ(above->version(), 9);
+  }
+  restore("killed");
+  damage_record(6);
+  remove_tree(working(path(), "storage"));
+  const auto below = ReadOnlyStore::open(path());
+  ASSERT_TRUE(fails(below, ErrorCode::corruption));
+  EXPECT_EQ(below.error().path, segment_);
+  EXPECT_EQ(below.error().version, 6);
+  EXPECT_EQ(below.error().offset, offsets_[6]);
 }
 
 TEST_F(OpenReportTest, OfABadRecordThatIsNeeded) {
@@ -178,6 +208,18 @@ TEST_F(OpenReportTest, OfARebuiltMetadataDatabase) {
   expect_open(12, {.replayed_blocks = 4, .rebuilt_metadata = true},
               {"the metadata database is rebuilt: corruption: the database is missing",
                "the metadata database is rebuilt: corruption: the metadata database lacks"});
+}
+
+TEST_F(OpenReportTest, OfARebuiltMetadataDatabaseOfAnEmptyStore) {
+  remove_tree(path());
+  open();
+  close();
+  remove_tree(working(path(), "metadata"));
+  open();
+  EXPECT_TRUE(store_->open_report().rebuilt_metadata);
+  EXPECT_EQ(flushed("metadata"), 0);
+  reopen();
+  EXPECT_TRUE(store_->open_report().clean);
 }
 
 TEST_F(OpenReportTest, OfALostCurrent) {
