@@ -175,6 +175,18 @@ TEST_F(UndoTest, ASegmentWithASecondNameIsCopied) {
   EXPECT_EQ(files.content(name(1)).size(), tip.end_offset);
 }
 
+TEST_F(UndoTest, ASegmentWithASecondNameIsCopiedThoughNothingOfItIsCut) {
+  fill(9, kThreeRecords);
+  put(mark_of(6));
+  Tip tip = look()->tip;
+  ASSERT_EQ(tip.segment, segment_name(4));
+  ASSERT_EQ(tip.end_offset, files.content(name(4)).size());
+  ASSERT_TRUE(files.link(name(4), "elsewhere"));
+  ASSERT_TRUE(cut_undone(files, "log", tip));
+  EXPECT_EQ(files.stat(name(4))->links, 1U);
+  EXPECT_EQ(files.content(name(4)), files.content("elsewhere"));
+}
+
 TEST_F(UndoTest, AFollowerWhoseOpenSegmentIsCutGoesOn) {
   fill(3, kOneSegment, 8000);
   const Tip begin{0, base_.digest, {}, segment_name(1), kSegmentHeaderBytes};

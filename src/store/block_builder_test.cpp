@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/bytes.hpp"
 #include "store/test_store.hpp"
 
@@ -157,6 +159,23 @@ TEST(BlockBuilder, SlotsGoWhereverTheyAre) {
   expect_verified(store);
 }
 
+TEST(BlockBuilder, ASlotThatWasWrittenTwiceIsRemovedOnce) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  must(store.apply(BlockBuilder().set_storage(kToken, to_word(2), to_word(1))));
+  must(store.commit(1));
+  BlockBuilder block;
+  for (const unsigned slot : {3U, 1U, 3U, 2U, 1U}) {
+    block.set_storage(kToken, to_word(slot), to_word(9));
+  }
+  must(block.remove_account_and_storage(kToken, store));
+  const auto lines = lines_of(block);
+  ASSERT_EQ(lines.size(), 5U + 4 + 3);
+  for (unsigned slot = 1; slot <= 3; ++slot) {
+    EXPECT_EQ(lines[8 + slot], to_hex(storage_key(kToken, to_word(slot))) + " removed");
+  }
+}
+
 TEST(BlockBuilder, AViewShowsTheSlotsOfItsVersion) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
@@ -211,6 +230,21 @@ TEST(BlockBuilder, WhatApplyRefusesItRefusesWhole) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
   EXPECT_FALSE(store.has_pending());
+}
+
+TEST(BlockBuilder, WritesIntoTheSameMemoryAgain) {
+  BlockBuilder block;
+  const auto fill = [&] {
+    std::set<const std::uint8_t*> places;
+    for (unsigned i = 0; i < 3000; ++i) block.set_storage(kToken, Block::slot_index(i), to_word(1));
+    for (const KVPair& pair : block.change_sets()[0].pairs) places.insert(pair.key.data());
+    return places;
+  };
+  const auto before = fill();
+  for (int round = 0; round < 3; ++round) {
+    block.clear();
+    EXPECT_EQ(fill(), before);
+  }
 }
 
 TEST(BlockBuilder, IsUsedAgainAndMoved) {

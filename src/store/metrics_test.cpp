@@ -2,6 +2,7 @@
 #include "flatkv/metrics.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <set>
 #include <thread>
@@ -92,13 +93,78 @@ TEST(Metrics, HaveTheNamesAndUnitsOfPrometheus) {
     EXPECT_FALSE(family.help.empty());
     EXPECT_FALSE(family.samples.empty()) << family.name;
     for (const MetricSample& sample : family.samples) {
-      if (family.kind != MetricKind::histogram) continue;
+      if (family.kind != MetricKind::histogram) {
+        EXPECT_TRUE(sample.counts.empty() && sample.sum == 0) << family.name;
+        continue;
+      }
       ASSERT_EQ(sample.counts.size(), family.bounds.size() + 1);
       EXPECT_TRUE(std::ranges::is_sorted(sample.counts));
+      EXPECT_EQ(sample.value, 0);
     }
     EXPECT_TRUE(std::ranges::is_sorted(family.bounds));
   }
   EXPECT_TRUE(names.contains("process_open_fds"));
+}
+
+TEST(Metrics, AreTheFiguresOfTheStore) {
+  const auto begun = std::chrono::steady_clock::now();
+  const TempDir directory;
+  CommitStore store = open_new(directory / "store", options());
+  for (unsigned block = 1; block <= 3; ++block) {
+    must(Block().slot(1, block, block).commit(store));
+    if (block == 2) must(store.flush());
+  }
+  must(store.get(Block::slot_key(1, 1)));
+  const std::vector<MetricFamily> families = must(store_metrics(store));
+  auto found = flat(families);
+  const StoreMetrics metrics = store.metrics();
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
+  for (const auto& [name, wanted] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
+           {"flatkv_log_appended_bytes_total", metrics.log_bytes},
+           {"flatkv_ignored_change_sets_total", metrics.ignored_change_sets},
+           {"flatkv_compaction_written_bytes_total", metrics.compaction_bytes},
+           {"flatkv_memory_bytes{use=write_buffers}", metrics.buffer_memory},
+           {"flatkv_memory_bytes{use=views}", metrics.view_memory},
+           {"flatkv_memory_bytes{use=recent_versions}", metrics.recent_memory},
+           {"flatkv_memory_bytes{use=overlays}", metrics.overlay_memory},
+           {"flatkv_memory_bytes{use=row_cache}", metrics.cache_memory},
+           {"flatkv_memory_bytes{use=key_filter}", metrics.key_filter_memory},
+           {"flatkv_row_cache_hits_total", metrics.cache_hits},
+           {"flatkv_row_cache_misses_total", metrics.cache_misses},
+           {"flatkv_key_filter_answers_total", metrics.key_filter_answers},
+           {"flatkv_table_reads_total", metrics.table_reads},
+           {"flatkv_recent_versions", metrics.recent_versions},
+           {"flatkv_superseded_bytes", metrics.superseded_bytes}}) {
+    EXPECT_EQ(found.at(name), static_cast<double>(wanted)) << name;
+  }
+  EXPECT_EQ(found["flatkv_durable_version"], static_cast<double>(store.durable_version()));
+  EXPECT_EQ(found["flatkv_undo_floor_version"], static_cast<double>(metrics.undo_floor));
+  for (const Database database : kAllDatabases) {
+    const std::string label = "{database=" + std::string(to_string(database)) + "}";
+    const FlushMetrics& own = metrics.flushed[database];
+    EXPECT_EQ(found.at("flatkv_flushed_tables_total" + label), static_cast<double>(own.tables));
+    EXPECT_EQ(found.at("flatkv_flushed_bytes_total" + label), static_cast<double>(own.bytes));
+    EXPECT_NEAR(found.at("flatkv_flushed_seconds_total" + label),
+                static_cast<double>(own.nanoseconds) / 1e9, 1e-9);
+  }
+  const auto space = std::filesystem::space(directory / "store");
+  EXPECT_EQ(found["flatkv_disk_size_bytes"], static_cast<double>(space.capacity));
+  EXPECT_GT(found["flatkv_disk_free_bytes"], static_cast<double>(space.available) / 2);
+  EXPECT_LT(found["flatkv_disk_free_bytes"], static_cast<double>(space.available) * 2);
+  for (const MetricFamily& family : families) {
+    if (!family.name.ends_with("_duration_seconds")) continue;
+    if (family.kind == MetricKind::histogram) {
+      EXPECT_GT(family.bounds.front(), 0) << family.name;
+      EXPECT_LT(family.bounds.back(), 1000) << family.name;
+    }
+    for (const MetricSample& sample : family.samples) {
+      EXPECT_LT(sample.value + sample.sum, passed.count()) << family.name;
+    }
+  }
+  const auto blocks =
+      std::ranges::find(families, "flatkv_block_duration_seconds", &MetricFamily::name);
+  ASSERT_NE(blocks, families.end());
+  EXPECT_GT(blocks->samples.at(0).sum, 0);
 }
 
 // Dashboards and alerts have these names.

@@ -7,9 +7,12 @@
 #include <array>
 #include <iostream>
 #include <map>
+#include <new>
 
+#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "failing_allocations.hpp"
+#include "flatkv/block_builder.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "support/child.hpp"
 #include "support/fault_counts.hpp"
@@ -111,6 +114,44 @@ TEST(Allocation, N3_TheNthFailsForEveryN) {
   }
   for (const auto& [what, count] : counts) std::cout << "  " << what << ": " << count << "\n";
   EXPECT_GT(counts["failed"], 20U);
+}
+
+/// A builder throws, as the standard library does, and a step of several writes is whole or not
+/// there. What it holds afterwards goes on.
+TEST(Allocation, N3_AStepOfABlockBuilderIsWholeOrNotThere) {
+  const std::vector<KVPair> pairs = {{.key = nonce_key(address(1)), .value = {}, .remove = true}};
+  const std::vector<NamedChangeSet> others = {{"bank", pairs}, {"evm", pairs}, {"bank", pairs}};
+  const Bytes code(70'000, 1);  // of a chunk of its own
+  const auto written = [](const BlockBuilder& block) {
+    std::vector<std::pair<std::string, Bytes>> all;
+    for (const NamedChangeSet& set : block.change_sets()) {
+      for (const KVPair& pair : set.pairs) all.emplace_back(set.name, to_bytes(pair.key));
+    }
+    return all;
+  };
+  unsigned thrown = 0;
+  for (std::uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE("allocation " + std::to_string(nth));
+    BlockBuilder block = BlockBuilder::from_changes(others);
+    const auto before = written(block);
+    fail_allocation(Whose::callers, nth);
+    bool whole = true;
+    try {
+      block.set_code(address(2), code);
+    } catch (const std::bad_alloc&) {
+      whole = false;
+    }
+    if (!allocation_failed()) break;
+    ++thrown;
+    EXPECT_FALSE(whole);
+    EXPECT_EQ(written(block), before);
+    block.set_code(address(3), code);
+    auto after = before;
+    after.emplace_back("evm", to_bytes(code_key(address(3))));
+    after.emplace_back("evm", to_bytes(code_hash_key(address(3))));
+    EXPECT_EQ(written(block), after);
+  }
+  EXPECT_GT(thrown, 3U);
 }
 
 /// The pending block of a reader is whole or gone: half of one would have a root of its own.

@@ -374,6 +374,7 @@ TEST_F(ScrubRounds, OffClosedAndFailed) {
   EXPECT_TRUE(stdfs::exists(scrub_file()));
   ASSERT_OK(store_->close());
   EXPECT_TRUE(fails(store_->scrub(5), ErrorCode::store_failed));
+  EXPECT_EQ(store_->scrub(5).error().message, "the store is closed");
   EXPECT_EQ(store_->scrub_status().value()->rows, 3U);
   open();
 #ifdef FLATKV_FAILPOINTS
