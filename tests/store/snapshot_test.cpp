@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <latch>
 #include <mutex>
 #include <thread>
 
@@ -185,6 +186,24 @@ TEST_F(SnapshotsOfAStore, WhatAKillCostsIsBoundedByMaxLag) {
   EXPECT_LE(store_->open_report().replayed_blocks, 11);
   check_and_go_on();
 }
+
+#ifdef FLATKV_FAILPOINTS
+TEST_F(SnapshotsOfAStore, OneThatIsDueIsWrittenByTheClose) {
+  options_.snapshot.interval = 3;
+  options_.flush.max_lag_blocks = 1;
+  open();
+  std::latch go(1);
+  failpoint::arm("flush.begin", [&]() -> Status {
+    go.wait();
+    return {};
+  });
+  blocks(3);  // one flush runs and one waits: the snapshot would have to wait for both
+  EXPECT_EQ(valid().back(), 0);
+  go.count_down();
+  close();
+  EXPECT_EQ(valid().back(), 3);
+}
+#endif
 
 }  // namespace
 }  // namespace flatkv::test
