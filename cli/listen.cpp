@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listen.hpp"
 
+#include <malloc.h>
+
 #include "base/error.hpp"
 #include "base/log.hpp"
 
@@ -15,6 +17,15 @@ MetricFamily single(std::string name, std::string help, MetricKind kind, double 
           .samples = {{.labels = {}, .value = value, .counts = {}, .sum = 0}}};
 }
 
+/// Else glibc keeps for itself what large responses took, on each of the server's threads.
+void give_memory_back() {
+#ifdef M_MMAP_THRESHOLD
+  constexpr int kLarge = 1 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, kLarge);
+  ::mallopt(M_TRIM_THRESHOLD, 8 * kLarge);
+#endif
+}
+
 }  // namespace
 
 void listen_option(CLI::App& verb, std::string& address, const std::string& what) {
@@ -27,6 +38,7 @@ void listen_option(CLI::App& verb, std::string& address, const std::string& what
 Outcome<std::optional<Server>> listen(const ServeOptions& options, ServeSources sources,
                                       Context& context) {
   if (options.address.empty()) return std::optional<Server>{};
+  if (options.rpc) give_memory_back();
   FLATKV_ASSIGN(Server server, Server::start(options, std::move(sources)));
   Logger(context.log()).info("listens at " + server.address());
   return std::optional(std::move(server));

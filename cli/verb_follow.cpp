@@ -206,6 +206,12 @@ void add_follow(Registry& verbs) {
             ->type_name("BYTES")
             ->check(whole_number(1, std::int64_t{1} << 30))
             ->capture_default_str();
+        verb.add_option("--max-pending", arguments.serve.max_pending_bytes,
+                        "Of all responses together that are made or being sent; what goes beyond "
+                        "is refused after a second. At least three times --max-response is taken")
+            ->type_name("BYTES")
+            ->check(whole_number(1, std::int64_t{1} << 40))
+            ->capture_default_str();
         verb.add_flag("--no-balances", arguments.no_balances,
                       "Refuse eth_getBalance: the chain keeps balances elsewhere");
         client_option(verb, arguments.client);

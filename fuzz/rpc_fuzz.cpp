@@ -56,9 +56,11 @@ void check_one(const Json& answer) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   ServeOptions options;
   options.chain_id = 1;
-  serve::Methods methods(options, store());
+  static serve::Shared shared(options);
+  serve::Lease lease(shared.budget);
+  serve::Methods methods(options, store(), shared, lease);
   std::size_t calls = 0;
-  const std::string answer = serve::answer(as_chars({data, size}), {kBatch, 4096},
+  const std::string answer = serve::answer(as_chars({data, size}), {kBatch, 4096}, lease,
                                            [&](const std::string& name, const Json& params) {
                                              ++calls;
                                              return methods.call(name, params);

@@ -26,6 +26,8 @@ constexpr std::uint64_t kMostHeadBytes = 64U << 10;
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 /// Set on the listening thread while it sends a connection away.
 thread_local bool sends_away = false;
+/// For the response that the thread makes and sends.
+thread_local std::shared_ptr<void> kept;
 
 /// A socket whose requests must be over at a deadline, and have no more bytes than they may.
 class TimedStream : public httplib::Stream {
@@ -177,6 +179,8 @@ HttpServer::HttpServer(std::uint32_t connections, std::chrono::seconds timeout)
   new_task_queue = [this] { return new Workers(most_); };  // httplib deletes it
 }
 
+void HttpServer::keep_until_sent(std::shared_ptr<void> what) { kept = std::move(what); }
+
 void HttpServer::let_many_wait() {
   constexpr int kWaiting = 1024;
   static_cast<void>(::listen(svr_sock_, kWaiting));
@@ -202,7 +206,9 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         // An answer of ranges could be a thousand times as long as what they are of.
         request.ranges.clear();
       };
-      if (!process_request(stream, false, closed, begun)) break;
+      const bool answered = process_request(stream, false, closed, begun);
+      kept.reset();
+      if (!answered) break;
     }
   }
   ::shutdown(socket, SHUT_RDWR);

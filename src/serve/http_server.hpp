@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 
 namespace flatkv::serve {
 
@@ -17,6 +18,8 @@ class HttpServer : public httplib::Server {
   /// Whoever comes beyond `connections` is told 503 and sent away.
   HttpServer(std::uint32_t connections, std::chrono::seconds timeout);
 
+  /// In a handler: `what` goes when the response is sent, or cannot be.
+  static void keep_until_sent(std::shared_ptr<void> what);
   /// After a bind: so many may come at once that the system answers them. httplib has five wait,
   /// and who comes then tries again after a second.
   void let_many_wait();

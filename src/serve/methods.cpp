@@ -93,7 +93,23 @@ RpcResult<Word> word_at(const Json& params, std::size_t place, const char* what)
   return word;
 }
 
+/// Of a semaphore, which it is given back to.
+class Turn {
+ public:
+  explicit Turn(Turns& turns) : turns_(turns) { turns_.acquire(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() { turns_.release(); }
+
+ private:
+  Turns& turns_;
+};
+
 }  // namespace
+
+Shared::Shared(const ServeOptions& options)
+    : budget(
+          std::max(options.max_pending_bytes, 3 * options.max_response_bytes + 4 * Lease::kFree)) {}
 
 RpcResult<Json> Methods::call(const std::string& method, const Json& params) {
   struct Entry {
@@ -177,15 +193,32 @@ RpcResult<Json> Methods::transaction_count(const Json& params) {
 RpcResult<Json> Methods::code(const Json& params) {
   FLATKV_ASSIGN(const Address address, address_at(params));
   FLATKV_ASSIGN(const ReadView view, at(params, 1));
-  FLATKV_ASSIGN(const auto found, or_refuse(view.code(address)));
-  // Before it is written out, which takes several times its bytes.
-  if (found && found->size() > options_.max_response_bytes / 2) {
-    return refuse(RpcCode::limit_exceeded, "the code has " + std::to_string(found->size()) +
-                                               " bytes, and in hex more than the " +
-                                               std::to_string(options_.max_response_bytes) +
-                                               " that this server gives");
+  std::size_t room = Lease::kFree;
+  while (true) {
+    FLATKV_ASSIGN(Code code, read_code(view, address, room));
+    if (code.size > options_.max_response_bytes / 2) {
+      return refuse(RpcCode::limit_exceeded, "the code has " + std::to_string(code.size) +
+                                                 " bytes, and in hex more than the " +
+                                                 std::to_string(options_.max_response_bytes) +
+                                                 " that this server gives");
+    }
+    if (code.size <= room) return Json::binary(std::move(code.bytes));
+    // In hex it has twice as many bytes, beside these.
+    if (!lease_.make_room(3 * code.size + Lease::kFree) || !lease_.take(code.size))
+      return too_busy();
+    room = code.size;
   }
-  return hex(found.value_or(Bytes{}));
+}
+
+/// Code that is larger than `most` is not kept: it is read again when there is room.
+RpcResult<Methods::Code> Methods::read_code(const ReadView& view, const Address& address,
+                                            std::size_t most) {
+  const Turn turn(shared_.code_reads);
+  FLATKV_ASSIGN(auto found, or_refuse(view.code(address)));
+  Code code{.bytes = std::move(found).value_or(Bytes{}), .size = 0};
+  code.size = code.bytes.size();
+  if (code.size > most) code.bytes = Bytes{};  // with its memory
+  return code;
 }
 
 RpcResult<Json> Methods::storage_at(const Json& params) {

@@ -6,6 +6,8 @@
 #include <new>
 #include <optional>
 
+#include "base/bytes.hpp"
+
 namespace flatkv::serve {
 namespace {
 
@@ -16,17 +18,79 @@ std::string text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string response(const Json& id, RpcResult<Json> result) {
+/// A response but for the hex digits of a binary result, which come before its last two bytes.
+struct Response {
+  std::string frame;
+  Json::binary_t bytes{};
+
+  std::size_t size() const { return frame.size() + 2 * bytes.size(); }
+};
+
+Response response(const Json& id, RpcResult<Json> result) {
   Json json = {{"jsonrpc", "2.0"}, {"id", id}};
-  if (result) {
-    json["result"] = *std::move(result);  // which may be large
-  } else {
+  Response made;
+  if (!result) {
     const RpcError& error = result.error();
     json["error"] = {{"code", static_cast<int>(error.code)}, {"message", error.message}};
     if (!error.kind.empty()) json["error"]["data"] = {{"code", error.kind}};
+  } else if (result->is_binary()) {
+    made.bytes = std::move(result->get_binary());
+    json["result"] = "0x";  // of the members the last one
+  } else {
+    json["result"] = *std::move(result);
   }
-  return text(json);
+  made.frame = text(json);
+  return made;
 }
+
+/// The body of a response, as it grows.
+class Body {
+ public:
+  Body(const RpcLimits& limits, Lease& lease) : limits_(limits), lease_(lease) {}
+
+  /// False where there is no room: then nothing was added.
+  bool add(Response response, std::string_view before = {}) {
+    if (!reserve(before.size() + response.size() + 1, response.bytes.size())) return false;
+    text_ += before;
+    constexpr std::size_t kEnd = std::string_view("\"}").size();
+    const std::size_t begin = response.frame.size() - (response.bytes.empty() ? 0 : kEnd);
+    text_.append(response.frame, 0, begin);
+    constexpr std::size_t kPiece = 4096;
+    for (ByteView left = response.bytes; !left.empty();
+         left = left.subspan(std::min(left.size(), kPiece))) {
+      text_ += to_hex(left.first(std::min(left.size(), kPiece)));
+    }
+    text_.append(response.frame, begin);
+    response = Response();
+    lease_.keep(text_.capacity());
+    return true;
+  }
+  std::size_t size() const { return text_.size(); }
+  std::string& text() { return text_; }
+
+ private:
+  /// Room for so many bytes more, while the caller has `beside`; and for refusals of what comes
+  /// next, unless that is what is added.
+  bool reserve(std::size_t bytes, std::size_t beside) {
+    constexpr std::size_t kRefusals = 32 << 10;
+    const std::size_t want = text_.size() + bytes;
+    if (want + kRefusals <= text_.capacity()) return true;
+    const std::size_t most = limits_.response_bytes + Lease::kFree;
+    const std::size_t capacity = std::max(want + kRefusals, std::min(2 * text_.capacity(), most));
+    if (!lease_.take(capacity)) return want <= text_.capacity();
+    std::string larger;
+    larger.reserve(capacity);  // `text_` might take more
+    larger += text_;
+    text_.swap(larger);
+    larger = std::string();
+    lease_.keep(capacity + beside);
+    return true;
+  }
+
+  const RpcLimits& limits_;
+  Lease& lease_;
+  std::string text_;
+};
 
 RpcResult<Json> guarded_call(const RpcCall& call, const std::string& method, const Json& params) {
   try {
@@ -46,8 +110,8 @@ RpcResult<Json> too_large(std::size_t bytes, std::size_t most) {
 
 /// The response to one call, or to what should be one; nothing to a notification. One that has more
 /// than `left` of the limit's bytes is refused.
-std::optional<std::string> one(const Json& request, const RpcLimits& limits, std::size_t left,
-                               const RpcCall& call) {
+std::optional<Response> one(const Json& request, const RpcLimits& limits, std::size_t left,
+                            const RpcCall& call) {
   const auto invalid = [](const Json& id, const char* why) {
     return response(id, refuse(RpcCode::invalid_request, why));
   };
@@ -78,44 +142,73 @@ std::optional<std::string> one(const Json& request, const RpcLimits& limits, std
   }
   auto result = guarded_call(call, method->get_ref<const std::string&>(), arguments);
   const bool refused = !result;
-  std::string said = response(own_id, std::move(result));
+  Response said = response(own_id, std::move(result));
   if (refused || said.size() <= left) return said;
   return response(own_id, too_large(said.size(), left));
 }
 
-std::string batch(const Json& requests, const RpcLimits& limits, const RpcCall& call) {
+/// Of a request that `one` answered.
+Json id_of(const Json& request) {
+  return request.is_object() && request.contains("id") ? request["id"] : Json(nullptr);
+}
+
+/// Where there is no room, not even for what says so of each call.
+std::string busy(Body& body, Lease& lease) {
+  body.text() = response(nullptr, too_busy()).frame;
+  lease.keep(body.text().capacity());
+  return std::move(body.text());
+}
+
+std::string batch(const Json& requests, const RpcLimits& limits, Lease& lease,
+                  const RpcCall& call) {
   if (requests.empty()) {
-    return response(nullptr, refuse(RpcCode::invalid_request, "the batch is empty"));
+    return response(nullptr, refuse(RpcCode::invalid_request, "the batch is empty")).frame;
   }
   if (requests.size() > limits.batch) {
     return response(nullptr,
                     refuse(RpcCode::limit_exceeded,
-                           "a batch has at most " + std::to_string(limits.batch) + " calls"));
+                           "a batch has at most " + std::to_string(limits.batch) + " calls"))
+        .frame;
   }
-  std::string all;
+  Body all(limits, lease);
   for (const Json& request : requests) {
     const std::size_t left = limits.response_bytes - std::min(limits.response_bytes, all.size());
-    const auto answer = one(request, limits, left, call);
+    auto answer = one(request, limits, left, call);
     if (!answer) continue;
-    all += all.empty() ? '[' : ',';
-    all += *answer;
+    const std::string_view before = all.size() == 0 ? "[" : ",";
+    if (!all.add(*std::move(answer), before) &&
+        !all.add(response(id_of(request), too_busy()), before)) {
+      return busy(all, lease);
+    }
   }
-  if (!all.empty()) all += ']';
-  return all;
+  if (all.size() != 0) all.text() += ']';  // there is room
+  return std::move(all.text());
 }
 
 }  // namespace
 
-std::string answer(std::string_view body, const RpcLimits& limits, const RpcCall& call) {
+std::unexpected<RpcError> too_busy() {
+  return refuse(RpcCode::limit_exceeded,
+                "too busy: others have yet to take their responses, ask again");
+}
+
+std::string answer(std::string_view body, const RpcLimits& limits, Lease& lease,
+                   const RpcCall& call) {
   const auto is_kept = [](int level, Json::parse_event_t, const Json&) {
     return level <= kMostLevels;
   };
   const Json request = Json::parse(body, is_kept, false);
   if (request.is_discarded()) {
-    return response(nullptr, refuse(RpcCode::parse_error, "the body is not JSON"));
+    return response(nullptr, refuse(RpcCode::parse_error, "the body is not JSON")).frame;
   }
-  if (request.is_array()) return batch(request, limits, call);
-  return one(request, limits, limits.response_bytes, call).value_or("");
+  if (request.is_array()) return batch(request, limits, lease, call);
+  auto said = one(request, limits, limits.response_bytes, call);
+  if (!said) return {};
+  Body alone(limits, lease);
+  if (!alone.add(*std::move(said)) && !alone.add(response(id_of(request), too_busy()))) {
+    return busy(alone, lease);
+  }
+  return std::move(alone.text());
 }
 
 }  // namespace flatkv::serve

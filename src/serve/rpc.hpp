@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "serve/budget.hpp"
+
 // JSON-RPC 2.0: from the body of a request to that of its response.
 namespace flatkv::serve {
 
@@ -46,11 +48,17 @@ struct RpcLimits {
   std::size_t response_bytes = 0;
 };
 
-/// Answers one call. `params` is an array.
+/// Answers one call. `params` is an array. A binary result is written in hex: one that is large is
+/// in memory once as it is and once in the response.
 using RpcCall = std::function<RpcResult<Json>(const std::string& method, const Json& params)>;
 
+/// Refuses what there is no room for, as others' responses are still being sent.
+std::unexpected<RpcError> too_busy();
+
 /// The response to `body`: empty where it has nothing but notifications. Never throws but for
-/// memory. What `call` throws is an internal error.
-std::string answer(std::string_view body, const RpcLimits& limits, const RpcCall& call);
+/// memory. What `call` throws is an internal error. `lease` is what the response is paid from, and
+/// keeps its bytes; `call` may take from it for its result.
+std::string answer(std::string_view body, const RpcLimits& limits, Lease& lease,
+                   const RpcCall& call);
 
 }  // namespace flatkv::serve

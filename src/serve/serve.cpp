@@ -52,8 +52,10 @@ Status check(const ServeOptions& options) {
   };
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
   if (within(options.max_request_bytes, kMostBytes) &&
-      within(options.max_response_bytes, kMostBytes) && within(options.max_batch, 1'000'000) &&
-      within(options.max_connections, 1024) && within(options.timeout_seconds, 3600)) {
+      within(options.max_response_bytes, kMostBytes) &&
+      within(options.max_pending_bytes, std::uint64_t{1} << 40) &&
+      within(options.max_batch, 1'000'000) && within(options.max_connections, 1024) &&
+      within(options.timeout_seconds, 3600)) {
     return {};
   }
   return fail(ErrorCode::invalid_argument, "a limit of the server is out of its range");
@@ -65,6 +67,7 @@ struct Server::Impl {
   Impl(ServeOptions wanted, ServeSources given)
       : options(std::move(wanted)),
         sources(std::move(given)),
+        shared(options),
         http(options.max_connections, std::chrono::seconds(options.timeout_seconds)) {}
   ~Impl() { stop(); }
 
@@ -100,12 +103,14 @@ struct Server::Impl {
     response.set_content(*std::move(text), kExposition);
   }
 
-  void answer_call(const httplib::Request& request, httplib::Response& response) const {
-    serve::Methods methods(options, sources.store ? sources.store() : nullptr);
+  void answer_call(const httplib::Request& request, httplib::Response& response) {
+    const auto lease = std::make_shared<serve::Lease>(shared.budget);
+    serve::HttpServer::keep_until_sent(lease);
+    serve::Methods methods(options, sources.store ? sources.store() : nullptr, shared, *lease);
     const serve::RpcLimits limits{options.max_batch,
                                   static_cast<std::size_t>(options.max_response_bytes)};
     // Without the copy that `set_content` makes.
-    response.body = serve::answer(request.body, limits,
+    response.body = serve::answer(request.body, limits, *lease,
                                   [&](const std::string& method, const serve::Json& params) {
                                     return methods.call(method, params);
                                   });
@@ -148,6 +153,7 @@ struct Server::Impl {
 
   const ServeOptions options;
   const ServeSources sources;
+  serve::Shared shared;
   serve::HttpServer http;
   std::string address;
   std::thread thread;

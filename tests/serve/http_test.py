@@ -6,6 +6,7 @@ import errno
 import gzip
 import json
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -185,6 +186,68 @@ class SlowReaders(Served):
         began = time.monotonic()
         self.assertEqual(self.stop(), 0)
         self.assertLess(time.monotonic() - began, 4)
+
+
+class ManySlowReaders(Served):
+    """All that there may be, each of which asks for as much as it may and takes nothing of it."""
+
+    bytes, pending, readers = 16 << 20, 64 << 20, 32
+    arguments = ("0", str(2 * readers), "60", str(bytes), str(pending))
+    environment = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}  # else glibc keeps for itself what is freed
+
+    def ask(self, calls) -> socket.socket:
+        body = json.dumps(calls).encode()
+        reader = socket.socket()
+        self.addCleanup(reader.close)
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect((self.host, self.port))
+        reader.settimeout(50)
+        reader.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return reader
+
+    def length(self, reader: socket.socket) -> int:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += reader.recv(1)
+        self.assertTrue(head.startswith(b"HTTP/1.1 200"), head)
+        return int(re.search(rb"Content-Length: (\d+)", head)[1])
+
+    def most_memory(self) -> int:
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1])
+
+    def check(self, size: int, calls) -> None:
+        self.tell(f"code {size}")
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # the highest is that of now
+        before = self.most_memory()
+        readers = [self.ask(calls) for _ in range(self.readers)]
+        held = sum(self.length(reader) for reader in readers)
+        self.assertGreater(held, self.pending // 4)
+        of_system = int(pathlib.Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
+        self.assertLess(held, self.pending + self.readers * (of_system + (64 << 10)))
+        # Four read code at a time, which RocksDB has once more, while the rest holds what it may.
+        self.assertLess(self.most_memory() - before, self.pending + 4 * 2 * size + (24 << 20))
+        # What is small is answered all the same.
+        self.assertEqual(self.result("flatkv_roots")["version"], int(self.result("eth_blockNumber"), 16))
+        if calls == self.code:
+            number = {"jsonrpc": "2.0", "id": 2, "method": "eth_blockNumber"}
+            answers = json.loads(self.post([self.code] * 99 + [number])[1])
+            self.assertEqual({answer["error"]["code"] for answer in answers[:-1]}, {-32005})
+            self.assertIn("too busy", answers[0]["error"]["message"])
+            self.assertIn("result", answers[-1])
+        for reader in readers:
+            reader.close()
+        self.assertEqual(len(self.result("eth_getCode", ACCOUNT)), 2 + 2 * size)  # there is room again
+
+    code = {"jsonrpc": "2.0", "id": 1, "method": "eth_getCode", "params": [ACCOUNT]}
+
+    def test_one_large_result(self):
+        self.check((self.bytes >> 1) - 100, self.code)
+
+    def test_some_in_each_batch(self):
+        self.check(200_000, [self.code] * 100)
+
+    def test_many_in_each_batch(self):
+        self.check(60_000, [self.code] * 100)
 
 
 class ManyAtOnce(Served):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// serve_store STORE [ADDRESS [CONNECTIONS [TIMEOUT [RESPONSE_BYTES]]]]: serves a store until
-// SIGTERM, and does what the lines of its standard input say. It answers each with a line, and
-// begins with its address.
+// serve_store STORE [ADDRESS [CONNECTIONS [TIMEOUT [RESPONSE_BYTES [PENDING_BYTES]]]]]: serves a
+// store until SIGTERM, and does what the lines of its standard input say. It answers each with a
+// line, and begins with its address.
 #include <csignal>
 #include <cstdio>
 #include <iostream>
@@ -115,6 +115,7 @@ int main(int argc, char** argv) {
   if (argc > 3) serve.max_connections = static_cast<std::uint32_t>(std::stoul(argv[3]));
   if (argc > 4) serve.timeout_seconds = static_cast<std::uint32_t>(std::stoul(argv[4]));
   if (argc > 5) serve.max_response_bytes = std::stoul(argv[5]);
+  if (argc > 6) serve.max_pending_bytes = std::stoul(argv[6]);
   auto server = Server::start(serve, {.store = [&] { return owner.slot.get(); },
                                       .not_ready =
                                           [&] {

@@ -23,12 +23,13 @@ class Served(unittest.TestCase):
     """A store of its own for each test, with three blocks."""
 
     arguments = ()
+    environment = {}
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="flatkv-serve-"))
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.process = subprocess.Popen([PROGRAM, self.folder / "store", *self.arguments], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True, env={**os.environ, **self.environment})
         self.addCleanup(self.end)
         self.address = self.process.stdout.readline().strip()
         self.host, _, port = self.address.rpartition(":")

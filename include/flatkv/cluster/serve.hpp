@@ -31,6 +31,11 @@ struct ServeOptions {
   std::uint64_t max_request_bytes = 1 << 20;  ///< larger ones are refused with 413
   /// A call whose result is larger, or goes beyond it in its batch, is refused with -32005.
   std::uint64_t max_response_bytes = 16 << 20;
+  /// Of all responses together that are made, or sent to readers who are slow to take them. A call
+  /// whose result does not fit in waits for a second and is then refused with -32005; responses of
+  /// at most 64 KiB do not count. At least three times max_response_bytes, whatever is set: so one
+  /// alone always fits.
+  std::uint64_t max_pending_bytes = 64 << 20;
   std::uint32_t max_batch = 100;       ///< calls in a batch; ≥ 1
   std::uint32_t max_connections = 32;  ///< at a time, each with a thread; ≥ 1, ≤ 1024
   /// Seconds that a request may take to arrive and to be answered, and that an idle connection is
