@@ -112,16 +112,31 @@ class Leader:
         self.salt = 0
 
     def commit(self, count: int, seconds: float = 0) -> None:
-        """That many blocks, spread over so many seconds."""
-        process = subprocess.Popen([FLATKV, "apply", self.store, "-", "--durability", "process"],
-                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for version in range(self.version + 1, self.version + count + 1):
-            process.stdin.write(blocks(version, version, rows=20, salt=self.salt))
-            process.stdin.flush()
-            time.sleep(seconds / count)
-        _, errors = process.communicate(timeout=300)
-        check(process.returncode == DONE, errors)
-        self.version += count
+        """That many blocks, spread over so many seconds. Goes on where a `kill` left off."""
+        end = self.version + count
+        while self.version < end:
+            self.feed(end, seconds / count)
+
+    def feed(self, end: int, pause: float) -> None:
+        began, self.killed = self.version, False
+        self.process = subprocess.Popen([FLATKV, "apply", self.store, "-", "--durability", "process"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            for version in range(began + 1, end + 1):
+                self.process.stdin.write(blocks(version, version, rows=20, salt=self.salt))
+                self.process.stdin.flush()
+                time.sleep(pause)
+        except BrokenPipeError:
+            pass
+        _, errors = self.process.communicate(timeout=300)
+        self.version = json.loads(flatkv("root", self.store))["version"]
+        check(self.killed or self.process.returncode == DONE, errors)
+        check(began <= self.version <= end and (self.killed or self.version == end), f"it is at {self.version}, was at {began}")
+
+    def kill(self) -> None:
+        """Beside `commit`."""
+        self.killed = True
+        self.process.send_signal(signal.SIGKILL)
 
     def undo(self, count: int) -> None:
         """What comes next is another branch."""
@@ -172,6 +187,10 @@ class Cluster:
             wait_for(f"{follower.name} is at {want['version']}, but at {self.roots(follower.store)}", equal, seconds)
 
     def check_histories(self) -> None:
+        for follower in self.followers:
+            self.check_history(follower)
+
+    def check_history(self, follower: Runner) -> None:
         """Every block is there, once, with the leader's roots line and as many bytes."""
         def history(store):
             kept = {}
@@ -183,11 +202,10 @@ class Cluster:
             return kept
         want = history(self.leader.store)
         check(sorted(want) == list(range(1, self.leader.version + 1)), "the leader's log is whole")
-        for follower in self.followers:
-            have = history(follower.store)
-            check(have and sorted(have) == list(range(min(have), self.leader.version + 1)), f"{follower.name}: gaps")
-            for version, line in have.items():
-                check(line == want[version], f"{follower.name}, version {version}: {line}, want {want[version]}")
+        have = history(follower.store)
+        check(have and sorted(have) == list(range(min(have), self.leader.version + 1)), f"{follower.name}: gaps")
+        for version, line in have.items():
+            check(line == want[version], f"{follower.name}, version {version}: {line}, want {want[version]}")
 
     def end(self) -> None:
         for runner in self.runners:

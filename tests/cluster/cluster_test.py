@@ -3,6 +3,7 @@
 """Run by scripts/cluster-test: leader, publisher and followers around a broker, through kills, undos and lies."""
 
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -50,10 +51,13 @@ def library(cluster: Cluster) -> None:
 
 
 def kills(cluster: Cluster) -> None:
-    first, second = cluster.followers
+    first, second, _ = cluster.followers
     feeding = threading.Thread(target=cluster.leader.commit, args=(300, 30))
     feeding.start()
-    time.sleep(6)
+    time.sleep(3)
+    step("kill -9 of the leader")
+    cluster.leader.kill()
+    time.sleep(3)
     step("kill -9 of the publisher")
     cluster.publisher.restart()
     time.sleep(4)
@@ -68,7 +72,7 @@ def kills(cluster: Cluster) -> None:
     feeding.join()
     cluster.wait_until_equal()
     cluster.publisher.check_alive()
-    count_fault("T8", "R", 4)
+    count_fault("T8", "R", 5)
 
 
 def branches(cluster: Cluster) -> None:
@@ -90,18 +94,26 @@ def branches(cluster: Cluster) -> None:
     check("does not confirm" in said, said)
 
 
+LIES = {"damage": ("corruption", "T1"), "double": ("version_mismatch", "T3"), "foreign": ("not a message of FlatKV's", "T4")}
+
+
+def refused_by_all(cluster: Cluster, what: str) -> None:
+    """A message that another program puts into the topic is refused and named; what comes then counts."""
+    name, row = LIES[what]
+    before = [follower.status()["refused"] for follower in cluster.followers]
+    topic_tool(cluster, what, "state")
+    for follower, count in zip(cluster.followers, before):
+        wait_for(f"{follower.name} refuses a {what}",
+                 lambda one=follower, old=count: one.status().get("refused", 0) > old)
+        check(name in follower.errors(), follower.errors())
+    cluster.leader.commit(10)
+    cluster.wait_until_equal()
+    count_fault(row, "R", len(cluster.followers))
+
+
 def lies(cluster: Cluster) -> None:
-    """Messages that another program puts into the topic are refused and named; what comes then counts."""
-    for what, name, row in (("damage", "corruption", "T1"), ("double", "version_mismatch", "T3"), ("foreign", "not a message of FlatKV's", "T4")):
-        before = [follower.status()["refused"] for follower in cluster.followers]
-        topic_tool(cluster, what, "state")
-        for follower, count in zip(cluster.followers, before):
-            wait_for(f"{follower.name} refuses a {what}",
-                     lambda one=follower, old=count: one.status().get("refused", 0) > old)
-            check(name in follower.errors(), follower.errors())
-        cluster.leader.commit(10)
-        cluster.wait_until_equal()
-        count_fault(row, "R", len(cluster.followers))
+    for what in LIES:
+        refused_by_all(cluster, what)
 
 
 def remade(cluster: Cluster) -> None:
@@ -135,9 +147,11 @@ def takeover(cluster: Cluster) -> None:
     cluster.leader.commit(10)
     code = first.process.wait(120)
     check(code == REFUSED and "locked" in first.errors(), f"the first: exit {code}\n{first.errors()}")
+    step("three publishers at once")
+    rivals(cluster, ("third-publisher", "fourth-publisher"))
     cluster.wait_until_equal()
     cluster.publisher.check_alive()
-    count_fault("T7", "X")
+    count_fault("T7", "X", 3)
 
 
 def standby(cluster: Cluster) -> None:
@@ -406,12 +420,29 @@ def run_parts(cluster: Cluster, parts) -> None:
 
 
 def begin(cluster: Cluster) -> None:
-    cluster.follow("first")
-    cluster.follow("second")
+    for name in ("first", "second", "third"):
+        cluster.follow(name)
     refusals(cluster)
     cluster.leader.commit(100)
     cluster.wait_until_equal()
-    step("two followers have the first 100 blocks")
+    step("three followers have the first 100 blocks")
+
+
+def rivals(cluster: Cluster, names) -> None:
+    """More publishers at once: each but one ends, and says why."""
+    all = [cluster.publisher, *map(cluster.publish, names)]
+
+    def one_is_left() -> bool:
+        cluster.leader.commit(5, 0.5)  # who is fenced finds it out when it sends
+        return sum(one.alive() for one in all) <= 1
+
+    wait_for("one publisher is left", one_is_left)
+    left = [one for one in all if one.alive()]
+    check(len(left) == 1, "no publisher is left")
+    for one in all:
+        check(one in left or (one.process.returncode == REFUSED and "locked" in one.errors()),
+              f"{one.name}: exit {one.process.returncode}\n{one.errors()}")
+    cluster.publisher = left[0]
 
 
 def long(cluster: Cluster, minutes: float) -> None:
@@ -419,8 +450,18 @@ def long(cluster: Cluster, minutes: float) -> None:
     seed = int(os.environ.get("FLATKV_CLUSTER_SEED", time.time()))
     chance = random.Random(seed)
     step(f"seed {seed}")
+    done = collections.Counter()
 
-    def restart_broker():
+    def kill_leader():
+        cluster.leader.kill()
+
+    def kill_publisher():
+        cluster.publisher.restart()
+
+    def kill_follower():
+        chance.choice(cluster.followers).restart()
+
+    def kill_broker():
         cluster.broker.kill()
         time.sleep(chance.uniform(0, 20))
         cluster.broker.start()
@@ -440,26 +481,51 @@ def long(cluster: Cluster, minutes: float) -> None:
         cluster.leader.undo(chance.randint(1, 60))
         cluster.leader.commit(chance.randint(1, 100))
 
+    def lie():
+        what = chance.choice(("damage", "double", "foreign"))
+        refused_by_all(cluster, what)
+        done["messages refused"] += len(cluster.followers)
+
+    def two_rivals():
+        rivals(cluster, [f"rival-{done['two_rivals']}-{i}" for i in (1, 2)])
+        done["publishers refused"] += 2
+
+    def newcomer():
+        more = chance.choice(((), ("--bootstrap", cluster.snapshots)))
+        fresh = cluster.follow(f"newcomer-{done['newcomer']}", *more)
+        cluster.wait_until_equal(300)
+        cluster.check_history(fresh)
+        cluster.followers.remove(fresh)
+        fresh.stop()
+        shutil.rmtree(fresh.store)
+
+    def snapshot():
+        flatkv("export", cluster.leader.store, "--to", cluster.snapshots, "--keep", 2)
+
     end = time.monotonic() + minutes * 60
-    actions = [restart_broker, pause_broker, pause_follower, undo, cluster.publisher.restart] + [
-        follower.restart for follower in cluster.followers]
+    kills = [kill_leader, kill_publisher, kill_follower, kill_broker]
+    alone = [undo, lie, two_rivals, newcomer]  # the others while blocks are committed
+    actions = kills + alone + [kill_follower, pause_broker, pause_follower, snapshot]
     while time.monotonic() < end:
         action = chance.choice(actions)
-        if action is undo:
-            undo()
+        if action in alone:
+            action()
         else:
             feeding = threading.Thread(target=cluster.leader.commit, args=(chance.randint(50, 400), 20))
             feeding.start()
-            time.sleep(chance.uniform(0, 5))
+            time.sleep(chance.uniform(1, 5))
             action()
             feeding.join()
         cluster.wait_until_equal(300)
         cluster.publisher.check_alive()
+        done[action.__name__] += 1
+        done["roots lines equal"] += len(cluster.followers)
         step(f"{action.__name__}: all roots equal at version {cluster.leader.version}")
-        if action in (restart_broker, cluster.publisher.restart, *(follower.restart for follower in cluster.followers)):
+        if action in kills:
             count_fault("T8", "R")
     cluster.follow("from-the-start-of-all")
     cluster.wait_until_equal(600)
+    step(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(done.items())))
 
 
 def main() -> None:
