@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Run by scripts/bench-cluster: how fast a replica catches up from a topic, and how far it is behind a leader that is paced. Blocks of
-1000 writes to a million slots."""
+"""Run by scripts/bench-cluster: how fast a replica catches up from a topic, and several at once, and how far one is behind a leader that is
+paced. Blocks of 1000 writes to a million slots."""
 
 import json
 import os
@@ -62,6 +62,38 @@ def catch_up(folder: pathlib.Path, topic: str, count: int) -> None:
         follower.wait()
 
 
+def several(folder: pathlib.Path, broker: Broker, topic: str, count: int) -> None:
+    """Replicas that catch up at once, in `group`."""
+    for replicas in (1, 2, 3):
+        before, began = processor_seconds(broker.process.pid), time.monotonic()
+        followers = [start("follow", folder / f"replica-{i}", "--from", topic) for i in range(replicas)]
+        ended = [0.0] * replicas
+
+        def watch(i: int) -> None:
+            for line in followers[i].stdout:
+                if json.loads(line)["blocks"] >= count and not ended[i]:
+                    ended[i] = time.monotonic() - began
+
+        watchers = [threading.Thread(target=watch, args=(i,)) for i in range(replicas)]
+        for watcher in watchers:
+            watcher.start()
+        while not all(ended):
+            assert all(follower.poll() is None for follower in followers), "a follower ended"
+            time.sleep(0.05)
+        processor = [processor_seconds(follower.pid) for follower in followers]
+        of_broker = processor_seconds(broker.process.pid) - before
+        for follower in followers:
+            follower.terminate()
+            follower.wait()
+        for watcher in watchers:
+            watcher.join()
+        for i in range(replicas):
+            shutil.rmtree(folder / f"replica-{i}")
+        print(f"{replicas} at once: each " + ", ".join(f"{count * WRITES / seconds:,.0f}" for seconds in ended) +
+              f" writes/s, together {replicas * count * WRITES / max(ended):,.0f}; processor "
+              + ", ".join(f"{seconds:.1f}" for seconds in processor) + f" s, the broker's {of_broker:.1f} s", flush=True)
+
+
 def serve(broker: Broker, topic: str) -> None:
     """What the broker takes to hand the topic to several readers, which do nothing with it."""
     for count in (1, 4, 16):
@@ -108,6 +140,7 @@ def pace(folder: pathlib.Path, broker: Broker, topic: str, blocks: list) -> None
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
+    parts = sys.argv[2:] or ["serve", "catch_up", "several", "pace"]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="flatkv-bench-"))
     broker = Broker(folder)
     try:
@@ -123,9 +156,12 @@ def main() -> None:
                               capture_output=True).stdout
         status = json.loads(told.splitlines()[-1])
         print(f"published in {time.monotonic() - began:.1f} s: {status['bytes'] / status['blocks']:.0f} bytes a block", flush=True)
-        serve(broker, "state")
-        catch_up(folder, topic + "state", count)
-        pace(folder, broker, topic + "paced", blocks)
+        run = {"serve": lambda: serve(broker, "state"),
+               "catch_up": lambda: catch_up(folder, topic + "state", count),
+               "several": lambda: several(folder, broker, topic + "state", count),
+               "pace": lambda: pace(folder, broker, topic + "paced", blocks)}
+        for part in parts:
+            run[part]()
     finally:
         broker.kill()
         shutil.rmtree(folder, ignore_errors=True)
