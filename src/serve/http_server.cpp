@@ -205,6 +205,8 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         stream.allow(goes_on && has_body(request) ? kNoLimit : payload_max_length_);
         // An answer of ranges could be a thousand times as long as what they are of.
         request.ranges.clear();
+        // httplib would compress as well as it can, for minutes, whatever the deadline.
+        request.headers.erase("Accept-Encoding");
       };
       const bool answered = process_request(stream, false, closed, begun);
       kept.reset();

@@ -364,6 +364,17 @@ class Connections(Served):
         said = self.exchange(b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb)
         self.assertTrue(said.startswith(b"HTTP/1.1 415"), said[:100])
 
+    def test_no_response_is_compressed(self):
+        """Brotli, as well as it can: a minute for a response that there may be, and the limit is ten seconds."""
+        call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_getCode", "params": [ACCOUNT]}).encode()
+        self.tell("noise 9000")
+        for how in (b"br", b"gzip", b"deflate, gzip, br", b"*"):
+            said = self.exchange(b"POST / HTTP/1.1\r\nConnection: close\r\nAccept-Encoding: " + how +
+                                 b"\r\nContent-Length: %d\r\n\r\n" % len(call) + call)
+            head, _, body = said.partition(b"\r\n\r\n")
+            self.assertNotIn(b"content-encoding", head.lower())
+            self.assertEqual(len(json.loads(body)["result"]), 2 + 2 * 9000)
+
     def test_a_body_never_passes_for_a_request(self):
         """Behind a proxy that sees another end of the first, the second answer would be somebody else's."""
         hidden = b"GET /readyz HTTP/1.1\r\n\r\n"

@@ -2,10 +2,12 @@
 // serve_store STORE [ADDRESS [CONNECTIONS [TIMEOUT [RESPONSE_BYTES [PENDING_BYTES]]]]]: serves a
 // store until SIGTERM, and does what the lines of its standard input say. It answers each with a
 // line, and begins with its address.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "flatkv/block_builder.hpp"
@@ -51,15 +53,21 @@ struct Owner {
   std::mutex mutex;
   std::string not_ready;
 
-  std::string commit_code(std::size_t bytes) {
+  std::string commit_code(const Bytes& code) {
     BlockBuilder block;
-    block.set_code(address_of(0x11), Bytes(bytes, 0x60));
+    block.set_code(address_of(0x11), code);
     if (!store.apply(block.change_sets()) || !store.commit(store.version() + 1)) return "failed";
     return std::to_string(store.version());
   }
 
   std::string obey(const std::string& line) {
-    if (line.starts_with("code ")) return commit_code(std::stoul(line.substr(5)));
+    if (line.starts_with("code ")) return commit_code(Bytes(std::stoul(line.substr(5)), 0x60));
+    if (line.starts_with("noise ")) {  // what no compression makes smaller
+      Bytes noise(std::stoul(line.substr(6)));
+      std::minstd_rand random;
+      std::ranges::generate(noise, random);
+      return commit_code(noise);
+    }
     if (line == "commit") return commit(store) ? std::to_string(store.version()) : "failed";
     if (line == "flush") return store.flush() ? "flushed" : "failed";
     if (line == "snapshot") return store.snapshot() ? "written" : "failed";
