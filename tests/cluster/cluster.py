@@ -15,7 +15,7 @@ from broker import Broker, free_ports
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "cli"), str(TESTS / "support")]
-from support import DONE, REFUSED, blocks  # noqa: E402, F401
+from support import DONE, REFUSED, blocks, line  # noqa: E402, F401
 
 FLATKV = os.environ["FLATKV"]
 TOPIC_TOOL = os.environ["TOPIC_TOOL"]

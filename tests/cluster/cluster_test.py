@@ -21,7 +21,7 @@ import urllib.parse
 import urllib.request
 
 from broker import free_ports
-from cluster import FLATKV, REFUSED, TESTS, Cluster, Leader, check, flatkv, step, topic_tool, wait_for
+from cluster import FLATKV, REFUSED, TESTS, Cluster, Leader, check, flatkv, line, step, topic_tool, wait_for
 from fault_counts import count_fault
 from prometheus import tool
 
@@ -202,6 +202,43 @@ def readers(cluster: Cluster) -> None:
     wait_for("nothing is left to send", lambda: "flatkv_publisher_lag_versions 0\n" in cluster.publisher.answer("/metrics")[1])
     if promtool := tool("promtool"):
         subprocess.run([promtool, "check", "metrics"], input=metrics, text=True, check=True)
+
+
+def slow_readers(cluster: Cluster) -> None:
+    """A replica's memory, while readers ask for much and take nothing of it. The block with it goes through the topic in parts."""
+    follower = cluster.followers[-1]
+    size, allowed, mib = 7 << 20, 64 << 20, 1 << 20
+    account = "11" * 20
+    cluster.leader.version += 1
+    flatkv("apply", cluster.leader.store, "-", stdin=line(cluster.leader.version, ("07" + account, random.Random(1).randbytes(size).hex())))
+    cluster.wait_until_equal()
+    call = {"jsonrpc": "2.0", "id": 1, "method": "eth_getCode", "params": ["0x" + account]}
+    check(len(json.loads(follower.answer("/", call)[1])["result"]) == 2 + 2 * size, "the code")
+    process = pathlib.Path(f"/proc/{follower.process.pid}")
+    (process / "clear_refs").write_text("5")  # the most is what it has now
+
+    def most_memory() -> int:
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", (process / "status").read_text())[1])
+
+    before, body, held, connections = most_memory(), json.dumps(call).encode(), [], []
+    for _ in range(30):
+        connection = socket.socket()
+        connections.append(connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(30)
+        connection.connect(("127.0.0.1", follower.port))
+        connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    for connection in connections:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(1)
+        held.append(int(re.search(rb"Content-Length: (\d+)", head)[1]))
+    grown = most_memory() - before
+    for connection in connections:
+        connection.close()
+    step(f"of {len(held)} slow readers {sum(length > size for length in held)} were given {max(held) / mib:.0f} MiB; {grown / mib:.0f} MiB in all")
+    check(max(held) > size and sum(length for length in held if length > size) <= allowed, f"{held}")
+    check(grown < allowed + 4 * 2 * size + 64 * mib, f"{grown / mib:.0f} MiB")
 
 
 def opening(cluster: Cluster) -> None:
@@ -410,7 +447,7 @@ def composed(cluster: Cluster) -> None:
             process.wait()
 
 
-PARTS = (kills, branches, lies, remade, takeover, newcomers, readers, opening, retention, workloads, composed, standby, library)
+PARTS = (kills, branches, lies, remade, takeover, newcomers, readers, slow_readers, opening, retention, workloads, composed, standby, library)
 
 
 def run_parts(cluster: Cluster, parts) -> None:
