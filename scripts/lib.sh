@@ -29,6 +29,23 @@ quietly() {
   }
 }
 
+# The folder of the user for what tests take from elsewhere.
+test_tools() {
+  echo "${FLATKV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flatkv}"
+}
+
+# Sets and exports VERSITYGW, an S3 server, which it builds with Go where it is not there yet. Fails where that cannot be.
+s3_server() {
+  local release=v1.8.0 tools
+  tools=$(test_tools)/bin
+  if [[ ! -x $tools/versitygw ]]; then
+    command -v go > /dev/null || return 1
+    heading "versitygw $release"
+    GOBIN=$tools go install "github.com/versity/versitygw/cmd/versitygw@$release" || return 1
+  fi
+  export VERSITYGW=$tools/versitygw
+}
+
 # Compilers of RocksDB's and the test libraries' headers take about a gigabyte each.
 jobs() {
   local cores memory

@@ -145,6 +145,27 @@ class Leader:
         self.salt += 1_000_000
 
 
+class Objects:
+    """An S3 server, which all programs find in the environment. `kill` and `start` keep port and data."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder / "s3"
+        (self.folder / "snapshots").mkdir(parents=True)  # a folder is a bucket
+        self.port = free_ports(1)[0]
+        os.environ.update(AWS_ENDPOINT_URL=f"http://127.0.0.1:{self.port}", AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="cluster",
+                          AWS_SECRET_ACCESS_KEY="of-the-test")
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([os.environ["VERSITYGW"], "--port", f"127.0.0.1:{self.port}", "posix", self.folder],
+                                        env={**os.environ, "ROOT_ACCESS_KEY": "cluster", "ROOT_SECRET_KEY": "of-the-test"},
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
 class Cluster:
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
@@ -152,7 +173,8 @@ class Cluster:
         self.broker = Broker(folder)
         self.broker.start()
         self.topic = f"kafka://{self.broker.address}/state"
-        self.snapshots = f"file:{folder}/snapshots"
+        self.objects = Objects(folder) if os.environ.get("VERSITYGW") else None
+        self.snapshots = "s3://snapshots/state" if self.objects else f"file:{folder}/snapshots"
         self.leader = Leader(folder / "leader")
         flatkv("init", self.leader.store)
         self.publisher = self.publish()
@@ -213,6 +235,8 @@ class Cluster:
                 runner.kill()
         if self.broker.process.poll() is None:
             self.broker.kill()
+        if self.objects:
+            self.objects.kill()
 
 
 def step(text: str, began=time.monotonic()) -> None:

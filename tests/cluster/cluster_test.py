@@ -265,7 +265,7 @@ def opening(cluster: Cluster) -> None:
 
 def retention(cluster: Cluster) -> None:
     """The broker drops the oldest segments: who needs them says so, or begins with a snapshot."""
-    topic, place = f"kafka://{cluster.broker.address}/forgets", f"file:{cluster.folder}/forgets"
+    topic, place = f"kafka://{cluster.broker.address}/forgets", f"{cluster.snapshots}-forgets"
     topic_tool(cluster, "create", "forgets", "segment.bytes=16384", "retention.bytes=16384")
     client = cluster.folder / "small-batches"
     client.write_text("batch.size=8192\n")  # a batch is in one segment
@@ -539,10 +539,20 @@ def long(cluster: Cluster, minutes: float) -> None:
     def snapshot():
         flatkv("export", cluster.leader.store, "--to", cluster.snapshots, "--keep", 2)
 
+    def kill_objects():
+        exporting = threading.Thread(target=snapshot)
+        exporting.start()
+        time.sleep(chance.uniform(0, 0.3))
+        cluster.objects.kill()
+        time.sleep(chance.uniform(0, 3))
+        cluster.objects.start()
+        exporting.join()
+        flatkv("check", "--from", cluster.snapshots)
+
     end = time.monotonic() + minutes * 60
     kills = [kill_leader, kill_publisher, kill_follower, kill_broker]
     alone = [undo, lie, two_rivals, newcomer]  # the others while blocks are committed
-    actions = kills + alone + [kill_follower, pause_broker, pause_follower, snapshot]
+    actions = kills + alone + [kill_follower, pause_broker, pause_follower, kill_objects if cluster.objects else snapshot]
     while time.monotonic() < end:
         action = chance.choice(actions)
         if action in alone:
