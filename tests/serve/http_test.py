@@ -98,6 +98,16 @@ class Calls(Served):
         self.assertGreater(len(refused), 10)
         self.assertEqual({a["error"]["code"] for a in refused}, {-32005})
 
+    def test_a_request_takes_no_more_memory_than_calls_do(self):
+        """Seventy times its bytes, else, which most JSON is far from."""
+        self.assertIn("-32700", self.post("x" * 99_000)[1])
+        before = self.memory_from_now()
+        for body in ("[" + ",".join(["[]"] * 33_000) + "]", "[" + ",".join(["{}"] * 33_000) + "]",
+                     '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[' + ",".join(["[]"] * 33_000) + "]}"):
+            self.assertLess(len(body), 100_000)
+            self.assertEqual(json.loads(self.post(body)[1])["error"]["code"], -32005)
+        self.assertLess(self.most_memory() - before, 3 << 20)
+
     def test_a_large_answer_is_refused_alone_and_in_a_batch(self):
         """The limit of serve_store is 20 000 bytes."""
         self.tell("code 30000")
@@ -212,13 +222,9 @@ class ManySlowReaders(Served):
         self.assertTrue(head.startswith(b"HTTP/1.1 200"), head)
         return int(re.search(rb"Content-Length: (\d+)", head)[1])
 
-    def most_memory(self) -> int:
-        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1])
-
     def check(self, size: int, calls) -> None:
         self.tell(f"code {size}")
-        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # the highest is that of now
-        before = self.most_memory()
+        before = self.memory_from_now()
         readers = [self.ask(calls) for _ in range(self.readers)]
         held = sum(self.length(reader) for reader in readers)
         self.assertGreater(held, self.pending // 4)

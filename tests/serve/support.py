@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -52,6 +53,15 @@ class Served(unittest.TestCase):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
+
+    def most_memory(self) -> int:
+        """Resident, since `memory_from_now`, which returns what it is then."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+
+    def memory_from_now(self) -> int:
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        return self.most_memory()
 
     def connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
