@@ -15,7 +15,4 @@ namespace flatkv::python {
 LogCallback log_callback(nb::object function);
 std::function<void(std::int64_t)> durable_callback(nb::object function);
 
-/// From the end of the interpreter on, none is called.
-void bind_end(nb::module_& module);
-
 }  // namespace flatkv::python

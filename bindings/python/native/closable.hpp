@@ -26,7 +26,9 @@ class Closable {
   Closable(Closable&&) = default;
   Closable& operator=(Closable&&) = delete;
   ~Closable() {
-    if (state_) close();
+    if (!state_) return;
+    close();
+    if (!is_here()) leave_to_parent(std::move(state_));
   }
 
   /// Runs a step that returns a Status or a Result; `store_failed` once it is closed.
@@ -48,6 +50,7 @@ class Closable {
 
   void close() {
     state_->closed = true;
+    if (!is_here()) return;
     state_->handle.with([this](Handle& handle) {
       handle.reset();
       state_->keeps.reset();
@@ -64,6 +67,8 @@ class Closable {
     Guarded<Handle> handle;
     std::atomic<bool> closed = false;
   };
+  bool is_here() const noexcept { return state_->handle.origin().is_here(); }
+
   const char* what_;
   std::unique_ptr<State> state_;
 };

@@ -53,8 +53,16 @@ class Differences {
       : a_(std::move(a)), b_(std::move(b)), progress_(std::move(progress)) {
     options_.database = database;
   }
+  ~Differences() {
+    if (origin_.is_here()) return;
+    leave_to_parent(std::move(a_));
+    leave_to_parent(std::move(b_));
+  }
+  Differences(const Differences&) = delete;
+  Differences& operator=(const Differences&) = delete;
 
   Difference next() {
+    origin_.check();
     if (reading_) refuse("another thread is reading from this iterator");
     reading_ = true;
     try {
@@ -113,6 +121,7 @@ class Differences {
     return walked;
   }
 
+  Origin origin_;
   ReadView a_;
   ReadView b_;
   nb::object progress_;

@@ -90,8 +90,8 @@ Memory is what is in use now. Sizes are in bytes.)");
 }
 
 void bind_figures(nb::class_<Store>& type) {
-  type.def("metrics", [](Store& self) { return self.any_thread().metrics(); });
-  type.def("last_timings", [](Store& self) { return self.any_thread().last_timings(); });
+  type.def("metrics", [](Store& self) { return self.known().metrics(); });
+  type.def("last_timings", [](Store& self) { return self.known().last_timings(); });
 }
 
 }  // namespace flatkv::python

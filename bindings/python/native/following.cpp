@@ -15,6 +15,7 @@
 #include "closable.hpp"
 #include "flatkv/changes.hpp"
 #include "values.hpp"
+#include "waiting.hpp"
 
 namespace flatkv::python {
 namespace {

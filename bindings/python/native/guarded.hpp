@@ -4,12 +4,13 @@
 #include <mutex>
 #include <utility>
 
-#include "waiting.hpp"
+#include "interpreter.hpp"
 
 namespace flatkv::python {
 
 /// An object of the library that one thread at a time may use. Python's threads wait for each other
-/// here, without the interpreter's lock; no call from here into Python may be made meanwhile.
+/// here, without the interpreter's lock; no call from here into Python may be made meanwhile. In a
+/// forked child it is `unsupported`.
 template <class T>
 class Guarded {
  public:
@@ -19,6 +20,7 @@ class Guarded {
 
   template <class Step>
   auto with(Step&& step) {
+    origin_.check();
     return unlocked([&] {
       const std::lock_guard lock(mutex_);
       return step(object_);
@@ -27,17 +29,21 @@ class Guarded {
 
   /// For functions that any thread may call.
   T& any_thread() noexcept { return object_; }
+  const Origin& origin() const noexcept { return origin_; }
 
   template <class A, class B, class Step>
   friend auto with_both(Guarded<A>& a, Guarded<B>& b, Step&& step);
 
  private:
+  Origin origin_;
   std::mutex mutex_;
   T object_;
 };
 
 template <class A, class B, class Step>
 auto with_both(Guarded<A>& a, Guarded<B>& b, Step&& step) {
+  a.origin_.check();
+  b.origin_.check();
   return unlocked([&] {
     const std::scoped_lock lock(a.mutex_, b.mutex_);
     return step(a.object_, b.object_);

@@ -2,11 +2,11 @@
 #include <nanobind/stl/string_view.h>
 
 #include "block.hpp"
-#include "callbacks.hpp"
 #include "figures.hpp"
 #include "flatkv/version.hpp"
 #include "following.hpp"
 #include "history.hpp"
+#include "interpreter.hpp"
 #include "overlay.hpp"
 #include "rows.hpp"
 #include "store.hpp"
@@ -21,7 +21,7 @@ NB_MODULE(_flatkv, module) {
   nanobind::set_leak_warnings(false);
   module.doc() = "The part of flatkv that is written in C++.";
   module.def("library_version", &flatkv::library_version, "The version of the library.");
-  flatkv::python::bind_end(module);
+  flatkv::python::bind_interpreter(module);
   flatkv::python::bind_values(module);
   flatkv::python::bind_rows(module);
   flatkv::python::bind_view(module);

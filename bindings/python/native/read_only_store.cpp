@@ -47,12 +47,11 @@ class ReadOnly : public Closable<std::shared_ptr<ReadOnlyStore>> {
   }
 };
 
-ReadOnly open_read_only(nb::handle path, std::optional<std::int64_t> at,
-                        const std::optional<std::string>& scratch, std::uint32_t threads,
-                        bool strict, nb::object log) {
+ReadOnly open_read_only(nb::handle path, std::optional<std::int64_t> at, nb::handle scratch,
+                        std::uint32_t threads, bool strict, nb::object log) {
   ReadOnlyOptions options;
   options.at = at;
-  options.scratch = scratch.value_or("");
+  if (!scratch.is_none()) options.scratch = path_of(scratch);
   options.threads = threads;
   options.strict = strict;
   if (!log.is_none()) options.log = log_callback(std::move(log));
@@ -115,7 +114,8 @@ Threads take turns in its functions; its views are for any number of them.)");
   module.def("open_read_only", &open_read_only, "path"_a, nb::kw_only(), "at"_a = nb::none(),
              "scratch"_a = nb::none(), "threads"_a = 0, "strict"_a = false, "log"_a = nb::none(),
              nb::sig("def open_read_only(path: str | os.PathLike[str], *, at: int | None = None, "
-                     "scratch: str | None = None, threads: int = 0, strict: bool = False, log: "
+                     "scratch: str | os.PathLike[str] | None = None, threads: int = 0, strict: "
+                     "bool = False, log: "
                      "collections.abc.Callable[[typing.Literal['info', 'warning', 'error'], str], "
                      "object] | None = None) -> ReadOnlyStore"),
              "Opens a store for reading, at its newest version or at `at`, without changing it, "

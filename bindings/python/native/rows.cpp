@@ -134,8 +134,13 @@ std::optional<std::size_t> Column::width() const noexcept {
 }
 
 Rows::~Rows() {
-  // It may be the last that keeps a store's files open.
-  if (rows_) unlocked([this] { rows_.reset(); });
+  if (!rows_) return;
+  if (origin_.is_here()) {
+    // It may be the last that keeps a store's files open.
+    unlocked([this] { rows_.reset(); });
+  } else {
+    leave_to_parent(std::move(rows_));
+  }
 }
 
 Status Rows::read_more() {
@@ -157,6 +162,7 @@ Status Rows::read_more() {
 }
 
 nb::object Rows::next() {
+  origin_.check();
   if (reading_) refuse("another thread is reading from this iterator");
   if (at_ == ends_.size() && rows_) {
     reading_ = true;

@@ -5,9 +5,9 @@
 #include <optional>
 #include <vector>
 
-#include "errors.hpp"
 #include "flatkv/lthash.hpp"
 #include "flatkv/view.hpp"
+#include "interpreter.hpp"
 
 // Rows of a database, one after another or as columns for NumPy.
 namespace flatkv::python {
@@ -27,6 +27,7 @@ class Rows {
  private:
   Status read_more();
 
+  Origin origin_;
   /// Gone after the last row and after an error, so that it keeps nothing alive.
   std::optional<RowIterator> rows_;
   bool reading_ = false;

@@ -62,12 +62,11 @@ View view(Store& self, std::optional<std::int64_t> version) {
 
 void bind_state(nb::class_<Store>& type) {
   type.def_prop_ro(
-      "version", [](Store& self) { return self.any_thread().version(); },
+      "version", [](Store& self) { return self.known().version(); },
       "The last committed version; one below the initial version for a new store.");
-  type.def_prop_ro("initial_version",
-                   [](Store& self) { return self.any_thread().initial_version(); });
+  type.def_prop_ro("initial_version", [](Store& self) { return self.known().initial_version(); });
   type.def_prop_ro(
-      "durable_version", [](Store& self) { return self.any_thread().durable_version(); },
+      "durable_version", [](Store& self) { return self.known().durable_version(); },
       "The highest version that is known to survive a power cut.");
   type.def(
       "wait_durable",
@@ -76,10 +75,10 @@ void bind_state(nb::class_<Store>& type) {
       },
       "version"_a, "Waits until `durable_version` is at least this: see `durability` of `open`.");
   type.def_prop_ro("account_rows", [](Store& self) {
-    return self.any_thread().account_rows() == AccountRows::keep ? "keep" : "prune_empty";
+    return self.known().account_rows() == AccountRows::keep ? "keep" : "prune_empty";
   });
   type.def_prop_ro(
-      "roots", [](Store& self) { return self.any_thread().committed_roots(); },
+      "roots", [](Store& self) { return self.known().committed_roots(); },
       "The committed roots line.");
   type.def_prop_ro(
       "has_pending",

@@ -18,12 +18,22 @@ class Store {
   Store(Store&&) = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
-    // A close waits for a flush.
-    if (handle_) unlocked([this] { handle_.reset(); });
+    if (!handle_) return;
+    if (handle_->origin().is_here()) {
+      // A close waits for a flush.
+      unlocked([this] { handle_.reset(); });
+    } else {
+      leave_to_parent(std::move(handle_));
+    }
   }
 
   Guarded<CommitStore>& writer() noexcept { return *handle_; }
   CommitStore& any_thread() noexcept { return handle_->any_thread(); }
+  /// For those that do not refuse a forked child themselves, with the interpreter's lock.
+  CommitStore& known() {
+    handle_->origin().check();
+    return any_thread();
+  }
   /// For what must not outlive the handle.
   std::shared_ptr<void> kept() const noexcept { return handle_; }
 

@@ -33,15 +33,18 @@ Error failed_in_python() {
 /// Runs a step that calls into Python, and keeps what it raises for the thread that waits.
 template <class Step>
 Status in_python(const Hooks& hooks, Step&& step) {
-  const nb::gil_scoped_acquire acquired;
-  try {
-    step();
-    return {};
-  } catch (nb::python_error& error) {
-    error.restore();
-    hooks.keep_exception();
-    return std::unexpected(failed_in_python());
-  }
+  bool failed = false;
+  const bool asked = with_interpreter([&] {
+    try {
+      step();
+    } catch (nb::python_error& error) {
+      error.restore();
+      hooks.keep_exception();
+      failed = true;
+    }
+  });
+  if (asked && !failed) return {};
+  return std::unexpected(failed_in_python());
 }
 
 class PythonSink : public ByteSink {

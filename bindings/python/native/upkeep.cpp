@@ -15,6 +15,7 @@
 #include "flatkv/tools/repair.hpp"
 #include "flatkv/tools/rollback.hpp"
 #include "values.hpp"
+#include "waiting.hpp"
 
 namespace flatkv::python {
 namespace {

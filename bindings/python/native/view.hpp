@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "flatkv/view.hpp"
-#include "waiting.hpp"
+#include "interpreter.hpp"
 
 namespace flatkv::python {
 
@@ -17,8 +17,9 @@ class View {
   View& operator=(View&&) = delete;
   ~View() { close(); }
 
-  /// Raises `store_failed` once it is closed.
+  /// Raises `store_failed` once it is closed, and `unsupported` in a forked child.
   const ReadView& committed() const {
+    origin_.check();
     if (!view_) raise(closed("the view"));
     return *view_;
   }
@@ -37,11 +38,13 @@ class View {
   void close() {
     // It may be the last that keeps a store's files open.
     std::optional<ReadView> last = std::exchange(view_, std::nullopt);
+    if (!origin_.is_here()) return leave_to_parent(std::move(last));
     if (last) unlocked([&] { last.reset(); });
   }
   bool is_closed() const noexcept { return !view_; }
 
  private:
+  Origin origin_;
   std::optional<ReadView> view_;
 };
 

@@ -27,7 +27,7 @@ class Run {
 
   void wait() {
     {
-      const nb::gil_scoped_release released;
+      const Released released;
       std::jthread worker([this] { run(); });
       std::unique_lock lock(mutex_);
       while (!ended_signal_.wait_for(lock, kLook, [this] { return ended_; })) {
@@ -53,19 +53,22 @@ class Run {
   }
 
   void look_for_signals() {
-    const nb::gil_scoped_acquire acquired;
-    if (PyErr_CheckSignals() != 0) stop_with_exception();
+    const bool asked = with_interpreter([this] {
+      if (PyErr_CheckSignals() != 0) stop_with_exception();
+    });
+    if (!asked) stop_.request_stop();
   }
 
   void report(std::string_view step, std::uint64_t done, std::uint64_t total) {
-    const nb::gil_scoped_acquire acquired;
-    if (raised_) return;
-    try {
-      progress_(nb::str(step.data(), step.size()), done, total);
-    } catch (nb::python_error& error) {
-      error.restore();
-      stop_with_exception();
-    }
+    with_interpreter([&] {
+      if (raised_) return;
+      try {
+        progress_(nb::str(step.data(), step.size()), done, total);
+      } catch (nb::python_error& error) {
+        error.restore();
+        stop_with_exception();
+      }
+    });
   }
 
   /// Keeps the exception that is set, the first one of them. The interpreter's lock guards it.

@@ -7,8 +7,8 @@
 #include <stop_token>
 #include <utility>
 
-#include "errors.hpp"
 #include "flatkv/progress.hpp"
+#include "interpreter.hpp"
 
 // Work that may take long. It runs on a thread of its own without the interpreter's lock, while the
 // calling thread looks for signals: only Python's main thread can run their handlers, and it could
@@ -39,13 +39,6 @@ auto wait_for(Work&& work, const nb::object& progress = nb::none()) {
   std::optional<Returned> returned;
   run_interruptibly([&](const Hooks& hooks) { returned.emplace(work(hooks)); }, progress);
   return unwrap(*std::move(returned));
-}
-
-/// Runs a step without the interpreter's lock.
-template <class Step>
-auto unlocked(Step&& step) {
-  const nb::gil_scoped_release released;
-  return std::forward<Step>(step)();
 }
 
 }  // namespace flatkv::python

@@ -114,20 +114,120 @@ def test_a_store_is_left_to_the_interpreters_end(tmp_path):
     assert flatkv.roots(tmp_path / "store")[0] == 1
 
 
-def test_a_forked_child(tmp_path):
-    child = python("import flatkv, os, sys\n"
-                   "store = flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20)\n"
-                   "if (pid := os.fork()) == 0:\n"
-                   "    for call in (store.commit, store.flush, lambda: flatkv.open(sys.argv[1] + '2', create=True)):\n"
-                   "        try:\n"
-                   "            call()\n"
-                   "        except flatkv.UnsupportedError:\n"
-                   "            continue\n"
-                   "        os._exit(1)\n"
-                   "    os._exit(0)\n"
-                   "assert os.waitpid(pid, 0)[1] == 0\n"
-                   "store.commit()\n"
-                   "store.close()\n", tmp_path / "store")
+INHERITS = """
+import flatkv, io, os, sys, threading
+store = flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20, log=lambda level, text: None)
+address = bytes(20)
+store.apply(flatkv.Block().set_nonce(address, 1))
+store.commit()
+view, overlay, rows, block = store.view(), store.overlay(), store.rows("account"), flatkv.Block()
+subscription, changes, reader = store.subscribe(after=0), store.changes(1), flatkv.open_read_only(sys.argv[1])
+differences = flatkv.diff(view, view)
+"""
+
+
+def test_a_forked_child_is_refused_and_ends(tmp_path):
+    """By `sys.exit`, with its status, and what C had to print."""
+    child = python(INHERITS + """
+calls = [store.commit, store.flush, store.view, store.metrics, lambda: store.version, lambda: store.roots,
+         lambda: view.account(address), lambda: view.roots, lambda: view.columns("account"), view.verify,
+         lambda: view.export(io.BytesIO()), lambda: overlay.account(address), lambda: overlay.apply(block),
+         overlay.child, lambda: next(rows), lambda: next(subscription), lambda: next(changes), reader.view,
+         lambda: reader.get(b"k"), lambda: next(differences),
+         lambda: flatkv.open(sys.argv[1] + "2", create=True)]
+if (pid := os.fork()) == 0:
+    for number, call in enumerate(calls):
+        try:
+            call()
+        except flatkv.UnsupportedError:
+            continue
+        os._exit(100 + number)
+    for handle in (view, overlay, subscription, reader):
+        handle.close()
+    sys.exit(7)
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+assert status == 7, status
+assert next(rows) and next(changes).version == 1 and store.commit() == store.roots and view.verify().good
+""", tmp_path / "store")
     output = child.communicate(timeout=120)
     assert child.returncode == 0, output
     assert not os.path.exists(tmp_path / "store2")
+
+
+def test_children_that_are_forked_while_threads_are_inside(tmp_path):
+    """They meet locks that nobody opens any more."""
+    child = python(INHERITS + """
+stop = threading.Event()
+
+
+def busy(work):
+    while not stop.is_set():
+        work()
+
+
+def write():
+    store.apply(flatkv.Block().set_nonce(address, store.version))
+    store.commit()
+    store.flush()
+
+
+threads = [threading.Thread(target=busy, args=(work,))
+           for work in (write, reader.working_roots, lambda: block.set_nonce(address, 1))]
+for thread in threads:
+    thread.start()
+for _ in range(10):
+    if (pid := os.fork()) == 0:
+        for call in (store.commit, lambda: reader.get(b"k"), lambda: block.set_nonce(address, 2), reader.close):
+            try:
+                call()
+            except flatkv.UnsupportedError:
+                pass
+        sys.exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+stop.set()
+for thread in threads:
+    thread.join()
+""", tmp_path / "store")
+    output = child.communicate(timeout=120)
+    assert child.returncode == 0, output
+
+
+def test_a_child_that_is_forked_before_the_first_use(tmp_path):
+    child = python("import flatkv, os, sys\n"
+                   "block = flatkv.Block().set_nonce(bytes(20), 1)\n"
+                   "if (pid := os.fork()) == 0:\n"
+                   "    store = flatkv.open(sys.argv[1] + '2', create=True, row_cache_bytes=1 << 20)\n"
+                   "    store.apply(block)\n"
+                   "    store.commit()\n"
+                   "    sys.exit(7)\n"
+                   "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7\n"
+                   "flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20).apply(block)\n", tmp_path / "store")
+    output = child.communicate(timeout=120)
+    assert child.returncode == 0, output
+    assert flatkv.roots(tmp_path / "store2")[0] == 1
+
+
+def test_the_interpreters_end_beside_threads_that_go_on(tmp_path):
+    """Python stops its daemon threads where they are."""
+    child = python(INHERITS + """
+import time
+
+
+def for_ever(work):
+    while True:
+        work()
+
+
+def follow():
+    for event in subscription:
+        pass
+
+
+for work in (store.commit, lambda: view.verify(progress=lambda *_: None), lambda: sum(1 for _ in view.rows("account")),
+             follow):
+    threading.Thread(target=for_ever, args=(work,), daemon=True).start()
+time.sleep(0.3)
+sys.exit(9)
+""", tmp_path / "store")
+    assert child.communicate(timeout=120) == ("", "") and child.returncode == 9
+    assert flatkv.roots(tmp_path / "store")[0] > 1
