@@ -42,6 +42,14 @@ type Block struct {
 // Reset empties the block and keeps its memory.
 func (b *Block) Reset() { b.packed, b.count, b.err = b.packed[:0], 0, nil }
 
+// failed is why the block cannot be applied.
+func (b *Block) failed() error {
+	if b == nil {
+		return errNil
+	}
+	return b.err
+}
+
 // Size is the number of bytes that cross.
 func (b *Block) Size() int { return len(b.packed) }
 

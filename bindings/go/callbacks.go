@@ -9,6 +9,8 @@ package flatkv
 import "C"
 
 import (
+	"context"
+	"errors"
 	"io"
 	"runtime/cgo"
 	"sync/atomic"
@@ -94,11 +96,57 @@ func flatkvGoProgress(user unsafe.Pointer, step *C.char, size C.size_t, done, to
 
 // callee is what of the caller's the library calls during one call of it, and what that failed with.
 type callee struct {
+	ctx        context.Context
 	writer     io.Writer
 	reader     io.Reader
 	difference func(Difference) error
+	buffer     []byte // of a reader or writer that the context may leave alone
 	err        error
 	panicked   any
+}
+
+// errLeft says that the context ended before the caller's reader or writer came back.
+var errLeft = errors.New("left alone")
+
+// stream runs a step of the caller's reader or writer with bytes, which are the library's. A context that can end does not
+// wait for it: the step has a buffer in their place then, since it may go on when they are gone.
+func (s *callee) stream(bytes []byte, step func(bytes []byte) (int, error)) (int, error) {
+	if s.ctx.Done() == nil {
+		return step(bytes)
+	}
+	type end struct {
+		n        int
+		err      error
+		panicked any
+	}
+	if len(s.buffer) < len(bytes) {
+		s.buffer = make([]byte, len(bytes))
+	}
+	buffer := s.buffer[:len(bytes)]
+	if s.writer != nil {
+		copy(buffer, bytes)
+	}
+	ended := make(chan end, 1)
+	go func() {
+		is := end{err: io.ErrUnexpectedEOF} // where the step ends its goroutine
+		defer func() {
+			is.panicked = recover()
+			ended <- is
+		}()
+		is.n, is.err = step(buffer)
+	}()
+	select {
+	case is := <-ended:
+		if is.panicked != nil {
+			panic(is.panicked)
+		}
+		if s.reader != nil {
+			copy(bytes, buffer[:is.n])
+		}
+		return is.n, is.err
+	case <-s.ctx.Done():
+		return 0, errLeft
+	}
 }
 
 // caught keeps a panic until the library has returned.
@@ -150,7 +198,7 @@ func flatkvGoWrite(user unsafe.Pointer, data *C.uint8_t, size C.size_t) (failed 
 	s := inCell[*callee](user)
 	failed = 1
 	defer s.caught()
-	wrote, err := s.writer.Write(unsafe.Slice((*byte)(data), int(size)))
+	wrote, err := s.stream(unsafe.Slice((*byte)(data), int(size)), s.writer.Write)
 	if err == nil && wrote < int(size) {
 		err = io.ErrShortWrite
 	}
@@ -166,7 +214,9 @@ const emptyReads = 100
 // readSome reads at least a byte. A reader that never gives one would keep the library, and with it a context, waiting.
 func readSome(from io.Reader, into []byte) (int, error) {
 	for range emptyReads {
-		if n, err := from.Read(into); n > 0 {
+		if n, err := from.Read(into); n < 0 || n > len(into) {
+			return 0, errors.New("a reader that says it read more than it had room for")
+		} else if n > 0 {
 			return n, nil // what else it has to say, it says again
 		} else if err != nil {
 			return 0, err
@@ -183,7 +233,9 @@ func flatkvGoRead(user unsafe.Pointer, into *C.uint8_t, size C.size_t) (read C.i
 	if size == 0 {
 		return 0
 	}
-	n, err := readSome(s.reader, unsafe.Slice((*byte)(into), int(size)))
+	n, err := s.stream(unsafe.Slice((*byte)(into), int(size)), func(into []byte) (int, error) {
+		return readSome(s.reader, into)
+	})
 	if err == io.EOF {
 		return 0
 	}

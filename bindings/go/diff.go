@@ -26,6 +26,9 @@ type Difference struct {
 // keys. An error of each ends it and is in what Diff returns. WithOneDatabase, WithThreads and WithRowsPerSecond.
 func Diff(ctx context.Context, a, b *View, each func(Difference) error, options ...Option) error {
 	for _, view := range [...]*View{a, b} {
+		if view == nil {
+			return errNil
+		}
 		if err := view.begin(); err != nil {
 			return err
 		}

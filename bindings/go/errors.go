@@ -118,6 +118,8 @@ func refused(code Code, message string) error {
 	return &Error{Code: code, Message: message, text: code.Error() + ": " + message}
 }
 
+var errNil = refused(ErrInvalidArgument, "nil")
+
 var errClosed = refused(ErrInvalidArgument, "closed")
 
 // errStoreClosed is what the library says of a store that is closed.

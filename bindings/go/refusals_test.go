@@ -180,7 +180,7 @@ func TestClosed(t *testing.T) {
 	refused(t, err, flatkv.ErrInvalidArgument)
 }
 
-// What was never opened is as what is closed.
+// What was never opened is as what is closed, and nil in its place.
 func TestZeroValues(t *testing.T) {
 	store := newStore(t)
 	_, err := new(flatkv.Store).Get([]byte{1})
@@ -194,6 +194,17 @@ func TestZeroValues(t *testing.T) {
 	refused(t, new(flatkv.Overlay).Apply(new(flatkv.Block)), flatkv.ErrInvalidArgument)
 	_, err = store.CommitOverlay(new(flatkv.Overlay), 1)
 	refused(t, err, flatkv.ErrInvalidArgument)
+	refused(t, store.Apply(nil), flatkv.ErrInvalidArgument)
+	_, err = store.ApplyCommit(nil, 1)
+	refused(t, err, flatkv.ErrInvalidArgument)
+	_, err = store.CommitOverlay(nil, 1)
+	refused(t, err, flatkv.ErrInvalidArgument)
+	view := must(store.View())(t)
+	defer view.Close()
+	for _, pair := range [][2]*flatkv.View{{nil, view}, {view, nil}} {
+		err := flatkv.Diff(context.Background(), pair[0], pair[1], func(flatkv.Difference) error { return nil })
+		refused(t, err, flatkv.ErrInvalidArgument)
+	}
 	if rows := new(flatkv.Iterator); rows.First() || !errors.Is(rows.Err(), flatkv.ErrInvalidArgument) {
 		t.Error("an iterator that was never opened moves")
 	}

@@ -87,8 +87,8 @@ func (s *Store) Close() error {
 
 // apply adds a block to the pending one of a store, a reader or an overlay.
 func (s *state) apply(block *Block) error {
-	if block.err != nil {
-		return block.err
+	if err := block.failed(); err != nil {
+		return err
 	}
 	data, size := bytesOf(block.packed)
 	return s.do(func() *C.flatkv_error { return C.flatkv_apply(s.pointer, data, size) })
@@ -132,8 +132,8 @@ func (s *Store) Commit(version int64) (Roots, error) {
 // ApplyCommit is Apply and Commit in one call of the library. After ErrInvalidArgument and
 // ErrVersionMismatch nothing has changed.
 func (s *Store) ApplyCommit(block *Block, version int64) (Roots, error) {
-	if block.err != nil {
-		return Roots{}, block.err
+	if err := block.failed(); err != nil {
+		return Roots{}, err
 	}
 	data, size := bytesOf(block.packed)
 	var roots C.flatkv_roots
@@ -145,6 +145,9 @@ func (s *Store) ApplyCommit(block *Block, version int64) (Roots, error) {
 
 // CommitOverlay commits an overlay of this store, and before it those below it, each as a block.
 func (s *Store) CommitOverlay(overlay *Overlay, version int64) (Roots, error) {
+	if overlay == nil {
+		return Roots{}, errNil
+	}
 	var roots C.flatkv_roots
 	err := s.do(func() *C.flatkv_error {
 		if err := overlay.begin(); err != nil {

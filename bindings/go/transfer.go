@@ -20,17 +20,21 @@ import (
 
 // run gives it to the library for one call, and raises again what it raised.
 func (s *callee) run(call *call, step func(user unsafe.Pointer) *C.flatkv_error) error {
+	s.ctx = call.ctx
 	cell := newCell(s)
 	err := call.failure(step(cell))
 	freeCell(cell)
 	if s.panicked != nil {
 		panic(s.panicked)
 	}
+	if s.err == errLeft {
+		return err // which has why
+	}
 	return because(err, s.err)
 }
 
 // Export writes the state of the view as a stream; equal states give equal bytes. An error of the
-// writer is in what it returns.
+// writer is in what it returns. When the context ends, a Write that goes on is left alone.
 func (v *View) Export(ctx context.Context, to io.Writer, options ...Option) error {
 	if err := v.begin(); err != nil {
 		return err
@@ -49,7 +53,8 @@ func (v *View) Export(ctx context.Context, to io.Writer, options ...Option) erro
 }
 
 // Import checks a stream row by row, makes it the store at path, and returns its version. Until all
-// is proven, what was there stands. trusted, which may be nil, are the roots that it must have.
+// is proven, what was there stands. trusted, which may be nil, are the roots that it must have. When
+// the context ends, a Read that goes on is left alone.
 func Import(ctx context.Context, path string, from io.Reader, trusted *Roots, options ...Option) (int64, error) {
 	name, call, err := begin(ctx, path, options)
 	if err != nil {

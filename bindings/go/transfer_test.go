@@ -29,7 +29,9 @@ func TestExportAndImport(t *testing.T) {
 	_, err := flatkv.Import(context.Background(), filepath.Join(directory, "wrong"), bytes.NewReader(stream.Bytes()), &wrong)
 	refused(t, err, flatkv.ErrCorruption)
 	path := filepath.Join(directory, "copy")
-	version := must(flatkv.Import(context.Background(), path, iotestHalf{bytes.NewReader(stream.Bytes())}, &roots))(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	version := must(flatkv.Import(ctx, path, iotestHalf{bytes.NewReader(stream.Bytes())}, &roots))(t)
 	expect(t, "version", version, 2)
 	copied := must(flatkv.Open(path))(t)
 	defer copied.Close()
@@ -37,7 +39,7 @@ func TestExportAndImport(t *testing.T) {
 	again := must(copied.View())(t)
 	defer again.Close()
 	var second bytes.Buffer
-	ok(t, again.Export(context.Background(), &second))
+	ok(t, again.Export(ctx, &second))
 	if !bytes.Equal(stream.Bytes(), second.Bytes()) {
 		t.Error("equal states give other bytes")
 	}
@@ -50,6 +52,22 @@ func TestImportOfAReaderThatGivesNothing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Nor may one lie about how much it read.
+func TestImportOfAReaderThatSaysTooMuch(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, ctx := range []context.Context{context.Background(), ctx} {
+		for _, more := range []boastingReader{1, -1 << 40} {
+			_, err := flatkv.Import(ctx, filepath.Join(t.TempDir(), "store"), more, nil)
+			refused(t, err, flatkv.ErrCancelled)
+		}
+	}
+}
+
+type boastingReader int
+
+func (b boastingReader) Read(into []byte) (int, error) { return len(into) + int(b), nil }
 
 type emptyReader struct{}
 
@@ -80,8 +98,15 @@ func TestBrokenStreams(t *testing.T) {
 	view := must(store.View())(t)
 	defer view.Close()
 	path := filepath.Join(t.TempDir(), "copy")
+	ending, end := context.WithCancel(context.Background())
+	defer end()
 	for _, call := range []func(pipe brokenPipe) error{
 		func(pipe brokenPipe) error { return view.Export(context.Background(), pipe) },
+		func(pipe brokenPipe) error { return view.Export(ending, pipe) },
+		func(pipe brokenPipe) error {
+			_, err := flatkv.Import(ending, path, pipe, nil)
+			return err
+		},
 		func(pipe brokenPipe) error {
 			_, err := flatkv.Import(context.Background(), path, pipe, nil)
 			return err
@@ -128,6 +153,45 @@ func TestContext(t *testing.T) {
 		}
 	}
 }
+
+// A context that ends does not wait for a reader or a writer that gives nothing and takes nothing.
+func TestContextBesideAStreamThatBlocks(t *testing.T) {
+	store := newStore(t)
+	commit(t, store, 1, 1)
+	view := must(store.View())(t)
+	defer view.Close()
+	path := filepath.Join(t.TempDir(), "copy")
+	release := make(chan struct{})
+	defer close(release)
+	why := errors.New("the node stops")
+	for name, call := range map[string]func(context.Context, blocking) error{
+		"export": func(ctx context.Context, stream blocking) error { return view.Export(ctx, stream) },
+		"import": func(ctx context.Context, stream blocking) error {
+			_, err := flatkv.Import(ctx, path, stream, nil)
+			return err
+		},
+	} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		err := call(ctx, blocking{inside: func() { cancel(why) }, release: release})
+		refused(t, err, flatkv.ErrCancelled)
+		if !errors.Is(err, why) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type blocking struct {
+	inside  func()
+	release chan struct{}
+}
+
+func (b blocking) wait() (int, error) {
+	b.inside()
+	<-b.release
+	return 0, io.EOF
+}
+func (b blocking) Write([]byte) (int, error) { return b.wait() }
+func (b blocking) Read([]byte) (int, error)  { return b.wait() }
 
 type writerFunc func([]byte) (int, error)
 
