@@ -49,10 +49,10 @@ func (s *Store) OpenReport() (OpenReport, error) {
 type RepairSource uint32
 
 const (
-	RepairedFromNothing  RepairSource = 0 // it verified
-	RepairedFromSnapshot RepairSource = 1
-	RepairedFromStream   RepairSource = 2
-	RepairedFromOthers   RepairSource = 3 // what the other databases know: of the metadata database
+	RepairedFromNothing   RepairSource = 0 // it verified
+	RepairedFromSnapshot  RepairSource = 1
+	RepairedFromStream    RepairSource = 2
+	RepairedFromLocalMeta RepairSource = 3 // what the other databases know: of the metadata database
 )
 
 // Repaired is what Repair did with a database.

@@ -46,7 +46,7 @@ std::string_view name_of(RepairSource source) {
     case RepairSource::stream:
       return "stream";
     case RepairSource::local_meta:
-      return "others";
+      return "local_meta";
     case RepairSource::none:
       break;
   }
@@ -118,7 +118,7 @@ void bind_reports(nb::module_& module) {
       "What was wrong: a flatkv.Error. None if the database verified; nothing was changed then.");
   repaired.def_prop_ro(
       "source", [](const RepairReport& self) { return name_of(self.source); },
-      nb::sig("def source(self) -> typing.Literal['none', 'snapshot', 'stream', 'others']"),
+      nb::sig("def source(self) -> typing.Literal['none', 'snapshot', 'stream', 'local_meta']"),
       "What it was rebuilt from, before the log was replayed.");
   repaired.def_ro("source_version", &RepairReport::source_version);
   repaired.def_ro("version", &RepairReport::version,

@@ -110,6 +110,9 @@ def test_repair(tmp_path):
         assert storage.checksum == roots.storage and steps
         with open_store(path) as store:
             assert store.roots == roots and store.verify().good
+    damage(path, "metadata")
+    (metadata,) = flatkv.repair(path, ["metadata"])
+    assert metadata.source == "local_meta" and isinstance(metadata.damage, flatkv.CorruptionError)
     refused("invalid_argument", flatkv.repair, path, ["other"])
     refused("not_found", flatkv.repair, tmp_path / "none", both)
     with pytest.raises(TypeError):

@@ -65,7 +65,7 @@ pub enum RepairSource {
     /// The exported state.
     Stream,
     /// What the other databases know, of [`Database::Metadata`].
-    Others,
+    LocalMeta,
     /// One that a later version of the library has.
     Unknown(u32),
 }
@@ -132,7 +132,7 @@ fn repaired(repairs: &Handle<sys::flatkv_repairs>, index: usize) -> Result<Repai
             0 => None,
             1 => Some(RepairSource::Snapshot),
             2 => Some(RepairSource::Stream),
-            3 => Some(RepairSource::Others),
+            3 => Some(RepairSource::LocalMeta),
             other => Some(RepairSource::Unknown(other)),
         },
         source_version: found.source_version,
