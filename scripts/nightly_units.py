@@ -33,7 +33,10 @@ _CLUSTER = ("tests/objects", "tests/serve",
             *(f"src/{room}" for room in ("broker", "follow", "objects", "parts", "publish", "serve", "topic", "wire")))
 _STORE_PARTS = ("kills", "failpoints", "simdisk", "strace", "faults", "scrub", "property", "differential", "overlays",
                 "reads", "kernels")
-LEAVES_OUT = {"fuzz": _BESIDE_THE_STORE} | {part: _BESIDE_THE_STORE + _CLUSTER + ("fuzz",) for part in _STORE_PARTS}
+_UNIT_TESTS = ("src/*_test.cpp", "src/*/test_support.hpp")
+_ALL_TESTS_BUT_SUPPORT = tuple(f"tests/{folder.name}" for folder in (ROOT / "tests").iterdir() if folder.name != "support")
+LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) for part in _STORE_PARTS}
+LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _ALL_TESTS_BUT_SUPPORT + ("benchmarks",)
 # Why each line is there stands above it.
 SUPPRESSIONS = ROOT / "scripts/tsan.supp"
 
