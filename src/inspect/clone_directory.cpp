@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inspect/clone_directory.hpp"
 
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
 #include "base/guard.hpp"
+#include "base/random.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::inspect {
@@ -17,9 +16,7 @@ namespace {
 
 Result<std::string> new_name() {
   std::array<std::uint8_t, 8> random{};
-  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
-    return fail_errno(errno, "getrandom", "");
-  }
+  FLATKV_TRY(fill_random(random));
   return "readonly-" + std::to_string(::getpid()) + "-" + to_hex(random);
 }
 

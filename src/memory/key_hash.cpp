@@ -2,14 +2,13 @@
 #include "memory/key_hash.hpp"
 
 #define XXH_INLINE_ALL  // NOLINT(readability-identifier-naming): xxhash.h asks for it
-#include <sys/random.h>
 #include <xxhash.h>
 
 #include <array>
-#include <cerrno>
 #include <cstddef>
 
 #include "base/assert.hpp"
+#include "base/random.hpp"
 
 namespace flatkv::memory {
 namespace {
@@ -19,11 +18,8 @@ using Secret = std::array<std::uint8_t, XXH3_SECRET_DEFAULT_SIZE>;
 
 Secret random_secret() {
   Secret secret{};
-  for (std::size_t have = 0; have < secret.size();) {
-    const ssize_t got = ::getrandom(secret.data() + have, secret.size() - have, 0);
-    FLATKV_ASSERT(got > 0 || errno == EINTR);
-    if (got > 0) have += static_cast<std::size_t>(got);
-  }
+  const Status filled = fill_random(secret);
+  FLATKV_ASSERT(filled);
   return secret;
 }
 

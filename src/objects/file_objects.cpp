@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 
 #include "base/bytes.hpp"
+#include "base/random.hpp"
 #include "fs/files.hpp"
 
 namespace flatkv::objects {
@@ -15,10 +15,9 @@ namespace {
 constexpr std::string_view kUnfinished = "-tmp";
 
 /// Of one put alone: several exports may put the same object at once, on several machines.
-std::string unfinished_path(const std::string& path) {
-  std::random_device random;
+Result<std::string> unfinished_path(const std::string& path) {
   std::array<std::uint8_t, 8> name{};
-  for (auto& byte : name) byte = static_cast<std::uint8_t>(random());
+  FLATKV_TRY(fill_random(name));
   return path + "-" + to_hex(name) + std::string(kUnfinished);
 }
 
@@ -38,7 +37,7 @@ std::string FileObjects::path_of(const std::string& name) const {
 
 Status FileObjects::put(const std::string& name, ByteView content) {
   const std::string path = path_of(name);
-  const std::string unfinished = unfinished_path(path);
+  FLATKV_ASSIGN(const std::string unfinished, unfinished_path(path));
   FLATKV_TRY(make_directories(files_, fs::parent(path)));
   FLATKV_TRY(fs::write_file(files_, unfinished, content));
   if (Status renamed = files_.rename(unfinished, path); !renamed) {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <deque>
 #include <mutex>
-#include <random>
 
 #include "base/guard.hpp"
 #include "base/internals.hpp"
+#include "base/random.hpp"
 #include "base/stopwatch.hpp"
 #include "base/worker.hpp"
 #include "broker/absence.hpp"
@@ -41,10 +41,9 @@ Status check_options(const PublisherOptions& options) {
   return {};
 }
 
-wire::TopicId new_topic_id() {
-  std::random_device random;
+Result<wire::TopicId> new_topic_id() {
   wire::TopicId id{};
-  for (auto& byte : id) byte = static_cast<std::uint8_t>(random());
+  FLATKV_TRY(fill_random(id));
   return id;
 }
 
@@ -234,7 +233,8 @@ struct Publisher::Impl {
 
   Status begin_topic() {
     FLATKV_ASSIGN(const RootsAt base, publish::where_log_begins(store));
-    tail.last.emplace().topic = new_topic_id();
+    FLATKV_ASSIGN(const wire::TopicId topic, new_topic_id());
+    tail.last.emplace().topic = topic;
     return add(wire::Kind::begin, base.version, base.roots, wire::begin_payload(account_rows));
   }
 

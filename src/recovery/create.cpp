@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recovery/create.hpp"
 
-#include <sys/random.h>
-
-#include <cerrno>
-
 #include "base/fork.hpp"
+#include "base/random.hpp"
 #include "fs/files.hpp"
 #include "layout/lock.hpp"
 #include "layout/snapshot_manifest.hpp"
@@ -17,9 +14,7 @@ namespace flatkv::recovery {
 
 Result<layout::StoreId> new_store_id() {
   layout::StoreId id{};
-  if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-    return fail_errno(errno, "getrandom", "");
-  }
+  FLATKV_TRY(fill_random(id));
   return id;
 }
 
