@@ -38,11 +38,17 @@ struct Piece {
 class InOrder {
  public:
   InOrder(const CursorFactory& cursors, const InOrderOptions& options, unsigned threads)
-      : cursors_(cursors), options_(options), most_ahead_(std::size_t{2} * threads) {
-    constexpr std::uint64_t kMostParts = std::numeric_limits<std::uint32_t>::max();
-    const std::uint64_t parts = std::min(options.bytes / options.piece_bytes, kMostParts - 1) + 1;
-    width_ = KeyDistance::one_of(static_cast<std::uint32_t>(parts));
+      : cursors_(cursors),
+        options_(options),
+        most_ahead_(std::size_t{2} * threads),
+        width_(KeyDistance::one_of(pieces_in(options))) {
     pieces_.emplace_back();
+  }
+
+  /// As far as the caller knows.
+  static std::uint32_t pieces_in(const InOrderOptions& options) {
+    constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+    return static_cast<std::uint32_t>(std::min(options.bytes / options.piece_bytes, kMost - 1) + 1);
   }
 
   /// Reads pieces until there are none, or a stop.
@@ -207,7 +213,8 @@ Status scan_in_order(const CursorFactory& cursors, const InOrderOptions& options
                      const TakeRows& take) {
   ScanOptions same;
   same.threads = options.threads;
-  const unsigned threads = thread_count(same);
+  // A thread is not worth it for less than a piece.
+  const unsigned threads = std::min(thread_count(same), InOrder::pieces_in(options));
   InOrder scan(cursors, options, threads);
   std::vector<std::jthread> helpers;
   const auto run = [&]() -> Status {

@@ -15,8 +15,9 @@ namespace flatkv::scan {
 inline constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 
 struct InOrderOptions {
-  unsigned threads = 0;     ///< 0: one per core; includes the caller's
-  std::uint64_t bytes = 0;  ///< about what all keys and values come to; need not be right
+  unsigned threads = 0;  ///< 0: one per core; includes the caller's
+  /// About what all keys and values come to; need not be right, but little has few threads.
+  std::uint64_t bytes = 0;
   std::stop_token stop;
   std::uint64_t piece_bytes = kPieceBytes;
 };

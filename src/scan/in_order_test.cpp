@@ -101,7 +101,7 @@ TEST(InOrder, AValueLargerThanAPiece) {
   for (auto& [key, value] : rows) {
     if (key[0] % 16 == 0) value.resize(100'000, 7);
   }
-  expect_rows_in_order(rows, small_pieces(3, 1'000, 0));
+  expect_rows_in_order(rows, small_pieces(3, 1'000, 50'000));
 }
 
 /// A cursor over so many rows, and then an error that must not look like the end.
@@ -158,7 +158,7 @@ TEST(InOrder, RowsOutOfOrderAreCorruption) {
   const Rows rows = uniform_rows(100);
   const Status done = scan_in_order(
       [&](const rocks::Bounds& bounds) { return std::make_unique<RepeatingCursor>(rows, bounds); },
-      small_pieces(2, 1'000, 0), [](const RowBuffer&) -> Status { return {}; });
+      small_pieces(2, 1'000, 5'000), [](const RowBuffer&) -> Status { return {}; });
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, ErrorCode::corruption);
 }
@@ -219,7 +219,7 @@ TEST(InOrder, ReadsAheadOnlyABoundedPart) {
     std::uint64_t most = 0;
     ASSERT_TRUE(scan_in_order(
         [&](const rocks::Bounds& bounds) { return std::make_unique<Counting>(rows, bounds, read); },
-        small_pieces(kThreads, kPiece, 0),
+        small_pieces(kThreads, kPiece, 50'000),
         [&](const RowBuffer& buffer) -> Status {
           most = std::max(most, read.load() - std::min(read.load(), shown));
           shown += buffer.size();
