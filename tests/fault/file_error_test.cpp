@@ -169,8 +169,9 @@ const std::regex kNeedless(
     "(list|open_read|read_at) "
     ".*(/snapshot-N.*|/flush|REMOVED|CURSORS|MANIFEST.json|CURRENT|-tmp.*)");
 
-/// Of these each is tried, since one of them may be of no use for the store either.
+/// Of these each is tried: of the first some only clean up, too, and the others look alike.
 const std::regex kMayCleanUp("sync_directory /store(/gen-N(/changelog)?)?");
+const std::regex kOfEachDatabase("sync_directory .*/DB");
 
 class FileError : public ::testing::Test {
  protected:
@@ -205,8 +206,8 @@ class FileError : public ::testing::Test {
   /// `act` makes the changes and sets the version that must not be lost.
   using Act = std::function<Status(const state::Environment&, std::int64_t& durable)>;
 
-  /// Runs `act` on copies of the disk, and in each another operation fails. `another_way`: it may
-  /// come to its end without that operation.
+  /// Runs `act` on copies of the disk, and in each but the first another operation fails. The power
+  /// goes afterwards. `another_way`: it may come to its end without that operation.
   void each_fails(const SimDisk& disk, const Act& act, bool another_way = false) {
     std::map<std::string, std::size_t> seen;
     {
@@ -215,11 +216,18 @@ class FileError : public ::testing::Test {
       std::int64_t durable = 0;
       ASSERT_OK(act({&files, whole->env()}, durable));
       seen = files.seen();
+      whole->crash(simdisk::CrashMode::drop_unsynced);
+      const auto store = open(*whole);
+      ASSERT_OK(store);
+      EXPECT_EQ(store->version(), durable);
+      const OpenReport& report = store->open_report();
+      EXPECT_FALSE(report.rebuilt_working_copy || report.rebuilt_metadata || report.lost_log_tail);
     }
     for (const auto& [looks, count] : seen) {
       if (std::regex_match(looks, kNeedless)) continue;
       const bool may_clean_up = std::regex_match(looks, kMayCleanUp);
-      for (std::size_t nth = 1; nth <= (may_clean_up ? count : 1); ++nth) {
+      const bool each = may_clean_up || std::regex_match(looks, kOfEachDatabase);
+      for (std::size_t nth = 1; nth <= (each ? count : 1); ++nth) {
         SCOPED_TRACE(looks + ", " + std::to_string(nth) + " of " + std::to_string(count));
         const auto copy = disk.clone();
         FailingFiles files(copy->files());

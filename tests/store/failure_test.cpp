@@ -301,6 +301,22 @@ TEST_F(Failure, FailedSnapshotFailsNoCommit) {
   check_and_go_on();
 }
 
+TEST_F(Failure, AWaitWhoseSyncFailsFailsTheStore) {
+  options_.durability = Durability::process;
+  open();
+  blocks(2);
+  EXPECT_LT(store_->durable_version(), 2);
+  failpoint::arm("changelog.sync.before", injected);
+  const Status waited = store_->wait_durable(2);
+  failpoint::disarm_all();
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code, ErrorCode::io);
+  EXPECT_TRUE(fails(store_->wait_durable(2), ErrorCode::store_failed));
+  EXPECT_TRUE(fails(store_->commit(3), ErrorCode::store_failed));
+  open();
+  check_and_go_on();
+}
+
 TEST_F(Failure, ALevel0LimitBelowWhereCompactionsBeginHoldsNothingUp) {
   options_.flush.level0_limit = 0;
   options_.flush.write_buffer_bytes = 65'536;
