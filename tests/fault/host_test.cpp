@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "base/error.hpp"
 #include "flatkv/tools/digest.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/repair.hpp"
@@ -131,6 +132,35 @@ TEST_F(Host, K6_NothingIsWrittenIntoWhatTookTheStoresPlace) {
       store_.reset();
       pass("K6", Came::failed);
     }
+  }
+}
+
+// Whether anything was written meanwhile is not known.
+TEST_F(Host, K6_AStoreThatWasAwayForAMomentHasFailed) {
+  using Step = Status (*)(CommitStore&);
+  const std::pair<const char*, Step> kSteps[] = {
+      {"commit",
+       [](CommitStore& store) -> Status {
+         FLATKV_TRY(store.commit(store.version() + 1));
+         return {};
+       }},
+      {"flush", [](CommitStore& store) { return store.flush(); }},
+      {"snapshot", [](CommitStore& store) { return store.snapshot(); }},
+      {"rollback", [](CommitStore& store) { return store.rollback(store.version() - 1); }},
+  };
+  options_.rollback_depth = 4;
+  for (const auto& [name, step] : kSteps) {
+    SCOPED_TRACE(name);
+    open();
+    blocks(4);
+    stdfs::rename(path(), path() + "-moved");
+    EXPECT_TRUE(fails(step(*store_), ErrorCode::store_failed));
+    stdfs::rename(path() + "-moved", path());
+    EXPECT_TRUE(fails(store_->commit(store_->version() + 1), ErrorCode::store_failed));
+    open();
+    check();
+    close();
+    pass("K6", Came::failed);
   }
 }
 

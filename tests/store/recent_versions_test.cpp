@@ -67,6 +67,25 @@ class RecentVersions : public StoreFixture {
   std::deque<State> states_;
 };
 
+TEST_F(RecentVersions, ThereAreAsManyAsTheOptionSays) {
+  for (const std::uint32_t most : {0U, 1U, 2U, 3U}) {
+    SCOPED_TRACE(most);
+    options_.recent_versions = most;
+    open();
+    blocks(4);
+    const std::int64_t last = model_.version();
+    EXPECT_EQ(store_->metrics().recent_versions, most);
+    EXPECT_OK(store_->view(last));
+    const std::int64_t first = last + 1 - std::max(most, 1U);
+    EXPECT_OK(store_->view(first));
+    const auto below = store_->view(first - 1);
+    EXPECT_TRUE(fails(below, ErrorCode::version_mismatch));
+    EXPECT_EQ(below.error().path, path());
+    EXPECT_EQ(below.error().version, first - 1);
+    close();
+  }
+}
+
 TEST_F(RecentVersions, EachReadsAsItWasOverFlushes) {
   options_.flush.write_buffer_bytes = 32 << 10;
   open();
