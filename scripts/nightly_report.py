@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 DAY = pathlib.Path(__file__).resolve().parents[1] / "tests/nightly/day.json"
+MUTANTS = DAY.with_name("mutants.json")
 
 
 def table(head: list, rows: list) -> str:
@@ -151,6 +152,27 @@ the state still fills its levels and the log its limit.
 ![Time of a block, memory, descriptors and disk](images/day.svg)
 """
 
+    @staticmethod
+    def mutants() -> str:
+        """What scripts/mutate --publish left."""
+        if not MUTANTS.exists():
+            return ""
+        found = json.loads(MUTANTS.read_text())
+        rows = [[room, row["mutants"], row["tried"], row["equivalent"], row["killed"],
+                 f"{100 * row['killed'] / (row['tried'] - row['equivalent']):.0f} %", row["seed"], row["date"], row["commit"]]
+                for room, row in found.items()]
+        without = ", ".join(f"`{name}`" for name in sorted({name for row in found.values() for name in row["without"]}))
+        budget = " or ".join(sorted({f"{row['budget']:.0f}" for row in found.values()}))
+        return f"""
+## Mistakes made on purpose
+
+`scripts/mutate` makes a small mistake in a room (a comparison turned, a step left out, an error dropped), and a test must
+notice. Tried was a sample of each room, chosen by the seed, with at most {budget} seconds of test time for each mistake{f", without {without}" if without else ""};
+the tests that notice only after that are not counted. Mistakes that change nothing a test could see have their reasons in
+`scripts/mutate-equivalent.toml`.
+
+{table(["room", "mistakes", "tried", "of no effect", "noticed", "of those with effect", "seed", "date", "commit"], rows)}"""
+
     def page(self) -> str:
         done = list(self.last.values())
         when = sorted(record["start"][:10] for record in done) or ["never"]
@@ -189,12 +211,13 @@ Edges and features are what libFuzzer calls `cov` and `ft`: how much of the inst
 {self.by_target()}
 ## What ThreadSanitizer is told to leave out
 
-{self.suppressed()}{self.day()}
+{self.suppressed()}{self.mutants()}{self.day()}
 ## Again
 
 ```sh
 for i in $(seq 12); do scripts/nightly --part $i/12; done   # what passed on the same sources is left out
 scripts/day FOLDER --minutes 120; scripts/day FOLDER --publish # as often as one likes, the chain goes on
+scripts/mutate --rooms recovery --sample 25 --seed 11 --publish
 scripts/nightly --add results-of-another-machine.jsonl
 scripts/nightly --merge --page docs/proof.md                # fails if anything failed, is missing, or is of earlier sources
 ```
