@@ -147,6 +147,16 @@ TEST(Metrics, AreTheFiguresOfTheStore) {
     EXPECT_NEAR(found.at("flatkv_flushed_seconds_total" + label),
                 static_cast<double>(own.nanoseconds) / 1e9, 1e-9);
   }
+  EXPECT_EQ(metrics.flushes, 1U);
+  std::uint64_t bytes = 0;
+  for (const FlushMetrics& own : metrics.flushed) bytes += own.bytes;
+  EXPECT_EQ(metrics.flushed_bytes, bytes);
+  const CommitTimings last = store.last_timings();
+  for (const std::uint64_t one : {metrics.flush_nanoseconds, last.route, last.read, last.hash,
+                                  last.log, last.buffer, last.publish, last.wait}) {
+    EXPECT_GT(one, 0U);
+    EXPECT_LT(static_cast<double>(one) / 1e9, passed.count());
+  }
   const auto space = std::filesystem::space(directory / "store");
   EXPECT_EQ(found["flatkv_disk_size_bytes"], static_cast<double>(space.capacity));
   EXPECT_GT(found["flatkv_disk_free_bytes"], static_cast<double>(space.available) / 2);
