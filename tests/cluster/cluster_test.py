@@ -205,7 +205,8 @@ def readers(cluster: Cluster) -> None:
 
 
 def slow_readers(cluster: Cluster) -> None:
-    """A replica's memory, while readers ask for much and take nothing of it. The block with it goes through the topic in parts."""
+    """A replica's memory, while readers ask for much and take nothing of it. The block with it goes through the topic in parts, which
+    are larger than the segments of `retention`: it comes later."""
     follower = cluster.followers[-1]
     size, allowed, mib = 7 << 20, 64 << 20, 1 << 20
     account = "11" * 20
@@ -447,7 +448,7 @@ def composed(cluster: Cluster) -> None:
             process.wait()
 
 
-PARTS = (kills, branches, lies, remade, takeover, newcomers, readers, slow_readers, opening, retention, workloads, composed, standby, library)
+PARTS = (kills, branches, lies, remade, takeover, newcomers, readers, opening, retention, workloads, composed, standby, slow_readers, library)
 
 
 def run_parts(cluster: Cluster, parts) -> None:
