@@ -4,7 +4,11 @@ package flatkv
 
 /*
 #include <flatkv/flatkv.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
+
+static uint64_t this_thread(void) { return (uint64_t)pthread_self(); }
 */
 import "C"
 
@@ -26,8 +30,9 @@ type callbacks struct {
 	run      func(task func()) bool
 	threads  uint32 // of run
 
-	users atomic.Int64
-	cell  unsafe.Pointer // C memory that holds the cgo.Handle: what the library passes back
+	thread atomic.Uint64 // on which durable runs, or 0
+	users  atomic.Int64
+	cell   unsafe.Pointer // C memory that holds the cgo.Handle: what the library passes back
 }
 
 func (c *callbacks) any() bool {
@@ -83,7 +88,16 @@ func flatkvGoLog(user unsafe.Pointer, level C.uint32_t, text *C.char, size C.siz
 //export flatkvGoDurable
 func flatkvGoDurable(user unsafe.Pointer, version C.int64_t) {
 	defer noPanic()
-	inCell[*callbacks](user).durable(int64(version))
+	c := inCell[*callbacks](user)
+	c.thread.Store(uint64(C.this_thread()))
+	defer c.thread.Store(0)
+	c.durable(int64(version))
+}
+
+// inDurable says whether the caller is that callback, whose goroutine keeps to its thread.
+func (c *callbacks) inDurable() bool {
+	thread := c.thread.Load()
+	return thread != 0 && thread == uint64(C.this_thread())
 }
 
 //export flatkvGoProgress

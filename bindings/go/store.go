@@ -76,8 +76,12 @@ func (s *state) beside(step func() *C.flatkv_error) error {
 }
 
 // Close flushes, syncs and releases the lock, or leaves that to the last view. Pending writes are
-// dropped. It returns the first error, also when it is called again.
+// dropped. It returns the first error, also when it is called again. In a callback of WithDurable it
+// closes nothing and is ErrInvalidArgument.
 func (s *Store) Close() error {
+	if s.handle != nil && s.keeps != nil && s.keeps.inDurable() {
+		return refused(ErrInvalidArgument, "a callback of the store must not close it")
+	}
 	s.closing.Do(func() {
 		s.closed = s.do(func() *C.flatkv_error { return C.flatkv_close(s.c()) })
 		s.handle.close()

@@ -49,6 +49,23 @@ func TestDurable(t *testing.T) {
 	}
 }
 
+// A thread of the library that calls back cannot wait for its own end.
+func TestCloseInACallback(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	opened, tried := make(chan *flatkv.Store, 1), make(chan error, 100)
+	store := must(flatkv.Open(path, fast(flatkv.WithDurability(flatkv.GroupCommit), flatkv.WithDurable(func(int64) {
+		own := <-opened
+		opened <- own
+		tried <- own.Close()
+	}))...))(t)
+	commit(t, store, 1, 1)
+	opened <- store
+	refused(t, <-tried, flatkv.ErrInvalidArgument)
+	commit(t, store, 2, 2)
+	ok(t, store.Close())
+	ok(t, store.Close())
+}
+
 // What is forgotten is closed by the garbage collector; the log may be heard of until then.
 func TestForgottenHandles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")

@@ -116,8 +116,8 @@ struct StoreMetrics {
 ///   destroyed.
 /// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
 ///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
-///   `on_durable`, functions that write return `invalid_argument`. A callback must not destroy the
-///   handle.
+///   `on_durable`, functions that write return `invalid_argument`; it may destroy the handle, which
+///   another thread then closes. A log callback must not destroy it.
 /// Any thread may use a ReadView and what is read from it; a RowIterator and an Overlay are for one
 /// thread at a time. Overlays may be used beside everything, see there.
 ///

@@ -2,6 +2,7 @@
 #include "store/commit_store.hpp"
 
 #include <new>
+#include <thread>
 
 #include "base/fork.hpp"
 #include "base/guard.hpp"
@@ -106,6 +107,8 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
 CommitStore::Impl::~Impl() {
   if (feed && !is_forked()) feed->close();
   state::leave_to_parent(core_);
+  // A thread of the store that calls back cannot wait for its own end.
+  if (core_ && core_->in_callback()) std::thread([core = std::move(core_)] {}).detach();
 }
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {

@@ -201,6 +201,31 @@ TEST(Callbacks, MayCallWhatAnyThreadMay) {
   EXPECT_EQ(refused % 4, 0);
 }
 
+TEST(Callbacks, OnDurableMayDestroyTheStore) {
+  TempDir directory;
+  Options options = any_options();
+  std::mutex mutex;
+  std::unique_ptr<CommitStore> store;
+  std::atomic<bool> destroyed{false};
+  options.on_durable = [&](std::int64_t) {
+    const std::lock_guard lock(mutex);
+    store.reset();
+    destroyed = true;
+  };
+  {
+    const std::lock_guard lock(mutex);
+    auto opened = CommitStore::open(directory.path("store"), options);
+    ASSERT_OK(opened);
+    store = std::make_unique<CommitStore>(*std::move(opened));
+    ASSERT_OK(store->commit(1));
+  }
+  while (!destroyed) std::this_thread::yield();
+  options.on_durable = {};
+  const auto again = CommitStore::open(directory.path("store"), options);  // waits for the lock
+  ASSERT_OK(again);
+  EXPECT_EQ(again->version(), 1);
+}
+
 TEST(Callbacks, AnExceptionOfOnDurableFailsTheStore) {
   TempDir directory;
   Options options = any_options();

@@ -6,6 +6,8 @@
 #include <nanobind/stl/string_view.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -26,10 +28,24 @@ void create(nb::handle path, const std::string& account_rows, std::int64_t initi
   unwrap(unlocked([&] { return CommitStore::create(place, options); }));
 }
 
+/// Says on each thread that runs the callback whose it is.
+template <class... Told>
+void name_callback(std::function<void(Told...)>& callback,
+                   const std::shared_ptr<const void>& store) {
+  if (!callback) return;
+  callback = [call = std::move(callback), store](Told... told) {
+    const Callback running(store.get());
+    call(told...);
+  };
+}
+
 Store open(nb::handle path, const nb::kwargs& named) {
   const std::string place = path_of(path);
-  const Options options = options_of(named);
-  return Store(unwrap(unlocked([&] { return CommitStore::open(place, options); })));
+  Options options = options_of(named);
+  const std::shared_ptr<const void> name = std::make_shared<char>();
+  name_callback(options.log, name);
+  name_callback(options.on_durable, name);
+  return {unwrap(unlocked([&] { return CommitStore::open(place, options); })), name};
 }
 
 void apply(Store& self, nb::handle writes) {

@@ -10,11 +10,26 @@
 
 namespace flatkv::python {
 
+/// A store whose callback runs on this thread, while this lives.
+class Callback {
+ public:
+  explicit Callback(const void* store) noexcept : before_(std::exchange(running_, store)) {}
+  ~Callback() { running_ = before_; }
+  Callback(const Callback&) = delete;
+  Callback& operator=(const Callback&) = delete;
+  static const void* running() noexcept { return running_; }
+
+ private:
+  static inline thread_local const void* running_ = nullptr;
+  const void* before_;
+};
+
 /// A store that is open for writing. Threads take turns in the functions of the writer.
 class Store {
  public:
-  explicit Store(CommitStore store)
-      : handle_(std::make_shared<Guarded<CommitStore>>(std::move(store))) {}
+  /// `name` is what its callbacks name by `Callback`.
+  Store(CommitStore store, std::shared_ptr<const void> name)
+      : name_(std::move(name)), handle_(std::make_shared<Guarded<CommitStore>>(std::move(store))) {}
   Store(Store&&) = default;
   Store& operator=(Store&&) = delete;
   ~Store() {
@@ -27,7 +42,14 @@ class Store {
     }
   }
 
-  Guarded<CommitStore>& writer() noexcept { return *handle_; }
+  /// Raises `invalid_argument` in a callback of the store: the writer may be waiting for that.
+  /// Needs the interpreter's lock.
+  Guarded<CommitStore>& writer() const {
+    if (Callback::running() == name_.get()) {
+      refuse("a callback of open may use version, roots, view, durable_version and metrics alone");
+    }
+    return *handle_;
+  }
   CommitStore& any_thread() noexcept { return handle_->any_thread(); }
   /// For those that do not refuse a forked child themselves, with the interpreter's lock.
   CommitStore& known() {
@@ -52,6 +74,7 @@ class Store {
   bool is_closed() const noexcept { return closed_; }
 
  private:
+  std::shared_ptr<const void> name_;
   std::shared_ptr<Guarded<CommitStore>> handle_;
   bool closed_ = false;  ///< guarded by the interpreter's lock
 };

@@ -105,6 +105,47 @@ def test_nothing_closed_at_all(tmp_path):
     open_store(tmp_path / "store").close()
 
 
+def test_a_callback_drops_the_store(tmp_path):
+    """It is the last that refers to it: the thread that calls cannot wait for its own end."""
+    child = python("import flatkv, sys, threading\n"
+                   "store, dropped = [], threading.Event()\n"
+                   "def durable(version):\n"
+                   "    store.clear()\n"
+                   "    dropped.set()\n"
+                   "store.append(flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20, durability='group',\n"
+                   "                         on_durable=durable))\n"
+                   "store[0].commit()\n"
+                   "assert dropped.wait(60)\n"
+                   "flatkv.open(sys.argv[1], row_cache_bytes=1 << 20).close()\n", tmp_path / "store")
+    output = child.communicate(timeout=120)
+    assert output == ("", "") and child.returncode == 0, output
+    assert flatkv.roots(tmp_path / "store")[0] == 1
+
+
+def test_callbacks_that_call_the_writer(tmp_path):
+    """It may be waiting for them."""
+    child = python("import flatkv, sys\n"
+                   "stores, codes, other = [], [], flatkv.open(sys.argv[1] + '2', create=True, row_cache_bytes=1 << 20)\n"
+                   "def durable(version):\n"
+                   "    (store,) = stores\n"
+                   "    assert store.view().version <= store.version and store.roots and store.metrics() and store.durable_version\n"
+                   "    other.commit()\n"
+                   "    for call in (store.commit, lambda: store.get(b'key'), store.flush, store.close):\n"
+                   "        try:\n"
+                   "            call()\n"
+                   "        except flatkv.Error as error:\n"
+                   "            codes.append(error.code)\n"
+                   "stores.append(flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20, durability='group',\n"
+                   "                          group_blocks=1, on_durable=durable))\n"
+                   "for _ in range(20):\n"
+                   "    stores[0].commit()\n"
+                   "stores[0].close()\n"
+                   "assert len(codes) == 4 * other.version > 0 and set(codes) == {'invalid_argument'}, codes\n",
+                   tmp_path / "store")
+    output = child.communicate(timeout=120)
+    assert output == ("", "") and child.returncode == 0, output
+
+
 def test_a_store_is_left_to_the_interpreters_end(tmp_path):
     child = python("import flatkv, sys\n"
                    "store = flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20)\n"
