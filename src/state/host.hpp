@@ -25,13 +25,18 @@ std::string chosen_text(const Options& options);
 /// by path. (A move between this check and the write goes unnoticed.)
 Status check_there(const OpenGeneration& lifetime);
 
+/// The object is never destroyed.
+template <class Owner>
+void leak(Owner& owner) noexcept {
+  alignas(Owner) std::byte kept[sizeof(Owner)];
+  ::new (static_cast<void*>(kept)) Owner(std::move(owner));
+}
+
 /// Call in a forked child before `owner` would be destroyed: leaks its object. It belongs to the
 /// parent, and the threads that its destructor would join do not exist in the child.
 template <class Owner>
 void leave_to_parent(Owner& owner) noexcept {
-  if (!is_forked()) return;
-  alignas(Owner) std::byte kept[sizeof(Owner)];  // never destroyed
-  ::new (static_cast<void*>(kept)) Owner(std::move(owner));
+  if (is_forked()) leak(owner);
 }
 
 }  // namespace flatkv::state

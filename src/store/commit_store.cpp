@@ -104,11 +104,25 @@ std::shared_ptr<commit::Core> CommitStore::Impl::exchange(recovery::Opened opene
   return core;
 }
 
+namespace {
+
+/// A thread of the store that calls back cannot wait for its own end. Where another one cannot be
+/// had the store stays open until the process ends.
+void close_elsewhere(std::shared_ptr<commit::Core> core) noexcept {
+  auto* const handed = new (std::nothrow) std::shared_ptr<commit::Core>(std::move(core));
+  if (handed == nullptr) return state::leak(core);  // it was not moved
+  try {
+    std::thread([handed] { delete handed; }).detach();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): `handed` is left as it is
+  }
+}
+
+}  // namespace
+
 CommitStore::Impl::~Impl() {
   if (feed && !is_forked()) feed->close();
   state::leave_to_parent(core_);
-  // A thread of the store that calls back cannot wait for its own end.
-  if (core_ && core_->in_callback()) std::thread([core = std::move(core_)] {}).detach();
+  if (core_ && core_->in_callback()) close_elsewhere(std::move(core_));
 }
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {
