@@ -79,7 +79,7 @@ struct SnapshotMarker {
 
 /// Publishes one store to one topic. There is one publisher of a topic: starting another fences the
 /// one before, which then ends with `locked`. Every record continues the one before it by sequence
-/// and digest (docs/formats.md#topic), so readers need nothing but the topic. Commits never wait
+/// and digest (docs/formats.md, "Topic"), so readers need nothing but the topic. Commits never wait
 /// for a publisher.
 ///
 /// At start, and whenever the broker was away, it reads the end of the topic and goes on from there
