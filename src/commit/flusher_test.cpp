@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <thread>
 
 namespace flatkv::commit {
@@ -56,6 +57,36 @@ TEST(Flusher, AFaultOfAnotherThreadLeavesNobodyWaiting) {
     other.join();
     EXPECT_FALSE(flusher.wait_idle());
   }
+}
+
+TEST(Flusher, TheOneThatRunsAndThoseThatWaitAreCounted) {
+  Alone alone;
+  Flusher& flusher = alone.flusher;
+  EXPECT_TRUE(flusher.wait_for_room(1));
+  EXPECT_EQ(flusher.waiting(), 0U);
+  EXPECT_FALSE(flusher.busy());
+  std::latch begun(1);
+  std::latch go(1);
+  FrozenBatch batch = empty_batch();
+  batch.afterwards = [&] {
+    begun.count_down();
+    go.wait();
+  };
+  flusher.submit(std::move(batch));
+  begun.wait();
+  EXPECT_EQ(flusher.waiting(), 1U);
+  EXPECT_TRUE(flusher.busy());
+  EXPECT_TRUE(flusher.has_room());
+  EXPECT_TRUE(flusher.wait_for_room(2));
+  flusher.submit(empty_batch());
+  EXPECT_EQ(flusher.waiting(), 2U);
+  EXPECT_FALSE(flusher.has_room());
+  EXPECT_TRUE(flusher.wait_for_room(3));
+  go.count_down();
+  EXPECT_TRUE(flusher.wait_for_room(1));
+  EXPECT_TRUE(flusher.wait_idle());
+  EXPECT_FALSE(flusher.busy());
+  EXPECT_EQ(flusher.flushes(), 2U);
 }
 
 // A thread with a low priority would make whoever waits for it wait behind every other process.
