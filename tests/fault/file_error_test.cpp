@@ -377,5 +377,21 @@ TEST_F(FileError, InAnOpenAndARollbackOfAClosedStore) {
   }
 }
 
+TEST_F(FileError, InAnOpenThatFinishesAnUndo) {
+  options_.rollback_depth = 4;
+  SimDisk disk;
+  {
+    FailingFiles files(disk.files());
+    auto store = open({&files, disk.env()});
+    ASSERT_OK(store);
+    ASSERT_OK(blocks(*store, 12));
+    files.fail_at("truncate /store/gen-N/changelog/N.log", 1);
+    EXPECT_FALSE(store->rollback(10));
+    ASSERT_TRUE(files.failed());
+  }
+  ASSERT_OK(disk.files().stat(generation(disk) + "/changelog/UNDO"));
+  each_fails(disk, opens_and_closes(10));
+}
+
 }  // namespace
 }  // namespace flatkv::test

@@ -54,6 +54,8 @@ TEST_P(Replay, ALongOneTellsHowFarItIs) {
     model_ = Model(options_.create.account_rows);
     options_.flush.write_buffer_bytes = std::uint64_t{64} << 20;
     open();
+    blocks(60);
+    ASSERT_OK(store_->flush());
     for (int i = 0; i < count; ++i) {
       Changes changes;
       changes.storage(address(1), slot(static_cast<std::uint64_t>(i % 7)), word(1));
