@@ -124,8 +124,8 @@ def test_a_callback_drops_the_store(tmp_path):
 
 def test_callbacks_that_call_the_writer(tmp_path):
     """It may be waiting for them."""
-    child = python("import flatkv, sys\n"
-                   "stores, codes, other = [], [], flatkv.open(sys.argv[1] + '2', create=True, row_cache_bytes=1 << 20)\n"
+    child = python("import flatkv, sys, time\n"
+                   "stores, codes, told, other = [], [], [], flatkv.open(sys.argv[1] + '2', create=True, row_cache_bytes=1 << 20)\n"
                    "def durable(version):\n"
                    "    (store,) = stores\n"
                    "    assert store.view().version <= store.version and store.roots and store.metrics() and store.durable_version\n"
@@ -135,10 +135,13 @@ def test_callbacks_that_call_the_writer(tmp_path):
                    "            call()\n"
                    "        except flatkv.Error as error:\n"
                    "            codes.append(error.code)\n"
+                   "    told.append(version)\n"
                    "stores.append(flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20, durability='group',\n"
                    "                          group_blocks=1, on_durable=durable))\n"
                    "for _ in range(20):\n"
                    "    stores[0].commit()\n"
+                   "while told[-1:] != [20]:\n"  # while it closes there is no view
+                   "    time.sleep(0.01)\n"
                    "stores[0].close()\n"
                    "assert len(codes) == 4 * other.version > 0 and set(codes) == {'invalid_argument'}, codes\n",
                    tmp_path / "store")
