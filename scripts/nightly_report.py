@@ -168,7 +168,8 @@ the state still fills its levels and the log its limit.
 
 `scripts/mutate` makes a small mistake in a room (a comparison turned, a step left out, an error dropped), and a test must
 notice. Tried was a sample of each room, chosen by the seed, with at most {budget} seconds of test time for each mistake{f", without {without}" if without else ""};
-the tests that notice only after that are not counted. Mistakes that change nothing a test could see have their reasons in
+the tests that notice only after that are not counted. From one sample of a room to another the figure moves by ten percent and
+more. Mistakes that change nothing a test could see have their reasons in
 `scripts/mutate-equivalent.toml`.
 
 {table(["room", "mistakes", "tried", "of no effect", "noticed", "of those with effect", "seed", "date", "commit"], rows)}"""
