@@ -24,8 +24,14 @@ constexpr auto kLook = std::chrono::milliseconds(50);
 /// Of the request line and the headers together; httplib limits only each line of them.
 constexpr std::uint64_t kMostHeadBytes = 64U << 10;
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+/// Connections beyond the limit, for those who only look (/healthz, /metrics): readers who hold all
+/// the others must not make a server look dead. They have little time, one request each.
+constexpr std::size_t kForLooking = 4;
+constexpr std::chrono::seconds kToLook{2};
 /// Set on the listening thread while it sends a connection away.
 thread_local bool sends_away = false;
+/// The connection of this thread is one of those for looking.
+thread_local bool only_looks = false;
 /// For the response that the thread makes and sends.
 thread_local std::shared_ptr<void> kept;
 
@@ -129,6 +135,20 @@ class TimedStream : public httplib::Stream {
   std::size_t end_ = 0;
 };
 
+/// Reads what was not read of a refused request, but not for long: a socket that is closed over it
+/// resets the connection, and its peer may never see the answer.
+void drain(socket_t socket) {
+  ::shutdown(socket, SHUT_WR);
+  std::array<char, 4096> ignored;
+  const auto until = Clock::now() + kLook;
+  for (auto left = kLook; left.count() > 0;
+       left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())) {
+    pollfd descriptor{socket, POLLIN, 0};
+    if (::poll(&descriptor, 1, static_cast<int>(left.count())) <= 0) return;
+    if (::recv(socket, ignored.data(), ignored.size(), MSG_DONTWAIT) <= 0) return;
+  }
+}
+
 bool has_body(const httplib::Request& request) {
   return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
 }
@@ -147,18 +167,20 @@ bool ends_clearly(const httplib::Request& request) {
 /// A thread for each connection; there are no more connections than threads.
 class HttpServer::Workers : public httplib::ThreadPool {
  public:
-  explicit Workers(std::size_t count) : ThreadPool(count), most_(count) {}
+  explicit Workers(std::size_t count) : ThreadPool(count + kForLooking), most_(count) {}
 
   void enqueue(std::function<void()> connection) override {
-    if (open_.fetch_add(1) >= most_) {
+    const std::size_t others = open_.fetch_add(1);
+    if (others >= most_ + kForLooking) {
       --open_;
       sends_away = true;
       connection();
       sends_away = false;
       return;
     }
-    ThreadPool::enqueue([this, connection = std::move(connection)] {
+    ThreadPool::enqueue([this, looks = others >= most_, connection = std::move(connection)] {
       name_thread("flatkv-http");
+      only_looks = looks;
       connection();
       --open_;
     });
@@ -179,6 +201,10 @@ HttpServer::HttpServer(std::uint32_t connections, std::chrono::seconds timeout)
   new_task_queue = [this] { return new Workers(most_); };  // httplib deletes it
 }
 
+bool HttpServer::is_full_for(const httplib::Request& request) {
+  return only_looks && request.method != "GET";
+}
+
 void HttpServer::keep_until_sent(std::shared_ptr<void> what) { kept = std::move(what); }
 
 void HttpServer::let_many_wait() {
@@ -196,11 +222,12 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
     TimedStream stream(socket, ending_);
     bool closed = false;
     bool goes_on = true;
-    while (!closed && goes_on && stream.wait_for_request(Clock::now() + timeout_)) {
-      stream.begin(Clock::now() + timeout_);
+    const auto patience = only_looks ? std::min<Clock::duration>(timeout_, kToLook) : timeout_;
+    while (!closed && goes_on && stream.wait_for_request(Clock::now() + patience)) {
+      stream.begin(Clock::now() + patience);
       goes_on = false;  // unless the head can be read
       const auto begun = [&](httplib::Request& request) {
-        goes_on = ends_clearly(request);
+        goes_on = ends_clearly(request) && !only_looks;
         // A body of a stated length is compared with the limit by httplib, any other is not.
         stream.allow(goes_on && has_body(request) ? kNoLimit : payload_max_length_);
         // An answer of ranges could be a thousand times as long as what they are of.
@@ -208,10 +235,11 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
         // httplib would compress as well as it can, for minutes, whatever the deadline.
         request.headers.erase("Accept-Encoding");
       };
-      const bool answered = process_request(stream, false, closed, begun);
+      const bool answered = process_request(stream, only_looks, closed, begun);
       kept.reset();
       if (!answered) break;
     }
+    if (only_looks) drain(socket);
   }
   ::shutdown(socket, SHUT_RDWR);
   ::close(socket);

@@ -15,9 +15,11 @@ namespace flatkv::serve {
 /// on the time that `stop` takes.
 class HttpServer : public httplib::Server {
  public:
-  /// Whoever comes beyond `connections` is told 503 and sent away.
+  /// Whoever comes beyond `connections` is told 503 and sent away, but for a few who only get.
   HttpServer(std::uint32_t connections, std::chrono::seconds timeout);
 
+  /// In a handler: the connection is one of those few, and this is another request.
+  static bool is_full_for(const httplib::Request& request);
   /// In a handler: `what` goes when the response is sent, or cannot be.
   static void keep_until_sent(std::shared_ptr<void> what);
   /// After a bind: so many may come at once that the system answers them. httplib has five wait,

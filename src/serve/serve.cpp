@@ -127,6 +127,11 @@ struct Server::Impl {
     http.set_tcp_nodelay(true);
     // A compressed body may expand without a limit.
     http.set_pre_routing_handler([](const auto& request, auto& response) {
+      if (serve::HttpServer::is_full_for(request)) {
+        response.status = 503;
+        response.set_header("Retry-After", "1");
+        return httplib::Server::HandlerResponse::Handled;
+      }
       if (!request.has_header("Content-Encoding"))
         return httplib::Server::HandlerResponse::Unhandled;
       response.status = 415;

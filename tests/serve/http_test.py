@@ -291,13 +291,32 @@ class Connections(Served):
         self.assertNotIn(f"00000000:{self.port:04X}", listening)
 
     def test_more_than_there_may_be_are_sent_away(self):
-        held = [socket.create_connection((self.host, self.port)) for _ in range(4)]
+        """But who only looks has connections of his own, a few of them, which do not last."""
+        asked = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"  # whose body never comes
+
+        def hold(count: int) -> list:
+            held = [socket.create_connection((self.host, self.port)) for _ in range(count)]
+            for connection in held:
+                self.addCleanup(connection.close)
+            return held
+
+        def asks() -> int:
+            try:
+                return self.post({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"})[0]
+            except OSError:  # sent away before it had asked
+                return 503
+
+        for connection in hold(4):
+            connection.sendall(asked)
+        time.sleep(0.3)
+        self.assertEqual(self.get("/healthz"), (200, "ok\n"))
+        self.assertEqual(self.get("/metrics")[0], 200)
+        self.assertEqual(asks(), 503)
+        hold(4)
         time.sleep(0.3)
         self.assertEqual(self.get("/healthz")[0], 503)
-        for connection in held:
-            connection.close()
-        deadline = time.monotonic() + 10
-        while self.get("/healthz")[0] != 200:
+        deadline = time.monotonic() + 20
+        while asks() != 200:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)
 

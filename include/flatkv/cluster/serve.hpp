@@ -36,8 +36,9 @@ struct ServeOptions {
   /// at most 64 KiB do not count. At least three times max_response_bytes, whatever is set: so one
   /// alone always fits.
   std::uint64_t max_pending_bytes = 64 << 20;
-  std::uint32_t max_batch = 100;       ///< calls in a batch; ≥ 1
-  std::uint32_t max_connections = 32;  ///< at a time, each with a thread; ≥ 1, ≤ 1024
+  std::uint32_t max_batch = 100;  ///< calls in a batch; ≥ 1
+  /// At a time, each with a thread; ≥ 1, ≤ 1024. Four more are for those who only get.
+  std::uint32_t max_connections = 32;
   /// Seconds that a request may take to arrive and to be answered, and that an idle connection is
   /// kept; ≥ 1.
   std::uint32_t timeout_seconds = 10;
