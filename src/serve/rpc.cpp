@@ -173,10 +173,7 @@ std::string batch(const Json& requests, const RpcLimits& limits, Lease& lease,
     return response(nullptr, refuse(RpcCode::invalid_request, "the batch is empty")).frame;
   }
   if (requests.size() > limits.batch) {
-    return response(nullptr,
-                    refuse(RpcCode::limit_exceeded,
-                           "a batch has at most " + std::to_string(limits.batch) + " calls"))
-        .frame;
+    return response(nullptr, too_many(limits)).frame;
   }
   Body all(limits, lease);
   for (const Json& request : requests) {
