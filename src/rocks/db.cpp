@@ -72,26 +72,29 @@ Status check_absent(rocksdb::Env& env, const DbOptions& options) {
 }
 
 /// RocksDB tells a missing database from a damaged one by its message alone, and would replay a
-/// write-ahead log that is not ours into memory and then into tables.
-Status check_present(rocksdb::Env& env, const DbOptions& options) {
+/// write-ahead log that is not ours into memory and then into tables. Returns the paths of its
+/// logs, which are empty.
+Result<std::vector<std::string>> check_present(rocksdb::Env& env, const DbOptions& options) {
   FLATKV_ASSIGN(const auto names, children(env, options));
   const auto wrong = [&](ErrorCode code, std::string message) {
     return fail(code, std::move(message)).path(options.name()).database(options.which);
   };
   if (!names || names->empty()) return wrong(ErrorCode::not_found, "there is no database");
   bool current = false;
+  std::vector<std::string> logs;
   for (const std::string& name : *names) {
     current |= name == "CURRENT";
     if (!name.ends_with(".log")) continue;
+    logs.push_back(fs::join(options.path, name));
     std::uint64_t bytes = 0;
-    const rocksdb::Status status = env.GetFileSize(options.path + "/" + name, &bytes);
+    const rocksdb::Status status = env.GetFileSize(logs.back(), &bytes);
     if (!status.ok()) {
       return std::unexpected(rocks_error(status, "cannot look at " + name, options));
     }
     if (bytes != 0) return wrong(ErrorCode::corruption, "RocksDB log " + name + " is not empty");
   }
   if (!current) return wrong(ErrorCode::corruption, "the file CURRENT is missing");
-  return {};
+  return logs;
 }
 
 /// RocksDB also reports files that do not fit together as "invalid argument" or "not found".
@@ -230,7 +233,12 @@ Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
   if (mode == Mode::create) {
     FLATKV_TRY(check_absent(*rocks.env, options));
   } else {
-    FLATKV_TRY(check_present(*rocks.env, options));
+    FLATKV_ASSIGN(const auto logs, check_present(*rocks.env, options));
+    // RocksDB leaves the log of each opening until a memtable is flushed, which never happens here,
+    // and reads them all when it opens. One that cannot be removed is removed by a later opening.
+    if (mode == Mode::read_write) {
+      for (const std::string& log : logs) rocks.env->DeleteFile(log).PermitUncheckedError();
+    }
   }
   auto impl = std::make_unique<Impl>();
   impl->options = options;

@@ -290,6 +290,21 @@ TEST_F(EngineDb, ALogThatIsNotEmptyIsRefused) {
   }
 }
 
+TEST_F(EngineDb, OpeningLeavesNoLogOfAnEarlierOpening) {
+  {
+    auto db = create();
+    ingest_rows(*db, table(), {{"a", "1"}});
+  }
+  for (int opened = 0; opened < 5; ++opened) {
+    auto db = open_db(path_, Db::Mode::read_write);
+    EXPECT_EQ(all_rows(*db).size(), 1U);
+    const auto names = must(fs::posix().list(path_));
+    EXPECT_EQ(std::ranges::count_if(names,
+                                    [](const auto& entry) { return entry.name.ends_with(".log"); }),
+              1);
+  }
+}
+
 TEST_F(EngineDb, ReadOnlyChangesNothingOnDisk) {
   {
     auto db = create();
