@@ -23,10 +23,14 @@ std::optional<LockHolder> read_lock_holder(fs::FileSystem& files, const std::str
 /// The lock of a store: a flock on its directory. LOCK only names the holder, for people.
 class StoreLock {
  public:
+  /// Long enough for a reader that holds it while it links tables.
+  static constexpr unsigned kWaitMs = 2000;
+
   /// Tries for `wait_ms` milliseconds. Errors: `locked`, naming the holder from LOCK; `unsupported`
   /// on a network file system; `not_found` without a directory. `store` must come from
   /// `resolve_store_path`.
-  static Result<StoreLock> take(fs::FileSystem& files, const std::string& store, unsigned wait_ms);
+  static Result<StoreLock> take(fs::FileSystem& files, const std::string& store,
+                                unsigned wait_ms = kWaitMs);
   /// `store_failed` if the directory was moved away or replaced.
   Status check(const std::string& store) const;
 

@@ -55,7 +55,7 @@ Status create_store(const state::Environment& environment, const std::string& pa
   FLATKV_TRY(state::check_options(options));
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(*environment.files, path));
   FLATKV_TRY(fs::ensure_directory(*environment.files, store));
-  FLATKV_ASSIGN(const auto lock, layout::StoreLock::take(*environment.files, store, 2000));
+  FLATKV_ASSIGN(const auto lock, layout::StoreLock::take(*environment.files, store));
   FLATKV_ASSIGN(const auto survey, layout::survey_store(*environment.files, store));
   const auto choice = layout::choose_generation(store, survey);
   if (choice) {

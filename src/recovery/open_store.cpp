@@ -22,8 +22,6 @@
 namespace flatkv::recovery {
 namespace {
 
-constexpr unsigned kLockWaitMs = 2000;  // a reader holds it while it links tables
-
 /// Ingests the LocalMeta and stats that a full scan computed, at the database's own version
 /// (docs/specification.md#backfill).
 Status write_backfill(const std::string& directory, rocks::Db& database, Database which,
@@ -74,7 +72,7 @@ class Opener {
       if (!options_.create_if_missing) return no_store();
       FLATKV_TRY(fs::ensure_directory(*environment_.files, store_));
     }
-    FLATKV_ASSIGN(auto lock, layout::StoreLock::take(*environment_.files, store_, kLockWaitMs));
+    FLATKV_ASSIGN(auto lock, layout::StoreLock::take(*environment_.files, store_));
     lock_ = std::make_shared<layout::StoreLock>(std::move(lock));
     FLATKV_ASSIGN(const auto survey, layout::survey_store(*environment_.files, store_));
     const auto choice = layout::choose_generation(store_, survey);

@@ -23,8 +23,6 @@ namespace flatkv {
 namespace recovery {
 namespace {
 
-constexpr unsigned kLockWaitMs = 2000;
-
 /// More blocks are not undone but replayed from a snapshot: each costs 10 KiB of memory.
 constexpr std::int64_t kMostUndone = 1024;
 
@@ -271,7 +269,7 @@ Status rollback_store(const state::Environment& environment, const std::string& 
   FLATKV_TRY(state::check_options(given));
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
-  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));
+  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path));
   auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
   FLATKV_ASSIGN(LiveGeneration place, find_live_generation(files, path));
   place.held = true;

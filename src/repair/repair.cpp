@@ -13,11 +13,6 @@
 
 namespace flatkv {
 namespace repair {
-namespace {
-
-constexpr unsigned kLockWaitMs = 2000;
-
-}  // namespace
 
 Result<std::vector<RepairReport>> repair_store(const state::Environment& environment,
                                                const std::string& store,
@@ -36,7 +31,7 @@ Result<std::vector<RepairReport>> repair_store(const state::Environment& environ
   }
   fs::FileSystem& files = *environment.files;
   FLATKV_ASSIGN(const std::string path, layout::resolve_store_path(files, store));
-  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path, kLockWaitMs));
+  FLATKV_ASSIGN(auto taken, layout::StoreLock::take(files, path));
   auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
   Repair running(environment, path, databases, options, lock);
   FLATKV_ASSIGN(const bool needed, running.plan());

@@ -17,8 +17,6 @@
 namespace flatkv::transfer {
 namespace {
 
-constexpr unsigned kLockWaitMs = 2000;
-
 /// A directory that holds other files and no store is probably a mistyped path.
 Status refuse_others_directory(fs::FileSystem& files, const std::string& store) {
   FLATKV_ASSIGN(const auto survey, layout::survey_store(files, store));
@@ -65,7 +63,7 @@ Result<std::unique_ptr<RowImport>> RowImport::begin(const state::Environment& en
   FLATKV_ASSIGN(const std::string store, layout::resolve_store_path(files, path));
   FLATKV_TRY(refuse_others_directory(files, store));
   FLATKV_TRY(fs::ensure_directory(files, store));
-  FLATKV_ASSIGN(auto lock, layout::StoreLock::take(files, store, kLockWaitMs));
+  FLATKV_ASSIGN(auto lock, layout::StoreLock::take(files, store));
   FLATKV_ASSIGN(const auto survey, layout::survey_store(files, store));
   const auto choice = layout::choose_generation(store, survey);
   const bool nothing_there = !choice && (choice.error().code == ErrorCode::not_found ||

@@ -191,11 +191,7 @@ class RandomRun {
 TEST(StoreRandom, OperationsCrashesAndFailuresAgreeWithTheOracle) {
   const std::uint64_t first = test::environment("FLATKV_SEED", 9'000);
   const std::uint64_t steps = test::environment("FLATKV_SIMDISK_STEPS", 1'000);
-  for (std::uint64_t done = 0, seed = first; done < steps; done += kStepsOfARun, ++seed) {
-    SCOPED_TRACE("again with FLATKV_SEED=" + std::to_string(seed) + " FLATKV_SIMDISK_STEPS=100");
-    RandomRun(seed).go(std::min(kStepsOfARun, steps - done));
-    if (HasFailure()) return;
-  }
+  if (!test::run_from_seed<RandomRun>(first, "FLATKV_SIMDISK_STEPS", steps, kStepsOfARun)) return;
   std::cout << steps << " steps from FLATKV_SEED=" << first << "\n";
   for (const auto& [what, count] : done_counts()) {
     std::cout << "  " << what << ": " << count << "\n";
