@@ -192,7 +192,7 @@ names the commits that it was run on.
 | commit | {self.commits(done) or 'none'} |
 | date | {when[0]}{'' if when[0] == when[-1] else ' to ' + when[-1]} |
 | machine | {machines} |
-| time | {hours(sum(record['seconds'] for record in done))} h of units, as many at a time as there are cores |
+| time | {hours(sum(record['seconds'] for record in done))} h of units, one or two at a time on each core |
 | units | {len(self.having('passed'))} of {len(self.units)} passed, {len(self.having('failed'))} failed, {len(self.having('skipped'))} skipped, {len(self.missing)} not run |
 
 {verdict.rstrip()}

@@ -16,6 +16,8 @@ TREES = {
     "tsan": ("configure tsan -DFLATKV_TEST_TIMEOUT=7200 && compile build-tsan", 1500),
     "fuzz": ("configure fuzz && compile build-fuzz", 900),
 }
+# Those whose units wait for children, locks and the disk for half of their time: two of them run on a core.
+WAIT = {"test"}
 # Given a file of all counts, says which rows of the fault matrix were not made, or came to what they may not.
 CHECK = [str(ROOT / "scripts/fault-counts"), "--check"]
 # Parts that are about the pages, too.
@@ -24,19 +26,37 @@ OF_PAGES = {"site", "package"}
 _BESIDE_THE_STORE = (
     "bindings", "contrib", "mkdocs.yml", "packaging", "rustfmt.toml", "site",
     *(f"examples/{name}" for name in ("revm-node", "forking-node", "damaged-row")),
-    *(f"tests/{name}" for name in ("cluster", "day", "embed", "gate", "install", "site")),
     *(f"scripts/{name}" for name in (
         "bench-*", "check-*", "cluster-test", "coverage*", "day", "demo", "draw-layers", "flame", "installed.sh", "mutants.py",
         "mutate*", "nightly", "nightly_report.py", "objects-test", "package", "plot", "run-example", "site", "test-*",
         "try-quickstarts", "tsan.supp")))
-_CLUSTER = ("tests/objects", "tests/serve",
-            *(f"src/{room}" for room in ("broker", "follow", "objects", "parts", "publish", "serve", "topic", "wire")))
-_STORE_PARTS = ("kills", "failpoints", "simdisk", "strace", "faults", "scrub", "property", "differential", "overlays",
-                "reads", "kernels")
+_CLUSTER = tuple(
+    f"src/{room}" for room in ("broker", "follow", "objects", "parts", "publish", "serve", "topic", "wire"))
 _UNIT_TESTS = ("src/*_test.cpp", "src/*/test_support.hpp")
-_ALL_TESTS_BUT_SUPPORT = tuple(f"tests/{folder.name}" for folder in (ROOT / "tests").iterdir() if folder.name != "support")
-LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) for part in _STORE_PARTS}
-LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _ALL_TESTS_BUT_SUPPORT + ("benchmarks",)
+# Where the tests of a part about the store lie, with those that they include; support/ and the traces are everybody's.
+_TESTS_OF = {
+    "kills": ("crash",),
+    "failpoints": ("crash", "history", "repair"),
+    "simdisk": ("simdisk",),
+    "strace": ("crash", "cli"),
+    "faults": ("fault", "simdisk"),
+    "scrub": ("scrub",),
+    "property": ("model",),
+    "differential": ("model",),
+    "overlays": ("overlay", "simdisk"),
+    "reads": ("crash", "fault", "model", "simdisk", "store"),
+    "kernels": ("crash", "fault", "golden", "model", "simdisk"),
+}
+
+
+def _tests_but(*kept) -> tuple:
+    return tuple(f"tests/{folder.name}" for folder in sorted((ROOT / "tests").iterdir())
+                 if folder.is_dir() and folder.name not in ("golden", "support", *kept))
+
+
+LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders)
+              for part, folders in _TESTS_OF.items()}
+LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # Why each line is there stands above it.
 SUPPRESSIONS = ROOT / "scripts/tsan.supp"
 

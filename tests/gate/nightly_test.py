@@ -22,6 +22,7 @@ Unit = collections.namedtuple("Unit", "part name seconds command environment tre
 Unit.id = property(lambda unit: f"{unit.part}/{unit.name}")
 HERE = pathlib.Path(__file__).parent
 TREES = {"small": ("echo built >> " + str(HERE / "built"), 50)}
+WAIT = {"small"}
 CHECK = ["grep", "-q", "FAULT C2 R 20"]
 SUPPRESSIONS = HERE / "suppressions"
 OF_PAGES = {"fuzz"}
