@@ -251,6 +251,7 @@ Result<std::shared_ptr<Db>> Db::open(const DbOptions& options, Mode mode) {
   rocks.create_if_missing = mode == Mode::create;
   rocks.error_if_exists = mode == Mode::create;
 
+  if (mode != Mode::read_only) impl->directory.emplace(options.path);
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status status = mode == Mode::read_only
                                      ? rocksdb::DB::OpenForReadOnly(rocks, options.path, &raw)

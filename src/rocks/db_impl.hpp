@@ -12,6 +12,7 @@
 #include <set>
 
 #include "rocks/open_tables.hpp"
+#include "rocks/own_directory.hpp"
 #include "rocks/rocks.hpp"
 
 namespace flatkv::rocks {
@@ -77,6 +78,7 @@ struct Db::Impl {
   Mode mode = Mode::read_only;
   std::shared_ptr<Listener> listener;
   std::shared_ptr<OpenTables> open_tables;
+  std::optional<OwnDirectory> directory;  // of a database that may be written to
   std::unique_ptr<rocksdb::DB> rocks;
   int most_open = -1;  // RocksDB's max_open_files
   Pins pins;

@@ -10,7 +10,9 @@
 #include <span>
 #include <system_error>
 #include <utility>
+#include <vector>
 
+#include "rocks/own_directory.hpp"
 #include "rocks/read_pace.hpp"
 #include "rocks/rocks.hpp"
 
@@ -58,7 +60,8 @@ class AskingFile : public rocksdb::FSRandomAccessFileOwnerWrapper {
 };
 
 /// RocksDB creates files that everyone may read; ours belong to the owner alone. Their directory is
-/// private already, so the moment before the mode is set exposes nothing.
+/// private already, so the moment before the mode is set exposes nothing. And it looks for files by
+/// path, so it is told that a directory is gone where another one took its place.
 class PrivateFileSystem : public rocksdb::FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
@@ -68,6 +71,7 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
                                         const rocksdb::FileOptions& options,
                                         std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                         rocksdb::IODebugContext* debug) override {
+    if (OwnDirectory::is_others(name)) return others(name);
     rocksdb::IOStatus status = target()->NewRandomAccessFile(name, options, result, debug);
     if (status.ok()) *result = std::make_unique<AskingFile>(std::move(*result));
     return status;
@@ -75,9 +79,33 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override {
+    if (OwnDirectory::is_others(name)) return others(name);
     unshare(name);
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, debug);
     return status.ok() ? restrict(name, 0600) : status;
+  }
+  rocksdb::IOStatus GetChildren(const std::string& directory, const rocksdb::IOOptions& options,
+                                std::vector<std::string>* names,
+                                rocksdb::IODebugContext* debug) override {
+    if (OwnDirectory::is_replaced(directory)) return others(directory);
+    return target()->GetChildren(directory, options, names, debug);
+  }
+  rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    if (OwnDirectory::is_others(name)) return others(name);
+    return target()->DeleteFile(name, options, debug);
+  }
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    if (OwnDirectory::is_others(to)) return others(to);
+    return target()->RenameFile(from, to, options, debug);
+  }
+  rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override {
+    if (OwnDirectory::is_others(to)) return others(to);
+    return target()->LinkFile(from, to, options, debug);
   }
   rocksdb::IOStatus CreateDir(const std::string& name, const rocksdb::IOOptions& options,
                               rocksdb::IODebugContext* debug) override {
@@ -95,6 +123,9 @@ class PrivateFileSystem : public rocksdb::FileSystemWrapper {
   }
 
  private:
+  static rocksdb::IOStatus others(const std::string& name) {
+    return rocksdb::IOStatus::IOError(name, "its directory was moved away or replaced");
+  }
   /// Takes away a name that RocksDB is about to write to where the file has others, as after a copy
   /// by hard links. It would empty the file in both places (a MANIFEST that a killed process left
   /// has the number of the next one), and its lock would shut out the other place.

@@ -135,6 +135,41 @@ TEST_F(Host, K6_NothingIsWrittenIntoWhatTookTheStoresPlace) {
   }
 }
 
+// As when an operator puts a backup where the store was, and the process that had the store ends
+// after that: RocksDB deletes what it does not know when it closes.
+TEST_F(Host, K6_ABackupThatTookTheStoresPlaceStaysWhole) {
+  options_.scrub.mode = Scrub::by_hand;
+  for (const bool removed : {false, true}) {
+    SCOPED_TRACE(removed);
+    model_ = Model();
+    remove_tree(path());
+    open();
+    for (int flushes = 0; flushes < 24; ++flushes) {
+      blocks(1);
+      ASSERT_OK(store_->flush());
+      // Later the store compacts away tables that the backup has.
+      if (flushes == 3) image("backup");
+    }
+    if (removed) {
+      remove_tree(path());
+    } else {
+      stdfs::rename(path(), path() + "-moved");
+    }
+    restore("backup");
+    const auto before = tree_state(path());
+    EXPECT_TRUE(fails(store_->snapshot(), ErrorCode::store_failed));
+    store_.reset();
+    EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+    auto backup = CommitStore::open(path(), options_);
+    ASSERT_OK(backup);
+    EXPECT_EQ(backup->version(), 4);
+    const auto report = backup->verify();
+    ASSERT_OK(report);
+    EXPECT_TRUE(report->good());
+    pass("K6", Came::failed);
+  }
+}
+
 // Whether anything was written meanwhile is not known.
 TEST_F(Host, K6_AStoreThatWasAwayForAMomentHasFailed) {
   using Step = Status (*)(CommitStore&);
