@@ -5,7 +5,9 @@ amount may be set from outside, for a shorter or longer run: FLATKV_KILL_ROUNDS=
 
 import dataclasses
 import os
+import functools
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -23,12 +25,13 @@ CHECK = [str(ROOT / "scripts/fault-counts"), "--check"]
 # Parts that are about the pages, too.
 OF_PAGES = {"site", "package"}
 # What a part has nothing to do with: a change there leaves its results standing. What is not named counts for every part.
+# This file does not, since a unit's command is part of its result.
 _BESIDE_THE_STORE = (
     "bindings", "contrib", "mkdocs.yml", "packaging", "rustfmt.toml", "site",
     *(f"examples/{name}" for name in ("revm-node", "forking-node", "damaged-row")),
     *(f"scripts/{name}" for name in (
         "bench-*", "check-*", "cluster-test", "coverage*", "day", "demo", "draw-layers", "flame", "installed.sh", "mutants.py",
-        "mutate*", "nightly", "nightly_report.py", "objects-test", "package", "plot", "run-example", "site", "test-*",
+        "mutate*", "nightly", "nightly_report.py", "nightly_units.py", "objects-test", "package", "plot", "run-example", "site", "test-*",
         "try-quickstarts", "tsan.supp")))
 _CLUSTER = tuple(
     f"src/{room}" for room in ("broker", "follow", "objects", "parts", "publish", "serve", "topic", "wire"))
@@ -57,6 +60,9 @@ def _tests_but(*kept) -> tuple:
 LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders)
               for part, folders in _TESTS_OF.items()}
 LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _tests_but() + ("benchmarks",)
+# What a program's build depends on beside its sources.
+_BUILD = ("CMakeLists.txt", "CMakePresets.json", "cmake", "scripts/lib.sh")
+_INCLUDE = re.compile(r'^#include "([a-z0-9_]+)/([a-z0-9_./]+)"', re.MULTILINE)
 # Why each line is there stands above it.
 SUPPRESSIONS = ROOT / "scripts/tsan.supp"
 
@@ -78,6 +84,7 @@ class Unit:
     command: tuple
     environment: tuple = ()  # of pairs
     tree: str = ""
+    made_of: tuple = ()  # paths, where a result holds as long as these are the same; otherwise see LEAVES_OUT
 
     @property
     def id(self) -> str:
@@ -97,9 +104,9 @@ class Table:
     def __init__(self):
         self.units = []
 
-    def add(self, part: str, name, seconds: float, command: list, tree: str = "", **environment):
+    def add(self, part: str, name, seconds: float, command: list, tree: str = "", made_of: tuple = (), **environment):
         pairs = tuple((key, str(value)) for key, value in environment.items())
-        self.units.append(Unit(part, str(name), round(seconds), tuple(map(str, command)), pairs, tree))
+        self.units.append(Unit(part, str(name), round(seconds), tuple(map(str, command)), pairs, tree, made_of))
 
     def test(self, part: str, name, seconds: float, program: str, *arguments, **environment):
         """A program of the tree with the tests; `.py`: a script that drives its flatkv."""
@@ -146,11 +153,38 @@ def reads(table: Table):
             table.test("reads", f"{program}-{in_flight}", 120, program, **forced)
 
 
+@functools.cache
+def included(file: pathlib.Path) -> tuple:
+    return tuple(_INCLUDE.findall(file.read_text()))
+
+
+def made_of(source: pathlib.Path) -> tuple:
+    """The rooms that a fuzz target's own includes lead to: rooms depend on rooms by includes alone (scripts/check-arrows). Of
+    a target that calls the public interface, or the program's parsers, that is not told: all of the store counts."""
+    if any(room == "flatkv" or not (ROOT / "src" / room).is_dir() for room, _ in included(source)) or not included(source):
+        return ()
+    rooms, headers, left = set(), set(), [source]
+    while left:
+        for room, name in included(left.pop()):
+            header = ROOT / "include" / room / name
+            if header.exists() and header not in headers:
+                headers.add(header)
+                left.append(header)
+            elif (ROOT / "src" / room).is_dir() and room not in rooms:
+                rooms.add(room)
+                left += (file for file in (ROOT / "src" / room).iterdir()
+                         if file.suffix in (".cpp", ".hpp", ".inc") and not file.name.endswith("_test.cpp"))
+    files = [source, *headers, ROOT / "fuzz/CMakeLists.txt", ROOT / "fuzz/input.hpp", ROOT / "fuzz/corpus" / source.stem]
+    return (*_BUILD, *sorted(str(file.relative_to(ROOT)) for file in files), *(f"src/{room}" for room in sorted(rooms)),
+            *(f":!src/{name[4:]}" for name in _UNIT_TESTS))
+
+
 def fuzz(table: Table):
     """An hour of each target, in runs of at most twenty minutes that grow one corpus."""
-    for target in sorted(source.stem for source in (ROOT / "fuzz").glob("*_fuzz.cpp")):
+    for source in sorted((ROOT / "fuzz").glob("*_fuzz.cpp")):
+        target, made = source.stem, made_of(source)
         for run, seconds in seeds(amount("FLATKV_FUZZ_SECONDS", 3600), 1200):
-            table.add("fuzz", f"{target}-{run}", seconds + 15, ["bash", "-c", FUZZ, target, seconds], "fuzz")
+            table.add("fuzz", f"{target}-{run}", seconds + 15, ["bash", "-c", FUZZ, target, seconds], "fuzz", made)
 
 
 def units() -> list:

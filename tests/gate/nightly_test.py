@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 UNITS = '''
 import collections, pathlib
-Unit = collections.namedtuple("Unit", "part name seconds command environment tree")
+Unit = collections.namedtuple("Unit", "part name seconds command environment tree made_of", defaults=[()])
 Unit.id = property(lambda unit: f"{unit.part}/{unit.name}")
 HERE = pathlib.Path(__file__).parent
 TREES = {"small": ("echo built >> " + str(HERE / "built"), 50)}
@@ -68,6 +68,19 @@ class Nightly(unittest.TestCase):
     def ran(self) -> collections.Counter:
         file = self.folder / "ran"
         return collections.Counter(file.read_text().split() if file.exists() else [])
+
+    def test_a_fuzz_target_is_made_of_the_rooms_that_it_leads_to(self):
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, str(ROOT / "scripts"))
+        import nightly_units
+        made_of = {unit.name: unit.made_of for unit in nightly_units.units() if unit.part == "fuzz"}
+        entry = made_of["changelog_entry_fuzz-1"]
+        self.assertLessEqual({"src/base", "src/codec", "fuzz/changelog_entry_fuzz.cpp", "include/flatkv/error.hpp"}, set(entry))
+        self.assertFalse({"src/recovery", "src/fs", "include/flatkv/store.hpp"} & set(entry))
+        self.assertIn("src/fs", made_of["undo_fuzz-1"])
+        self.assertEqual(made_of["store_model_fuzz-1"], ())
+        for path in {path for paths in made_of.values() for path in paths if path[0] != ":"}:
+            self.assertTrue((ROOT / path).exists(), path)
 
     def test_slices_are_all_of_it_and_balanced(self):
         whole = self.listed()
