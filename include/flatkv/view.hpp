@@ -38,8 +38,8 @@ class RowIterator {
   void seek_to_last() noexcept;
   void seek(ByteView key) noexcept;               ///< first row at or after `key`
   void seek_for_previous(ByteView key) noexcept;  ///< last row at or before `key`
-  void next() noexcept;
-  void previous() noexcept;
+  void next() noexcept;                           ///< does nothing where not `valid`
+  void previous() noexcept;                       ///< likewise
   bool valid() const noexcept;
   /// The error that ended the iteration, if any. After `out_of_memory` the iterator is at no row
   /// for good.

@@ -296,10 +296,10 @@ void RowIterator::seek_for_previous(ByteView key) noexcept {
   impl_->move([&](rocks::Cursor& cursor) { cursor.seek_for_previous(key); });
 }
 void RowIterator::next() noexcept {
-  impl_->move([](rocks::Cursor& cursor) { cursor.next(); });
+  if (valid()) impl_->move([](rocks::Cursor& cursor) { cursor.next(); });
 }
 void RowIterator::previous() noexcept {
-  impl_->move([](rocks::Cursor& cursor) { cursor.previous(); });
+  if (valid()) impl_->move([](rocks::Cursor& cursor) { cursor.previous(); });
 }
 bool RowIterator::valid() const noexcept { return !impl_->thrown && impl_->cursor->valid(); }
 Status RowIterator::status() const noexcept {

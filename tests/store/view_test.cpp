@@ -259,6 +259,27 @@ TEST_F(Views, IteratorsAreCountedLikeViews) {
   }
 }
 
+TEST_F(Views, IteratorsStayBeyondTheirEnds) {
+  open();
+  blocks(3);
+  const auto rows = [&](auto begin, auto step) {
+    auto made = store_->iterate(Database::storage);
+    EXPECT_TRUE(ok(made));
+    std::size_t count = 0;
+    for (begin(*made); made->valid(); step(*made)) ++count;
+    EXPECT_GT(count, 1U);
+    made->next();
+    made->previous();
+    EXPECT_FALSE(made->valid());
+    EXPECT_TRUE(ok(made->status()));
+    made->seek_to_first();
+    EXPECT_TRUE(made->valid());
+    return count;
+  };
+  EXPECT_EQ(rows([](auto& at) { at.seek_to_first(); }, [](auto& at) { at.next(); }),
+            rows([](auto& at) { at.seek_to_last(); }, [](auto& at) { at.previous(); }));
+}
+
 TEST_F(Views, OneBufferIsCountedOnceHoweverManyKeepIt) {
   options_.flush.write_buffer_bytes = 64U << 20;  // no flush before the one below
   open();
