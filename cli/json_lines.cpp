@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
 
 #include "base/error.hpp"
 #include "hex.hpp"
@@ -27,6 +28,8 @@ std::unexpected<JsonFault> broken(simdjson::error_code error) {
       return fault("a member has the wrong type");
     case simdjson::DEPTH_ERROR:
       return fault("nested too deeply");
+    case simdjson::MEMALLOC:
+      throw std::bad_alloc();  // nothing is wrong with the line
     default:
       return fault(std::string("not valid JSON: ") + simdjson::error_message(error));
   }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interrupts, kills, closed pipes and full disks: what a process can meet, and what is left behind."""
 
+import gzip
 import json
 import os
 import random
@@ -53,6 +54,22 @@ class Process(Case):
                                timeout=60, preexec_fn=few)
         self.assertEqual(ended.returncode, DONE, ended)
         self.assertEqual(json.loads(ended.stdout)["host"]["descriptors"], 4000)
+
+    def test_a_line_for_which_there_is_no_memory_is_not_called_bad(self):
+        self.run_ok("init", self.store)
+        line = b'{"version":1,"changesets":[{"name":"evm","pairs":[{"key":"' + b"a" * (300 << 20) + b'"}]}]}\n'
+        packed = self.folder / "line.gz"
+        packed.write_bytes(gzip.compress(line, 1))
+        def little():
+            resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+        def run(*arguments):
+            return subprocess.run([FLATKV, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=120, preexec_fn=little)
+        if run("--version").returncode != DONE:
+            self.skipTest("this program needs more address space to start")
+        ended = run("apply", self.store, packed, "--cache", 0)
+        self.assertEqual(ended.returncode, FAILED, ended)
+        self.assertIn(b"out of memory", ended.stderr)
 
     def test_the_row_cache_can_be_given(self):
         self.run_ok("init", self.store)
