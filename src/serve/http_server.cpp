@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
-#include <limits>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/thread_name.hpp"
 
@@ -23,7 +25,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kLook = std::chrono::milliseconds(50);
 /// Of the request line and the headers together; httplib limits only each line of them.
 constexpr std::uint64_t kMostHeadBytes = 64U << 10;
-constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 /// Connections beyond the limit, for those who only look (/healthz, /metrics): readers who hold all
 /// the others must not make a server look dead. They have little time, one request each.
 constexpr std::size_t kForLooking = 4;
@@ -56,6 +57,8 @@ class TimedStream : public httplib::Stream {
   }
   /// So many bytes more may be read of the request.
   void allow(std::uint64_t bytes) { left_ = bytes; }
+  /// Of these.
+  std::uint64_t left() const { return left_; }
 
   bool is_readable() const override { return at_ < end_ || in_time(POLLIN); }
   bool is_writable() const override { return in_time(POLLOUT); }
@@ -149,17 +152,34 @@ void drain(socket_t socket) {
   }
 }
 
-bool has_body(const httplib::Request& request) {
-  return request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
+/// Whether others read the header's line as httplib does: it takes a space before the colon, or the
+/// line's first character, into the name.
+bool is_plain(const std::pair<const std::string, std::string>& header) {
+  constexpr std::string_view kToken = "!#$%&'*+-.^_`|~";  // RFC 9110, beside letters and digits
+  const auto in_name = [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kToken.contains(c);
+  };
+  const auto in_value = [](char c) { return c != '\r' && c != '\n' && c != '\0'; };
+  return std::ranges::all_of(header.first, in_name) && std::ranges::all_of(header.second, in_value);
 }
 
-/// Whether what follows on the connection is the next request. httplib leaves the body of a GET
-/// where it is, and takes one of two lengths that contradict each other: a proxy in front may see
-/// another end, and would give the answer to what it takes for a body to somebody else.
-bool ends_clearly(const httplib::Request& request) {
-  if (request.method != "POST") return !has_body(request);
-  return request.get_header_value_count("Content-Length") == 1 &&
-         !request.has_header("Transfer-Encoding");
+/// How many bytes of the request follow its head; nullopt where a proxy in front may see another
+/// end, and would give the answer to what it takes for a body to somebody else. httplib leaves the
+/// body of a GET where it is, takes one of two lengths that contradict each other, and of a length
+/// only the digits that it begins with.
+std::optional<std::uint64_t> body_bytes(const httplib::Request& request) {
+  if (!std::ranges::all_of(request.headers, is_plain)) return std::nullopt;
+  if (request.has_header("Transfer-Encoding")) return std::nullopt;
+  const std::size_t lengths = request.get_header_value_count("Content-Length");
+  if (request.method != "POST")
+    return lengths == 0 ? std::optional<std::uint64_t>(0) : std::nullopt;
+  if (lengths != 1) return std::nullopt;
+  const std::string text = request.get_header_value("Content-Length");
+  std::uint64_t bytes = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (wrong != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace
@@ -222,14 +242,16 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
     TimedStream stream(socket, ending_);
     bool closed = false;
     bool goes_on = true;
+    bool unread = false;
     const auto patience = only_looks ? std::min<Clock::duration>(timeout_, kToLook) : timeout_;
     while (!closed && goes_on && stream.wait_for_request(Clock::now() + patience)) {
       stream.begin(Clock::now() + patience);
       goes_on = false;  // unless the head can be read
       const auto begun = [&](httplib::Request& request) {
-        goes_on = ends_clearly(request) && !only_looks;
+        const auto body = body_bytes(request);
+        goes_on = body && !only_looks;
         // A body of a stated length is compared with the limit by httplib, any other is not.
-        stream.allow(goes_on && has_body(request) ? kNoLimit : payload_max_length_);
+        stream.allow(goes_on ? *body : payload_max_length_);
         // An answer of ranges could be a thousand times as long as what they are of.
         request.ranges.clear();
         // httplib would compress as well as it can, for minutes, whatever the deadline.
@@ -237,9 +259,11 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
       };
       const bool answered = process_request(stream, only_looks, closed, begun);
       kept.reset();
-      if (!answered) break;
+      // A refused request, or one that did not come in time, has a body that nobody read.
+      unread = goes_on && stream.left() != 0;
+      if (!answered || unread) break;
     }
-    if (only_looks) drain(socket);
+    if (only_looks || unread) drain(socket);
   }
   ::shutdown(socket, SHUT_RDWR);
   ::close(socket);

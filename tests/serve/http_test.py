@@ -409,10 +409,33 @@ class Connections(Served):
                       b"GET /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
                       b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + chunk,
                       b"POST / HTTP/1.1\r\nContent-Length: %d\r\nContent-Length: 0\r\n\r\n" % len(call) + call,
+                      b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(hidden),
+                      b"POST / HTTP/1.1\r\nContent-Type: multipart/form-data\r\nContent-Length: %d\r\n\r\n" % len(hidden),
+                      b"POST / HTTP/1.1\r\nContent-Length: 0x%x\r\n\r\n" % len(hidden),
+                      b"POST / HTTP/1.1\r\nContent-Length: 0, %d\r\n\r\n" % len(hidden),
+                      b"POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length : %d\r\n\r\n" % len(hidden),
+                      b"GET /healthz HTTP/1.1\r\nContent-Length : %d\r\n\r\n" % len(hidden),
+                      b"GET /healthz HTTP/1.1\r\nA: b\r\n Content-Length: %d\r\n\r\n" % len(hidden),
+                      b"GET /healthz HTTP/1.1\r\nA: b\rContent-Length: %d\r\n\r\n" % len(hidden),
                       b"nothing of HTTP\r\n"):
             said = self.exchange(first + hidden)
             self.assertEqual(said.count(b"HTTP/1.1 "), 1, (first, said))
             self.assertNotIn(b"ready", said)
+
+    def test_what_comes_late_of_a_body_is_no_request(self):
+        hidden = b"GET /readyz HTTP/1.1\r\n\r\n"
+        for length in (len(hidden) + 1, 1 << 40):
+            with socket.create_connection((self.host, self.port), 20) as connection:
+                connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n{" % length)
+                time.sleep(2.5)  # a request has two seconds
+                said = b""
+                try:
+                    connection.sendall(hidden)
+                    while piece := connection.recv(1 << 16):
+                        said += piece
+                except ConnectionError:
+                    pass
+                self.assertNotIn(b"ready", said, length)
 
     def test_wrong_addresses(self):
         from support import PROGRAM
