@@ -204,10 +204,11 @@ Result<std::optional<ReferenceEntry>> ReferenceLog::next() {
   FLATKV_ASSIGN(auto bytes, read_entry());
   if (!bytes) return std::nullopt;
   const std::uint64_t begin = offset_ - bytes->size();
+  const std::int64_t version = next_version_;
   const auto damaged = [&](std::string message) {
     return fail(ErrorCode::corruption, std::move(message))
         .path(segments_[segment_ - 1].path)
-        .version(next_version_)
+        .version(version)
         .offset(begin);
   };
   ReferenceEntry entry;

@@ -287,6 +287,30 @@ TEST(ReferenceLog, BalancesAreTakenOnlyWhenAskedFor) {
   EXPECT_EQ(report.skipped_pairs, 1U);
 }
 
+TEST(ReferenceLog, TheErrorNamesTheBlockThatIsBad) {
+  const TempDir dir;
+  const Bytes nonce = to_bytes(nonce_key(store::Block::address(1)));
+  const Bytes value(8, 1);
+  Bytes segment;
+  std::size_t last = 0;
+  for (const std::int64_t version : {1, 2, 3}) {
+    const KVPair pairs[] = {{nonce, ByteView(value).first(version == 3 ? 7 : 8), false}};
+    const NamedChangeSet sets[] = {{kEvmModule, pairs}};
+    Bytes entry;
+    codec::append_version(entry, version);
+    codec::append_change_sets(entry, sets);
+    segment.push_back(static_cast<std::uint8_t>(entry.size()));
+    last = segment.size();
+    append(segment, entry);
+  }
+  write_segment(dir / "log", "00000000000000000001", segment);
+  const auto refused = run(dir / "log", dir / "s");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corruption);
+  EXPECT_EQ(refused.error().version, 3);
+  EXPECT_EQ(refused.error().offset, last);
+}
+
 TEST(ReferenceLog, AnotherChainsStoreIsRefused) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
