@@ -34,6 +34,7 @@ Result<Ordered> in_order(std::span<const PartScan> parts) {
   const std::uint32_t of = parts.front().which.of;
   Ordered ordered;
   for (const PartScan& scan : parts) {
+    FLATKV_TRY(compare::check_part(scan.which));
     if (scan.which.of != of) {
       return fail(ErrorCode::invalid_argument, "parts of " + std::to_string(of) + " and of " +
                                                    std::to_string(scan.which.of) +
@@ -133,7 +134,9 @@ Result<StateDigest> merge_digest(std::span<const PartScan> parts) {
     FLATKV_ASSIGN(const Ordered ordered, check_together(parts));
     const PartScan& first = *ordered.front();
     for (const PartScan* scan : ordered) {
-      if (!scan->for_digest) {
+      const bool ranges = std::ranges::all_of(
+          scan->databases, [](const PartScan::Part& part) { return part.ranges != nullptr; });
+      if (!scan->for_digest || !ranges) {
         return fail(ErrorCode::invalid_argument,
                     name_of(*scan) + " was scanned to verify, without ranges of keys");
       }

@@ -172,6 +172,8 @@ TEST_F(Parts, ScannedOtherwiseAreNoDigest) {
   parts[0] = must(verify_part(view(0), {2, 2}));
   EXPECT_EQ(merge_digest(parts).error().code, ErrorCode::invalid_argument);
   EXPECT_TRUE(must(merge_verify(parts)).good());  // that takes no ranges
+  parts[0].for_digest = true;
+  EXPECT_EQ(merge_digest(parts).error().code, ErrorCode::invalid_argument);
 }
 
 TEST_F(Parts, ThatCannotBe) {
@@ -179,6 +181,9 @@ TEST_F(Parts, ThatCannotBe) {
     EXPECT_EQ(digest_part(view(0), part).error().code, ErrorCode::invalid_argument);
     EXPECT_EQ(verify_part(view(0), part).error().code, ErrorCode::invalid_argument);
   }
+  auto parts = digests(1);
+  parts[0].which = {1, 0xffff'ffff};  // all others would be named as missing
+  expect_refused(parts, ErrorCode::invalid_argument, {"65536"});
   DigestOptions range;
   range.database = Database::storage;
   range.range.start = Bytes{1};
