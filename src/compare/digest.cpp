@@ -2,7 +2,10 @@
 // Makes the digest of a state from one scan.
 #include "flatkv/tools/digest.hpp"
 
+#include <string>
+
 #include "base/guard.hpp"
+#include "codec/keys.hpp"
 #include "compare/digest_scan.hpp"
 #include "compare/each_database.hpp"
 #include "read/read_view.hpp"
@@ -13,14 +16,23 @@ namespace {
 
 Status check(const DigestOptions& options) {
   FLATKV_TRY(state::check_options(options));
-  if (options.database == Database::metadata) {
-    return fail(ErrorCode::invalid_argument, "the metadata database has no rows");
+  if (options.database && *options.database > Database::legacy) {
+    return fail(ErrorCode::invalid_argument, "only the four data databases have rows");
   }
   const RowRange& range = options.range;
   if (!options.database && !(range.prefix.empty() && range.start.empty() && range.end.empty())) {
     return fail(ErrorCode::invalid_argument, "a range of keys needs the name of its database");
   }
   return {};
+}
+
+/// As the file format has it: the end of a range that holds the longest key.
+Status check_bound(const Bytes& key) {
+  constexpr std::size_t kMost = codec::kMaxKeyBytes + 1;
+  if (key.size() <= kMost) return {};
+  return fail(ErrorCode::invalid_argument, "the bound of a range has " +
+                                               std::to_string(key.size()) + " bytes, limit " +
+                                               std::to_string(kMost));
 }
 
 }  // namespace
@@ -37,6 +49,8 @@ Result<StateDigest> digest_state(const ReadView& view, const DigestOptions& opti
     const rocks::Bounds bounds = read::bounds_of(options.range);
     digest.start = bounds.lower.value_or(Bytes{});
     digest.end = bounds.upper.value_or(Bytes{});
+    FLATKV_TRY(check_bound(digest.start));
+    FLATKV_TRY(check_bound(digest.end));
     Status done = compare::each_database(
         view, options.database, 1, options, "digest",
         [&](Database database, scan::ScanOptions scan_options) -> Result<std::uint64_t> {

@@ -2,6 +2,7 @@
 #include <set>
 #include <stop_token>
 
+#include "codec/keys.hpp"
 #include "compare/test_support.hpp"
 
 // Digests of states, and where two of them differ.
@@ -70,6 +71,15 @@ TEST(Digest, OptionsThatCannotBe) {
   DigestOptions options;
   options.database = Database::metadata;
   refuse(options);
+  options.database = static_cast<Database>(9);
+  refuse(options);
+  // What is written can be read: no key is longer.
+  options.database = Database::legacy;
+  options.range.start = Bytes(codec::kMaxKeyBytes + 2, 1);
+  refuse(options);
+  options.range.start.pop_back();
+  const StateDigest longest = must(digest_state(must(store.view()), options));
+  EXPECT_EQ(must(StateDigest::decode(must(longest.encode()))).start, options.range.start);
   options.database.reset();
   options.range.start = Bytes{1};
   refuse(options);

@@ -280,6 +280,14 @@ TEST_F(Views, IteratorsStayBeyondTheirEnds) {
             rows([](auto& at) { at.seek_to_last(); }, [](auto& at) { at.previous(); }));
 }
 
+TEST_F(Views, ADatabaseThatIsNoneHasNoRows) {
+  open();
+  for (const Database none : {Database::metadata, static_cast<Database>(9)}) {
+    EXPECT_TRUE(fails(store_->row(none, Bytes{1}), ErrorCode::invalid_argument));
+    EXPECT_TRUE(fails(store_->iterate(none), ErrorCode::invalid_argument));
+  }
+}
+
 TEST_F(Views, OneBufferIsCountedOnceHoweverManyKeepIt) {
   options_.flush.write_buffer_bytes = 64U << 20;  // no flush before the one below
   open();
