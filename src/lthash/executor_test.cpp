@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <new>
@@ -71,6 +72,27 @@ TEST(Executor, RunsEachTaskOnAnotherThread) {
     });
   }
   for (int seen = 0; seen != 100; seen = elsewhere) elsewhere.wait(seen);
+}
+
+TEST(Executor, AsManyTasksRunAtOnceAsItHasThreads) {
+  const auto executor = make_executor(3);  // fewer on a small machine
+  ASSERT_TRUE(executor);
+  const std::uint32_t threads = (*executor)->threads();
+  std::atomic<std::uint32_t> running = 0;
+  std::atomic<std::uint32_t> met = 0;
+  std::atomic<std::uint32_t> left = threads;
+  for (std::uint32_t i = 0; i < threads; ++i) {
+    (*executor)->run([&] {
+      ++running;
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      while (running < threads && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      if (running == threads) ++met;
+      --left;
+      left.notify_one();
+    });
+  }
+  for (std::uint32_t still = threads; still != 0; still = left) left.wait(still);
+  EXPECT_EQ(met, threads);
 }
 
 TEST(Executor, TheSharedOneIsOneAndLeavesACoreToTheCaller) {

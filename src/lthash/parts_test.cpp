@@ -68,6 +68,29 @@ TEST(Parts, WithoutMemoryForATaskTheCallerDoesAll) {
   EXPECT_EQ(count_calls(share, 5), std::vector(5, 1));
 }
 
+TEST(Parts, NoMoreThreadsTakePartThanTheShareHasOrThereAreParts) {
+  class Counting : public Threads {
+   public:
+    void run(std::function<void()> task) override {
+      ++asked;
+      Threads::run(std::move(task));
+    }
+    int asked = 0;
+  };
+  const auto asked_for = [](std::size_t threads, std::size_t parts) {
+    const auto executor = std::make_shared<Counting>();
+    HashingShare share(executor, threads);
+    EXPECT_EQ(count_calls(share, parts), std::vector(parts, 1));
+    return executor->asked;
+  };
+  EXPECT_EQ(asked_for(1, 50), 0) << "the calling thread does all";
+  EXPECT_EQ(asked_for(3, 50), 2) << "the calling thread is the third";
+  EXPECT_EQ(asked_for(0, 50), 3);
+  EXPECT_EQ(asked_for(0, 2), 1);
+  EXPECT_EQ(asked_for(0, 1), 0);
+  EXPECT_EQ(asked_for(0, 0), 0);
+}
+
 TEST(Parts, SeveralThreadsShareThem) {
   HashingShare share(std::make_shared<Threads>());
   std::mutex mutex;
@@ -97,6 +120,17 @@ TEST(Parts, WhatACallThrowsComesBackAfterTheOthersHaveEnded) {
   };
   EXPECT_THROW(run_parts(share, 50, step), std::runtime_error);
   EXPECT_EQ(running, 0);
+}
+
+TEST(Parts, AfterOneHasFailedNoOtherIsBegun) {
+  HashingShare share(std::make_shared<Threads>(), 1);
+  int begun = 0;
+  const auto step = [&](std::size_t part) {
+    ++begun;
+    if (part == 7) throw std::runtime_error("part 7");
+  };
+  EXPECT_THROW(run_parts(share, 50, step), std::runtime_error);
+  EXPECT_EQ(begun, 8);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "lthash/summation.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <array>
 #include <random>
@@ -76,6 +77,17 @@ TEST_P(Threads, SumsEqualThoseOfOneThreadWhateverTheirSizes) {
   }
 }
 
+// A row may cost more than all that is otherwise hashed at a time.
+TEST_P(Threads, HugeRowsAmongSmallOnes) {
+  auto data = rows(400, 11);
+  for (const std::size_t at : {0U, 1U, 90U, 250U, 399U}) data[at].new_value.assign(100'000, 5);
+  Summation summation(share_);
+  LtHash sum;
+  for (const Row& row : data) summation.add(sum, row.change());
+  summation.wait();
+  EXPECT_EQ(sum, serial(data));
+}
+
 TEST_P(Threads, PartsThatAreNotFullMayBeHandedOver) {
   const auto data = rows(500, 9);
   Summation summation(share_);
@@ -131,6 +143,31 @@ TEST_P(Threads, ManyAtOnceAndCoresTakenMeanwhile) {
         }
       });
     }
+  }
+}
+
+// A block of a million rows must not leave its memory with the store for good.
+TEST(Summation, OfALargeSumLittleMemoryIsKeptAndTheNextOnesAreRight) {
+  constexpr std::size_t kParts = 8'000;  // of 3 KiB
+  const auto data = rows(kParts, 10);
+  const LtHash expected = serial(data);
+  const auto used = [] { return ::mallinfo2().uordblks; };  // 0 under a sanitizer
+  const std::size_t before = used();
+  Summation summation(std::make_shared<HashingShare>(nullptr, 1));
+  for (int round = 0; round < 3; ++round) {
+    LtHash sum;
+    for (const Row& row : data) {
+      summation.add(sum, row.change());
+      summation.hand_over();
+    }
+    const bool drops = round == 1;
+    if (drops) {
+      summation.drain();
+    } else {
+      summation.wait();
+    }
+    EXPECT_EQ(sum, drops ? LtHash() : expected);
+    EXPECT_LT(used(), before + kParts * 3 * 1024 / 4);
   }
 }
 
