@@ -2,16 +2,20 @@
 #include "flatkv/executor.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
 #include <thread>
 #include <vector>
 
+#include "base/fork.hpp"
 #include "base/machine.hpp"
 #include "lthash/batch.hpp"
 #include "lthash/hashing_share.hpp"
@@ -142,6 +146,25 @@ TEST(HashingShare, ATaskThatIsRefusedIsDoneByTheCaller) {
   Summation summation(std::make_shared<HashingShare>(executor));
   EXPECT_EQ(sum_of_many(summation), expected());
   EXPECT_GT(executor->asked, 0);
+}
+
+// The executor's threads do not live on in the child: who handed it a task would wait for ever.
+TEST(HashingShare, AForkDoesItsSumsAlone) {
+  ASSERT_TRUE(enter_process());
+  const auto executor = std::make_shared<HeldExecutor>(8);
+  const auto share = std::make_shared<HashingShare>(executor, 3);
+  const LtHash wanted = expected();
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    Summation summation(share);
+    const bool right = sum_of_many(summation) == wanted;
+    std::_Exit(right && executor->asked == 0 && share->threads() == 1 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(share->threads(), 3U) << "in the parent";
 }
 
 }  // namespace
