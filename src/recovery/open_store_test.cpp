@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 
 #include "changelog/clean_marker.hpp"
@@ -13,6 +15,8 @@
 #include "recovery/create.hpp"
 #include "recovery/generation_builder.hpp"
 #include "recovery/live_generation.hpp"
+#include "recovery/replay.hpp"
+#include "recovery/rollback.hpp"
 
 namespace flatkv::recovery {
 namespace {
@@ -340,6 +344,39 @@ TEST_F(OpenStore, DamageUnderARunningWriterIsReportedAfterAFewLooks) {
   EXPECT_EQ(walk->tip.version, 1);
 }
 
+TEST_F(OpenStore, NoLinkIsFollowedInsideAStore) {
+  blocks(1);
+  const std::string target = directory_ / "target";
+  spill(target, std::string("elsewhere"));
+  for (const std::string& inside : {log(), layout::flush_path(generation()),
+                                    working(Database::code), working(Database::metadata)}) {
+    for (const std::string& to : {target, directory_.path(), directory_ / "nowhere"}) {
+      const std::string link = inside + "/link";
+      stdfs::create_symlink(to, link);
+      const auto opened = try_open();
+      EXPECT_TRUE(fails_with(opened, ErrorCode::corruption, "no link is followed")) << link;
+      EXPECT_TRUE(fails_with(opened, ErrorCode::corruption, link));
+      stdfs::remove(link);
+    }
+  }
+  must(try_open());
+}
+
+TEST_F(OpenStore, ALogThatEndsBeforeTheVersionWantedIsAGap) {
+  blocks(3);
+  const auto core = open();
+  const auto manifest = must(layout::read_manifest(fs::posix(), generation()));
+  changelog::SurveyOptions survey;
+  survey.store = manifest.store;
+  const auto walk = must(changelog::walk_segments(fs::posix(), log(), survey));
+  ASSERT_TRUE(walk);
+  auto reader = must(changelog::Reader::open(fs::posix(), log(), *walk, manifest.store, 4, true));
+  const auto replayed = replay_records(*core, reader, log(), 5, {});
+  ASSERT_TRUE(fails_with(replayed, ErrorCode::log_gap, log()));
+  EXPECT_EQ(replayed.error().version, 4);
+  EXPECT_EQ(core->state()->version, 3);
+}
+
 TEST_F(OpenStore, CleanIsNotWrittenBesideALogThatEndsElsewhere) {
   stdfs::create_directory(path());
   const layout::Manifest manifest;
@@ -354,6 +391,132 @@ TEST_F(OpenStore, CleanIsNotWrittenBesideALogThatEndsElsewhere) {
   }
   EXPECT_TRUE(succeeds(builder.leave_clean(5, {})));
   EXPECT_TRUE(stdfs::exists(builder.path() + "/CLEAN"));
+}
+
+// The variable is read once per process, at the first hash: before the store is looked for.
+TEST_F(OpenStore, ARollbackWithAKernelThatThereIsNotIsRefused) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto code_of_rollback = [&] {
+    (void)::setenv("FLATKV_KERNEL", "abacus", 1);
+    const Status done = rollback_store({}, path(), 1, {});
+    return done ? 0 : 1 + static_cast<int>(done.error().code);
+  };
+  EXPECT_EXIT(std::_Exit(code_of_rollback()),
+              testing::ExitedWithCode(1 + static_cast<int>(ErrorCode::invalid_argument)), "");
+}
+
+/// Lets one change of a name or one sync of a directory fail in whatever `act` does to a copy of
+/// the store, each in its turn: it must tell of that, and an open afterwards finds `version`, or
+/// `other`.
+class EveryFailure : public OpenStore {
+ protected:
+  using Operation = layout::WatchedFiles::Operation;
+
+  template <class Act>
+  void expect_told(Act act, std::int64_t version, std::int64_t other) {
+    const std::string before = directory_ / "before";
+    const std::string store = path();
+    stdfs::copy(store, before, stdfs::copy_options::recursive);
+    std::size_t told = 0;
+    for (std::size_t at = 1;; ++at) {
+      stdfs::remove_all(store);
+      stdfs::copy(before, store, stdfs::copy_options::recursive);
+      layout::WatchedFiles files;
+      std::optional<Operation> failed;
+      std::size_t counted = 0;
+      files.before = [&](std::size_t, const Operation& operation) {
+        if (!counts(files.operations) || ++counted != at) return Status{};
+        failed = operation;
+        return Status(fail(ErrorCode::io, "injected").path(operation.path));
+      };
+      const Status done = act(files);
+      files.before = {};
+      if (!failed) {
+        EXPECT_TRUE(succeeds(done));
+        break;
+      }
+      const std::string what = std::to_string(at) + ": " + failed->kind + " " + failed->path;
+      EXPECT_TRUE(fails_with(done, ErrorCode::io, "injected")) << what;
+      ++told;
+      if (at % 8 != 0) continue;  // an open takes long
+      const auto opened = try_open();
+      ASSERT_TRUE(succeeds(opened)) << what;
+      const auto state = opened->core->state();
+      EXPECT_TRUE(state->version == version || state->version == other) << what;
+      EXPECT_EQ(state->roots, roots_.at(static_cast<std::size_t>(state->version))) << what;
+    }
+    EXPECT_GT(told, 5U);
+  }
+
+  void make_blocks(int count) {
+    const auto core = open();
+    roots_ = {core->state()->roots};
+    for (int i = 0; i < count; ++i) {
+      roots_.push_back(block(*core));
+      if (i == 1) must(core->snapshot());
+    }
+    must(core->close());
+  }
+  Status open_in(layout::WatchedFiles& files) const {
+    const state::Environment environment{&files, nullptr};
+    const auto opened = open_store(environment, path(), options_);
+    files.before = {};
+    if (!opened) return std::unexpected(opened.error());
+    return opened->core->close();
+  }
+
+  std::vector<Roots> roots_;
+
+ private:
+  /// Whether the last operation is one to fail. Links are many and all alike; what is removed, and
+  /// LOCK, may stay as it is.
+  static bool counts(const std::vector<Operation>& operations) {
+    const Operation& last = operations.back();
+    const auto& before =
+        operations[operations.size() - std::min<std::size_t>(operations.size(), 2)];
+    if (last.kind == "link" || last.kind == "rmdir" || last.path.ends_with("/LOCK")) return false;
+    if (last.kind == "mkdir") return !stdfs::exists(last.path);
+    if (is_removal(last)) return false;
+    if (last.kind == "unlink") return is_mark(last);
+    if (last.kind != "sync") return true;
+    if (is_removal(before) || before.kind == "rmdir") return false;
+    // The leftovers of a generation are looked for before anything is done in it.
+    return !last.path.ends_with("/gen-00000001") && !last.path.ends_with("/gen-00000002");
+  }
+  static bool is_mark(const Operation& operation) {
+    return operation.path.ends_with("/CLEAN") || operation.path.ends_with("/UNDO");
+  }
+  /// A generation is removed under a name that counts as unfinished.
+  static bool is_removal(const Operation& operation) {
+    return operation.path.contains("/gen-00000001-");
+  }
+};
+
+TEST_F(EveryFailure, OfAnOpenWithoutCurrentOrCleanIsTold) {
+  make_blocks(4);
+  remove_clean();
+  Bytes last = slurp(segments().back());
+  last.insert(last.end(), 50, 7);
+  spill(segments().back(), last);
+  stdfs::remove(path() + "/CURRENT");
+  expect_told([&](auto& files) { return open_in(files); }, 4, 4);
+}
+
+TEST_F(EveryFailure, OfARebuildIsTold) {
+  make_blocks(4);
+  stdfs::remove_all(working(Database::code));
+  expect_told([&](auto& files) { return open_in(files); }, 4, 4);
+}
+
+TEST_F(EveryFailure, OfANewLogIsTold) {
+  make_blocks(4);
+  for (const std::string& segment : segments()) stdfs::remove(segment);
+  expect_told([&](auto& files) { return open_in(files); }, 4, 4);
+}
+
+TEST_F(EveryFailure, OfARollbackIsTold) {
+  make_blocks(4);
+  expect_told([&](auto& files) { return rollback_store({&files, nullptr}, path(), 3, {}); }, 4, 3);
 }
 
 }  // namespace
