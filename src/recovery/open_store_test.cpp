@@ -377,6 +377,72 @@ TEST_F(OpenStore, ALogThatEndsBeforeTheVersionWantedIsAGap) {
   EXPECT_EQ(core->state()->version, 3);
 }
 
+TEST_F(OpenStore, AReplayedBlockMustGiveTheRootsOfItsRecord) {
+  const Roots roots = blocks(3);
+  RecoveryAnalysis found;
+  must(analyze_store({}, path(), found));
+  // A core that stands at version 0 and replays the log.
+  const std::string clone = directory_ / "clone";
+  stdfs::create_directory(clone);
+  stdfs::copy(snapshot(0), layout::working_path(clone), stdfs::copy_options::recursive);
+  const KnownRoots known(fs::posix(), found);
+  const state::Environment environment;
+  const CopyAnalysis copy = must(analyze_copy(environment, layout::working_path(clone), known));
+  const auto core =
+      must(start_core(environment, options_, path(), clone, found.manifest, copy, nullptr));
+  changelog::SurveyOptions survey;
+  survey.store = found.manifest.store;
+  const auto walk = must(changelog::walk_segments(fs::posix(), log(), survey));
+  auto reader =
+      must(changelog::Reader::open(fs::posix(), log(), *walk, found.manifest.store, 1, true));
+  const auto window = core->new_replay_window();
+  PerDataDatabase<bool> take;
+  for (const Database which : kDataDatabases) take[which] = true;
+  for (std::int64_t version = 1; version <= 3; ++version) {
+    auto record = must(reader.next());
+    ASSERT_TRUE(record);
+    window->clear();
+    must(window->add(version, std::move(record->payload), take));
+    must(window->prepare(*core->state(), nullptr));
+    window->finish();
+    changelog::RecordHeader wrong = record->header;
+    wrong.roots.root[3] ^= 1;
+    const Status root = core->replay_block(wrong, (*window)[0]);
+    ASSERT_TRUE(fails_with(root, ErrorCode::corruption, "replay gives the root"));
+    EXPECT_EQ(root.error().version, version);
+    wrong = record->header;
+    wrong.roots.legacy[3] ^= 1;
+    const Status checksum = core->replay_block(wrong, (*window)[0]);
+    ASSERT_TRUE(fails_with(checksum, ErrorCode::corruption, "replay gives the checksum"));
+    EXPECT_EQ(checksum.error().database, Database::legacy);
+    EXPECT_EQ(core->state()->version, version - 1) << "nothing is changed";
+    must(core->replay_block(record->header, (*window)[0]));
+    EXPECT_EQ(core->state()->version, version);
+  }
+  EXPECT_EQ(core->state()->roots, roots);
+
+  // It commits nothing, and has no log whose sync could be waited for.
+  EXPECT_TRUE(fails_with(core->commit(4), ErrorCode::unsupported, "does not commit"));
+  EXPECT_TRUE(succeeds(core->wait_durable(3)));
+  EXPECT_TRUE(fails_with(core->wait_durable(4), ErrorCode::invalid_argument));
+  EXPECT_EQ(core->metrics().log_bytes, 0U);
+  EXPECT_EQ(core->durable_version(), 3);
+  must(core->flush(true));
+  must(core->close());
+}
+
+TEST_F(OpenStore, OnceClosedAStoreIsNotRemovedByWhoRetiresIt) {
+  Roots roots;
+  {
+    const auto core = open();
+    roots = block(*core);
+    must(core->close());
+    core->retire();
+    EXPECT_TRUE(fails_with(core->commit(2), ErrorCode::store_failed));
+  }
+  expect_open_at(1, roots);
+}
+
 TEST_F(OpenStore, CleanIsNotWrittenBesideALogThatEndsElsewhere) {
   stdfs::create_directory(path());
   const layout::Manifest manifest;
