@@ -111,6 +111,18 @@ TEST_P(Batch, ElementsOfEveryLength) {
   }
 }
 
+// As many as are hashed together, and more, of each number of hash blocks.
+TEST_P(Batch, ManyRowsOfOneLength) {
+  Rows rows(7);
+  for (std::size_t size = 64; size <= 1024; size += 64) {
+    std::vector<Row> batch(70);
+    for (Row& row : batch) row = {rows.bytes(20), {}, rows.bytes(size - 4 - 20 - 4)};
+    LtHash sum;
+    accumulate(changes(batch), sum);
+    ASSERT_EQ(sum, plain_sum(batch)) << size;
+  }
+}
+
 TEST_P(Batch, LargeValues) {
   Rows rows(2);
   const Bytes key = rows.bytes(65'536);

@@ -344,6 +344,26 @@ TEST_F(OpenStore, DamageUnderARunningWriterIsReportedAfterAFewLooks) {
   EXPECT_EQ(walk->tip.version, 1);
 }
 
+// Of what a killed process left, the last record may be torn. Of a running writer's it is not: what
+// it wrote is still in memory.
+TEST_F(OpenStore, TheLastPayloadIsCheckedUnlessAWriterIsAtIt) {
+  blocks(3);
+  remove_clean();
+  Bytes last = slurp(segments().back());
+  last.back() ^= 1;
+  spill(segments().back(), last);
+  LiveGeneration place = must(find_live_generation(fs::posix(), path()));
+  const auto manifest = must(layout::read_manifest(fs::posix(), place.generation));
+  const auto tip = [&] {
+    return must(walk_log(fs::posix(), place, manifest.store, 0))->tip.version;
+  };
+  EXPECT_EQ(tip(), 2);
+  const auto lock = must(layout::StoreLock::take(fs::posix(), place.store));
+  EXPECT_EQ(tip(), 3);
+  place.held = true;  // the lock is the caller's own
+  EXPECT_EQ(tip(), 2);
+}
+
 TEST_F(OpenStore, NoLinkIsFollowedInsideAStore) {
   blocks(1);
   const std::string target = directory_ / "target";
@@ -429,6 +449,23 @@ TEST_F(OpenStore, AReplayedBlockMustGiveTheRootsOfItsRecord) {
   EXPECT_EQ(core->durable_version(), 3);
   must(core->flush(true));
   must(core->close());
+}
+
+TEST_F(OpenStore, ViewsAreChargedForTheBuffersThatTheyAloneKeep) {
+  options_.max_view_bytes = 1;
+  options_.recent_versions = 0;
+  const auto core = open();
+  block(*core);
+  auto view = must(core->view_state());
+  EXPECT_EQ(core->metrics().view_memory, 0U) << "the store has them, too";
+  block(*core);
+  must(core->flush(true));
+  block(*core);  // the pending block looks through the flushed state
+  EXPECT_GT(core->metrics().view_memory, 1U);
+  EXPECT_TRUE(fails_with(core->view_state(), ErrorCode::no_space, "views keep"));
+  view.reset();
+  EXPECT_EQ(core->metrics().view_memory, 0U);
+  EXPECT_TRUE(succeeds(core->view_state()));
 }
 
 TEST_F(OpenStore, OnceClosedAStoreIsNotRemovedByWhoRetiresIt) {
