@@ -29,6 +29,7 @@ struct Writer::Impl {
   std::mutex sync_mutex;
   mutable std::mutex state_mutex;
   std::shared_ptr<fs::AppendFile> file;
+  fs::FileInfo opened;  ///< of `file`; for the appending thread alone
   Tip tip;
   std::int64_t synced = 0;
   std::uint64_t appended = 0;
@@ -101,8 +102,9 @@ struct Writer::Impl {
     FLATKV_TRY(create_segment(files, directory, {options.store, base}));
     FLATKV_FAILPOINT("changelog.rotate.after_create");
     std::string name = segment_name(base.version + 1);
-    FLATKV_ASSIGN(std::shared_ptr<fs::AppendFile> next,
-                  files.open_append(fs::join(directory, name)));
+    const std::string path = fs::join(directory, name);
+    FLATKV_ASSIGN(std::shared_ptr<fs::AppendFile> next, files.open_append(path));
+    FLATKV_ASSIGN(opened, files.stat(path));
     const std::lock_guard lock(state_mutex);
     file = std::move(next);
     tip.segment = std::move(name);
@@ -140,7 +142,7 @@ struct Writer::Impl {
 namespace {
 
 Result<std::shared_ptr<fs::AppendFile>> open_at(fs::FileSystem& files, const std::string& directory,
-                                                const Tip& tip) {
+                                                const Tip& tip, fs::FileInfo& opened) {
   const std::string path = fs::join(directory, tip.segment);
   FLATKV_ASSIGN(std::shared_ptr<fs::AppendFile> file, files.open_append(path));
   if (file->size() != tip.end_offset) {
@@ -149,6 +151,7 @@ Result<std::shared_ptr<fs::AppendFile>> open_at(fs::FileSystem& files, const std
                                            std::to_string(tip.end_offset))
         .path(path);
   }
+  FLATKV_ASSIGN(opened, files.stat(path));
   return file;
 }
 
@@ -159,8 +162,8 @@ Writer::~Writer() = default;
 
 Result<std::unique_ptr<Writer>> Writer::open(fs::FileSystem& files, const std::string& directory,
                                              const Tip& tip, const WriterOptions& options) {
-  FLATKV_ASSIGN(auto file, open_at(files, directory, tip));
   auto impl = std::make_unique<Impl>(files, directory, options);
+  FLATKV_ASSIGN(auto file, open_at(files, directory, tip, impl->opened));
   impl->file = std::move(file);
   impl->tip = tip;
   impl->synced = tip.version;
@@ -169,7 +172,7 @@ Result<std::unique_ptr<Writer>> Writer::open(fs::FileSystem& files, const std::s
 
 Status Writer::rewind(const Tip& tip) {
   const std::lock_guard serial(impl_->sync_mutex);
-  auto file = open_at(impl_->files, impl_->directory, tip);
+  auto file = open_at(impl_->files, impl_->directory, tip, impl_->opened);
   const std::lock_guard lock(impl_->state_mutex);
   FLATKV_TRY(impl_->check_alive());
   if (!file) {
@@ -201,6 +204,17 @@ Result<Digest> Writer::append(std::int64_t version, std::span<const ByteView> pa
     return std::unexpected(status.error());
   }
   return header.digest;
+}
+
+Status Writer::check_there() const {
+  const std::string path = fs::join(impl_->directory, impl_->tip.segment);
+  const auto now = impl_->files.stat(path);
+  if (now && now->is_same(impl_->opened) && now->size == impl_->file->size()) return {};
+  if (!now && now.error().code != ErrorCode::not_found) return std::unexpected(now.error());
+  return fail(ErrorCode::store_failed,
+              "the changelog's last segment was removed, replaced or changed while it was open; "
+              "nothing was written")
+      .path(path);
 }
 
 Status Writer::sync() { return impl_->sync(); }

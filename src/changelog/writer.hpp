@@ -31,6 +31,11 @@ class Writer {
   Result<Digest> append(std::int64_t version, std::span<const ByteView> payload,
                         const Digest& payload_digest, const Roots& roots);
 
+  /// Whether the path of the last segment still leads to the file that is appended to, as long as
+  /// this left it. What is appended to another one would be gone with this process. Nothing is
+  /// written after an error, and the writer goes on. Call it where `append` may be called.
+  Status check_there() const;
+
   /// On OK, everything appended before the call is on stable storage. Calls fdatasync once and
   /// never retries. Does nothing if all is durable already.
   Status sync();

@@ -202,6 +202,9 @@ Result<Roots> Core::commit_block(block::PendingBlock& block, std::int64_t versio
     setup_.fault->set(there.error());
     return std::unexpected(std::move(there).error());
   }
+  // No failure of the store: its log is cut short, but a flush or a close brings what the log held
+  // into the databases.
+  FLATKV_TRY(log_->check_there());
   timings_.wait = wait_watch.nanoseconds();
 
   const Roots roots = block.roots();

@@ -46,6 +46,11 @@ struct FileInfo {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t links = 1;  ///< names that lead to it
+
+  /// Whether the two are of one file or directory.
+  bool is_same(const FileInfo& other) const noexcept {
+    return device == other.device && inode == other.inode;
+  }
 };
 
 struct DirEntry {

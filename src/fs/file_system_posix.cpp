@@ -202,7 +202,7 @@ class PosixDirLock final : public DirLock {
 
   Result<bool> still_at(const std::string& path) const override {
     const Result<FileInfo> now = posix().stat(path);
-    if (now) return now->device == info_.device && now->inode == info_.inode;
+    if (now) return now->is_same(info_);
     if (now.error().code == ErrorCode::not_found) return false;
     return std::unexpected(now.error());
   }

@@ -38,7 +38,8 @@ std::string chosen_text(const Options& options) {
 
 Status check_there(const OpenGeneration& lifetime) {
   if (!lifetime.lock()) return {};  // a clone is never opened by path again
-  return lifetime.lock()->check(fs::parent(lifetime.generation()));
+  FLATKV_TRY(lifetime.lock()->check(fs::parent(lifetime.generation())));
+  return lifetime.check_generation();
 }
 
 }  // namespace flatkv::state

@@ -49,6 +49,16 @@ Status OpenGeneration::end() {
   return done;
 }
 
+Status OpenGeneration::check_generation() const {
+  if (!directory_) return std::unexpected(directory_.error());
+  const auto now = environment_.files->stat(generation_);
+  if (now && now->is_same(*directory_)) return {};
+  if (!now && now.error().code != ErrorCode::not_found) return std::unexpected(now.error());
+  return fail(ErrorCode::store_failed,
+              "the store's files were moved away or replaced while it was open")
+      .path(generation_);
+}
+
 void OpenGeneration::leave_clean(changelog::CleanMark mark) {
   const std::lock_guard lock(mutex_);
   clean_ = std::move(mark);

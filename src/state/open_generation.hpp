@@ -29,6 +29,7 @@ class OpenGeneration {
                  std::shared_ptr<layout::StoreLock> lock, std::uint32_t reads_in_flight)
       : environment_(environment),
         generation_(std::move(generation)),
+        directory_(environment.files->stat(generation_)),
         lock_(std::move(lock)),
         databases_(std::move(databases)),
         read_threads_(std::make_unique<rocks::ReadThreads>(reads_in_flight)) {}
@@ -37,6 +38,9 @@ class OpenGeneration {
   OpenGeneration& operator=(const OpenGeneration&) = delete;
 
   const std::string& generation() const noexcept { return generation_; }
+  /// Whether the path of the generation still leads to its directory: somebody may have emptied the
+  /// store's directory and put a backup into it, which leaves the store's lock as it was.
+  Status check_generation() const;
   const std::shared_ptr<rocks::Db>& database(Database which) const noexcept {
     return databases_[which];
   }
@@ -59,6 +63,7 @@ class OpenGeneration {
  private:
   Environment environment_;
   std::string generation_;
+  Result<fs::FileInfo> directory_;  // of the generation, when it was opened
   std::shared_ptr<layout::StoreLock> lock_;
   Databases databases_;
   std::unique_ptr<rocks::ReadThreads> read_threads_;

@@ -241,7 +241,7 @@ Status CommitStore::rollback(std::int64_t version) {
     FLATKV_TRY(core.quiesce());
     const commit::CoreSetup& setup = core.setup();
     const std::shared_ptr<layout::StoreLock> lock = setup.lifetime->lock();
-    FLATKV_TRY(lock->check(setup.store));
+    FLATKV_TRY(state::check_there(*setup.lifetime));
     FLATKV_ASSIGN(auto place,
                   recovery::find_live_generation(*setup.environment.files, setup.store));
     const state::Environment environment = setup.environment;

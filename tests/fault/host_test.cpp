@@ -42,6 +42,34 @@ class Host : public StoreFixture {
   void pass(const char* row, Came came) {
     if (!HasFailure()) count_fault(row, came);
   }
+
+  /// What an operator does to the place of a store before a backup goes there. "emptied" leaves the
+  /// directory, whose lock the running process has.
+  void take_away(const std::string& way) {
+    if (way == "moved") {
+      remove_tree(path() + "-moved");
+      stdfs::rename(path(), path() + "-moved");
+    } else if (way == "removed") {
+      remove_tree(path());
+    } else {
+      for (const auto& entry : stdfs::directory_iterator(path())) stdfs::remove_all(entry.path());
+    }
+  }
+  /// As `restore`, but into the directory that is there.
+  void restore_into(const std::string& name) {
+    stdfs::create_directories(path());
+    for (const auto& entry : stdfs::directory_iterator(aside(name))) {
+      stdfs::copy(entry.path(), stdfs::path(path()) / entry.path().filename(),
+                  stdfs::copy_options::recursive);
+    }
+  }
+  std::string last_segment() const {
+    std::string last;
+    for (const auto& entry : stdfs::directory_iterator(path() + "/gen-00000001/changelog")) {
+      last = std::max(last, entry.path().string());
+    }
+    return last;
+  }
 };
 
 TEST_F(Host, K8_AStoreStaysWhereItWasOpenedWhateverDirectoryTheProcessIsIn) {
@@ -139,8 +167,8 @@ TEST_F(Host, K6_NothingIsWrittenIntoWhatTookTheStoresPlace) {
 // after that: RocksDB deletes what it does not know when it closes.
 TEST_F(Host, K6_ABackupThatTookTheStoresPlaceStaysWhole) {
   options_.scrub.mode = Scrub::by_hand;
-  for (const bool removed : {false, true}) {
-    SCOPED_TRACE(removed);
+  for (const char* way : {"moved", "removed", "emptied"}) {
+    SCOPED_TRACE(way);
     model_ = Model();
     remove_tree(path());
     open();
@@ -150,12 +178,8 @@ TEST_F(Host, K6_ABackupThatTookTheStoresPlaceStaysWhole) {
       // Later the store compacts away tables that the backup has.
       if (flushes == 3) image("backup");
     }
-    if (removed) {
-      remove_tree(path());
-    } else {
-      stdfs::rename(path(), path() + "-moved");
-    }
-    restore("backup");
+    take_away(way);
+    restore_into("backup");
     const auto before = tree_state(path());
     EXPECT_TRUE(fails(store_->snapshot(), ErrorCode::store_failed));
     store_.reset();
@@ -168,6 +192,104 @@ TEST_F(Host, K6_ABackupThatTookTheStoresPlaceStaysWhole) {
     EXPECT_TRUE(report->good());
     pass("K6", Came::failed);
   }
+}
+
+// Each step as the first one after the backup came, while the store knows of nothing.
+TEST_F(Host, K6_ABackupThatTookThePlaceOfTheStoresFilesStaysWhole) {
+  using Step = Status (*)(CommitStore&);
+  const std::pair<const char*, Step> kSteps[] = {
+      {"commit",
+       [](CommitStore& store) -> Status {
+         FLATKV_TRY(store.commit(store.version() + 1));
+         return {};
+       }},
+      {"flush", [](CommitStore& store) { return store.flush(); }},
+      {"snapshot", [](CommitStore& store) { return store.snapshot(); }},
+      {"undo", [](CommitStore& store) { return store.rollback(store.version() - 1); }},
+      {"rollback", [](CommitStore& store) { return store.rollback(1); }},
+      {"close", [](CommitStore& store) { return store.close(); }},
+  };
+  options_.rollback_depth = 2;
+  for (const auto& [name, step] : kSteps) {
+    SCOPED_TRACE(name);
+    model_ = Model();
+    remove_tree(path());
+    open();
+    blocks(4);
+    image("backup");
+    blocks(3);
+    take_away("emptied");
+    restore_into("backup");
+    const auto before = tree_state(path());
+    EXPECT_TRUE(fails(step(*store_), ErrorCode::store_failed));
+    EXPECT_TRUE(fails(store_->commit(store_->version() + 1), ErrorCode::store_failed));
+    store_.reset();
+    EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+    auto backup = CommitStore::open(path(), options_);
+    ASSERT_OK(backup);
+    EXPECT_EQ(backup->version(), 4);
+    pass("K6", Came::failed);
+  }
+}
+
+// A block in a file without a name would be gone with the process.
+TEST_F(Host, K10_NoBlockIsAcknowledgedIntoALogThatIsNotThere) {
+  using Damage = void (*)(const std::string& segment);
+  const std::pair<const char*, Damage> kDamages[] = {
+      {"removed", [](const std::string& segment) { stdfs::remove(segment); }},
+      {"directory moved",
+       [](const std::string& segment) {
+         const stdfs::path log = stdfs::path(segment).parent_path();
+         stdfs::rename(log, log.string() + "-moved");
+       }},
+      {"replaced by a copy",
+       [](const std::string& segment) {
+         stdfs::copy_file(segment, segment + "-copy");
+         stdfs::rename(segment + "-copy", segment);
+       }},
+      {"shorter",
+       [](const std::string& segment) {
+         stdfs::resize_file(segment, stdfs::file_size(segment) - 1);
+       }},
+      {"longer",
+       [](const std::string& segment) {
+         stdfs::resize_file(segment, stdfs::file_size(segment) + 1);
+       }},
+  };
+  for (const auto& [name, damage] : kDamages) {
+    SCOPED_TRACE(name);
+    model_ = Model();
+    remove_tree(path());
+    open();
+    blocks(4);
+    damage(last_segment());
+    for (int tries = 0; tries < 2; ++tries) {
+      const auto refused = store_->commit(store_->version() + 1);
+      EXPECT_TRUE(fails(refused, ErrorCode::store_failed));
+      EXPECT_FALSE(refused) << "an acknowledged block";
+    }
+    // The store has not failed: what it acknowledged goes into the databases.
+    EXPECT_OK(store_->close());
+    store_.reset();
+    open();
+    check_and_go_on();
+    store_.reset();
+    pass("K10", Came::recovered);
+  }
+}
+
+TEST_F(Host, K10_ALogThatComesBackIsGoneOnWith) {
+  open();
+  blocks(4);
+  const std::string segment = last_segment();
+  stdfs::rename(segment, segment + "-away");
+  EXPECT_TRUE(fails(store_->commit(5), ErrorCode::store_failed));
+  stdfs::rename(segment + "-away", segment);
+  check_and_go_on();
+  store_.reset();
+  open();
+  check_and_go_on();
+  pass("K10", Came::recovered);
 }
 
 // Whether anything was written meanwhile is not known.
