@@ -54,7 +54,12 @@ class Opener {
     // Each round may publish a new generation; the analysis then starts over.
     for (int round = 0; round < 4; ++round) {
       RecoveryAnalysis found;
-      FLATKV_TRY(analyze_store(environment_, store_, found));
+      const Status examined = analyze_store(environment_, store_, found);
+      FLATKV_FAILPOINT("open.examined");
+      // That may have taken minutes. If another store took this one's place meanwhile, it must not be
+      // changed by what was found in this one, nor this one refused for what was found in that one.
+      FLATKV_TRY(lock_->check(store_));
+      FLATKV_TRY(examined);
       for (const std::string& note : found.notes) logger_.warning(note);
       // `start` fills the empty metadata database that the last round created.
       const bool filled_by_start =

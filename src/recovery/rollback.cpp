@@ -158,6 +158,7 @@ Status Rollback::build() {
 
 Status Rollback::fill() {
   FLATKV_FAILPOINT("rollback.begin");
+  FLATKV_TRY(lock_->check(place_.store));
   FLATKV_ASSIGN(builder_, GenerationBuilder::begin(environment_, place_.store, place_.survey,
                                                    layout::Purpose::rollback, manifest_));
   FLATKV_FAILPOINT("rollback.begun");

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "base/failpoint.hpp"
 #include "flatkv/tools/digest.hpp"
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/repair.hpp"
@@ -228,6 +229,60 @@ TEST_F(Host, K6_ABackupThatTookThePlaceOfTheStoresFilesStaysWhole) {
     auto backup = CommitStore::open(path(), options_);
     ASSERT_OK(backup);
     EXPECT_EQ(backup->version(), 4);
+    pass("K6", Came::failed);
+  }
+}
+
+// As when an operator sees that the wrong store is being opened, and puts the right one there.
+TEST_F(Host, K6_AStoreThatCameWhileAnotherWasExaminedIsLeftAlone) {
+  using Act = Status (*)(const std::string& store, const Options& options);
+  struct Case {
+    const char* name;
+    const char* site;
+    Act act;
+  };
+  const Case kCases[] = {
+      {"open", "open.examined",
+       [](const std::string& store, const Options& options) -> Status {
+         FLATKV_TRY(CommitStore::open(store, options));
+         return {};
+       }},
+      {"undo", "open.examined",
+       [](const std::string& store, const Options&) { return rollback(store, 4); }},
+      {"rollback", "rollback.begin",
+       [](const std::string& store, const Options&) { return rollback(store, 2); }},
+      {"repair", "repair.begin",
+       [](const std::string& store, const Options&) -> Status {
+         FLATKV_TRY(repair_one(store, Database::storage));
+         return {};
+       }},
+  };
+  open();
+  blocks(3);
+  ASSERT_OK(store_->flush());
+  blocks(2);
+  image("wrong");
+  blocks(3);
+  image("right");
+  store_.reset();
+  copy_tree(aside("wrong"), aside("damaged"));
+  remove_tree(aside("damaged") + "/gen-00000001/working/storage");
+  for (const auto& [name, site, act] : kCases) {
+    SCOPED_TRACE(name);
+    remove_tree(path());
+    remove_tree(path() + "-moved");
+    restore(std::string(name) == "repair" ? "damaged" : "wrong");
+    failpoint::arm(site, [&]() -> Status {
+      stdfs::rename(path(), path() + "-moved");
+      restore("right");
+      return {};
+    });
+    EXPECT_TRUE(fails(act(path(), options_), ErrorCode::store_failed));
+    failpoint::disarm_all();
+    EXPECT_EQ(tree_difference(tree_state(aside("right")), tree_state(path())), "");
+    open();
+    check();
+    store_.reset();
     pass("K6", Came::failed);
   }
 }
