@@ -56,8 +56,9 @@ class Opener {
       RecoveryAnalysis found;
       const Status examined = analyze_store(environment_, store_, found);
       FLATKV_FAILPOINT("open.examined");
-      // That may have taken minutes. If another store took this one's place meanwhile, it must not be
-      // changed by what was found in this one, nor this one refused for what was found in that one.
+      // That may have taken minutes. If another store took this one's place meanwhile, it must not
+      // be changed by what was found in this one, nor this one refused for what was found in that
+      // one.
       FLATKV_TRY(lock_->check(store_));
       FLATKV_TRY(examined);
       for (const std::string& note : found.notes) logger_.warning(note);
