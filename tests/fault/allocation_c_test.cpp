@@ -50,30 +50,29 @@ TEST_F(AllocationInC, N3_ReadsOfAnyState) {
       {"store", store_}, {"view", view_}, {"overlay", overlay_}, {"reader", reader_}};
   for (const auto& [name, state] : states) {
     fail_all({
-        {name + ": get", alone([&, state = state] {
+        {name + ": get", alone([&, state] {
            return flatkv_get(state, key.data, key.size, value.data(), value.size(), &size);
          })},
-        {name + ": row", alone([&, state = state] {
+        {name + ": row", alone([&, state] {
            return flatkv_row(state, FLATKV_ACCOUNT, kOwner.data(), kOwner.size(), value.data(),
                              value.size(), &size);
          })},
-        {name + ": storage", alone([&, state = state] {
+        {name + ": storage", alone([&, state] {
            return flatkv_storage(state, kOwner.data(), kSlot.data(), value.data(), value.size(),
                                  &size);
          })},
-        {name + ": code", alone([&, state = state] {
+        {name + ": code", alone([&, state] {
            return flatkv_code(state, kOwner.data(), value.data(), value.size(), &size);
          })},
-        {name + ": get_many", making<flatkv_buffer>([&, state = state](auto** out) {
+        {name + ": get_many", making<flatkv_buffer>([&, state](auto** out) {
            return flatkv_get_many(state, &key, 1, out);
          })},
-        {name + ": iterate", making<flatkv_iterator>([&, state = state](auto** out) {
+        {name + ": iterate", making<flatkv_iterator>([&, state](auto** out) {
            return flatkv_iterate(state, FLATKV_STORAGE, kNone, kNone, kNone, out);
          })},
     });
-    fail_each(name + ": account", alone([&, state = state] {
-                return flatkv_account(state, kOwner.data(), &fields, &exists);
-              }));
+    fail_each(name + ": account",
+              alone([&, state] { return flatkv_account(state, kOwner.data(), &fields, &exists); }));
   }
   EXPECT_EQ(exists, 1U);
   std::array<std::uint8_t, FLATKV_HASH_BYTES> hash{};
