@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
-#include "memory/key_hash.hpp"
 
 namespace flatkv::commit {
 namespace {
@@ -127,7 +126,7 @@ TEST_F(Recent, ThoseOfTheOldestBuffersAreShedTogether) {
 TEST_F(Recent, TheirBuffersAreChargedToWhoHoldsThem) {
   RecentStates states(5);
   const ByteView key = as_bytes("a");
-  buffers_[Database::code]->insert({.key = key, .hash = memory::key_hash(key), .value = key}, 1);
+  buffers_[Database::code]->insert({.key = key, .hash = 1, .value = key}, 1);
   static_cast<void>(push(states, 1));
   const auto current = state_at(2, new_buffers());
   const std::uint64_t bytes = holds_->kept(*current).by_recent_alone;

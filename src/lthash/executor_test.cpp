@@ -2,6 +2,7 @@
 #include "flatkv/executor.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +109,27 @@ TEST(Executor, TheSharedOneIsOneAndLeavesACoreToTheCaller) {
   EXPECT_EQ(*first, *shared_executor());
   EXPECT_EQ((*first)->threads(), std::max(machine().cores, 2U) - 1);
   EXPECT_EQ(HashingShare().threads(), machine().cores);
+}
+
+// What a process may use is looked up once, so the core is taken from another one.
+TEST(Executor, OnASingleCoreThereIsStillAThread) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto holds_on_one_core = [] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
+    if (::sched_setaffinity(0, sizeof one, &one) != 0 || machine().cores != 1) return false;
+    const auto own = make_executor(5);
+    if (!own || (*own)->threads() != 1 || (*shared_executor())->threads() != 1) return false;
+    std::atomic<bool> ran = false;
+    (*own)->run([&] {
+      ran = true;
+      ran.notify_one();
+    });
+    ran.wait(false);
+    return HashingShare().threads() == 1;  // a sum does without
+  };
+  EXPECT_EXIT(std::_Exit(holds_on_one_core() ? 0 : 1), testing::ExitedWithCode(0), "");
 }
 
 TEST(Executor, NumbersOfThreadsThatCannotBeAreRefused) {
