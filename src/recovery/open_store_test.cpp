@@ -11,6 +11,7 @@
 #include "recovery/replay.hpp"
 #include "recovery/rollback.hpp"
 #include "recovery/test_support.hpp"
+#include "scan/scan.hpp"
 
 namespace flatkv::recovery {
 namespace {
@@ -161,6 +162,30 @@ TEST_F(OpenStore, ReplayedBlocksAreUndoneDownToWhereTheLogBegins) {
   expect_open_at(1, first);
 }
 
+TEST_F(OpenStore, RowsOfUndoneBlocksComeIntoNoDatabase) {
+  options_.rollback_depth = 10;
+  const auto expect_rows_of_roots = [](const commit::Core& core) {
+    for (const Database which : kDataDatabases) {
+      const state::DbState& own = core.state()->of(which);
+      const auto scanned = must(scan::scan_snapshot(own.snapshot, {}));
+      EXPECT_EQ(scanned.hash, *own.hash) << to_string(which);
+      EXPECT_EQ(scanned.stats, own.stats) << to_string(which);
+    }
+  };
+  const auto core = open();
+  block(*core);
+  block(*core);
+  EXPECT_TRUE(must(core->undo(1)));
+  block_of(*core, 9);
+  must(core->flush(true));
+  expect_rows_of_roots(*core);
+  for (int i = 0; i < 4; ++i) block(*core);
+  EXPECT_TRUE(must(core->undo(4)));
+  must(core->flush(true));
+  EXPECT_EQ(core->state()->version, 4);
+  expect_rows_of_roots(*core);
+}
+
 TEST_F(OpenStore, TheUndoFloorIsToldFromTheBeginning) {
   blocks(3);
   options_.rollback_depth = 10;
@@ -179,6 +204,13 @@ TEST_F(OpenStore, ASnapshotPrunesTheLogOfAStoreThatNobodyFollows) {
     must(core->snapshot());
     EXPECT_LE(segments().size(), 1U);
     EXPECT_FALSE(stdfs::exists(snapshot(0)));
+    const commit::SnapshotCounts told = core->figures().snapshots;
+    EXPECT_EQ(told.written, 1U);
+    EXPECT_EQ(told.failed, 0U);
+    EXPECT_FALSE(told.last_failed);
+    EXPECT_EQ(told.last_version, 4);
+    EXPECT_GT(told.last_time, 0);
+    EXPECT_GT(told.last_nanoseconds, 0U);
     must(core->close());
   }
   expect_open_at(4, roots);
@@ -281,16 +313,28 @@ TEST_F(OpenStore, ALogThatEndsBeforeTheVersionWantedIsAGap) {
 }
 
 TEST_F(OpenStore, AReplayedBlockMustGiveTheRootsOfItsRecord) {
-  const Roots roots = blocks(3);
+  Roots roots;
+  {
+    const auto core = open();
+    block(*core);
+    must(core->snapshot());
+    block(*core);
+    roots = block(*core);
+    must(core->close());
+  }
   RecoveryAnalysis found;
   must(analyze_store({}, path(), found));
-  // A core that stands at version 0 and replays the log.
+  // A core that stands at version 0, but for one database, and replays the log.
   const std::string clone = directory_ / "clone";
   stdfs::create_directory(clone);
-  stdfs::copy(snapshot(0), layout::working_path(clone), stdfs::copy_options::recursive);
+  const std::string working = layout::working_path(clone);
+  stdfs::copy(snapshot(0), working, stdfs::copy_options::recursive);
+  stdfs::remove_all(layout::database_path(working, Database::code));
+  stdfs::copy(layout::database_path(snapshot(1), Database::code),
+              layout::database_path(working, Database::code), stdfs::copy_options::recursive);
   const KnownRoots known(fs::posix(), found);
   const state::Environment environment;
-  const CopyAnalysis copy = must(analyze_copy(environment, layout::working_path(clone), known));
+  const CopyAnalysis copy = must(analyze_copy(environment, working, known));
   const auto core =
       must(start_core(environment, options_, path(), clone, found.manifest, copy, nullptr));
   changelog::SurveyOptions survey;
@@ -305,6 +349,7 @@ TEST_F(OpenStore, AReplayedBlockMustGiveTheRootsOfItsRecord) {
     auto record = must(reader.next());
     ASSERT_TRUE(record);
     window->clear();
+    take[Database::code] = version > 1;
     must(window->add(version, std::move(record->payload), take));
     must(window->prepare(*core->state(), nullptr));
     window->finish();

@@ -69,8 +69,12 @@ class OpenStore : public testing::Test {
   }
   /// The next block: a row for each data database.
   static Roots block(commit::Core& core, std::size_t code_bytes = 100) {
+    return block_of(core, core.state()->version + 1, code_bytes);
+  }
+  /// The same with the rows of another version.
+  static Roots block_of(commit::Core& core, std::int64_t rows, std::size_t code_bytes = 100) {
     const std::int64_t version = core.state()->version + 1;
-    const auto number = static_cast<std::uint8_t>(version);
+    const auto number = static_cast<std::uint8_t>(rows);
     Address address{};
     address.fill(number);
     const Bytes nonce(8, number);
