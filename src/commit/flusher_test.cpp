@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <latch>
 #include <thread>
 
@@ -82,7 +83,11 @@ TEST(Flusher, TheOneThatRunsAndThoseThatWaitAreCounted) {
   EXPECT_EQ(flusher.waiting(), 2U);
   EXPECT_FALSE(flusher.has_room());
   EXPECT_TRUE(flusher.wait_for_room(3));
+  auto room = std::async(std::launch::async, [&] { return flusher.wait_for_room(2); });
+  EXPECT_EQ(room.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout)
+      << "one runs and one waits";
   go.count_down();
+  EXPECT_TRUE(room.get());
   EXPECT_TRUE(flusher.wait_for_room(1));
   EXPECT_TRUE(flusher.wait_idle());
   EXPECT_FALSE(flusher.busy());
