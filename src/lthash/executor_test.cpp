@@ -138,6 +138,7 @@ TEST(Executor, NumbersOfThreadsThatCannotBeAreRefused) {
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, ErrorCode::invalid_argument);
   }
+  for (const std::uint32_t threads : {1U, 1'024U}) EXPECT_TRUE(make_executor(threads));
 }
 
 TEST(HashingShare, ASumUsesItsOwnExecutorAndNoMoreThreadsThanItsShare) {

@@ -49,6 +49,33 @@ TEST_F(OpenStore, ABackfillThatNothingProvesIsRefused) {
   EXPECT_TRUE(fails_with(opened, ErrorCode::corruption, "the changelog does not lead on from it"));
 }
 
+// docs/specification.md#agreement-of-the-metadata
+TEST_F(OpenStore, AMetadataDatabaseThatDisagreesIsRefused) {
+  blocks(3);
+  LtHash other;
+  other.limbs()[7] = 1;
+  const std::string before = directory_ / "before";
+  stdfs::copy(path(), before, stdfs::copy_options::recursive);
+  for (const bool clean : {false, true}) {
+    stdfs::remove_all(path());
+    stdfs::copy(before, path(), stdfs::copy_options::recursive);
+    if (!clean) remove_clean();
+    put_meta(Database::metadata, rocks::meta_hash_key(Database::code), other.serialize());
+    const auto copied = try_open();
+    ASSERT_TRUE(fails_with(copied, ErrorCode::corruption, "the metadata database has"));
+    EXPECT_EQ(copied.error().database, Database::code);
+    EXPECT_EQ(copied.error().version, 3);
+
+    stdfs::remove_all(path());
+    stdfs::copy(before, path(), stdfs::copy_options::recursive);
+    if (!clean) remove_clean();
+    put_meta(Database::metadata, rocks::kMetaHashKey, other.serialize());
+    const auto sum = try_open();
+    ASSERT_TRUE(fails_with(sum, ErrorCode::corruption, "the four databases add up to the root"));
+    EXPECT_EQ(sum.error().version, 3);
+  }
+}
+
 TEST_F(OpenStore, ADatabaseWithoutLocalMetaIsNotUsed) {
   const Roots roots = blocks(3);
   stdfs::remove_all(working(Database::legacy));
