@@ -57,7 +57,8 @@ def _tests_but(*kept) -> tuple:
                  if folder.is_dir() and folder.name not in ("golden", "support", *kept))
 
 
-LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders)
+# Only strace runs the program; of the others each is a program of its own.
+LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders) + ("cli",) * (part != "strace")
               for part, folders in _TESTS_OF.items()}
 LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # What a program's build depends on beside its sources.
