@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <system_error>
 #include <thread>
 
 namespace flatkv::cli {
@@ -29,17 +30,26 @@ struct Interrupts::Impl {
 
 Interrupts::Interrupts() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), impl_(new Impl) {
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // a closed pipe is an error of write
+  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));  // and so is a file beyond `ulimit -f`
   const sigset_t set = stop_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  impl_->thread = std::thread([this] { listen(); });
+  try {
+    impl_->thread = std::thread([this] { listen(); });
+  } catch (const std::system_error&) {
+    // Where not even this thread can be had, a signal ends the process at once, and what else needs
+    // threads says so.
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  }
 }
 
 Interrupts::~Interrupts() {
   done_ = true;
-  // Blocked in every thread: it ends a wait for signals there, not a thread.
-  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
-  pthread_kill(impl_->thread.native_handle(), SIGTERM);
-  impl_->thread.join();
+  if (impl_->thread.joinable()) {
+    // Blocked in every thread: it ends a wait for signals there, not a thread.
+    // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
+    pthread_kill(impl_->thread.native_handle(), SIGTERM);
+    impl_->thread.join();
+  }
   delete impl_;
   if (wake_ >= 0) ::close(wake_);
 }

@@ -71,6 +71,34 @@ class Process(Case):
         self.assertEqual(ended.returncode, FAILED, ended)
         self.assertIn(b"out of memory", ended.stderr)
 
+    def test_a_limit_of_file_sizes_is_an_error_of_the_write(self):
+        self.run_ok("apply", self.store, self.file(blocks(1, 3)), "--create")
+
+        def small():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+        ended = subprocess.run([FLATKV, "apply", str(self.store), str(self.file(blocks(1, 6)))],
+                               capture_output=True, timeout=60, preexec_fn=small)
+        self.assertEqual(ended.returncode, FAILED, ended)
+        self.assertIn(b"File too large", ended.stderr)
+        self.run_ok("apply", self.store, self.file(blocks(1, 6)))
+        self.run_ok("verify", self.store)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to become a user whose processes are limited")
+    def test_without_a_thread_for_signals(self):
+        def version(processes):
+            # Of a user who has no other process; the limit does not hold for root.
+            def become():
+                resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+                os.setuid(2_000_000_000)
+            return subprocess.run([FLATKV, "--version"], capture_output=True, timeout=60, preexec_fn=become, cwd="/")
+        try:
+            version(1000)
+        except PermissionError:
+            self.skipTest("another user may not run the program where it lies")
+        ended = version(1)
+        self.assertEqual(ended.returncode, DONE, ended)
+        self.assertIn(b"flatkv", ended.stdout)
+
     def test_the_row_cache_can_be_given(self):
         self.run_ok("init", self.store)
         for verb in (("apply", self.store, self.file(blocks(1, 2))), ("snapshot", self.store)):
