@@ -68,9 +68,9 @@ struct Publisher::Impl {
   /// a standby's that has yet to come there, and what it lacks is no reason to undo anything.
   /// PublisherOptions::take_back says that it was.
   bool was_there = false;
-  /// Digests of the record that the topic ends with and, after a send of which nothing was heard,
+  /// The record that the topic ends with and, after a send of which nothing was heard, the digest
   /// of the one that it may end with.
-  std::optional<Digest> sent;
+  std::optional<wire::Position> sent;
   std::optional<Digest> attempted;
   std::int64_t compared = 0;  ///< version of the block that must come first; 0: none
   bool topic_was_there = false;
@@ -151,15 +151,18 @@ struct Publisher::Impl {
   /// After a pause another publisher may have taken the topic over: it must not be fenced then.
   Status check_alone(broker::Consumer& consumer, const std::stop_token& stop) const {
     FLATKV_ASSIGN(const auto now, topic::read_tail(consumer, options.depth, stop));
-    if (!now.last || now.last->digest == sent || now.last->digest == attempted) return {};
+    if (!now.last || now.last->digest == sent->digest || now.last->digest == attempted) return {};
+    // A broker ends a transaction a little after it has answered that it will: what was sent may
+    // not be seen yet. Another publisher's records would have higher numbers.
+    if (now.last->topic == sent->topic && now.last->sequence < sent->sequence) return {};
     return fail(ErrorCode::locked, "another publisher has written to the topic since")
         .path(place.address())
         .version(now.last->version);
   }
 
   void remember_end() {
-    sent = tail.last ? std::optional(tail.last->digest) : std::nullopt;
-    attempted = sent;
+    sent = tail.last;
+    attempted = sent ? std::optional(sent->digest) : std::nullopt;
   }
 
   /// Compares store and topic, has the topic taken back to where they are equal, and begins the

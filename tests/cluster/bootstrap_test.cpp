@@ -197,7 +197,7 @@ TEST_F(BootstrapTest, AnUndoWithWrongRootsChangesNothing) {
   publish();
   Roots wrong = leader_->log_record(8).value()->roots;
   wrong.storage[5] ^= 1;
-  const auto undo = wire::encode_record(*tail().last,
+  const auto undo = wire::encode_record(*tail(10).last,
                                         {.at = {},
                                          .kind = wire::Kind::undo,
                                          .depth = 32,

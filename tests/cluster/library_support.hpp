@@ -152,11 +152,17 @@ class LibraryTest : public ::testing::Test {
     ASSERT_TRUE(verified);
     EXPECT_TRUE(verified->good());
   }
-  topic::Tail tail() {
+  /// The topic's end, once it is at that version: the broker ends a transaction a little after it
+  /// has answered that it will.
+  topic::Tail tail(std::int64_t version) {
     auto consumer = broker::Consumer::open(*broker::parse_place(address_));
     EXPECT_TRUE(consumer);
     auto found = topic::read_tail(*consumer, 32, {});
-    EXPECT_TRUE(found && found->last);
+    for (int i = 0; i < 200 && found && !(found->last && found->last->version == version); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      found = topic::read_tail(*consumer, 32, {});
+    }
+    EXPECT_TRUE(found && found->last && found->last->version == version);
     return *std::move(found);
   }
   /// The leader's block behind `last`, with these roots.
@@ -176,7 +182,7 @@ class LibraryTest : public ::testing::Test {
                                        .roots = roots,
                                        .payload = payload},
                                       900U << 10);
-    EXPECT_TRUE(record);
+    EXPECT_TRUE(record) << record.error().to_string();
     return *std::move(record);
   }
   void send(const wire::Encoded& record) {

@@ -229,7 +229,7 @@ TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
   Roots wrong = leader_->committed_roots();
   wrong.storage[5] ^= 1;
   constexpr std::uint32_t kDepth = 1U << 31;  // more than a store can keep
-  send(record_of(11, wrong, *tail().last, kDepth));
+  send(record_of(11, wrong, *tail(10).last, kDepth));
 
   for (int start = 0; start < 2; ++start) {  // also when it is started again
     Follower replica = follower("replica", follower_options());
@@ -253,7 +253,7 @@ TEST_F(LibraryTest, ALostRecordIsNamed) {
   Publisher leader = publisher(32, false);
   ASSERT_TRUE(leader.run({}));
   commit(1);
-  const auto lost = record_of(11, leader_->committed_roots(), *tail().last);
+  const auto lost = record_of(11, leader_->committed_roots(), *tail(10).last);
   commit(1);
   send(record_of(12, leader_->committed_roots(), lost.at));
   Follower replica = follower("replica", follower_options());
@@ -272,7 +272,7 @@ TEST_F(LibraryTest, AMarkerWithoutItsPayloadStopsNobody) {
     Publisher first = publisher(32, false);
     ASSERT_TRUE(first.run({}));
   }
-  const wire::Position last = *tail().last;
+  const wire::Position last = *tail(5).last;
   wire::Header header{.topic = last.topic,
                       .sequence = last.sequence + 1,
                       .kind = wire::Kind::marker,
