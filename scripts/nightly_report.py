@@ -139,7 +139,7 @@ class Report:
 ## A day of a chain
 
 A leader under `scripts/day`, which is killed every few minutes, beside a second store that another program builds from its
-log with other options. {hours(found["seconds"])} h in {found["slices"]} slices, {found["date"]}, commit {found["commit"]}, {found["machine"]},
+log with other options. {hours(found["seconds"])} h in {found["slices"]} slice{"s" * (found["slices"] != 1)}, {found["date"]}, commit {found["commit"]}, {found["machine"]},
 whose load was {found["load"]:.1f} (times of blocks say little where that is above its cores):
 {found["blocks"]:,} blocks up to version {found["version"]:,}, {found["undos"]:,} undos of {found["undone"]:,} blocks, {found["kills"]} kills
 ({found["replayed"]:,} blocks replayed, the longest open {found["open_seconds"]:.1f} s), {found["flushes"]:,} flushes, {found["reads"]:,} rows read beside,
