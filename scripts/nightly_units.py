@@ -4,8 +4,8 @@ by seeds, or by FLATKV_PART=I/N, which gives each of N runs every Nth of its cas
 amount may be set from outside, for a shorter or longer run: FLATKV_KILL_ROUNDS=50 scripts/nightly kills."""
 
 import dataclasses
-import os
 import functools
+import os
 import pathlib
 import re
 import sys

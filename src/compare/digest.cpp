@@ -16,9 +16,7 @@ namespace {
 
 Status check(const DigestOptions& options) {
   FLATKV_TRY(state::check_options(options));
-  if (options.database && *options.database > Database::legacy) {
-    return fail(ErrorCode::invalid_argument, "only the four data databases have rows");
-  }
+  if (options.database) FLATKV_TRY(read::check_data_database(*options.database));
   const RowRange& range = options.range;
   if (!options.database && !(range.prefix.empty() && range.start.empty() && range.end.empty())) {
     return fail(ErrorCode::invalid_argument, "a range of keys needs the name of its database");

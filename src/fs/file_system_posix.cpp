@@ -15,6 +15,7 @@
 
 #include "fs/descriptor.hpp"
 #include "fs/file_system.hpp"
+#include "fs/files.hpp"
 #include "fs/network.hpp"
 #include "fs/write_fully.hpp"
 
@@ -201,10 +202,8 @@ class PosixDirLock final : public DirLock {
   }
 
   Result<bool> still_at(const std::string& path) const override {
-    const Result<FileInfo> now = posix().stat(path);
-    if (now) return now->is_same(info_);
-    if (now.error().code == ErrorCode::not_found) return false;
-    return std::unexpected(now.error());
+    FLATKV_ASSIGN(const auto now, look_at(posix(), path));
+    return now && now->is_same(info_);
   }
 
  private:

@@ -107,10 +107,16 @@ std::string parent(const std::string& path) {
   return end == std::string::npos ? "/" : path.substr(0, end + 1);
 }
 
+Result<std::optional<FileInfo>> look_at(FileSystem& files, const std::string& path) {
+  Result<FileInfo> info = files.stat(path);
+  if (info) return *info;
+  if (info.error().code == ErrorCode::not_found) return std::nullopt;
+  return std::unexpected(std::move(info).error());
+}
+
 Result<bool> exists(FileSystem& files, const std::string& path, FileType type) {
-  const Result<FileInfo> info = files.stat(path);
-  if (!info && info.error().code == ErrorCode::not_found) return false;
-  if (!info) return std::unexpected(info.error());
+  FLATKV_ASSIGN(const auto info, look_at(files, path));
+  if (!info) return false;
   if (info->type == type) return true;
   return fail(ErrorCode::corruption, "expected " + std::string(describe(type)) + ", found " +
                                          std::string(describe(info->type)))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "fs/file_system.hpp"
@@ -10,6 +11,9 @@ namespace flatkv::fs {
 std::string join(const std::string& directory, std::string_view name);
 /// The directory part of a path; "." if there is none.
 std::string parent(const std::string& path);
+
+/// What is at `path`; nullopt if there is nothing.
+Result<std::optional<FileInfo>> look_at(FileSystem& files, const std::string& path);
 
 /// Whether `path` exists with this type. Another type is `corruption`, so that a symbolic link
 /// never passes for "nothing there yet"; a failure to find out is an error, too.

@@ -21,11 +21,6 @@ namespace {
 constexpr std::size_t kManyKeys = 1024;
 constexpr std::size_t kPartKeys = 256;
 
-Status check_data_database(Database database) {
-  if (database <= Database::legacy) return {};
-  return fail(ErrorCode::invalid_argument, "only the four data databases have rows");
-}
-
 /// The part of an account's row that an external key of this kind names.
 Result<std::optional<Bytes>> account_part(codec::Kind kind, ByteView row) {
   FLATKV_ASSIGN(const Account account, codec::decode_account(row));
@@ -138,6 +133,11 @@ Result<std::vector<std::size_t>> read_memory(const Source& source,
 }
 
 }  // namespace
+
+Status check_data_database(Database database) {
+  if (database <= Database::legacy) return {};
+  return fail(ErrorCode::invalid_argument, "only the four data databases have rows");
+}
 
 rocks::Bounds bounds_of(const RowRange& range) {
   rocks::Bounds bounds;

@@ -29,6 +29,9 @@ struct Source {
   lthash::HashingShare* share = nullptr;  ///< threads for many keys; null: only the calling one
 };
 
+/// `invalid_argument` for any but the four that have rows.
+Status check_data_database(Database database);
+
 Result<std::optional<Bytes>> read_external(const Source& source, ByteView external_key);
 Result<std::vector<std::optional<Bytes>>> read_many(const Source& source,
                                                     std::span<const ByteView> external_keys);

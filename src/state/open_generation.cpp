@@ -51,9 +51,8 @@ Status OpenGeneration::end() {
 
 Status OpenGeneration::check_generation() const {
   if (!directory_) return std::unexpected(directory_.error());
-  const auto now = environment_.files->stat(generation_);
+  FLATKV_ASSIGN(const auto now, fs::look_at(*environment_.files, generation_));
   if (now && now->is_same(*directory_)) return {};
-  if (!now && now.error().code != ErrorCode::not_found) return std::unexpected(now.error());
   return fail(ErrorCode::store_failed,
               "the store's files were moved away or replaced while it was open")
       .path(generation_);

@@ -12,6 +12,22 @@
 namespace flatkv::test {
 namespace {
 
+/// A call that must see that its store is no longer there.
+struct Step {
+  const char* name;
+  Status (*run)(CommitStore&);
+};
+constexpr Step kCommit{"commit", [](CommitStore& store) -> Status {
+                         FLATKV_TRY(store.commit(store.version() + 1));
+                         return {};
+                       }};
+constexpr Step kFlush{"flush", [](CommitStore& store) { return store.flush(); }};
+constexpr Step kSnapshot{"snapshot", [](CommitStore& store) { return store.snapshot(); }};
+constexpr Step kUndo{"undo",
+                     [](CommitStore& store) { return store.rollback(store.version() - 1); }};
+constexpr Step kRollback{"rollback", [](CommitStore& store) { return store.rollback(1); }};
+constexpr Step kClose{"close", [](CommitStore& store) { return store.close(); }};
+
 class ReplacedStore : public StoreFixture {
  protected:
   void pass(const char* row, Came came) {
@@ -48,14 +64,8 @@ class ReplacedStore : public StoreFixture {
 };
 
 TEST_F(ReplacedStore, K6_NothingIsWrittenIntoWhatTookTheStoresPlace) {
-  using Step = Status (*)(CommitStore&);
-  const std::pair<const char*, Step> kSteps[] = {
-      {"flush", [](CommitStore& store) { return store.flush(); }},
-      {"snapshot", [](CommitStore& store) { return store.snapshot(); }},
-      {"close", [](CommitStore& store) { return store.close(); }},
-  };
   options_.scrub.mode = Scrub::by_hand;
-  for (const auto& [name, step] : kSteps) {
+  for (const auto& [name, step] : {kFlush, kSnapshot, kClose}) {
     for (const bool flushed : {false, true}) {
       SCOPED_TRACE(std::string(name) + (flushed ? ", nothing to flush" : ""));
       model_ = Model();
@@ -117,21 +127,8 @@ TEST_F(ReplacedStore, K6_ABackupThatTookTheStoresPlaceStaysWhole) {
 
 // Each step as the first one after the backup came, while the store knows of nothing.
 TEST_F(ReplacedStore, K6_ABackupThatTookThePlaceOfTheStoresFilesStaysWhole) {
-  using Step = Status (*)(CommitStore&);
-  const std::pair<const char*, Step> kSteps[] = {
-      {"commit",
-       [](CommitStore& store) -> Status {
-         FLATKV_TRY(store.commit(store.version() + 1));
-         return {};
-       }},
-      {"flush", [](CommitStore& store) { return store.flush(); }},
-      {"snapshot", [](CommitStore& store) { return store.snapshot(); }},
-      {"undo", [](CommitStore& store) { return store.rollback(store.version() - 1); }},
-      {"rollback", [](CommitStore& store) { return store.rollback(1); }},
-      {"close", [](CommitStore& store) { return store.close(); }},
-  };
   options_.rollback_depth = 2;
-  for (const auto& [name, step] : kSteps) {
+  for (const auto& [name, step] : {kCommit, kFlush, kSnapshot, kUndo, kRollback, kClose}) {
     SCOPED_TRACE(name);
     model_ = Model();
     remove_tree(path());
@@ -269,19 +266,8 @@ TEST_F(ReplacedStore, K10_ALogThatComesBackIsGoneOnWith) {
 
 // Whether anything was written meanwhile is not known.
 TEST_F(ReplacedStore, K6_AStoreThatWasAwayForAMomentHasFailed) {
-  using Step = Status (*)(CommitStore&);
-  const std::pair<const char*, Step> kSteps[] = {
-      {"commit",
-       [](CommitStore& store) -> Status {
-         FLATKV_TRY(store.commit(store.version() + 1));
-         return {};
-       }},
-      {"flush", [](CommitStore& store) { return store.flush(); }},
-      {"snapshot", [](CommitStore& store) { return store.snapshot(); }},
-      {"rollback", [](CommitStore& store) { return store.rollback(store.version() - 1); }},
-  };
   options_.rollback_depth = 4;
-  for (const auto& [name, step] : kSteps) {
+  for (const auto& [name, step] : {kCommit, kFlush, kSnapshot, kUndo}) {
     SCOPED_TRACE(name);
     open();
     blocks(4);
