@@ -208,7 +208,7 @@ Result<Digest> Writer::append(std::int64_t version, std::span<const ByteView> pa
 
 Status Writer::check_there() const {
   const std::string path = fs::join(impl_->directory, impl_->tip.segment);
-  FLATKV_ASSIGN(const auto now, fs::look_at(impl_->files, path));
+  FLATKV_ASSIGN(const auto now, fs::stat_if_there(impl_->files, path));
   if (now && now->is_same(impl_->opened) && now->size == impl_->file->size()) return {};
   return fail(ErrorCode::store_failed,
               "the changelog's last segment was removed, replaced or changed while it was open; "

@@ -202,7 +202,7 @@ class PosixDirLock final : public DirLock {
   }
 
   Result<bool> still_at(const std::string& path) const override {
-    FLATKV_ASSIGN(const auto now, look_at(posix(), path));
+    FLATKV_ASSIGN(const auto now, stat_if_there(posix(), path));
     return now && now->is_same(info_);
   }
 

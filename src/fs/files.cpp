@@ -107,7 +107,7 @@ std::string parent(const std::string& path) {
   return end == std::string::npos ? "/" : path.substr(0, end + 1);
 }
 
-Result<std::optional<FileInfo>> look_at(FileSystem& files, const std::string& path) {
+Result<std::optional<FileInfo>> stat_if_there(FileSystem& files, const std::string& path) {
   Result<FileInfo> info = files.stat(path);
   if (info) return *info;
   if (info.error().code == ErrorCode::not_found) return std::nullopt;
@@ -115,7 +115,7 @@ Result<std::optional<FileInfo>> look_at(FileSystem& files, const std::string& pa
 }
 
 Result<bool> exists(FileSystem& files, const std::string& path, FileType type) {
-  FLATKV_ASSIGN(const auto info, look_at(files, path));
+  FLATKV_ASSIGN(const auto info, stat_if_there(files, path));
   if (!info) return false;
   if (info->type == type) return true;
   return fail(ErrorCode::corruption, "expected " + std::string(describe(type)) + ", found " +

@@ -13,7 +13,7 @@ std::string join(const std::string& directory, std::string_view name);
 std::string parent(const std::string& path);
 
 /// What is at `path`; nullopt if there is nothing.
-Result<std::optional<FileInfo>> look_at(FileSystem& files, const std::string& path);
+Result<std::optional<FileInfo>> stat_if_there(FileSystem& files, const std::string& path);
 
 /// Whether `path` exists with this type. Another type is `corruption`, so that a symbolic link
 /// never passes for "nothing there yet"; a failure to find out is an error, too.

@@ -51,7 +51,7 @@ Status OpenGeneration::end() {
 
 Status OpenGeneration::check_generation() const {
   if (!directory_) return std::unexpected(directory_.error());
-  FLATKV_ASSIGN(const auto now, fs::look_at(*environment_.files, generation_));
+  FLATKV_ASSIGN(const auto now, fs::stat_if_there(*environment_.files, generation_));
   if (now && now->is_same(*directory_)) return {};
   return fail(ErrorCode::store_failed,
               "the store's files were moved away or replaced while it was open")
