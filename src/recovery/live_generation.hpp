@@ -61,18 +61,18 @@ std::invoke_result_t<Look, const LiveGeneration&> look_at_store(fs::FileSystem& 
       continue;
     }
     auto result = look(*place);
-    if (!result && !may_have_moved(result.error())) return result;
-    if (!result && attempt == looks) {
-      if (!is_locked(files, place->store)) return result;
-      return std::unexpected(kept_moving(*place, std::move(result).error()));
-    }
-    if (result && checked) return result;
+    if (result ? checked : !may_have_moved(result.error())) return result;
     const auto same = still_there(files, *place);
-    if (result && same && *same) return result;
-    if (attempt == looks) {
+    const bool stayed = same && *same;
+    if (result && stayed) return result;
+    if (attempt < looks) continue;
+    if (!same) return std::unexpected(same.error());
+    if (!stayed) {
       return fail(ErrorCode::locked, "the store was replaced again and again while it was read")
           .path(store);
     }
+    if (!is_locked(files, place->store)) return result;
+    return std::unexpected(kept_moving(*place, std::move(result).error()));
   }
 }
 
