@@ -56,10 +56,10 @@ std::optional<Database> differs_in(const Roots& a, const Roots& b) {
 
 /// Whether a marker says where, and in a form that is fit for a message to people.
 bool names_a_place(const topic::Seen& marker) {
-  constexpr std::size_t kLongest = 4096;
   const auto control = [](std::uint8_t byte) { return byte < 0x20 || byte == 0x7f; };
   const Bytes& place = marker.payload;
-  return !place.empty() && place.size() <= kLongest && std::ranges::none_of(place, control);
+  return !place.empty() && place.size() <= topic::kMaxPlaceBytes &&
+         std::ranges::none_of(place, control);
 }
 
 /// Whether the next message may still be the right one: the reader stands where it stood.

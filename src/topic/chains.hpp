@@ -9,11 +9,14 @@
 
 namespace flatkv::topic {
 
+/// No follower uses a marker that names a longer place (docs/formats.md).
+inline constexpr std::uint32_t kMaxPlaceBytes = 4096;
+
 /// A whole record.
 struct Seen {
   wire::Header header;
   std::int64_t next_offset = 0;  ///< where the messages behind it begin
-  Bytes payload;                 ///< of `begin` and markers
+  Bytes payload;                 ///< of `begin` and of markers that may be used
 
   /// Whether it says the state that the topic was in after it: all but markers do.
   bool is_state() const noexcept { return header.kind != wire::Kind::marker; }

@@ -53,7 +53,9 @@ Result<std::vector<Seen>> scan(broker::Consumer& consumer, std::int64_t from, st
     const wire::Header& header = part->header;
     if (header.part + 1 != header.parts) continue;
     Seen seen{.header = header, .next_offset = message->offset() + 1, .payload = {}};
-    if (header.kind != wire::Kind::block && header.parts == 1) {
+    // A window keeps what it expands: a gigabyte of one byte is a small message.
+    if (header.kind != wire::Kind::block && header.parts == 1 &&
+        header.payload_bytes <= kMaxPlaceBytes) {
       auto payload = wire::payload_of(header, part->bytes);
       if (!payload) {
         ++refused;
