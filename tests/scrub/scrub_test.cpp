@@ -122,6 +122,57 @@ TEST_F(ScrubRounds, BlocksOfEveryKindInBetween) {
   }
 }
 
+/// Above 64 MiB a block keeps no old values: of a long one, which the front may still pass, it
+/// keeps the element.
+TEST_F(ScrubRounds, ABlockTooLargeForItsOldValues) {
+  constexpr std::uint64_t kRows = 120;
+  std::uint8_t now = 0;
+  const auto rows = [&] {
+    ++now;
+    Changes changes;
+    for (std::uint64_t i = 0; i < kRows; ++i) {
+      const Bytes value(i % 3 == 0 ? 40 : 3000 + i, now);
+      if ((i + now) % 5 == 0) {
+        changes.remove(code_key(address(i))).remove(storage_key(address(1), slot(i)));
+      } else {
+        changes.code(address(i), value).storage(address(1), slot(i), value);
+      }
+    }
+    return changes;
+  };
+  const auto large = [&] {
+    return Changes()
+        .set(text("large"), Bytes(48 << 20, now))
+        .set(text("too"), Bytes(24 << 20, now));
+  };
+  open();
+  block({rows()});
+  ASSERT_OK(store_->flush());
+  for (const Database database : {Database::storage, Database::code}) {
+    for (const bool slice_between : {false, true}) {
+      SCOPED_TRACE(std::string(to_string(database)) + (slice_between ? ", a slice between" : ""));
+      const std::uint64_t round = status().progress.round;
+      go_to(database, kRows / 3);
+      if (slice_between) {
+        const std::vector<Changes> both = {large(), rows()};
+        for (const Changes& changes : both) {
+          ASSERT_OK(store_->apply(changes));
+          ASSERT_TRUE(model_.apply(changes));
+          static_cast<void>(store_->root_hash());
+          EXPECT_EQ(step(kRows / 6).progress.database, database);
+        }
+        ASSERT_OK(store_->commit(model_.version() + 1));
+        model_.commit();
+      } else {
+        block({large(), rows()});
+      }
+      ASSERT_OK(store_->flush());
+      EXPECT_TRUE(all_good(finish_round(1000), round));
+    }
+  }
+  check();
+}
+
 TEST_F(ScrubRounds, BlocksWhileASliceIsRead) {
 #ifndef FLATKV_FAILPOINTS
   GTEST_SKIP() << "needs failpoints";
