@@ -31,7 +31,6 @@ class OverlayBlock {
   OverlayBlock& operator=(const OverlayBlock&) = delete;
 
   PendingBlock& block() noexcept { return block_; }
-  const PendingBlock& block() const noexcept { return block_; }
 
   /// As PendingBlock::apply, with old values as `base` shows them.
   Status apply(std::span<const NamedChangeSet> change_sets, const PendingBlock::Base& base);

@@ -55,7 +55,7 @@ void insert_rows(const state::State& state, const block::RowSpans& rows, memtabl
                  PerDataDatabase<DatabaseStats>& stats);
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
-/// write. Any thread may call state, held_state, readable_state, view_state, check_readable,
+/// write. Any thread may call state, readable_state, view_state, check_readable,
 /// durable_version, wait_durable, in_callback, poison, metrics, timings, what is for overlays, and
 /// the accessors `setup`, `fault` and `scrubber`, also during `close` and `retire`.
 ///
@@ -129,8 +129,6 @@ class Core {
   /// `store_failed` if the store is closed, since nothing is left to read; `unsupported` in a
   /// forked child.
   Status check_readable() const;
-  /// As `state`, for a user who keeps it: its buffers are counted as kept by views.
-  std::shared_ptr<const state::State> held_state() const;
   /// The same, or the error of `check_readable`.
   Result<std::shared_ptr<const state::State>> readable_state() const;
   /// As `readable_state`, but refused with `no_space` above max_view_bytes.
@@ -180,7 +178,6 @@ class Core {
 
   const CoreSetup& setup() const noexcept { return setup_; }
   const state::PoisonLatch& fault() const noexcept { return *setup_.fault; }
-  changelog::Writer* log() const noexcept { return log_.get(); }
   /// Any thread.
   block::Prefetcher& prefetcher() noexcept { return prefetcher_; }
   block::AbsentKeyFilter& absent_key_filter() noexcept { return absent_key_filter_; }

@@ -6,8 +6,6 @@
 
 namespace flatkv::commit {
 
-std::shared_ptr<const state::State> Core::held_state() const { return hold(published_.load()); }
-
 std::shared_ptr<const state::State> Core::hold(std::shared_ptr<const state::State> state) const {
   return holds_->hold(std::move(state), state::Holds::By::views);
 }

@@ -83,7 +83,6 @@ class RowRing {
     if (tail_ == memory_.size()) tail_ = 0;
     if (used_ == 0) head_ = tail_ = 0;
   }
-  void clear() noexcept { head_ = tail_ = used_ = 0; }
   /// Memory that no row has used yet.
   std::span<std::uint8_t> fresh() const noexcept { return memory_.subspan(reached_); }
 
