@@ -23,7 +23,7 @@ LogFollower::LogFollower(fs::FileSystem& files, std::string directory, const Sto
 
 Failure LogFollower::gone_back(std::string message) const {
   return fail(ErrorCode::version_mismatch, std::move(message))
-      .path(fs::join(directory_, segment_))
+      .path(path())
       .version(chain_.version + 1)
       .offset(offset_);
 }

@@ -6,6 +6,7 @@
 
 #include "changelog/reader.hpp"
 #include "changelog/segment_file.hpp"
+#include "fs/files.hpp"
 
 namespace flatkv::changelog {
 
@@ -24,6 +25,9 @@ class LogFollower {
   Result<std::optional<Record>> next();
 
   const Chain& chain() const noexcept { return chain_; }
+  /// The segment that is being read, and where its next record begins or would begin.
+  std::string path() const { return fs::join(directory_, segment_); }
+  std::uint64_t offset() const noexcept { return offset_; }
   /// Whether the last `next` that returned nullopt saw bytes that do not count: a record being
   /// written, a bad one, or one being undone. Only a log walk can tell which.
   bool is_unclear() const noexcept { return unclear_; }

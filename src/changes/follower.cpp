@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/fork.hpp"
-#include "base/version_arithmetic.hpp"
 #include "changes/cursor.hpp"
 
 namespace flatkv::changes {
@@ -147,11 +146,7 @@ Result<LogBlock> Follower::read(const LogPlace& place) {
     }
     stream_.emplace(std::move(stream));
   }
-  FLATKV_ASSIGN(auto block, stream_->next());
-  if (block) return *std::move(block);
-  return fail(ErrorCode::corruption, "the log ends before the last block that was committed")
-      .path(place.directory)
-      .version(version_after(position_.version).value_or(kLastVersion));
+  return stream_->next();
 }
 
 template <class Wait>

@@ -82,7 +82,7 @@ ChainPosition LogStream::at() const noexcept {
   return {tail_.chain().version, tail_.chain().digest};
 }
 
-Result<std::optional<LogBlock>> LogStream::next() {
+Result<LogBlock> LogStream::next() {
   auto record = tail_.next();
   if (!record) {
     if (record.error().code != ErrorCode::not_found) {
@@ -93,9 +93,13 @@ Result<std::optional<LogBlock>> LogStream::next() {
         .path(place_.directory)
         .version(tail_.chain().version + 1);
   }
-  if (!*record) return std::optional<LogBlock>{};
-  FLATKV_ASSIGN(auto block, to_log_block(**std::move(record), true, place_.directory));
-  return std::optional(std::move(block));
+  if (*record) return to_log_block(**std::move(record), true, place_.directory);
+  return fail(ErrorCode::corruption, tail_.is_unclear()
+                                         ? "a bad record, and blocks were committed from it on"
+                                         : "the log ends before the last block that was committed")
+      .path(tail_.path())
+      .version(tail_.chain().version + 1)
+      .offset(tail_.offset());
 }
 
 std::optional<std::int64_t> first_base(const LogPlace& place) {

@@ -29,9 +29,9 @@ class LogStream {
   /// The last block read, or the one that the stream was opened behind.
   ChainPosition at() const noexcept;
 
-  /// The next block; nothing if the log ends here. `log_gap` for a segment that was pruned; other
-  /// errors as from changelog::LogFollower.
-  Result<std::optional<LogBlock>> next();
+  /// The next block, which was committed. `log_gap` for a segment that was pruned; `corruption` if
+  /// the log ends before it, or its record is bad; other errors as from changelog::LogFollower.
+  Result<LogBlock> next();
 
  private:
   LogStream(LogPlace place, changelog::LogFollower tail)

@@ -372,6 +372,24 @@ TEST_F(NamedCursorTest, WhoseNameWasDroppedIsTold) {
   ASSERT_OK(third.acknowledge(*third.cursor()));
 }
 
+TEST_F(NamedCursorTest, ThereAreAtMost1024) {
+  open();
+  commit_many(2);
+  for (int i = 0; i < 1024; ++i) {
+    static_cast<void>(subscribe(named("indexer-" + std::to_string(i), 1)));
+  }
+  const auto refused = store_->subscribe(named("one-more", 0));
+  EXPECT_TRUE(fails(refused, ErrorCode::no_space));
+  EXPECT_NE(refused.error().message.find("1024"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(held().size(), 1024U);
+  EXPECT_OK(store_->subscribe(named("indexer-7", 1)));  // one that is there
+  ASSERT_OK(store_->drop_cursor("indexer-7"));
+  EXPECT_OK(store_->subscribe(named("one-more", 0)));
+  close();
+  open();
+  EXPECT_EQ(held().size(), 1024U);
+}
+
 TEST_F(NamedCursorTest, AClosedStoreTellsNoNames) {
   open();
   static_cast<void>(subscribe(named("indexer", 0)));

@@ -382,5 +382,85 @@ TEST_F(Subscriptions, BlocksThatWerePrunedAreAGap) {
   EXPECT_TRUE(fails(store_->subscribe(options), ErrorCode::log_gap));
 }
 
+/// Where a subscriber has yet to read, the log was changed behind the store's back.
+class SubscriptionsDamaged : public ChangesFixture {
+ protected:
+  SubscriptionsDamaged() {
+    options_.segment_bytes = 2048;
+    options_.snapshot.keep = 0;
+  }
+  /// The first version in it.
+  static std::int64_t version_of(const std::string& segment) {
+    return std::stoll(stdfs::path(segment).stem().string());
+  }
+  /// Of a subscription from `after` on: whether it is refused, or delivers blocks and then fails.
+  Error error_from(std::int64_t after) {
+    auto subscription = store_->subscribe(from(after));
+    while (subscription) {
+      const auto event = subscription->next(milliseconds(0));
+      if (!event) return event.error();
+      if (!*event) return {};
+    }
+    return subscription.error();
+  }
+};
+
+TEST_F(SubscriptionsDamaged, AFlippedBitIsNamedWithItsPlace) {
+  open();
+  commit_many(40);
+  ASSERT_GT(segments(path()).size(), 3U);
+  const std::string damaged = segments(path())[1];
+  Bytes content = read_file(damaged);
+  content[content.size() / 2] ^= 1;
+  write_file(damaged, content);
+  for (const std::int64_t after :
+       {std::int64_t{0}, version_of(damaged), version_of(segments(path())[2]) - 2}) {
+    const Error error = error_from(after);
+    EXPECT_EQ(error.code, ErrorCode::corruption) << after << ": " << error.to_string();
+    EXPECT_EQ(error.path, damaged);
+    EXPECT_TRUE(error.offset && *error.offset <= content.size() / 2) << error.to_string();
+    EXPECT_TRUE(error.version);
+  }
+  EXPECT_TRUE(error_from(version_of(segments(path())[2]) - 1).message.empty());  // above it
+}
+
+TEST_F(SubscriptionsDamaged, ASegmentThatIsGoneIsAGap) {
+  open();
+  commit_many(40);
+  const auto all = segments(path());
+  ASSERT_GT(all.size(), 4U);
+  stdfs::remove(all[2]);
+  const std::int64_t last = version_of(all[2]) - 1;  // before it
+  const Error behind = error_from(last + 1);
+  EXPECT_EQ(behind.code, ErrorCode::log_gap);
+  EXPECT_EQ(behind.version, last + 2);
+  EXPECT_NE(
+      behind.message.find("a part of the changelog ends with version " + std::to_string(last)),
+      std::string::npos)
+      << behind.to_string();
+  for (const std::string& one : all) stdfs::remove(one);
+  const Error none = error_from(1);
+  EXPECT_EQ(none.code, ErrorCode::log_gap);
+  EXPECT_NE(none.message.find("there is no changelog"), std::string::npos) << none.to_string();
+}
+
+TEST_F(SubscriptionsDamaged, ASegmentOfAnotherStoreIsRefused) {
+  open();
+  commit_many(40);
+  const auto all = segments(path());
+  auto other = CommitStore::open(directory_.path("other"), options_);
+  ASSERT_OK(other);
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_OK(other->apply(BlockBuilder().set_nonce(address(1), 1)));
+    ASSERT_OK(other->commit(other->version() + 1));
+  }
+  const std::string name = stdfs::path(all[1]).filename();
+  stdfs::copy_file(live_generation(directory_.path("other")) + "/changelog/" + name, all[1],
+                   stdfs::copy_options::overwrite_existing);
+  const Error error = error_from(version_of(all[1]));
+  EXPECT_EQ(error.code, ErrorCode::foreign_store) << error.to_string();
+  EXPECT_EQ(error.path, all[1]);
+}
+
 }  // namespace
 }  // namespace flatkv::test
