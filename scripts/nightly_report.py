@@ -10,6 +10,7 @@ import tempfile
 
 DAY = pathlib.Path(__file__).resolve().parents[1] / "tests/nightly/day.json"
 MUTANTS = DAY.with_name("mutants.json")
+COVERAGE = DAY.with_name("coverage.json")
 
 
 def table(head: list, rows: list) -> str:
@@ -153,6 +154,25 @@ the state still fills its levels and the log its limit.
 """
 
     @staticmethod
+    def coverage() -> str:
+        """What scripts/coverage --publish left."""
+        if not COVERAGE.exists():
+            return ""
+        found = json.loads(COVERAGE.read_text())
+        rows = [[room, row["lines"], f"{row['lines_percent']:.1f} %", row["branches"], f"{row['branches_percent']:.1f} %"]
+                for room, row in found["rooms"].items()]
+        return f"""
+## What the tests run
+
+Lines of each room of `src/` that the gate's tests run, and sides of branches that they take, by Clang's counters
+(`scripts/coverage`, {found["date"]}, commit {found["commit"]}). A room may not fall below its floor in `scripts/coverage-floors.toml`:
+the gate holds the lowest rooms to it by their unit tests, the nightly all rooms by all tests. {found["excused"]} lines are not
+counted, each with the reason there. A branch has sides that only a failed allocation takes: those count here, and
+`allocation_test` takes them in another build.
+
+{table(["room", "lines", "run", "sides of branches", "taken"], rows)}"""
+
+    @staticmethod
     def mutants() -> str:
         """What scripts/mutate --publish left."""
         if not MUTANTS.exists():
@@ -212,12 +232,13 @@ Edges and features are what libFuzzer calls `cov` and `ft`: how much of the inst
 {self.by_target()}
 ## What ThreadSanitizer is told to leave out
 
-{self.suppressed()}{self.mutants()}{self.day()}
+{self.suppressed()}{self.coverage()}{self.mutants()}{self.day()}
 ## Again
 
 ```sh
 for i in $(seq 12); do scripts/nightly --part $i/12; done   # what passed on the same sources is left out
 scripts/day FOLDER --minutes 120; scripts/day FOLDER --publish # as often as one likes, the chain goes on
+scripts/coverage --publish
 scripts/mutate --rooms recovery --sample 25 --seed 11 --publish
 scripts/nightly --add results-of-another-machine.jsonl
 scripts/nightly --merge --page docs/proof.md                # fails if anything failed, is missing, or is of earlier sources

@@ -248,6 +248,7 @@ def units() -> list:
     table.add("bindings", "python", 600, [ROOT / "scripts/test-python"], "release", FLATKV_TREE=ROOT / "build")
     table.ctest("tsan", 4800, 8, "tsan", "--label-exclude", "nightly",
                 "--tests-regex", os.environ.get("FLATKV_TSAN_TESTS", "."))
+    table.add("coverage", "rooms", 3000, [ROOT / "scripts/coverage"])
     table.add("site", "demo", 120, [ROOT / "scripts/demo"])
     table.add("site", "pages", 900, ["bash", "-c", "scripts/bootstrap site && scripts/site look"])
     table.add("site", "quickstarts", 1200, ["bash", "-c", "scripts/bootstrap site && scripts/try-quickstarts"])
