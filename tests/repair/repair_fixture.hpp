@@ -82,6 +82,18 @@ class RepairFixture : public StoreFixture {
     return all;
   }
 
+  /// Leaves nothing but the databases to tell the roots of version 20: the log lost its end, an
+  /// open began a new one there, and its snapshot and CLEAN are gone.
+  void keep_only_the_databases_at_the_tip() {
+    stdfs::remove(segments(path()).back());
+    open();
+    EXPECT_TRUE(store_->open_report().lost_log_tail);
+    close();
+    ASSERT_TRUE(snapshots(path()).back().ends_with("20"));
+    remove_tree(snapshots(path()).back());
+    remove_clean(path());
+  }
+
   /// Repair fails with this code and these words, and changes nothing in the store.
   void expect_refused(Database database, ErrorCode code, const RepairOptions& options,
                       const std::vector<std::string>& words = {}) {

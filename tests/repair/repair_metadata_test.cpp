@@ -14,6 +14,14 @@ class RepairMetadata : public RepairFixture {
     tamper(working(path(), "metadata"), {{meta_key(name), value}});
   }
 
+  void swap_hashes() {
+    const std::string directory = working(path(), "metadata");
+    const Bytes account = peek(directory, meta_key("_meta/hash/account")).value();
+    const Bytes code = peek(directory, meta_key("_meta/hash/code")).value();
+    tamper(directory,
+           {{meta_key("_meta/hash/account"), code}, {meta_key("_meta/hash/code"), account}});
+  }
+
   /// Makes the store of another chain, of `blocks` blocks, at aside("other").
   void build_other(std::int64_t blocks) {
     Options options = options_;
@@ -54,6 +62,60 @@ TEST_F(RepairMetadata, EachWrongValue) {
     ASSERT_OK(opened->close());
   }
   count_fault("C15", Came::recovered, 5);
+}
+
+/// Hashes that change places add up to the same root.
+TEST_F(RepairMetadata, HashesInEachOthersPlace) {
+  build();
+  swap_hashes();
+  EXPECT_TRUE(fails(try_open(), ErrorCode::corruption));
+  const RepairReport report = expect_repaired(Database::metadata, RepairSource::local_meta);
+  ASSERT_TRUE(report.damage);
+  EXPECT_EQ(report.damage->code, ErrorCode::corruption);
+  EXPECT_EQ(report.damage->version, 20);
+  EXPECT_NE(report.damage->message.find("for account, expected"), std::string::npos)
+      << report.damage->message;
+}
+
+/// The hashes of the other four are all there is, and each of those is only what it says itself.
+TEST_F(RepairMetadata, OfLocalMetasThatNothingConfirms) {
+  build();
+  keep_only_the_databases_at_the_tip();
+  const auto good = repair_one(path(), Database::metadata, repair_options());
+  ASSERT_OK(good);
+  EXPECT_FALSE(good->repaired());
+  EXPECT_EQ(good->checksum, model_.committed().roots().root);
+  copy_tree(path(), aside("good"));
+  swap_hashes();
+  const std::vector<std::string> words = {"nothing confirms the database's LocalMeta", "account",
+                                          "version 20"};
+  expect_refused(Database::metadata, ErrorCode::corruption, repair_options(), words);
+  copy_tree(aside("good"), path());
+  remove_tree(working(path(), "metadata"));
+  expect_refused(Database::metadata, ErrorCode::corruption, repair_options(), words);
+}
+
+/// Phase 1 stops at the metadata database; what is durable is still held against the log.
+TEST_F(RepairMetadata, ALogThatLacksDurableBlocks) {
+  build();
+  edit("_meta/hash", 7);
+  copy_tree(path(), aside("good"));
+  stdfs::remove(segments(path()).back());
+  expect_refused(Database::metadata, ErrorCode::log_behind, repair_options(),
+                 {"but version 20 is known to be durable; `flatkv info " + path() + "`"});
+
+  copy_tree(aside("good"), path());
+  const std::string last = segments(path()).back();
+  resize_file(last, stdfs::file_size(last) - 100);
+  expect_refused(Database::metadata, ErrorCode::log_behind, repair_options(),
+                 {"but version 20 is known to be durable; a bad record is in the way: "});
+
+  copy_tree(aside("good"), path());
+  for (const std::string& segment : segments(path())) stdfs::remove(segment);
+  expect_refused(Database::metadata, ErrorCode::corruption, repair_options(),
+                 {"there is no changelog, and nothing is repaired without it",
+                  live_generation(path()) + "/changelog"});
+  count_fault("C6", Came::refused, 3);
 }
 
 TEST_F(RepairMetadata, MissingOrWithoutAValue) {

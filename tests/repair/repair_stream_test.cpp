@@ -216,6 +216,77 @@ TEST_F(RepairFromStream, StreamsThatAreNotThisStates) {
   check_and_go_on();
 }
 
+/// The log is longer than what phase 1 reads of it: it leads on from below every snapshot.
+TEST_F(RepairFromStream, OfAVersionBelowTheSnapshots) {
+  remove_tree(path());
+  model_ = Model();
+  RepairFixture::SetUp();
+  build(true);
+  for (int i = 0; i < 2; ++i) remove_tree(snapshots(path()).front());
+  ASSERT_EQ(snapshots(path()).size(), 1U);
+  change_row(Database::storage);
+  const auto done = from(streams_[8]);
+  ASSERT_OK(done);
+  EXPECT_EQ(done->source, RepairSource::stream);
+  EXPECT_EQ(done->source_version, 8);
+  EXPECT_EQ(done->version, 20);
+  open();
+  EXPECT_TRUE(store_->verify()->good());
+  check_and_go_on();
+}
+
+/// A stream at the tip is proven by its roots alone, so something here must have them.
+TEST_F(RepairFromStream, OfATipWhoseRootsOnlyTheDatabasesHave) {
+  keep_only_the_databases_at_the_tip();
+  change_row(Database::storage);
+  // The metadata database may be repaired in the same run, so its roots count for nothing.
+  Source source(streams_[20]);
+  RepairOptions options = repair_options();
+  options.stream = &source;
+  const auto before = tree_state(path());
+  const auto both = repair_databases(
+      path(), std::vector<Database>{Database::storage, Database::metadata}, options);
+  ASSERT_TRUE(fails(both, ErrorCode::version_mismatch));
+  EXPECT_EQ(both.error().version, 20);
+  EXPECT_EQ(both.error().path, path());
+  EXPECT_NE(both.error().message.find("roots of the stream's version are unknown here"),
+            std::string::npos)
+      << both.error().message;
+  EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+
+  Options other_options = options_;
+  other_options.create_if_missing = true;
+  {
+    auto other = CommitStore::open(aside("other"), other_options);
+    ASSERT_OK(other);
+    Model model;
+    for (std::int64_t v = 1; v <= 20; ++v) {
+      ASSERT_TRUE(commit_both(*other, model, script_block(99, v)));
+    }
+    refuses(exported(*other), ErrorCode::foreign_store, "another state");
+  }
+  const auto done = from(streams_[20]);
+  ASSERT_OK(done);
+  EXPECT_EQ(done->source, RepairSource::stream);
+  EXPECT_EQ(done->source_version, 20);
+  EXPECT_EQ(done->checksum, model_.committed().roots().storage);
+  open();
+  EXPECT_TRUE(store_->verify()->good());
+  check_and_go_on();
+}
+
+TEST_F(RepairFromStream, AStreamAndAFileAreOneTooMany) {
+  const auto before = tree_state(path());
+  write_file(aside("state.flatkv"), streams_[20]);
+  Source source(streams_[20]);
+  RepairOptions options = with_file(repair_options(), aside("state.flatkv"));
+  options.stream = &source;
+  const auto done = repair_one(path(), Database::storage, options);
+  ASSERT_TRUE(fails(done, ErrorCode::invalid_argument));
+  EXPECT_NE(done.error().message.find("a stream and a file"), std::string::npos);
+  EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+}
+
 TEST_F(RepairFromStream, NotForMetadata) {
   EXPECT_TRUE(fails(from(streams_[20], Database::metadata), ErrorCode::invalid_argument));
 }

@@ -119,6 +119,24 @@ TEST_P(RepairOf, AStrangersLocalMeta) {
   count_fault("S14", Came::recovered);
 }
 
+/// The rows are right, what the database counts of them is not.
+TEST_P(RepairOf, WrongCounts) {
+  build();
+  Bytes stats = peek(working(path(), to_string(which())), meta_key("stats")).value();
+  stats.at(15) ^= 1;  // the lowest byte of the number of rows
+  tamper(working(path(), to_string(which())), {{meta_key("stats"), stats}});
+  const std::string rows = std::to_string(model_.committed().rows[which()].size());
+  const std::string before = working(path(), to_string(which()));
+  const RepairReport report = expect_repaired(which(), RepairSource::snapshot);
+  ASSERT_TRUE(report.damage);
+  EXPECT_EQ(report.damage->code, ErrorCode::corruption);
+  EXPECT_EQ(report.damage->database, which());
+  EXPECT_EQ(report.damage->version, 20);
+  EXPECT_EQ(report.damage->path, before);
+  EXPECT_NE(report.damage->message.find("a full scan finds " + rows + " rows"), std::string::npos)
+      << report.damage->message;
+}
+
 TEST_P(RepairOf, SnapshotsThatShareTheDamageGo) {
   build(true);
   // The table of the second flush: live and the snapshot at 20 have it, the one at 10 does not.
@@ -207,6 +225,84 @@ TEST_F(Repair, UnevenDatabases) {
     ASSERT_OK(opened);
     EXPECT_TRUE(store_is(*opened, model_.committed()));
     ASSERT_OK(opened->close());
+  }
+}
+
+/// The metadata database is missing too, but was not asked for: it comes from the four, as in an
+/// open.
+TEST_F(Repair, AMissingMetadataDatabaseIsMadeAgainOnTheWay) {
+  build();
+  change_row(Database::storage);
+  remove_tree(working(path(), "metadata"));
+  const auto done = repair_one(path(), Database::storage, repair_options());
+  ASSERT_OK(done);
+  EXPECT_TRUE(done->repaired());
+  EXPECT_EQ(done->source, RepairSource::snapshot);
+  EXPECT_TRUE(all_flushed_at(20));
+  open();
+  EXPECT_FALSE(store_->open_report().rebuilt_metadata);
+  EXPECT_TRUE(store_->verify()->good());
+  check_and_go_on();
+}
+
+/// A database that verifies, but of a version from which the log no longer leads on.
+TEST_F(Repair, ADatabaseFromBeforeTheLog) {
+  build(true);
+  copy_tree(snapshots(path()).at(1) + "/storage", working(path(), "storage"));
+  remove_clean(path());
+  remove_tree(snapshots(path()).at(1));
+  remove_tree(snapshots(path()).at(0));
+  const std::vector<std::string> log = segments(path());
+  ASSERT_GT(log.size(), 2U);
+  for (std::size_t i = 0; i + 1 < log.size(); ++i) stdfs::remove(log[i]);
+  const auto done = repair_one(path(), Database::storage, repair_options());
+  ASSERT_OK(done);
+  ASSERT_TRUE(done->repaired());
+  EXPECT_EQ(done->damage->code, ErrorCode::log_gap);
+  EXPECT_EQ(done->damage->database, Database::storage);
+  EXPECT_EQ(done->damage->version, 10);
+  EXPECT_NE(done->damage->message.find("the database is older"), std::string::npos);
+  EXPECT_EQ(done->source, RepairSource::snapshot);
+  EXPECT_EQ(done->source_version, 20);
+  EXPECT_TRUE(all_flushed_at(20));
+  open();
+  check_and_go_on();
+}
+
+/// The newest snapshots are no source: one has no manifest that can be read, and over the other an
+/// older one was copied. The repair takes an older one, says why, and drops those.
+TEST_F(Repair, SnapshotsThatAreNotWhatTheySay) {
+  open();
+  blocks(5);
+  ASSERT_OK(store_->snapshot());
+  blocks(5);
+  ASSERT_OK(store_->snapshot());
+  blocks(10);
+  ASSERT_OK(store_->snapshot());
+  close();
+  const std::vector<std::string> all = snapshots(path());
+  ASSERT_EQ(all.size(), 4U);  // 0, 5, 10, 20
+  for (const std::string& name : names(all.at(0) + "/storage", "")) {
+    const Bytes content = read_file(all.at(0) + "/storage/" + name);
+    stdfs::remove(all.at(2) + "/storage/" + name);  // the file may be a link
+    write_file(all.at(2) + "/storage/" + name, content);
+  }
+  flip_bit(all.at(3) + "/SNAPSHOT", 800);
+  change_row(Database::storage);
+  std::string said;
+  RepairOptions options = repair_options();
+  options.log = [&](LogLevel, std::string_view line) { said += std::string(line) + "\n"; };
+  const RepairReport report = expect_repaired(Database::storage, RepairSource::snapshot, options);
+  EXPECT_EQ(report.source_version, 5);
+  EXPECT_EQ(report.dropped_snapshots, (std::vector<std::int64_t>{10, 20}));
+  EXPECT_EQ(report.kept_snapshots, (std::vector<std::int64_t>{0, 5, 20}));
+  for (const char* why :
+       {"snapshot-00000000000000000010: corruption: a file of the snapshot has another "
+        "CRC32C than SNAPSHOT says",
+        "snapshot-00000000000000000010/storage/CURRENT",
+        "snapshot-00000000000000000020: corruption: the file's digest is",
+        "snapshot-00000000000000000020/SNAPSHOT"}) {
+    EXPECT_NE(said.find(why), std::string::npos) << why << " is not in: " << said;
   }
 }
 
@@ -337,6 +433,41 @@ TEST_F(Repair, ALogThatLacksDurableBlocks) {
   copy_tree(snapshots(path()).at(1) + "/code", working(path(), "code"));
   expect_refused(Database::account, ErrorCode::log_behind, repair_options(), {"version 20"});
   count_fault("C6", Came::refused);
+}
+
+/// An open gives the store a new log, so a repair leaves that to it. After that the older snapshot
+/// is good, but nothing leads on from it.
+TEST_F(Repair, ALogWhoseEndIsLostIsForAnOpen) {
+  build();
+  change_row(Database::storage);
+  stdfs::remove(segments(path()).back());
+  expect_refused(Database::storage, ErrorCode::log_behind, repair_options(),
+                 {"the end of the changelog is lost", "`flatkv snapshot " + path() + "`"});
+  open();
+  EXPECT_TRUE(store_->open_report().lost_log_tail);
+  close();
+  expect_refused(Database::storage, ErrorCode::log_gap, repair_options(),
+                 {"good, but the changelog does not lead on from it", "--from STREAM"});
+}
+
+/// Neither log nor snapshot nor CLEAN has the roots: the metadata database tells of the damage.
+TEST_F(Repair, OnlyTheMetadataDatabaseHasTheRoots) {
+  build();
+  keep_only_the_databases_at_the_tip();
+  const auto before = tree_state(path());
+  const auto good = repair_one(path(), Database::storage, repair_options());
+  ASSERT_OK(good);
+  EXPECT_FALSE(good->repaired());
+  EXPECT_EQ(good->checksum, model_.committed().roots().storage);
+  EXPECT_EQ(tree_difference(before, tree_state(path())), "");
+  // The database agrees with itself, but not with the metadata database.
+  Bytes local = peek(working(path(), "storage"), meta_key("local")).value();
+  local[100] ^= 1;
+  tamper(working(path(), "storage"), {{meta_key("local"), local}});
+  expect_refused(Database::storage, ErrorCode::log_gap, repair_options(),
+                 {"LocalMeta has the checksum",
+                  "metadata database of that version " + to_hex(model_.committed().roots().storage),
+                  "at a version from 20 to 20"});
 }
 
 TEST_F(Repair, AHoleInTheLogOnTheWay) {
