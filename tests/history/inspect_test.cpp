@@ -5,8 +5,11 @@
 
 #include <fstream>
 
+#include "base/failpoint.hpp"
 #include "flatkv/tools/rollback.hpp"
 #include "history/test_support.hpp"
+#include "inspect/advice.hpp"
+#include "support/tamper.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -114,6 +117,156 @@ TEST(Inspect, ALogDamagedBelowTheDatabasesIsAProblemOfTheHistoryOnly) {
   // The segments above are whole.
   EXPECT_TRUE(info.log_problem->message.ends_with(" to 20")) << info.log_problem->message;
 }
+
+/// A writer has the store, and its log is damaged below the newest snapshot.
+TEST(Inspect, ALogDamagedBelowASnapshotBesideAWriter) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  auto roots = commit_to(store, 12);
+  must(store.snapshot());
+  roots.merge(commit_to(store, 20));
+  EXPECT_FALSE(must(inspect_store(path)).log_problem);
+  const std::string first = segments(path).front();
+  {
+    std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(200);  // in the header of the first record
+    file.put('\x55');
+  }
+  const StoreInfo info = must(inspect_store(path));
+  EXPECT_TRUE(info.locked);
+  EXPECT_TRUE(info.problems.empty());
+  EXPECT_EQ(info.version, 20);
+  EXPECT_EQ(info.roots, roots.at(20));
+  ASSERT_TRUE(info.log_problem);
+  EXPECT_EQ(info.log_problem->code, ErrorCode::corruption);
+  EXPECT_EQ(info.log_problem->path, first);
+  EXPECT_EQ(info.log_problem->version, 1);
+}
+
+TEST(Inspect, ALogThatIsGone) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  const auto roots = make_store(path);
+  for (const std::string& segment : segments(path)) stdfs::remove(segment);
+  const StoreInfo info = must(inspect_store(path));
+  EXPECT_TRUE(info.problems.empty()) << "CLEAN tells that nothing was lost";
+  EXPECT_EQ(info.version, 20);
+  EXPECT_EQ(info.roots, roots.at(20));
+  ASSERT_TRUE(info.log_problem);
+  EXPECT_EQ(info.log_problem->code, ErrorCode::log_behind);
+  EXPECT_EQ(info.log_problem->message, "there is no changelog");
+  EXPECT_EQ(info.log_problem->path, live_generation(path) + "/changelog");
+}
+
+/// What looks like damage may be the writer's doing, so it is shown beside the lock; what no writer
+/// does is an error.
+TEST(Inspect, WhatCannotBeReadBesideAWriter) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(dir / "other");
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 12);
+  const std::string last = segments(path).back();
+  stdfs::copy(segments(dir / "other").back(), last, stdfs::copy_options::overwrite_existing);
+  const auto foreign = inspect_store(path);
+  ASSERT_FALSE(foreign);
+  EXPECT_EQ(foreign.error().code, ErrorCode::foreign_store);
+  EXPECT_EQ(foreign.error().path, last);
+  for (const std::string& segment : segments(path)) stdfs::remove(segment);
+  const StoreInfo unclear = must(inspect_store(path));
+  EXPECT_TRUE(unclear.locked);
+  ASSERT_TRUE(unclear.holder);
+  EXPECT_EQ(unclear.holder->pid, ::getpid());
+  EXPECT_FALSE(unclear.version);
+  ASSERT_EQ(unclear.problems.size(), 1U);
+  EXPECT_EQ(unclear.problems[0].code, ErrorCode::corruption);
+  EXPECT_EQ(unclear.problems[0].message, "there is no changelog");
+  EXPECT_EQ(unclear.problems[0].path, live_generation(path) + "/changelog");
+}
+
+TEST(Inspect, WhatADatabaseLacks) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  make_store(path);
+  const std::string working = live_generation(path) + "/working";
+  const auto rows = must(inspect_store(path)).databases.at(2).stats;
+  tamper(working + "/storage", {{meta_key("stats"), std::nullopt}});
+  tamper(working + "/code", {{meta_key("local"), std::nullopt}});
+  tamper(working + "/metadata", {{meta_key("_meta/version"), std::nullopt}});
+  const std::vector<StoreInfo::DatabaseInfo> found = must(inspect_store(path)).databases;
+  EXPECT_FALSE(found.at(0).problem);
+  ASSERT_TRUE(found.at(1).problem);
+  EXPECT_EQ(found.at(1).problem->code, ErrorCode::corruption);
+  EXPECT_EQ(found.at(1).problem->path, working + "/code");
+  EXPECT_EQ(found.at(1).problem->database, Database::code);
+  EXPECT_NE(found.at(1).problem->message.find("LocalMeta"), std::string::npos);
+  EXPECT_FALSE(found.at(2).problem);
+  ASSERT_TRUE(found.at(4).problem);
+  EXPECT_EQ(found.at(4).problem->code, ErrorCode::corruption);
+  EXPECT_EQ(found.at(4).problem->path, working + "/metadata");
+  EXPECT_NE(found.at(4).problem->message.find("some of its values"), std::string::npos);
+
+  // An open counts the rows again, and so does this.
+  stdfs::remove_all(path);
+  make_store(path);
+  tamper(working + "/storage", {{meta_key("stats"), std::nullopt}});
+  const StoreInfo counted = must(inspect_store(path));
+  EXPECT_TRUE(counted.problems.empty());
+  EXPECT_EQ(counted.databases.at(2).stats, rows);
+}
+
+TEST(Inspect, AdviceForWhatTheMachineRefuses) {
+  recovery::LiveGeneration place;
+  place.store = "/the/store";
+  const recovery::RecoveryAnalysis found;
+  const std::vector<layout::SnapshotEntry> snapshots;
+  const std::map<ErrorCode, std::string> expected = {
+      {ErrorCode::permission,
+       "run as the owner of /the/store/CURRENT, or give yourself access to it"},
+      {ErrorCode::no_space, "free some space on the file system of /the/store, then open it again"},
+      {ErrorCode::io,
+       "check the disk and the system's log for /the/store/CURRENT, then open the store again"},
+      {ErrorCode::locked,
+       "check the disk and the system's log for /the/store/CURRENT, then open the store again"},
+  };
+  for (const auto& [code, step] : expected) {
+    const Error problem = fail(code, "refused").path("/the/store/CURRENT").error();
+    const auto steps = must(inspect::advice(fs::posix(), {.problem = problem,
+                                                          .place = place,
+                                                          .found = found,
+                                                          .manifest = nullptr,
+                                                          .snapshots = snapshots}));
+    EXPECT_EQ(steps, std::vector<std::string>{step});
+  }
+}
+
+#ifdef FLATKV_FAILPOINTS
+
+/// The replay on a clone could not be tried. That is no damage, but it is said.
+TEST(Inspect, AReplayThatCouldNotBeTried) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 10);
+    stdfs::copy(path, dir / "killed", stdfs::copy_options::recursive);
+  }
+  EXPECT_TRUE(must(inspect_store(dir / "killed")).notes.empty());
+  failpoint::arm("history.clone.made",
+                 [] { return Status(fail(ErrorCode::io, "injected failure")); });
+  const auto info = inspect_store(dir / "killed");
+  failpoint::disarm_all();
+  ASSERT_TRUE(info);
+  EXPECT_TRUE(info->problems.empty());
+  EXPECT_EQ(info->version, 10);
+  ASSERT_EQ(info->notes.size(), 1U);
+  EXPECT_TRUE(info->notes[0].starts_with("the replay of the log was not tried: io: "))
+      << info->notes[0];
+  EXPECT_NE(info->notes[0].find("injected failure"), std::string::npos);
+}
+
+#endif
 
 TEST(Inspect, WhatCanBeReachedIsNotAllThatTheLogHolds) {
   TempDir dir;

@@ -4,6 +4,7 @@
 
 #include "flatkv/store.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/rollback.hpp"
 #include "history/test_support.hpp"
 
 namespace flatkv::test {
@@ -114,6 +115,93 @@ TEST(LogReader, DamageBelowValidRecordsIsNoEnd) {
   ASSERT_FALSE(blocks);
   EXPECT_EQ(blocks.error().code, ErrorCode::corruption);
   EXPECT_TRUE(blocks.error().offset.has_value());
+}
+
+/// A payload of a segment that is not the last: the walk follows headers, so only the read finds
+/// it.
+TEST(LogReader, ADamagedPayloadIsToldUntilItIsWhole) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 12);
+    must(store.close());
+  }
+  const std::string segment = segments(path)[1];
+  const auto flip = [&] {
+    std::fstream file(segment, std::ios::in | std::ios::out | std::ios::binary);
+    const auto last = static_cast<std::streamoff>(std::filesystem::file_size(segment)) - 1;
+    file.seekg(last);
+    const char byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(last);
+    file.put(byte);
+  };
+  flip();
+  LogReader reader = must(LogReader::open(path, std::nullopt, true));
+  std::int64_t read = 0;
+  std::optional<Error> bad;
+  while (!bad) {
+    const auto block = reader.next();
+    if (!block) {
+      bad = block.error();
+    } else {
+      ASSERT_TRUE(*block) << "the damage was taken for the end";
+      EXPECT_EQ((*block)->record.version, ++read);
+    }
+  }
+  EXPECT_GT(read, 1);
+  EXPECT_LT(read, 11);
+  EXPECT_EQ(bad->code, ErrorCode::corruption);
+  EXPECT_EQ(bad->path, segment);
+  EXPECT_EQ(bad->version, read + 1);
+  EXPECT_TRUE(bad->offset.has_value());
+  // It is said again, and nothing is skipped.
+  const auto again = reader.next();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().to_string(), bad->to_string());
+  flip();
+  const auto rest = must(read_all(reader));
+  ASSERT_EQ(std::ssize(rest), 12 - read);
+  EXPECT_EQ(rest.front().record.version, read + 1);
+}
+
+TEST(LogReader, WithoutALogNothingIsRead) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 3);
+    must(store.close());
+  }
+  for (const std::string& segment : segments(path)) std::filesystem::remove(segment);
+  const auto reader = LogReader::open(path, std::nullopt, false);
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::corruption);
+  EXPECT_EQ(reader.error().message, "there is no changelog");
+  EXPECT_EQ(reader.error().path, live_generation(path) + "/changelog");
+}
+
+TEST(LogReader, SyncsTheSegmentOfWhatItReturned) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 3);
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  must(reader.sync());  // nothing was returned
+  must(reader.next());
+  const std::string segment = segments(path).front();
+  // Whatever cannot be opened is not synced, and that is said.
+  std::filesystem::rename(segment, segment + "-away");
+  std::filesystem::create_directory(segment);
+  const Status failed = reader.sync();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::io) << failed.error().to_string();
+  EXPECT_EQ(failed.error().path, segment);
+  // A segment that was pruned meanwhile was synced by its writer.
+  std::filesystem::remove(segment);
+  must(reader.sync());
+  std::filesystem::rename(segment + "-away", segment);
+  must(reader.sync());
 }
 
 TEST(LogReader, FollowsAWriterAcrossSegments) {
@@ -243,6 +331,57 @@ TEST_P(LogReaderUndone, ALongerBranchEndsItToo) {
   }
 }
 
+/// The log that a rollback begins at a snapshot holds no record of the block that was read last,
+/// only its digest.
+TEST(LogReader, GoesOnInALogThatBeginsWhereItStands) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  std::optional<CommitStore> store = open_new(path, small_options());
+  commit_to(*store, 6);
+  must(store->snapshot());
+  LogReader reader = must(LogReader::open(path, std::nullopt, false));
+  EXPECT_EQ(must(read_all(reader)).size(), 6U);
+  commit_to(*store, 12);
+  must(store->close());
+  store.reset();
+  std::filesystem::remove_all(live_generation(path) + "/changelog");
+  std::filesystem::remove_all(live_generation(path) + "/working/code");
+  must(rollback(path, 6));
+  store = must(CommitStore::open(path, small_options()));
+  const auto other = commit_to(*store, 8, 1000);
+  const auto blocks = must(read_all(reader));
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_EQ(blocks[0].record.version, 7);
+  EXPECT_EQ(blocks[1].record.roots, other.at(8));
+}
+
+TEST(LogReader, AnotherStoreInItsPlaceEndsIt) {
+  for (const bool same_generation : {false, true}) {
+    TempDir dir;
+    const std::string path = dir / "s";
+    Options options = small_options();
+    options.rollback_depth = 0;  // a rollback builds a generation
+    {
+      CommitStore store = open_new(path, options);
+      commit_to(store, 6);
+      CommitStore other = open_new(dir / "other", options);
+      commit_to(other, 9);
+      if (!same_generation) must(other.rollback(7));
+      commit_to(other, 9);
+    }
+    LogReader reader = must(LogReader::open(path, std::nullopt, false));
+    EXPECT_EQ(must(read_all(reader)).size(), 6U);
+    std::filesystem::remove_all(path);
+    std::filesystem::rename(dir / "other", path);
+    for (int i = 0; i < 2; ++i) {
+      const auto gone = reader.next();
+      ASSERT_FALSE(gone) << same_generation;
+      EXPECT_EQ(gone.error().code, ErrorCode::foreign_store) << gone.error().to_string();
+      EXPECT_TRUE(gone.error().path.starts_with(path)) << gone.error().path;
+    }
+  }
+}
+
 TEST(LogReader, WhatWasPrunedBeforeItWasReadIsAGap) {
   TempDir dir;
   const std::string path = dir / "s";
@@ -318,6 +457,26 @@ TEST(RootsAt, ALogThatLostItsEndBelowNoDatabaseIsRefused) {
   const auto found = roots_at(path, std::nullopt);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ErrorCode::log_behind);
+}
+
+TEST(RootsAt, NoLogIsNoVersion) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, small_options());
+    roots = commit_to(store, 12);
+    must(store.close());
+  }
+  for (const std::string& segment : segments(path)) std::filesystem::remove(segment);
+  // CLEAN tells that nothing was lost with it.
+  EXPECT_EQ(must(roots_at(path, std::nullopt)).roots, roots.at(12));
+  std::filesystem::remove(live_generation(path) + "/CLEAN");
+  const auto found = roots_at(path, std::nullopt);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ErrorCode::corruption);
+  EXPECT_NE(found.error().message.find("there is no changelog"), std::string::npos);
+  EXPECT_EQ(found.error().path, live_generation(path) + "/changelog");
 }
 
 /// Readers meet segments that are being cut or removed. That is no damage.

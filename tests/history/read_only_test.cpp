@@ -1,43 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
-#include <thread>
 
-#include "base/failpoint.hpp"
-#include "flatkv/tools/rollback.hpp"
-#include "history/test_support.hpp"
+#include "flatkv/tools/report.hpp"
+#include "history/read_only_support.hpp"
 #include "inspect/read_only_store.hpp"
+#include "layout/test_support.hpp"
+#include "support/tamper.hpp"
 
 namespace flatkv::test {
 namespace {
-
-namespace stdfs = std::filesystem;
-
-std::vector<std::string> clones(const std::string& directory) {
-  std::vector<std::string> found;
-  for (const auto& entry : stdfs::directory_iterator(directory)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("readonly-")) found.push_back(name);
-  }
-  return found;
-}
-
-ReadOnlyOptions at(std::int64_t version) {
-  ReadOnlyOptions options;
-  options.at = version;
-  options.block_cache_bytes = 1 << 20;
-  options.threads = 1;
-  return options;
-}
-
-void expect_at(const std::string& path, std::int64_t version, const Roots& roots) {
-  const ReadOnlyStore store = must(ReadOnlyStore::open(path, at(version)));
-  EXPECT_EQ(store.version(), version);
-  EXPECT_EQ(store.roots(), roots) << version;
-  EXPECT_EQ(store.view().version(), version);
-  const VerifyReport report = must(store.verify());
-  EXPECT_TRUE(report.good()) << version;
-  EXPECT_EQ(report.roots, roots);
-}
 
 TEST(ReadOnly, EveryVersionBesideAWriter) {
   TempDir dir;
@@ -190,6 +161,135 @@ TEST(ReadOnly, AStoreThatDoesNotOpenStillShowsItsPast) {
   EXPECT_EQ(lost.error().code, ErrorCode::version_mismatch);
 }
 
+/// Nobody has the store and its metadata database is missing: the clone gets one, the store none.
+TEST(ReadOnly, WithoutAMetadataDatabase) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, small_options());
+    roots = commit_to(store, 20);
+    must(store.close());
+  }
+  stdfs::remove_all(live_generation(path) + "/working/metadata");
+  const std::string before = tree_digest(path);
+  expect_at(path, 20, roots.at(20));
+  EXPECT_FALSE(must(ReadOnlyStore::open(path)).working_copy_problem());
+  EXPECT_EQ(tree_digest(path), before);
+}
+
+/// The working copy is older than the log; what is read comes from the snapshot, and that is said.
+TEST(ReadOnly, AWorkingCopyFromBeforeTheLog) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  Options options = small_options();
+  options.snapshot.keep = 0;
+  std::map<std::int64_t, Roots> roots;
+  {
+    CommitStore store = open_new(path, options);
+    roots = commit_to(store, 10);
+    must(store.flush());
+    stdfs::copy(path, dir / "old", stdfs::copy_options::recursive);
+    roots.merge(commit_to(store, 40));
+    must(store.snapshot());
+    roots.merge(commit_to(store, 44));
+    must(store.close());
+  }
+  const std::string working = live_generation(path) + "/working";
+  stdfs::remove_all(working);
+  stdfs::copy(live_generation(dir / "old") + "/working", working, stdfs::copy_options::recursive);
+  stdfs::remove(live_generation(path) + "/CLEAN");
+  const ReadOnlyStore clone = must(ReadOnlyStore::open(path));
+  EXPECT_EQ(clone.roots(), roots.at(44));
+  ASSERT_TRUE(clone.working_copy_problem());
+  EXPECT_EQ(clone.working_copy_problem()->code, ErrorCode::log_gap);
+  EXPECT_EQ(clone.working_copy_problem()->path, working);
+}
+
+TEST(ReadOnly, WithoutASnapshotThereIsNothingToReadBesideAWriter) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  commit_to(store, 5);
+  stdfs::remove_all(live_generation(path) + "/snapshot-00000000000000000000");
+  const auto clone = ReadOnlyStore::open(path);
+  ASSERT_FALSE(clone);
+  EXPECT_EQ(clone.error().code, ErrorCode::corruption);
+  EXPECT_TRUE(clone.error().message.starts_with("no valid snapshot to read from"));
+  EXPECT_EQ(clone.error().path, live_generation(path));
+  const auto older = ReadOnlyStore::open(path, at(3));
+  ASSERT_FALSE(older);
+  EXPECT_EQ(older.error().code, ErrorCode::version_mismatch);
+  EXPECT_NE(older.error().message.find("reach none"), std::string::npos);
+  EXPECT_TRUE(clones(path).empty());
+}
+
+TEST(ReadOnly, TakesTheModeAndThePlaceOfAnother) {
+  TempDir dir;
+  Options options = small_options();
+  CommitStore keeping = open_new(dir / "keeping", options);
+  const auto roots = commit_to(keeping, 4);
+  options.create.account_rows = AccountRows::prune_empty;
+  const CommitStore pruning = open_new(dir / "pruning", options);
+  ReadOnlyStore clone = must(ReadOnlyStore::open(dir / "pruning"));
+  EXPECT_EQ(clone.account_rows(), AccountRows::prune_empty);
+  clone = must(ReadOnlyStore::open(dir / "keeping"));
+  EXPECT_EQ(clone.account_rows(), AccountRows::keep);
+  EXPECT_EQ(clone.roots(), roots.at(4));
+  EXPECT_TRUE(clones(dir / "pruning").empty()) << "the clone that was replaced is gone";
+}
+
+/// A reader's clone that cannot be removed stands in nobody's way.
+TEST(ReadOnly, AnOrphanThatStays) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  CommitStore store = open_new(path, small_options());
+  const auto roots = commit_to(store, 4);
+  stdfs::create_directories(path + "/readonly-1-dead/working");
+  layout::WatchedFiles files;
+  files.before = [](std::size_t, const layout::WatchedFiles::Operation& one) -> Status {
+    if (one.path.find("readonly-1-dead") == std::string::npos) return {};
+    return fail(ErrorCode::io, "stuck").path(one.path);
+  };
+  state::Environment environment;
+  environment.files = &files;
+  ReadOnlyOptions options = at(4);
+  std::string said;
+  options.log = [&](LogLevel, std::string_view line) { said += std::string(line) + "\n"; };
+  EXPECT_EQ(must(inspect::open_read_only(environment, path, options)).roots(), roots.at(4));
+  EXPECT_NE(said.find("a dead reader's clone could not be removed: readonly-1-dead"),
+            std::string::npos)
+      << said;
+  EXPECT_TRUE(stdfs::exists(path + "/readonly-1-dead"));
+}
+
+TEST(Contracts, AWalkThatIsStoppedAndARowThatIsNone) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  {
+    CommitStore store = open_new(path, small_options());
+    commit_to(store, 10);
+    must(store.close());
+  }
+  {
+    const ReadOnlyStore clone = must(ReadOnlyStore::open(path));
+    EXPECT_EQ(must(largest_contracts(clone.view())).count, 7U);
+    std::stop_source stop;
+    stop.request_stop();
+    const auto stopped = largest_contracts(clone.view(), {.stop = stop.get_token()});
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, ErrorCode::cancelled);
+  }
+  tamper(live_generation(path) + "/working/storage", {{row_key(Bytes(19, 0xff)), Bytes(32, 1)}});
+  const ReadOnlyStore clone = must(ReadOnlyStore::open(path));
+  const auto bad = largest_contracts(clone.view());
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, ErrorCode::corruption);
+  EXPECT_EQ(bad.error().message, "a storage key of 19 bytes");
+  EXPECT_EQ(bad.error().database, Database::storage);
+  EXPECT_EQ(bad.error().version, 10);
+}
+
 TEST(ReadOnly, WhatIf) {
   TempDir dir;
   const std::string path = dir / "s";
@@ -315,136 +415,6 @@ TEST(ReadOnly, ErrorsNameTheSnapshotThatWasCloned) {
   const ReadOnlyStore clone = must(ReadOnlyStore::open(path, at(1)));
   expect_named(storage_error(clone), storage);
 }
-
-#ifdef FLATKV_FAILPOINTS
-
-class ReadOnlyRaces : public ::testing::Test {
- protected:
-  ~ReadOnlyRaces() override { failpoint::disarm_all(); }
-
-  /// Runs `action` on the writer's side while a reader stands at `site`.
-  static void meanwhile(const std::string& site, std::function<void()> action) {
-    failpoint::arm(site, [action = std::move(action)] {
-      failpoint::disarm_all();
-      action();
-      return Status{};
-    });
-  }
-
-  static Options options() {
-    Options options = small_options();
-    options.snapshot.keep = 0;
-    return options;
-  }
-
-  TempDir dir_;
-  std::string path_ = dir_ / "s";
-};
-
-TEST_F(ReadOnlyRaces, TheSnapshotIsPrunedBetweenChoiceAndLinks) {
-  CommitStore store = open_new(path_, options());
-  auto roots = commit_to(store, 20);
-  meanwhile("history.clone.chosen", [&] {
-    must(store.snapshot());  // prunes the one at 0, and segments
-    roots.merge(commit_to(store, 25));
-  });
-  const ReadOnlyStore clone = must(ReadOnlyStore::open(path_));
-  EXPECT_EQ(clone.version(), 25);
-  EXPECT_EQ(clone.roots(), roots.at(25));
-  EXPECT_TRUE(must(clone.verify()).good());
-}
-
-TEST_F(ReadOnlyRaces, SegmentsArePrunedAfterTheyWereOpened) {
-  CommitStore store = open_new(path_, options());
-  auto roots = commit_to(store, 20);
-  meanwhile("history.clone.linked", [&] { must(store.snapshot()); });
-  const auto clone = ReadOnlyStore::open(path_, at(20));
-  EXPECT_EQ(must(ReadOnlyStore::open(path_, at(20))).roots(), roots.at(20));
-  ASSERT_TRUE(clone);
-  EXPECT_EQ(clone->roots(), roots.at(20));
-}
-
-TEST_F(ReadOnlyRaces, BlocksAreUndoneMeanwhile) {
-  for (const char* site :
-       {"history.clone.chosen", "history.clone.linked", "history.clone.replayed"}) {
-    std::filesystem::remove_all(path_);
-    Options given = options();
-    given.rollback_depth = 16;
-    CommitStore store = open_new(path_, given);
-    auto roots = commit_to(store, 8);
-    must(store.snapshot());
-    roots.merge(commit_to(store, 20));
-    std::map<std::int64_t, Roots> other;
-    meanwhile(site, [&] {
-      must(store.rollback(12));
-      other = commit_to(store, 20, 500);
-    });
-    const ReadOnlyStore clone = must(ReadOnlyStore::open(path_, at(20)));
-    EXPECT_EQ(clone.roots(), other.at(20)) << site;
-    EXPECT_EQ(must(ReadOnlyStore::open(path_, at(20))).roots(), other.at(20));
-    EXPECT_EQ(must(ReadOnlyStore::open(path_, at(12))).roots(), roots.at(12));
-  }
-}
-
-TEST_F(ReadOnlyRaces, TheNewestBlocksAreUndoneMeanwhile) {
-  Options given = options();
-  given.rollback_depth = 16;
-  CommitStore store = open_new(path_, given);
-  const auto roots = commit_to(store, 20);
-  meanwhile("history.clone.replayed", [&] { must(store.rollback(12)); });
-  const ReadOnlyStore clone = must(ReadOnlyStore::open(path_));
-  EXPECT_EQ(clone.version(), 12);
-  EXPECT_EQ(clone.roots(), roots.at(12));
-}
-
-TEST_F(ReadOnlyRaces, TheGenerationIsReplacedMeanwhile) {
-  CommitStore store = open_new(path_, options());
-  auto roots = commit_to(store, 20);
-  std::map<std::int64_t, Roots> other;
-  meanwhile("history.clone.linked", [&] {
-    must(store.rollback(12));
-    other = commit_to(store, 20, 500);
-  });
-  const ReadOnlyStore clone = must(ReadOnlyStore::open(path_, at(20)));
-  EXPECT_EQ(clone.roots(), other.at(20));
-  EXPECT_NE(clone.roots(), roots.at(20));
-}
-
-TEST_F(ReadOnlyRaces, AWriterThatNeverStandsStillIsRefusedAfterThreeLooks) {
-  CommitStore store = open_new(path_, options());
-  commit_to(store, 20);
-  unsigned looks = 0;
-  failpoint::arm(
-      "history.clone.linked",
-      [&] {
-        ++looks;
-        must(store.rollback(store.version() - 1));
-        return Status{};
-      },
-      1, 0);
-  const auto clone = ReadOnlyStore::open(path_, at(10));
-  EXPECT_FALSE(clone);
-  EXPECT_EQ(looks, 3U);
-  failpoint::disarm_all();
-  EXPECT_TRUE(clones(path_).empty());
-}
-
-TEST_F(ReadOnlyRaces, AFailureAnywhereLeavesNoClone) {
-  CommitStore store = open_new(path_, options());
-  const auto roots = commit_to(store, 20);
-  for (const char* site : {"history.clone.made", "history.clone.locked", "history.clone.chosen",
-                           "history.clone.linked", "open.database_opened", "replay.checked"}) {
-    failpoint::arm(site, [] { return Status(fail(ErrorCode::io, "injected failure")); });
-    const auto clone = ReadOnlyStore::open(path_, at(15));
-    ASSERT_FALSE(clone) << site;
-    EXPECT_EQ(clone.error().code, ErrorCode::io) << site;
-    EXPECT_TRUE(clones(path_).empty()) << site;
-    failpoint::disarm_all();
-  }
-  expect_at(path_, 15, roots.at(15));
-}
-
-#endif
 
 }  // namespace
 }  // namespace flatkv::test
