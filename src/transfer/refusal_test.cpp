@@ -127,6 +127,39 @@ TEST_F(Refusal, EveryForgery_I2) {
   refused("bytes", [](Forger& f) { --f.header.summary.stats[Database::storage].value_bytes; });
 }
 
+/// Versions that no store has, and a footer that counts other rows, each under a digest that fits.
+TEST_F(Refusal, AVersionOutOfRangeAndAFooterThatMiscounts) {
+  CommitStore store = open_new(dir_ / "s");
+  fill(store, 2);
+  Forger forger(store);
+  const Bytes good = forger.bytes();
+  forger.header.summary.version = -1;
+  expect_refused(forger.bytes(), "version 2^64 - 1");
+
+  const std::size_t footer_at = good.size() - kFrameBytes - 32;
+  Digest previous{};
+  std::copy_n(good.begin() + static_cast<std::ptrdiff_t>(footer_at) - 32, 32, previous.begin());
+  FrameBytes frame{};
+  std::copy_n(good.begin() + static_cast<std::ptrdiff_t>(footer_at), kFrameBytes, frame.begin());
+  const Footer footer = must(decode_frame(frame)).footer;
+  ASSERT_EQ(footer.rows, forger.rows.size());
+  const auto with = [&](const Footer& other) {
+    Bytes bytes = to_bytes(ByteView(good).first(footer_at));
+    const FrameBytes own = encode(other);
+    append(bytes, own);
+    append(bytes, frame_digest(previous, own, {}));
+    return bytes;
+  };
+  EXPECT_TRUE(check(with(footer)));
+  for (const Footer& other :
+       {Footer{footer.chunks, footer.rows + 1}, Footer{footer.chunks + 1, footer.rows}}) {
+    expect_refused(with(other), "footer");
+    const auto checked = check(with(other));
+    EXPECT_TRUE(checked.error().message.contains("the footer counts ")) << checked.error().message;
+    EXPECT_EQ(checked.error().version, 2);
+  }
+}
+
 TEST_F(Refusal, AnotherRootThanTheTrusted) {
   CommitStore store = open_new(dir_ / "s");
   fill(store, 2);

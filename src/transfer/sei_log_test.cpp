@@ -287,6 +287,98 @@ TEST(ReferenceLog, BalancesAreTakenOnlyWhenAskedFor) {
   EXPECT_EQ(report.skipped_pairs, 1U);
 }
 
+/// No entry is empty, so zeros up to the end are space that was reserved. Zeros before anything
+/// else are not: that is an entry without a version.
+TEST(ReferenceLog, ZerosAreTheEndOnlyAtTheEnd) {
+  const TempDir dir;
+  const Bytes bytes = reference_bytes();
+  const auto starts = entries_of(bytes);
+  const std::string first = "00000000000000000001";
+  Bytes segment = to_bytes(ByteView(bytes).first(starts[5]));
+  segment.resize(segment.size() + 200'000);
+  write_segment(dir / "zeros", first, segment);
+  const SeiLogReport report = must(run(dir / "zeros", dir / "s"));
+  EXPECT_EQ(report.committed, 5);
+  EXPECT_EQ(report.torn, dir / ("zeros/" + first + " at offset " + std::to_string(starts[5])));
+
+  segment.push_back(1);
+  write_segment(dir / "more", first, segment);
+  const auto refused = run(dir / "more", dir / "s-more");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corruption) << refused.error().to_string();
+  EXPECT_EQ(refused.error().path, dir / ("more/" + first));
+  EXPECT_EQ(refused.error().version, 6);
+  EXPECT_EQ(must(CommitStore::open(dir / "s-more")).version(), 0);
+
+  segment.pop_back();
+  write_segment(dir / "between", first, segment);
+  write_segment(dir / "between", "00000000000000000006",
+                ByteView(bytes).subspan(starts[5], starts[6] - starts[5]));
+  const auto between = run(dir / "between", dir / "s-between");
+  ASSERT_FALSE(between);
+  EXPECT_EQ(between.error().code, ErrorCode::corruption) << between.error().to_string();
+}
+
+TEST(ReferenceLog, ChangeSetsWithoutAName) {
+  const TempDir dir;
+  const Bytes key = {0x99, 1};
+  const Bytes value(3, 1);
+  const auto log = [&](const std::string& name, ByteView key_of_the_nameless) {
+    const KVPair nameless[] = {{key_of_the_nameless, value, false}, {{}, value, false}};
+    const KVPair pairs[] = {{key, value, false}};
+    const NamedChangeSet sets[] = {{"", nameless}, {kEvmModule, pairs}};
+    Bytes entry;
+    codec::append_version(entry, 1);
+    codec::append_change_sets(entry, sets);
+    Bytes segment = {static_cast<std::uint8_t>(entry.size())};
+    append(segment, entry);
+    write_segment(dir / name, "00000000000000000001", segment);
+  };
+  log("empty", {});
+  const SeiLogReport report = must(run(dir / "empty", dir / "s"));
+  EXPECT_EQ(report.committed, 1);
+  EXPECT_EQ(report.skipped_sets, 1U);
+  EXPECT_EQ(report.skipped_pairs, 2U);
+  EXPECT_EQ(must(must(CommitStore::open(dir / "s")).get(key)), value);
+
+  log("keyed", key);
+  const auto refused = run(dir / "keyed", dir / "s-keyed");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::corruption);
+  EXPECT_NE(refused.error().message.find("a change set has an empty name"), std::string::npos)
+      << refused.error().to_string();
+  EXPECT_TRUE(refused.error().path.starts_with(dir / "keyed"));
+  EXPECT_EQ(refused.error().version, 1);
+  EXPECT_EQ(must(CommitStore::open(dir / "s-keyed")).version(), 0);
+}
+
+TEST(ReferenceLog, AStopAndAStoreThatBeginsLater) {
+  const TempDir dir;
+  SeiLogOptions options;
+  std::stop_source stop;
+  options.stop = stop.get_token();
+  options.progress = [&](std::string_view, std::uint64_t done, std::uint64_t) {
+    if (done == 7) stop.request_stop();
+  };
+  CommitStore store = open_new(dir / "s");
+  const auto stopped = import_sei_log(kReference, store, options);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::cancelled);
+  EXPECT_EQ(store.version(), 7);
+  EXPECT_EQ(must(import_sei_log(kReference, store)).held, 7);
+  EXPECT_EQ(store.version(), 200);
+
+  Options later;
+  later.create.initial_version = 5;
+  CommitStore other = open_new(dir / "later", later);
+  const auto refused = import_sei_log(kReference, other);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::version_mismatch);
+  EXPECT_EQ(refused.error().message, "the log begins at version 1, the store at 5");
+  EXPECT_EQ(refused.error().path, kReference);
+  EXPECT_EQ(other.version(), 4);
+}
+
 TEST(ReferenceLog, TheErrorNamesTheBlockThatIsBad) {
   const TempDir dir;
   const Bytes nonce = to_bytes(nonce_key(store::Block::address(1)));

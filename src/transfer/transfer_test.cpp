@@ -232,6 +232,37 @@ TEST(TransferFiles, TheFirstBytesTellWhetherAFileIsCompressed) {
   }
 }
 
+/// An importer that takes another's place first ends its own import, as a destructor does.
+TEST(Importer, AnAssignmentAborts) {
+  const TempDir dir;
+  CommitStore source = open_new(dir / "source");
+  fill(source);
+  const Forger rows(source);
+  Importer importer = must(Importer::begin(dir / "one"));
+  Importer second = must(Importer::begin(dir / "two"));
+  importer = std::move(second);
+  EXPECT_EQ(CommitStore::open(dir / "one").error().code, ErrorCode::not_found);
+  for (const auto& row : rows.rows) {
+    const ImportRow one{row.database, row.key, row.value};
+    must(importer.add({&one, 1}));
+  }
+  EXPECT_EQ(must(importer.finish(source.version())), source.committed_roots());
+  must(importer.close());
+  EXPECT_EQ(must(CommitStore::open(dir / "two")).committed_roots(), source.committed_roots());
+}
+
+TEST(TransferFiles, APlaceThatCannotBeLookedAt) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  fill(store, 1);
+  const ReadView view = must(store.view());
+  const std::string place = dir / std::string(300, 'x');
+  const Status refused = export_to_file(view, place, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().path, place);
+  EXPECT_NE(refused.error().code, ErrorCode::not_found);
+}
+
 TEST(TransferFiles, CompressedAndInterrupted) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
