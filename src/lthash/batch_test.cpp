@@ -2,13 +2,18 @@
 #include "lthash/batch.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <new>
 #include <random>
 #include <thread>
 
 #include "blake3/blake3.hpp"
+#include "blake3/kernel.hpp"
 #include "blake3/test_support.hpp"
+#include "lthash/collector.hpp"
 
 namespace flatkv::lthash {
 namespace {
@@ -121,6 +126,41 @@ TEST_P(Batch, ManyRowsOfOneLength) {
     accumulate(changes(batch), sum);
     ASSERT_EQ(sum, plain_sum(batch)) << size;
   }
+}
+
+// With a page on each side of it that nobody may touch.
+TEST_P(Batch, ACollectorKeepsToItsMemory) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t room = (sizeof(Collector) + page - 1) / page * page;
+  void* const all = ::mmap(nullptr, room + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(all, MAP_FAILED);
+  std::uint8_t* const first = static_cast<std::uint8_t*>(all) + page;
+  ASSERT_EQ(::mprotect(first, room, PROT_READ | PROT_WRITE), 0);
+  for (const std::size_t offset : {std::size_t{0}, room - sizeof(Collector)}) {
+    auto* const sum = ::new (first + offset) Collector;
+    Rows rows(8);
+    for (std::size_t size = 64; size <= 1024; size += 64) {
+      for (const std::size_t less : {0U, 31U}) {
+        LtHash found;
+        LtHash expected;
+        sum->begin(blake3::backend());
+        for (int i = 0; i < 70; ++i) {
+          const Bytes key = rows.bytes(20);
+          const Bytes value = rows.bytes(size - less - 4 - 20 - 4);
+          sum->add(key, value, i % 3 == 0);
+          if (i % 3 == 0) {
+            expected -= plain_element(key, value);
+          } else {
+            expected += plain_element(key, value);
+          }
+        }
+        sum->finish(found);
+        ASSERT_EQ(found, expected) << size << ' ' << less;
+      }
+    }
+    sum->~Collector();
+  }
+  ASSERT_EQ(::munmap(all, room + 2 * page), 0);
 }
 
 TEST_P(Batch, LargeValues) {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -137,6 +138,8 @@ TEST(Executor, NumbersOfThreadsThatCannotBeAreRefused) {
     const auto made = make_executor(threads);
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(made.error().message,
+              "an executor can have 1 to 1024 threads, not " + std::to_string(threads));
   }
   for (const std::uint32_t threads : {1U, 1'024U}) EXPECT_TRUE(make_executor(threads));
 }
@@ -165,6 +168,23 @@ TEST(HashingShare, SharesDoNotDependOnEachOther) {
     EXPECT_EQ(small.threads(), 2U);
   }
   EXPECT_EQ(all.threads(), 9U);
+}
+
+TEST(HashingShare, OneThreadIsLeftHoweverManyCoresAreTaken) {
+  HashingShare share(std::make_shared<HeldExecutor>(8), 2);
+  const CoreTaken first(share);
+  EXPECT_EQ(share.threads(), 1U);
+  const CoreTaken second(share);
+  EXPECT_EQ(share.threads(), 1U);
+  const CoreTaken third(share);
+  EXPECT_EQ(share.threads(), 1U);
+}
+
+TEST(HashingShare, ThatOfTheProcessIsOneAndAllOfIt) {
+  EXPECT_EQ(HashingShare::of_process(), HashingShare::of_process());
+  EXPECT_EQ(HashingShare::of_process()->threads(), machine().cores);
+  EXPECT_EQ(HashingShare(nullptr, 1).threads(), 1U);
+  EXPECT_EQ(HashingShare(nullptr, 100'000).threads(), machine().cores);
 }
 
 TEST(HashingShare, ATaskThatIsRefusedIsDoneByTheCaller) {

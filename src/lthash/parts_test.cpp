@@ -122,6 +122,25 @@ TEST(Parts, WhatACallThrowsComesBackAfterTheOthersHaveEnded) {
   EXPECT_EQ(running, 0);
 }
 
+// The caller has nothing left to do long before the other thread has.
+TEST(Parts, AThreadThatTakesLongIsWaitedFor) {
+  HashingShare share(std::make_shared<Threads>(), 2);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<bool> begun = false;
+  std::atomic<bool> ended = false;
+  run_parts(share, 2, [&](std::size_t) {
+    if (std::this_thread::get_id() == caller) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      while (!begun && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+      return;
+    }
+    begun = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ended = true;
+  });
+  EXPECT_TRUE(ended);
+}
+
 TEST(Parts, AfterOneHasFailedNoOtherIsBegun) {
   HashingShare share(std::make_shared<Threads>(), 1);
   int begun = 0;

@@ -5,10 +5,16 @@
 #include <malloc.h>
 
 #include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/test_support.hpp"
 #include "lthash/hashing_share.hpp"
 
 namespace flatkv::lthash {
@@ -168,6 +174,169 @@ TEST(Summation, OfALargeSumLittleMemoryIsKeptAndTheNextOnesAreRight) {
     }
     EXPECT_EQ(sum, drops ? LtHash() : expected);
     EXPECT_LT(used(), before + kParts * 3 * 1024 / 4);
+  }
+}
+
+/// Keeps the tasks that it is given, and can refuse them.
+class Kept : public Executor {
+ public:
+  std::uint32_t threads() const noexcept override { return 8; }
+  void run(std::function<void()> task) override {
+    ++asked;
+    if (refuses) throw std::bad_alloc();
+    tasks.push_back(std::move(task));
+  }
+  /// On a thread that has hashed nothing so far, all at once.
+  void run_on_a_new_thread(std::int64_t allocations) {
+    std::thread([&] {
+      for (const auto& task : std::exchange(tasks, {})) {
+        EXPECT_FALSE(test::lacks_memory(allocations, task)) << "a task throws nothing";
+      }
+    }).join();
+  }
+
+  int asked = 0;
+  bool refuses = false;
+  std::vector<std::function<void()>> tasks;
+};
+
+TEST(Summation, OnlyAFullPartGoesToTheExecutor) {
+  const auto executor = std::make_shared<Kept>();
+  Summation summation(std::make_shared<HashingShare>(executor));
+  const auto data = rows(12, 13);
+  LtHash sum;
+  for (const Row& row : data) summation.add(sum, row.change());
+  EXPECT_EQ(executor->asked, 0) << "a few rows never leave the calling thread";
+  summation.wait();
+  EXPECT_EQ(executor->asked, 0);
+  EXPECT_EQ(sum, serial(data));
+  // What is as much work as a part may be does not wait for more of it, whether it is added or
+  // subtracted.
+  const Bytes large(64U << 10, 1);
+  for (const bool added : {true, false}) {
+    LtHash other;
+    executor->asked = 0;
+    summation.add(other, {large, added ? ByteView() : large, added ? large : ByteView()});
+    EXPECT_EQ(executor->asked, 1);
+    summation.wait();
+    executor->run_on_a_new_thread(-1);  // late, and nothing is left to do
+  }
+  // Rows of no size are counted.
+  std::vector<Bytes> keys;
+  for (std::uint8_t i = 0; i < 64; ++i) keys.push_back({i});
+  executor->asked = 0;
+  LtHash many;
+  for (const Bytes& key : keys) {
+    EXPECT_EQ(executor->asked, 0);
+    summation.add(many, {key, {}, key});
+  }
+  EXPECT_EQ(executor->asked, 1);
+  summation.wait();
+  executor->run_on_a_new_thread(-1);
+}
+
+TEST(Summation, HelpersAreCalledAnewForEverySum) {
+  const auto executor = std::make_shared<Kept>();
+  Summation summation(std::make_shared<HashingShare>(executor, 3));
+  const auto data = rows(500, 14);
+  const LtHash expected = serial(data);
+  for (int round = 0; round < 3; ++round) {
+    executor->asked = 0;
+    LtHash sum;
+    for (const Row& row : data) summation.add(sum, row.change());
+    EXPECT_EQ(executor->asked, 2);
+    executor->run_on_a_new_thread(-1);
+    summation.wait();
+    EXPECT_EQ(sum, expected);
+  }
+  // Where none can be called, each full part asks again: there may be memory by then.
+  executor->refuses = true;
+  executor->asked = 0;
+  LtHash sum;
+  for (const Row& row : data) summation.add(sum, row.change());
+  EXPECT_GT(executor->asked, 4);
+  summation.wait();
+  EXPECT_EQ(sum, expected);
+}
+
+TEST(Summation, AHelperThatCannotHashMakesTheSumFailAndNoOther) {
+  const auto executor = std::make_shared<Kept>();
+  Summation summation(std::make_shared<HashingShare>(executor));
+  const auto data = rows(300, 15);
+  const LtHash expected = serial(data);
+  for (const bool drops : {false, true}) {
+    LtHash failed;
+    for (const Row& row : data) summation.add(failed, row.change());
+    ASSERT_FALSE(executor->tasks.empty());
+    executor->run_on_a_new_thread(0);
+    if (drops) {
+      summation.drain();
+    } else {
+      EXPECT_THROW(summation.wait(), std::bad_alloc);
+    }
+    LtHash sum;
+    for (const Row& row : data) summation.add(sum, row.change());
+    summation.wait();
+    EXPECT_EQ(sum, expected);
+    executor->run_on_a_new_thread(-1);
+  }
+}
+
+// `add` throws if there is no memory; from then on what it took is hashed without any.
+TEST(Summation, WhatWasAddedNeedsNoMoreMemory) {
+  const auto data = rows(1500, 16);
+  static_cast<void>(element(data[0].key, data[0].key));  // this thread's buffer is there
+  Summation summation(std::make_shared<HashingShare>(nullptr, 1));
+  for (const std::size_t parts : {1U, 7U, 8U, 9U, 24U, 25U, 100U, 1500U, 60U, 1500U}) {
+    for (const int end : {0, 1, 2}) {
+      std::vector<LtHash> sums(parts);
+      for (std::size_t i = 0; i < parts; ++i) summation.add(sums[i], data[i].change());
+      EXPECT_FALSE(test::lacks_memory(0, [&] {
+        if (end == 1) summation.hand_over();
+        if (end == 2) {
+          summation.drain();
+        } else {
+          summation.wait();
+        }
+      })) << parts;
+      if (end == 2) continue;
+      for (std::size_t i = 0; i < parts; i += 11) {
+        ASSERT_EQ(sums[i], serial({data[i]})) << parts << ' ' << i;
+      }
+    }
+  }
+}
+
+// A large sum gives most of its memory back.
+TEST(Summation, NorDoesItAfterALargeSum) {
+  const auto data = rows(3000, 18);
+  static_cast<void>(element(data[0].key, data[0].key));
+  Summation summation(std::make_shared<HashingShare>(nullptr, 1));
+  for (const std::size_t parts : {1023U, 1024U, 1025U}) {
+    std::vector<LtHash> large(data.size());
+    for (std::size_t i = 0; i < data.size(); ++i) summation.add(large[i], data[i].change());
+    summation.wait();
+    std::vector<LtHash> sums(parts);
+    for (std::size_t i = 0; i < parts; ++i) summation.add(sums[i], data[i].change());
+    EXPECT_FALSE(test::lacks_memory(0, [&] { summation.wait(); })) << parts;
+    for (std::size_t i = 0; i < parts; i += 100) ASSERT_EQ(sums[i], large[i]) << parts;
+  }
+}
+
+TEST(Summation, ARowThatThereIsNoMemoryForIsNotTaken) {
+  const auto data = rows(20, 17);
+  const LtHash expected = serial(data);
+  for (std::int64_t allocations = 0;; ++allocations) {
+    Summation summation(std::make_shared<HashingShare>(nullptr, 1));
+    LtHash sum;
+    const RowChange first = data[0].change();
+    const bool lacked = test::lacks_memory(allocations, [&] { summation.add(sum, first); });
+    if (lacked) summation.add(sum, first);
+    for (std::size_t i = 1; i < data.size(); ++i) summation.add(sum, data[i].change());
+    summation.wait();
+    ASSERT_EQ(sum, expected) << allocations;
+    if (!lacked) break;
+    ASSERT_LT(allocations, 100);
   }
 }
 
