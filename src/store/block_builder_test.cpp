@@ -2,10 +2,14 @@
 #include "flatkv/block_builder.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <functional>
 #include <set>
 
 #include "base/bytes.hpp"
+#include "base/reuse.hpp"
+#include "base/test_support.hpp"
 #include "store/test_store.hpp"
 
 namespace flatkv::store {
@@ -176,6 +180,82 @@ TEST(BlockBuilder, ASlotThatWasWrittenTwiceIsRemovedOnce) {
   }
 }
 
+TEST(BlockBuilder, OfWhatTheBuilderHasOnlySlotsOfTheAccountAreRemoved) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s");
+  const Bytes slot = to_bytes(storage_key(kToken, to_word(1)));
+  const Bytes longer(slot.size() + 1, kStoragePrefix);
+  const Bytes shorter{kStoragePrefix};
+  const std::vector<KVPair> pairs = {{slot, slot, false}};
+  const std::vector<KVPair> legacy = {{longer, slot, false}, {shorter, slot, false}};
+  const std::vector<NamedChangeSet> sets = {{"bank", pairs}, {kEvmModule, legacy}};
+  BlockBuilder block = BlockBuilder::from_changes(sets);
+  block.set_storage(kToken, to_word(2), {}).set_storage(kAlice, to_word(3), to_word(1));
+  block.set_storage(kToken, to_word(4), to_word(1)).set_storage(kToken, to_word(4), {});
+  must(block.remove_account_and_storage(kToken, store));
+  const auto& all = block.change_sets().back().pairs;
+  std::vector<std::string> removed;
+  for (const KVPair& pair : all.last(all.size() - 6)) {
+    EXPECT_TRUE(pair.remove);
+    removed.push_back(to_hex(pair.key));
+  }
+  // Slot 2 was only removed; slot 4 was set, whatever came after that.
+  EXPECT_EQ(removed,
+            (std::vector<std::string>{to_hex(nonce_key(kToken)), to_hex(balance_key(kToken)),
+                                      to_hex(code_hash_key(kToken)), to_hex(code_key(kToken)),
+                                      to_hex(storage_key(kToken, to_word(4)))}));
+}
+
+TEST(BlockBuilder, WithoutMemoryACallWritesAllOrNothing) {
+  const Bytes code(70'000, 1);
+  const std::pair<const char*, std::function<void(BlockBuilder&)>> calls[] = {
+      {"set_nonce", [](BlockBuilder& block) { block.set_nonce(kToken, 7); }},
+      {"set_balance", [](BlockBuilder& block) { block.set_balance(kToken, to_word(7)); }},
+      {"set_storage", [](BlockBuilder& block) { block.set_storage(kToken, {}, to_word(7)); }},
+      {"set_code", [&](BlockBuilder& block) { block.set_code(kToken, code); }},
+      {"set_code with its hash", [&](BlockBuilder& block) { block.set_code(kToken, code, {}); }},
+      {"set_code_hash", [](BlockBuilder& block) { block.set_code_hash(kToken, to_word(7)); }},
+      {"remove_account", [](BlockBuilder& block) { block.remove_account(kToken); }},
+  };
+  const auto begin = [](unsigned writes, bool bank) {
+    const std::vector<NamedChangeSet> sets(bank ? 1 : 0, {"bank", {}});
+    BlockBuilder block = BlockBuilder::from_changes(sets);
+    for (unsigned i = 0; i < writes; ++i)
+      block.set_storage(kAlice, Block::slot_index(i), to_word(1));
+    return block;
+  };
+  const auto lines = [](const BlockBuilder& block) {
+    std::vector<std::string> found;
+    for (const NamedChangeSet& set : block.change_sets()) {
+      for (const KVPair& pair : set.pairs) {
+        found.push_back(std::string(set.name) + to_hex(pair.key) +
+                        (pair.remove ? "-" : to_hex(pair.value)));
+      }
+    }
+    return found;
+  };
+  for (const auto& [name, call] : calls) {
+    for (const unsigned writes : {0U, 1U, 3U, 4U}) {
+      for (const bool bank : {false, true}) {
+        SCOPED_TRACE(name);
+        BlockBuilder block = begin(writes, bank);
+        const auto before = lines(block);
+        BlockBuilder other = begin(writes, bank);
+        call(other);
+        std::int64_t allocations = 0;
+        for (; test::lacks_memory(allocations, [&] { call(block); }); ++allocations) {
+          ASSERT_EQ(lines(block), before) << allocations;
+          ASSERT_LT(allocations, 100);
+        }
+        EXPECT_EQ(lines(block), lines(other));
+        block.set_nonce(kAlice, 1);  // and it goes on
+        other.set_nonce(kAlice, 1);
+        EXPECT_EQ(lines(block), lines(other));
+      }
+    }
+  }
+}
+
 TEST(BlockBuilder, AViewShowsTheSlotsOfItsVersion) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s");
@@ -245,6 +325,34 @@ TEST(BlockBuilder, WritesIntoTheSameMemoryAgain) {
     block.clear();
     EXPECT_EQ(fill(), before);
   }
+}
+
+TEST(BlockBuilder, KeepsOnlyTheMemoryOfOrdinaryBlocks) {
+  const auto used = [] {  // 0 under a sanitizer
+    const auto now = ::mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  const std::size_t begun = used();
+  if (begun == 0) GTEST_SKIP() << "a sanitizer's memory is not counted";
+  // What a builder keeps of a block of so many values of that size.
+  const auto kept = [&](std::size_t values, std::size_t bytes) {
+    const Bytes code(bytes, 1);
+    const std::size_t before = used();
+    BlockBuilder block;
+    for (std::size_t i = 0; i < values; ++i) block.set_code(kToken, code, to_word(1));
+    EXPECT_GT(used(), before + values * bytes);
+    block.clear();
+    return used() - before;
+  };
+  constexpr std::size_t kPart = 64U << 10;  // is filled with the writes as they come
+  // The keys have parts of their own.
+  EXPECT_GT(kept(10, kPart), 19 * kPart);
+  EXPECT_GT(kept(10, 2 * kPart - 1000), 29 * kPart);
+  EXPECT_LT(kept(10, 2 * kPart + 1000), 13 * kPart);
+  EXPECT_LT(kept(1, 100 * kPart), 4 * kPart);
+  const std::size_t of_many = kept(2 * kMostReused / kPart, kPart - 200);
+  EXPECT_GT(of_many, kMostReused - 2 * kPart);
+  EXPECT_LT(of_many, kMostReused + 4 * kPart);
 }
 
 TEST(BlockBuilder, IsUsedAgainAndMoved) {

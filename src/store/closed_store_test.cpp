@@ -44,6 +44,8 @@ TEST(ClosedStore, EveryCallThatNeedsTheStoreIsRefusedByTheSameError) {
       {"log_record", [&] { return status(store.log_record(1)); }},
       {"changes", [&] { return status(store.changes(1, 1)); }},
       {"subscribe", [&] { return status(store.subscribe()); }},
+      {"named_cursors", [&] { return status(store.named_cursors()); }},
+      {"drop_cursor", [&] { return store.drop_cursor("one"); }},
   };
   for (const auto& [name, call] : calls) {
     const Status refused = call();

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flatkv/metrics.hpp"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <atomic>
 #include <chrono>
+#include <fstream>
+#include <limits>
 #include <map>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "store/test_store.hpp"
@@ -253,6 +259,26 @@ TEST(Metrics, OpenDescriptorsAreCounted) {
   EXPECT_EQ(flat(must(process_metrics()))["process_open_fds"], before + 2);
   EXPECT_GT(before, 2);
   EXPECT_LT(before, 1e6);
+}
+
+TEST(Metrics, OfTheProcessAreWhatTheSystemSays) {
+  auto found = flat(must(process_metrics()));
+  int open = 0;
+  for (int one = 0; one < 4096; ++one) open += ::fcntl(one, F_GETFD) >= 0 ? 1 : 0;
+  EXPECT_EQ(found["process_open_fds"], open);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(found["process_max_fds"], limit.rlim_cur == RLIM_INFINITY
+                                          ? std::numeric_limits<double>::infinity()
+                                          : static_cast<double>(limit.rlim_cur));
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  double resident = 0;
+  while (status >> word) {
+    if (word == "VmRSS:") status >> resident;  // in KiB
+  }
+  EXPECT_GT(found["process_resident_memory_bytes"], resident * 1024 * 0.7);
+  EXPECT_LT(found["process_resident_memory_bytes"], resident * 1024 * 1.3);
 }
 
 TEST(Metrics, CanBeTakenBesideTheWriter) {
