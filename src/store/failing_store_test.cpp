@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a call that cannot be done leaves: a store that goes on, or one that has failed.
+#include <atomic>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/failpoint.hpp"
 #include "flatkv/metrics.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "store/commit_store.hpp"
 #include "store/test_store.hpp"
+#include "store/test_support.hpp"
 
 namespace flatkv::store {
 namespace {
@@ -147,6 +152,66 @@ TEST(FailingStore, AnUndoWhoseBlockTheLogHasLostUndoesNothing) {
   expect_verified(store);
 }
 
+// Whichever file or directory it is that cannot be made, read or removed.
+TEST(FailingStore, ASnapshotThatFailsSaysWhyAndIsTriedAgain) {
+  std::atomic<int> left = -1;
+  std::mutex mutex;
+  std::string failed;
+  WatchedFiles files;
+  files.before = [&](std::string_view call, const std::string& path) -> Status {
+    // Files of databases are of another test, and there are many.
+    for (const Database database : kAllDatabases) {
+      if (path.contains("/" + std::string(to_string(database)) + "/")) return {};
+    }
+    if (left.fetch_sub(1) != 0) return {};
+    const std::lock_guard lock(mutex);
+    failed = std::string(call) + " " + path;
+    return fail(ErrorCode::no_space, "injected").path(path);
+  };
+  const TempDir dir;
+  Options own = options();
+  own.create_if_missing = true;
+  own.snapshot.keep = 0;
+  own.segment_bytes = 1;
+  CommitStore store = must(open_commit_store({.files = &files}, dir / "s", own));
+  std::int64_t version = 0;
+  for (int calls = 0;; ++calls) {
+    ASSERT_LT(calls, 1000);
+    blocks(store, 1);
+    must(store.flush());  // a failure of the flush would be one of the store
+    ++version;
+    failed.clear();
+    left = calls;
+    const Status done = store.snapshot();
+    left = -1;
+    if (failed.empty()) {
+      must(Status(done));
+      break;
+    }
+    SCOPED_TRACE(failed);
+    if (metric(store, "flatkv_store_failed") == 1) {
+      // It could not be told whether the store is still in its place.
+      EXPECT_FALSE(done);
+      EXPECT_FALSE(store.close());
+      {
+        const CommitStore gone = std::move(store);
+      }
+      store = must(open_commit_store({.files = &files}, dir / "s", own));
+    } else {
+      EXPECT_EQ(metric(store, "flatkv_snapshot_last_failed"), done ? 0 : 1);
+    }
+    EXPECT_EQ(store.version(), version);
+    if (!done) {
+      EXPECT_EQ(done.error().message, "injected");
+      EXPECT_EQ(done.error().code, ErrorCode::no_space);
+    }
+    must(store.snapshot());
+    EXPECT_EQ(metric(store, "flatkv_snapshot_last_version"), static_cast<double>(version));
+  }
+  EXPECT_GT(version, 10) << "the calls were not seen";
+  expect_verified(store);
+}
+
 TEST(FailingStore, OnlyDataDatabasesHaveAHash) {
   const TempDir dir;
   CommitStore store = open_new(dir / "s", options());
@@ -230,6 +295,44 @@ TEST_F(FailingStoreFaults, ASyncThatFailsFailsTheStore) {
     expect_failed(store, dir / "s", 3);
   }
 }
+
+// CLEAN would say that the log is whole, of which nothing is known to be durable.
+TEST_F(FailingStoreFaults, ACloseWhoseSyncFailsLeavesNoClean) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "s", options(10));
+  blocks(store, 3);
+  fail_at("changelog.sync.before");
+  const Status closed = store.close();
+  failpoint::disarm_all();
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code, ErrorCode::io);
+  EXPECT_FALSE(std::filesystem::exists(dir / "s/gen-00000001/CLEAN"));
+  const CommitStore again = must(CommitStore::open(dir / "s", options(10)));
+  EXPECT_FALSE(again.open_report().clean);
+  EXPECT_EQ(again.version(), 3);
+}
+
+class FailingFlush : public FailingStoreFaults, public testing::WithParamInterface<const char*> {};
+
+// tests/store has the first and the third.
+TEST_P(FailingFlush, InAnyDatabaseFailsTheStore) {
+  for (const unsigned nth : {2U, 4U, 5U}) {
+    SCOPED_TRACE(nth);
+    const TempDir dir;
+    CommitStore store = open_new(dir / "s", options());
+    blocks(store, 2);
+    failpoint::arm(GetParam(), [] { return Status(fail(ErrorCode::io, "injected")); }, nth);
+    const Status flushed = store.flush();
+    failpoint::disarm_all();
+    ASSERT_FALSE(flushed);
+    EXPECT_EQ(flushed.error().code, ErrorCode::io);
+    expect_failed(store, dir / "s", 2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sites, FailingFlush,
+                         testing::Values("engine.table.finished", "engine.ingest.before",
+                                         "engine.ingest.after"));
 
 // The generation that was live is not, and the next one is not open.
 TEST_F(FailingStoreFaults, ARollbackThatFailsAfterItsGenerationIsLiveFailsTheStore) {

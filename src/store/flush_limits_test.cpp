@@ -101,6 +101,7 @@ TEST_F(Limits, TheLogOfBeforeTheOpenIsNoLag) {
   blocks(2);
   must(store_->close());
   store_.emplace(open_new(path(), options));
+  EXPECT_EQ(store_->metrics().undo_floor, 2);
   EXPECT_EQ(next_flush(), 6);
 }
 
@@ -189,6 +190,45 @@ TEST_F(Limits, UndoneBytesOfTheLogAreNoLag) {
   blocks(2);
   must(store_->rollback(2));
   EXPECT_EQ(next_flush(), 4 + 6) << "the buffer ends with block 4";
+}
+
+TEST_F(Limits, BytesThatWereUndoneBelowAFlushAreNoLagEither) {
+  open(no_limits());
+  blocks(1);
+  const std::uint64_t one = store_->metrics().log_bytes;
+  Options options = no_limits();
+  options.rollback_depth = 6;
+  options.flush.max_lag_bytes = 4 * one;
+  open(options);
+  EXPECT_EQ(next_flush(), 4 + 6);
+  must(store_->rollback(8));  // of a buffer that is held
+  must(store_->rollback(4));  // all that is not flushed
+  EXPECT_EQ(next_flush(), 8 + 6);
+}
+
+// Or every read would look through the undos of the past.
+TEST_F(Limits, UndoneBlocksAreForgottenOnceNoBufferHasTheirRows) {
+  Options options = no_limits();
+  options.rollback_depth = 3;
+  open(options);
+  const auto undone = [&] {
+    const auto state = Internals::impl(*store_).core().state();
+    return state->dead ? state->dead->size() : 0;
+  };
+  blocks(3);
+  EXPECT_EQ(undone(), 0U);
+  must(store_->rollback(2));
+  EXPECT_EQ(undone(), 1U);
+  blocks(2);
+  must(store_->rollback(3));
+  EXPECT_EQ(undone(), 2U);
+  must(store_->flush());
+  blocks(1);
+  EXPECT_EQ(undone(), 2U) << "the buffer was there when it was frozen";
+  must(store_->flush());
+  EXPECT_EQ(undone(), 0U);
+  EXPECT_EQ(must(store_->get(Block::slot_key(1, 1))), Block::word(static_cast<unsigned>(written_)));
+  expect_verified(*store_);
 }
 
 TEST_F(Limits, ABlockWithoutHashesOfItsOwnIsTheFloor) {
@@ -334,6 +374,13 @@ TEST_F(Limits, EachDatabaseIsFlushedOnceForAVersion) {
     EXPECT_EQ(tables(), std::vector<std::uint64_t>(databases, i));
     must(store_->flush());
     EXPECT_EQ(tables(), std::vector<std::uint64_t>(databases, i));
+    std::uint64_t all = 0;
+    for (const FlushMetrics& own : store_->metrics().flushed) {
+      EXPECT_GT(own.bytes, 0U);
+      EXPECT_GT(own.nanoseconds, 0U);
+      all += own.nanoseconds;
+    }
+    EXPECT_LE(all, store_->metrics().flush_nanoseconds);
   }
   must(store_->snapshot());  // nothing is left to be flushed
   EXPECT_EQ(tables(), std::vector<std::uint64_t>(databases, 3));
