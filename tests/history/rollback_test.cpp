@@ -192,6 +192,31 @@ TEST(Rollback, OfAStoreThatIsBehindItsDatabases) {
   expect_verified(store);
 }
 
+TEST(Rollback, OfAStoreWithoutCurrent) {
+  TempDir dir;
+  const std::string path = dir / "s";
+  const auto roots = make_store(path);
+  const std::string old = live_generation(path);
+  stdfs::remove(path + "/CURRENT");
+#ifdef FLATKV_FAILPOINTS
+  // Two complete generations must not lie there without one that is named.
+  bool named = false;
+  failpoint::arm("rollback.begin", [&]() -> Status {
+    named = stdfs::exists(path + "/CURRENT");
+    return {};
+  });
+#endif
+  must(rollback(path, 20));
+#ifdef FLATKV_FAILPOINTS
+  failpoint::disarm_all();
+  EXPECT_TRUE(named);
+#endif
+  EXPECT_NE(live_generation(path), old);
+  const CommitStore store = must(CommitStore::open(path, keeping()));
+  EXPECT_EQ(store.committed_roots(), roots.at(20));
+  expect_verified(store);
+}
+
 TEST(Rollback, BelowABadRecord) {
   TempDir dir;
   const std::string path = dir / "s";
