@@ -84,6 +84,71 @@ static void test_ranges(const char* path) {
   flatkv_free(error), flatkv_free(options);
 }
 
+/* Every option there is, with the greatest number that it takes. */
+static void test_option_limits(const char* path) {
+  static const struct {
+    uint32_t option;
+    uint64_t most;
+  } limits[] = {{FLATKV_CREATE_IF_MISSING, 1},
+                {FLATKV_ACCOUNT_ROWS, 1},
+                {FLATKV_INITIAL_VERSION, INT64_MAX},
+                {FLATKV_STRICT, 1},
+                {FLATKV_STRICT_LEGACY_KEYS, 1},
+                {FLATKV_DURABILITY, 2},
+                {FLATKV_GROUP_BLOCKS, UINT32_MAX},
+                {FLATKV_WRITE_BUFFER_BYTES, UINT64_MAX},
+                {FLATKV_MAX_LAG_BLOCKS, UINT64_MAX},
+                {FLATKV_MAX_LAG_BYTES, UINT64_MAX},
+                {FLATKV_ROW_CACHE_BYTES, UINT64_MAX},
+                {FLATKV_KEY_FILTER_BYTES, UINT64_MAX},
+                {FLATKV_BLOCK_CACHE_BYTES, UINT64_MAX},
+                {FLATKV_SNAPSHOT_INTERVAL, UINT64_MAX},
+                {FLATKV_SNAPSHOT_KEEP, UINT32_MAX},
+                {FLATKV_SCRUB, 2},
+                {FLATKV_SCRUB_ROWS_PER_SECOND, UINT64_MAX},
+                {FLATKV_SCRUB_PAUSE_SECONDS, UINT32_MAX},
+                {FLATKV_SEGMENT_BYTES, UINT64_MAX},
+                {FLATKV_LOG_KEEP_BYTES, UINT64_MAX},
+                {FLATKV_MAX_VIEW_BYTES, UINT64_MAX},
+                {FLATKV_RECENT_VERSIONS, UINT32_MAX},
+                {FLATKV_OVERLAY_MEMORY_BYTES, UINT64_MAX},
+                {FLATKV_ROLLBACK_DEPTH, UINT32_MAX},
+                {FLATKV_THREADS, UINT32_MAX},
+                {FLATKV_AT_VERSION, INT64_MAX},
+                {FLATKV_ROWS_PER_SECOND, UINT64_MAX},
+                {FLATKV_ONE_DATABASE, FLATKV_METADATA},
+                {FLATKV_REPLACE, 1},
+                {FLATKV_READS_IN_FLIGHT, UINT32_MAX},
+                {FLATKV_PREFETCH_ROWS, UINT64_MAX},
+                {FLATKV_LEVEL0_LIMIT, UINT32_MAX},
+                {FLATKV_PENDING_COMPACTION_BYTES, UINT64_MAX}};
+  const uint32_t count = sizeof limits / sizeof limits[0];
+  for (uint32_t i = 0; i < count; ++i) {
+    flatkv_options* options = NULL;
+    char wanted[64];
+    EXPECT(limits[i].option == i + 1);
+    GOOD(flatkv_options_new(&options));
+    GOOD(flatkv_options_set(options, limits[i].option, limits[i].most));
+    if (limits[i].most != UINT64_MAX) {
+      flatkv_error* error = flatkv_options_set(options, limits[i].option, limits[i].most + 1);
+      EXPECT(flatkv_error_code(error) == FLATKV_INVALID_ARGUMENT);
+      snprintf(wanted, sizeof wanted, "takes at most %llu", (unsigned long long)limits[i].most);
+      EXPECT(strstr(flatkv_error_message(error), wanted) != NULL);
+      flatkv_free(error);
+    }
+    flatkv_free(options);
+  }
+  flatkv_options* options = NULL;
+  flatkv_store* store = NULL;
+  GOOD(flatkv_options_new(&options));
+  BAD(flatkv_options_set(options, count + 1, 0));
+  GOOD(flatkv_options_set(options, FLATKV_CREATE_IF_MISSING, 1));
+  GOOD(flatkv_options_set(options, FLATKV_GROUP_BLOCKS, 0)); /* its range is the store's matter */
+  BAD(flatkv_open(path, options, &store));
+  flatkv_free(options);
+  EXPECT(store == NULL);
+}
+
 static void test_strict(const char* path) {
   static const uint8_t bank[] = {4, 0, 0, 0, 'b', 'a', 'n', 'k', 1, 0, 0,
                                  0, 0, 1, 0, 0,   0,   9,   0,   0, 0, 0};
@@ -299,6 +364,15 @@ static void test_changes(flatkv_store* store, struct bytes* block) {
   GOOD(flatkv_block_changes(event, &packed));
   EXPECT(flatkv_buffer_size(packed) == 0);
   flatkv_free(packed), flatkv_free(event);
+  /* From where another one stood: the undo comes again. */
+  flatkv_subscription* again = NULL;
+  const flatkv_subscribe_options stood = {
+      .size = sizeof stood, .cursor = {flatkv_buffer_data(cursor), flatkv_buffer_size(cursor)}};
+  GOOD(flatkv_subscribe(store, &stood, &again));
+  GOOD(flatkv_subscription_next(again, 60000, &event));
+  GOOD(flatkv_block_info_get(event, &info));
+  EXPECT(info.undo == 1 && info.version == 3);
+  flatkv_free(event), flatkv_free(again);
   GOOD(flatkv_named_cursors(store, &names));
   EXPECT(flatkv_buffer_size(names) == 8 + 4 + 7);
   EXPECT(memcmp(flatkv_buffer_data(names) + 12, "indexer", 7) == 0);
@@ -443,7 +517,15 @@ static void test_reader(const char* path, const char* scratch, struct bytes* blo
   GOOD(flatkv_apply(reader, block->data, block->size));
   EXPECT(slot_of(reader, 3) == 5);
   GOOD(flatkv_discard(reader));
+  flatkv_report* report = NULL;
+  flatkv_roots roots, same;
+  GOOD(flatkv_verify(reader, NULL, &report));
+  EXPECT(flatkv_report_good(report) == 1 && flatkv_report_count(report) == 4);
+  flatkv_free(report);
   GOOD(flatkv_view_new(reader, &view));
+  GOOD(flatkv_committed_roots(reader, &roots));
+  GOOD(flatkv_committed_roots(view, &same));
+  EXPECT(memcmp(&roots, &same, sizeof roots) == 0);
   flatkv_free(reader); /* the view keeps the copy */
   EXPECT(slot_of(view, 2) == 22);
   flatkv_free(view), flatkv_free(options);
@@ -461,6 +543,16 @@ static void test_errors(const char* path) {
   EXPECT(flatkv_error_database(error, &database) == 0 &&
          flatkv_error_version(error, &version) == 0);
   flatkv_free(error);
+  flatkv_options* later = NULL;
+  flatkv_reader* reader = NULL;
+  GOOD(flatkv_options_new(&later));
+  GOOD(flatkv_options_set(later, FLATKV_AT_VERSION, 12345));
+  error = flatkv_open_reader(path, later, &reader);
+  EXPECT(flatkv_error_code(error) == FLATKV_VERSION_MISMATCH && reader == NULL);
+  version = 0;
+  EXPECT(flatkv_error_version(error, &version) == 1 && version == 12345);
+  EXPECT(flatkv_error_version(error, NULL) == 1);
+  flatkv_free(error), flatkv_free(later);
   static const char* const names[] = {"",
                                       "invalid_argument",
                                       "not_found",
@@ -526,6 +618,7 @@ int main(void) {
   GOOD(flatkv_create(other, NULL));
   BAD(flatkv_create(other, NULL));
   test_ranges(strict);
+  test_option_limits(strict);
   test_strict(strict);
   test_executor(threads, &bytes);
   flatkv_options* options = make_options();

@@ -21,7 +21,8 @@ void test_hashes(flatkv_store* store, struct bytes* block) {
     GOOD(flatkv_hash(store, database, other));
     EXPECT(memcmp(one, other, sizeof one) == 0);
     GOOD(flatkv_hash_checksum(one, checksum));
-    EXPECT(memcmp(checksum, all + offsetof(flatkv_roots, account) + (size_t)32 * database, 32) == 0);
+    EXPECT(memcmp(checksum, all + offsetof(flatkv_roots, account) + (size_t)32 * database, 32) ==
+           0);
     GOOD(flatkv_hash_add(sum, one));
   }
   GOOD(flatkv_hash_checksum(sum, checksum));
@@ -106,6 +107,41 @@ void test_repair(const char* path) {
   GOOD(flatkv_committed_roots(store, &roots));
   EXPECT(slot_of(store, 3) == 33 && memcmp(roots.storage, result.checksum, 32) == 0);
   flatkv_free(store), flatkv_free(repairs);
+
+  /* So short that an open finds it: it builds the copy anew, from a snapshot. */
+  static const char* const cut_short =
+      "for table in '%s'/gen-*/%s/storage/*.sst; do"
+      " cp $table $table.new && mv $table.new $table && truncate -s 20 $table || exit 1; done";
+  snprintf(command, sizeof command, cut_short, path, "working");
+  EXPECT(system(command) == 0);
+  GOOD(flatkv_open(path, NULL, &store));
+  flatkv_open_report report = {.size = sizeof report};
+  GOOD(flatkv_open_report_get(store, &report));
+  EXPECT(report.clean == 0 && report.rebuilt_working_copy == 1 && slot_of(store, 3) == 33);
+  flatkv_free(store), store = NULL;
+
+  /* A copy with no sound snapshot: the error names the database, and the remedies are for that. */
+  char lost[200], wanted[300];
+  snprintf(lost, sizeof lost, "%s-lost", path);
+  snprintf(command, sizeof command, "cp -a '%s' '%s'", path, lost);
+  EXPECT(system(command) == 0);
+  snprintf(command, sizeof command, cut_short, lost, "*");
+  EXPECT(system(command) == 0);
+  uint32_t database = 99;
+  flatkv_error* refused = flatkv_open(lost, NULL, &store);
+  EXPECT(flatkv_error_code(refused) == FLATKV_CORRUPTION && store == NULL);
+  EXPECT(flatkv_error_database(refused, &database) == 1 && database == FLATKV_STORAGE);
+  EXPECT(flatkv_error_database(refused, NULL) == 1);
+  EXPECT(strstr(flatkv_error_path(refused), "/working/storage") != NULL);
+  EXPECT(strstr(flatkv_error_message(refused), "no snapshot can replace the working copy") != NULL);
+  flatkv_free(refused);
+  flatkv_buffer* remedies = NULL;
+  GOOD(flatkv_remedies(lost, &remedies));
+  snprintf(wanted, sizeof wanted, "flatkv repair %s --db storage\n", lost);
+  EXPECT(flatkv_buffer_size(remedies) > strlen(wanted));
+  EXPECT(memcmp(flatkv_buffer_data(remedies), wanted, strlen(wanted)) == 0);
+  EXPECT(flatkv_buffer_data(remedies)[flatkv_buffer_size(remedies) - 1] == '\n');
+  flatkv_free(remedies);
 }
 
 /* Threads of a program that take one task each. */

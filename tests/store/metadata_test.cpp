@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/endian.hpp"
+#include "flatkv/flatkv.h"
 #include "flatkv/tools/inspect.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
@@ -120,6 +121,20 @@ TEST_F(Metadata, LocalMetaOldFormIsBackfilledAfterAnUncleanClose) {
   open();
   EXPECT_EQ(store_->open_report().backfilled.size(), 4U);
   check_and_go_on();
+}
+
+TEST_F(Metadata, TheCInterfaceSaysWhichDatabasesWereBackfilled) {
+  make_old_form("storage");
+  make_old_form("legacy");
+  flatkv_store* store = nullptr;
+  ASSERT_EQ(flatkv_open(path().c_str(), nullptr, &store), nullptr);
+  flatkv_open_report report{};
+  report.size = sizeof report;
+  ASSERT_EQ(flatkv_open_report_get(store, &report), nullptr);
+  EXPECT_EQ(report.backfilled, 1U << FLATKV_STORAGE | 1U << FLATKV_LEGACY);
+  EXPECT_EQ(report.clean, 0U);
+  EXPECT_EQ(report.replayed_blocks, 0);
+  flatkv_free(store);
 }
 
 TEST_F(Metadata, BackfillComesBeforeReplay) {
