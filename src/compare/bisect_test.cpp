@@ -131,5 +131,59 @@ TEST_F(Bisect, CanBeStopped) {
   EXPECT_EQ(found.error().code, ErrorCode::cancelled);
 }
 
+TEST_F(Bisect, TheSearchForKeysCanBeStopped) {
+  commit("a", 6, 1000);
+  commit("b", 6, 3);
+  const auto a = must(ReadOnlyStore::open(directory_ / "a"));
+  const auto b = must(ReadOnlyStore::open(directory_ / "b"));
+  std::stop_source cancel;
+  cancel.request_stop();
+  BisectOptions options;
+  options.stop = cancel.get_token();
+  const auto visit = [](const RowDifference&) -> Status {
+    ADD_FAILURE() << "it was stopped before";
+    return {};
+  };
+  const auto rows =
+      diverging_rows(a, directory_ / "a", b, directory_ / "b", {Database::storage}, visit, options);
+  ASSERT_FALSE(rows);
+  EXPECT_EQ(rows.error().code, ErrorCode::cancelled);
+  EXPECT_EQ(rows.error().message, "the search for keys was stopped");
+  RangeDifference storage;
+  storage.database = Database::storage;
+  const auto walk = diff_rows(a.view(), b.view(), storage, visit, cancel.get_token());
+  ASSERT_FALSE(walk);
+  EXPECT_EQ(walk.error().code, ErrorCode::cancelled);
+  EXPECT_EQ(walk.error().message, "the comparison was stopped");
+}
+
+/// Logs that begin above the first version, at no snapshot: what came before is not compared, and
+/// the result says so.
+TEST_F(Bisect, ALogThatBeginsWhereNoSnapshotIs) {
+  Options options = quiet_options();
+  options.segment_bytes = 2500;  // a few blocks
+  options.snapshot.interval = 10;
+  options.snapshot.keep = 0;
+  for (const char* name : {"a", "b"}) {
+    CommitStore store = open_new(directory_ / name, options);
+    while (store.version() < 40) {
+      const auto b = static_cast<unsigned>(store.version() + 1);
+      const bool other = *name == 'b' && b == 39;
+      must(Block().slot(1, b, other ? 8 : 7).commit(store));
+      must(store.wait_durable(store.version()));
+    }
+    must(store.close());
+  }
+  const auto range = must(LogReader::open(directory_ / "a", std::nullopt, false)).range();
+  ASSERT_GT(range.base, 0);
+  const auto base = roots_at(directory_ / "a", range.base);
+  ASSERT_FALSE(base);
+  EXPECT_EQ(base.error().code, ErrorCode::version_mismatch);
+  const Divergence found = find();
+  EXPECT_TRUE(found.parted);
+  EXPECT_EQ(found.first, range.base + 1);
+  EXPECT_EQ(found.last, 39);
+}
+
 }  // namespace
 }  // namespace flatkv::compare

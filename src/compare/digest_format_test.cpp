@@ -145,6 +145,41 @@ TEST_F(DigestFormat, FromASource) {
   EXPECT_EQ(digest.error().code, ErrorCode::corruption);
 }
 
+TEST_F(DigestFormat, APartHasNoCountsOfTheWhole) {
+  StateDigest part = digest_;
+  part.parts.resize(1);
+  part.start = Bytes{0};
+  part.parts[0].claimed = {};
+  must(StateDigest::decode(must(part.encode())));
+  part.parts[0].claimed.rows = 1;
+  const Bytes bytes = must(part.encode());
+  expect_refused(bytes);
+  EXPECT_NE(StateDigest::decode(bytes).error().message.find("counts of a whole database"),
+            std::string::npos);
+}
+
+/// Two leaves under a node at whose depth a key ends: the one that ends there is one row.
+TEST_F(DigestFormat, OneKeyHasOneRow) {
+  StateDigest bad = digest_;
+  const auto with_left = [&](std::uint64_t rows) {
+    auto tree = std::make_shared<StateDigest::Part::Tree>();
+    tree->nodes.push_back({NodeKind::range, {}, rows, {}, 1});
+    tree->nodes.push_back({NodeKind::range, {}, 2, {}, 1});
+    tree->nodes.push_back(
+        {NodeKind::inner, KeyPrefix::of(Bytes{1, 2}, kBitsPerByte), rows + 2, {}, 3});
+    bad.parts[3].nodes = tree->nodes.size();
+    bad.parts[3].found.rows = rows + 2;
+    bad.parts[3].leaf_rows = 2;
+    bad.parts[3].tree = std::move(tree);
+    return must(bad.encode());
+  };
+  must(StateDigest::decode(with_left(1)));
+  const Bytes bytes = with_left(2);
+  expect_refused(bytes);
+  EXPECT_NE(StateDigest::decode(bytes).error().message.find("one key with several rows"),
+            std::string::npos);
+}
+
 /// A tree as deep as it has nodes, as only an attacker makes it: nothing here may be recursive.
 TEST_F(DigestFormat, ADeepTreeIsNoTrouble) {
   StateDigest deep = digest_;

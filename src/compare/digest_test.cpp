@@ -259,6 +259,37 @@ TEST(Diff, DeeperDigestsOfARangeMeetAtTheKey) {
   EXPECT_EQ(range.start, to_bytes(as_bytes(key).subspan(1)));
 }
 
+TEST(Diff, WhatHasNoKeyInCommonComesInTheirOrder) {
+  const TempDir directory;
+  CommitStore low = open_new(directory / "low", quiet_options());
+  CommitStore high = open_new(directory / "high", quiet_options());
+  for (CommitStore* store : {&low, &high}) {
+    Block block;
+    const std::uint8_t begin = store == &low ? 'A' : 'z';
+    for (int i = 0; i < 20; ++i) block.set(Bytes{begin, static_cast<std::uint8_t>(i)}, Bytes{1});
+    must(block.commit(*store));
+  }
+  DigestOptions options;
+  options.leaf_rows = 4;
+  const StateDigest a = digest_of(low, options);
+  const StateDigest b = digest_of(high, options);
+  const auto ranges = must(differing_ranges(a, b));
+  ASSERT_EQ(ranges.size(), 2U);
+  EXPECT_EQ(std::pair(ranges[0].rows_a, ranges[0].rows_b),
+            (std::pair<std::uint64_t, std::uint64_t>(20, 0)));
+  EXPECT_EQ(std::pair(ranges[1].rows_a, ranges[1].rows_b),
+            (std::pair<std::uint64_t, std::uint64_t>(0, 20)));
+  EXPECT_LE(compare_bytes(ranges[0].start, Bytes{'A', 0}), 0);
+  EXPECT_LE(compare_bytes(ranges[0].end, ranges[1].start), 0);
+  const auto turned = must(differing_ranges(b, a));
+  ASSERT_EQ(turned.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(turned[i].start, ranges[i].start);
+    EXPECT_EQ(turned[i].end, ranges[i].end);
+    EXPECT_EQ(turned[i].rows_a, ranges[i].rows_b);
+  }
+}
+
 TEST(Diff, OfDifferentPartsIsRefused) {
   const TempDir directory;
   const CommitStore store = open_new(directory / "store", quiet_options());

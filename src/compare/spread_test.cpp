@@ -61,6 +61,36 @@ class Parts : public testing::Test {
     }
   }
 
+  /// The scan with one subtree changed, which is a node with two leaves.
+  template <class Change>
+  static PartScan with_subtree(PartScan scan, Change&& change) {
+    for (PartScan::Part& part : scan.databases) {
+      if (!part.ranges->run) continue;
+      auto copy = std::make_shared<PartScan::Part::Ranges>();
+      copy->empties = part.ranges->empties;
+      copy->leaf_rows = part.ranges->leaf_rows;
+      copy->run = copy_of(*part.ranges->run);
+      auto& subtrees = copy->run->subtrees;
+      const auto found = std::ranges::find(
+          subtrees, 3U, [](const Subtree& subtree) { return subtree.nodes.size(); });
+      if (found == subtrees.end()) continue;
+      change(*found);
+      part.ranges = std::move(copy);
+      return scan;
+    }
+    ADD_FAILURE() << "no such subtree";
+    return scan;
+  }
+
+  /// That the file of a scan is refused, though its digest is right.
+  static void expect_no_scan(const PartScan& scan, const std::string& text) {
+    const auto read = PartScan::decode(must(scan.encode()));
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, ErrorCode::corruption);
+    EXPECT_TRUE(read.error().offset.has_value());
+    EXPECT_NE(read.error().message.find(text), std::string::npos) << read.error().message;
+  }
+
   TempDir directory_;
   std::array<CommitStore, 2> stores_ = {open_new(directory_ / "a", quiet_options()),
                                         open_new(directory_ / "b", quiet_options())};
@@ -216,6 +246,156 @@ TEST_F(Parts, ComeFromFilesUnchangedOrNotAtAll) {
     store_le(bad.data() + 8, std::uint32_t{2});
     EXPECT_EQ(PartScan::decode(bad).error().code, ErrorCode::format_too_new);
   }
+}
+
+/// The database and the version that a refusal to merge names.
+template <class Merged>
+void expect_names(const Merged& merged, Database database, std::int64_t version) {
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().database, database);
+  EXPECT_EQ(merged.error().version, version);
+}
+
+TEST_F(Parts, OfOtherDatabasesOrCountsOrCutsAreNamed) {
+  fill(300, 7);
+  const auto one = [&](PartOf of, Database database) {
+    DigestOptions options;
+    options.database = database;
+    return must(digest_part(view(0), of, options));
+  };
+  expect_refused({one({1, 2}, Database::storage), one({2, 2}, Database::code)},
+                 ErrorCode::invalid_argument, {"part 1 and part 2", "different databases"});
+
+  const auto parts = digests(2);  // the second one comes first
+  auto changed = parts;
+  changed[0].databases[2].claimed.rows += 1;
+  expect_refused(changed, ErrorCode::foreign_store,
+                 {"part 1 and part 2", "count their rows differently"});
+  expect_names(merge_verify(changed), Database::storage, parts[0].version);
+
+  // Between the end of one part and the beginning of the next nobody has looked.
+  changed = parts;
+  Bytes& start = changed[0].databases[2].start;
+  start.push_back(1);
+  expect_refused(changed, ErrorCode::foreign_store,
+                 {"part 1 ends at key " + to_hex(changed[1].databases[2].end),
+                  "part 2 begins at " + to_hex(start)});
+  expect_names(merge_digest(changed), Database::storage, parts[0].version);
+  EXPECT_TRUE(must(merge_verify(parts)).good());
+}
+
+TEST_F(Parts, ThatWasNotReadableSaysSoThroughAFile) {
+  fill(300, 8);
+  auto parts = verifications(2);
+  PartScan::Part& unread = parts[1].databases[2];
+  unread.error = Error{.code = ErrorCode::corruption,
+                       .message = "a block of a table is damaged",
+                       .path = "/store/working/storage/000009.sst",
+                       .database = Database::storage,
+                       .version = {},
+                       .offset = {}};
+  unread.found = {};
+  unread.end = {};  // cuts of what could not be read are unknown
+  const Bytes file = must(parts[1].encode());
+  parts[1] = must(PartScan::decode(file));
+  EXPECT_EQ(must(parts[1].encode()), file);
+  const VerifyReport report = must(merge_verify(parts));
+  EXPECT_FALSE(report.good());
+  ASSERT_EQ(report.databases.size(), 4U);
+  for (const DatabaseVerdict& verdict : report.databases) {
+    EXPECT_EQ(verdict.good(), verdict.database != Database::storage);
+    EXPECT_EQ(verdict.error.has_value(), verdict.database == Database::storage);
+  }
+  const DatabaseVerdict& verdict = report.databases[2];
+  ASSERT_TRUE(verdict.error);
+  EXPECT_EQ(verdict.error->code, ErrorCode::corruption);
+  EXPECT_EQ(verdict.error->message, "a block of a table is damaged");
+  EXPECT_EQ(verdict.error->path, "/store/working/storage/000009.sst");
+  EXPECT_EQ(verdict.error->database, Database::storage);
+  EXPECT_EQ(verdict.found_stats, DatabaseStats{});
+
+  parts[1].databases[2].error->code = static_cast<ErrorCode>(200);
+  expect_no_scan(parts[1], "unknown error");
+}
+
+TEST_F(Parts, ThatCannotBeAreRefusedUnderARightDigest) {
+  fill(300, 9);
+  DigestOptions fine;
+  fine.leaf_rows = 3;
+  const PartScan good = must(digest_part(view(0), {2, 3}, fine));
+  must(PartScan::decode(must(good.encode())));
+
+  PartScan bad = good;
+  bad.databases[2].start.clear();
+  expect_no_scan(bad, "do not lie between two cuts");
+  bad = good;
+  bad.leaf_rows = 4;
+  expect_no_scan(bad, "ranges of other sizes than asked for");
+
+  const PartScan without = with_subtree(good, [](Subtree& subtree) { subtree.nodes.clear(); });
+  expect_no_scan(without, "ranges where there are few rows, or none where there are many");
+  const PartScan elsewhere = with_subtree(good, [](Subtree& subtree) {
+    for (std::size_t leaf = 0; leaf < 2; ++leaf) subtree.nodes[leaf].kind = NodeKind::range;
+    Bytes other = subtree.key;
+    other[0] ^= 0x80;
+    subtree.nodes.back().prefix = KeyPrefix::of(other, subtree.nodes.back().prefix.bits);
+  });
+  expect_no_scan(elsewhere, "a range does not lie where its first key says");
+}
+
+/// Each part alone is as it could be; together they are no tree.
+TEST_F(Parts, ThatContradictEachOtherAreNoDigest) {
+  fill(300, 9);
+  DigestOptions fine;
+  fine.leaf_rows = 3;
+  auto parts = digests(3, fine);
+  must(merge_digest(parts));
+  // It claims to hold every key that begins with the same bit, and there are others.
+  parts[1] = with_subtree(parts[1], [](Subtree& subtree) {
+    subtree.nodes.back().prefix = KeyPrefix::of(subtree.key, 1);
+  });
+  parts[1] = must(PartScan::decode(must(parts[1].encode())));
+  const auto merged = merge_digest(parts);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code, ErrorCode::corruption);
+  EXPECT_EQ(merged.error().message, "the parts do not fit together");
+  EXPECT_EQ(merged.error().version, parts[1].version);
+}
+
+TEST_F(Parts, OfSmallDigestsMayMakeOneThatIsTooLarge) {
+  Block block;
+  // As in TooFineIsRefused, and half of it in each part.
+  for (int i = 0; i < 10'000; ++i) {
+    Bytes key(2000, 'k');
+    key[0] = i % 2 == 0 ? 'x' : 'k';
+    key[1] = i / 2 % 2 == 0 ? 'x' : 'k';
+    for (int byte = 0; byte < 3; ++byte) {
+      key[static_cast<std::size_t>(1990 + byte)] = static_cast<std::uint8_t>(i >> (8 * byte));
+    }
+    block.set(std::move(key), Bytes{1});
+  }
+  must(block.commit(stores_[0]));
+  DigestOptions options;
+  options.database = Database::legacy;
+  options.leaf_rows = 1;
+  const std::vector<PartScan> parts = {must(digest_part(view(0), {1, 2}, options)),
+                                       must(digest_part(view(0), {2, 2}, options))};
+  EXPECT_EQ(parts[0].databases[0].found.rows, 5000U);
+  const auto merged = merge_digest(parts);
+  ASSERT_FALSE(merged);
+  EXPECT_EQ(merged.error().code, ErrorCode::invalid_argument);
+  EXPECT_NE(merged.error().message.find("more than 16 MiB"), std::string::npos);
+}
+
+TEST_F(Parts, TheScanOfAPartCanBeStopped) {
+  fill(3000, 10);
+  std::stop_source cancel;
+  cancel.request_stop();
+  VerifyOptions options;
+  options.stop = cancel.get_token();
+  const auto scan = verify_part(view(0), {1, 2}, options);
+  ASSERT_FALSE(scan);  // and does not pass for a database that cannot be read
+  EXPECT_EQ(scan.error().code, ErrorCode::cancelled);
 }
 
 TEST(Cut, AscendsBetweenFirstAndLastKey) {
