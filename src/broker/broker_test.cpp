@@ -3,6 +3,8 @@
 
 #include "broker/client.hpp"
 #include "broker/consumer.hpp"
+#include "broker/producer.hpp"
+#include "broker/topic_admin.hpp"
 
 namespace flatkv::broker::test {
 namespace {
@@ -39,6 +41,65 @@ TEST(Client, ASettingThatIsNoneIsNamed) {
   EXPECT_NE(consumer.error().message.find("no.such.setting"), std::string::npos);
 }
 
+TEST(Client, SettingsThatContradictEachOtherAreRefused) {
+  const Place place{.servers = "127.0.0.1:1",
+                    .topic = "state",
+                    .client = {{"session.timeout.ms", "6000"}, {"max.poll.interval.ms", "1000"}}};
+  const auto consumer = Consumer::open(place);
+  ASSERT_FALSE(consumer);
+  EXPECT_EQ(consumer.error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(consumer.error().path, "kafka://127.0.0.1:1/state");
+  EXPECT_NE(consumer.error().message.find("max.poll.interval.ms"), std::string::npos);
+}
+
+/// A broker within librdkafka. Each client has one of its own.
+Place mock(std::map<std::string, std::string> client = {}) {
+  client.emplace("test.mock.num.brokers", "1");
+  return {.servers = "127.0.0.1:1", .topic = "state", .client = std::move(client)};
+}
+
+TEST(Mock, WhatCannotBeSentIsNamedAndNothingIsSent) {
+  auto producer = Producer::open(mock({{"message.max.bytes", "1000"}}), {});
+  ASSERT_TRUE(producer) << producer.error().to_string();
+  const Bytes key(4);
+  const Bytes large(5000);
+  const OutMessage message{key, large};
+  const Status sent = producer->send({&message, 1}, {});
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, ErrorCode::invalid_argument) << sent.error().to_string();
+  EXPECT_EQ(sent.error().path, "kafka://127.0.0.1:1/state");
+  EXPECT_FALSE(is_away(sent.error(), true));
+  // Its transaction was never ended: the producer is of no use any more, and says so.
+  const Bytes small(5);
+  const OutMessage next{key, small};
+  const Status again = producer->send({&next, 1}, {});
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().message.find("beginning a transaction"), std::string::npos);
+}
+
+TEST(Mock, AFullQueueIsWaitedForUntilTheStop) {
+  const Bytes key(4);
+  const Bytes value(100);
+  const std::vector<OutMessage> messages(50, OutMessage{key, value});
+  const Place place = mock({{"queue.buffering.max.messages", "2"}});
+  auto producer = Producer::open(place, {});
+  ASSERT_TRUE(producer) << producer.error().to_string();
+  EXPECT_TRUE(producer->send(messages, {}));
+  std::stop_source stop;
+  stop.request_stop();
+  const Status sent = producer->send(messages, stop.get_token());
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().code, ErrorCode::cancelled);
+  EXPECT_EQ(sent.error().message, "stopped while sending");
+}
+
+TEST(Mock, ATopicOfSeveralPartitionsIsRefused) {
+  const Status checked = check_topic(mock(), std::chrono::seconds(5));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ErrorCode::unsupported) << checked.error().to_string();
+  EXPECT_NE(checked.error().message.find("the topic has 4 partitions"), std::string::npos);
+}
+
 TEST(Client, NobodyAtTheAddressIsABrokerThatIsAway) {
   const Place place{.servers = "127.0.0.1:1", .topic = "state"};
   auto consumer = Consumer::open(place);
@@ -57,6 +118,10 @@ TEST(Client, OnlyWhatTimeMendsIsAway) {
   EXPECT_EQ(is(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE).code, ErrorCode::log_gap);
   EXPECT_EQ(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).code, ErrorCode::not_found);
   EXPECT_EQ(is(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).code, ErrorCode::permission);
+  EXPECT_EQ(is(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE).code, ErrorCode::invalid_argument);
+  EXPECT_EQ(is(RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION).code, ErrorCode::unsupported);
+  EXPECT_EQ(is(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE).code, ErrorCode::unsupported);
+  EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE), true));
   EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE), true));
   EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR__FENCED), true));
   EXPECT_FALSE(is_away(is(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), false));
