@@ -183,6 +183,77 @@ TEST(Wire, ImpossibleFieldsAreRefusedUnderARightDigest) {
   EXPECT_TRUE(refused([](Header&, Bytes& bytes) { bytes.push_back(0); }));
 }
 
+/// All of it is covered by right digests, as someone could make them who knows the format.
+TEST(Wire, PartsThatHoldMoreThanTheirRecordAreRefused) {
+  const Topic topic = small_topic();
+  const Message& message = topic.sets[1].messages.front();
+  Header header = decode_message(message.key, message.value)->header;
+  header.parts = 2;
+  header.stored_bytes = 10;
+  TopicReader reader(topic.sets[0].at);
+  const auto part = [&](std::uint32_t number, std::size_t bytes) {
+    header.part = number;
+    const Message made = encode_message(header, Bytes(bytes, 1));
+    return reader.take(made.key, made.value);
+  };
+  const auto first = part(0, 9);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(*first);
+  const auto more = part(1, 9);
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code, ErrorCode::corruption);
+  EXPECT_NE(more.error().message.find("another length than it says"), std::string::npos);
+  EXPECT_EQ(reader.last(), topic.sets[0].at);
+  for (const Message& right : topic.sets[1].messages) {  // the right one still comes
+    ASSERT_TRUE(reader.take(right.key, right.value));
+  }
+  EXPECT_EQ(reader.last(), topic.sets[1].at);
+
+  header.stored_bytes = 5;
+  const auto short_of = payload_of(header, Bytes(4));
+  ASSERT_FALSE(short_of);
+  EXPECT_EQ(short_of.error().code, ErrorCode::corruption);
+}
+
+TEST(Wire, WhatIsNoRecordIsNotWritten) {
+  const Position at = small_topic().at;
+  const auto expect_none = [](const Result<Encoded>& encoded, std::int64_t version) {
+    ASSERT_FALSE(encoded);
+    EXPECT_EQ(encoded.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(encoded.error().version, version);
+  };
+  expect_none(encode_record(at, record(Kind::undo, -1), kPart), -1);
+  expect_none(encode_record(at, record(Kind::block, 3, Bytes(1)), 0), 3);
+  Header begin;
+  begin.version = 7;
+  const Status second = check_follows(7, begin);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::version_mismatch);
+  EXPECT_EQ(second.error().version, 7);
+}
+
+TEST(Wire, ABeginningSaysHowAccountRowsAreKept) {
+  for (const AccountRows rows : {AccountRows::keep, AccountRows::prune_empty}) {
+    EXPECT_EQ(account_rows_of(begin_payload(rows)), rows);
+  }
+  for (const Bytes& wrong : {Bytes{2, 0, 0, 0}, Bytes{0, 0, 0, 1}, Bytes{0, 0, 0}, Bytes{}}) {
+    const auto rows = account_rows_of(wrong);
+    ASSERT_FALSE(rows);
+    EXPECT_EQ(rows.error().code, ErrorCode::corruption);
+  }
+}
+
+TEST(Wire, AHeaderOfAnotherLengthIsRefusedUnderARightDigest) {
+  Message message = Topic().sets[0].messages[0];
+  store_le(message.value.data() + 12, static_cast<std::uint32_t>(kHeaderBytes + 1));
+  message.value.resize(message.value.size() - 32);
+  append(message.value, blake3::hash(message.value));
+  const auto decoded = decode_message(message.key, message.value);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, ErrorCode::corruption);
+  EXPECT_NE(decoded.error().message.find("length of the header"), std::string::npos);
+}
+
 TEST(Wire, ANewerFormatSaysSo) {
   Message message = Topic().sets[0].messages[0];
   store_le(message.value.data() + 8, std::uint32_t{2});
