@@ -296,6 +296,7 @@ static void refuse_hashes(const struct all_handles* all) {
   void* const wrong[] = {NULL, all->options, all->reader};
   for (int i = 0; i < 3; ++i) BAD(flatkv_hash(wrong[i], FLATKV_CODE, hash));
   BAD(flatkv_hash(all->view, FLATKV_METADATA, hash));
+  BAD(flatkv_hash(all->overlay, FLATKV_METADATA, hash));
   BAD(flatkv_hash(all->view, 5, hash));
   BAD(flatkv_hash(all->view, FLATKV_CODE, NULL));
   BAD(flatkv_hash_add(NULL, hash));

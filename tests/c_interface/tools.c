@@ -208,6 +208,19 @@ void test_executor(const char* path, struct bytes* block) {
     GOOD(flatkv_apply_commit(plain, block->data, block->size, version, &expected));
     EXPECT(memcmp(&roots, &expected, sizeof roots) == 0);
   }
+  /* What stands on one store is no block of another, though both are equal. */
+  flatkv_overlay* overlay = NULL;
+  GOOD(flatkv_overlay_new(plain, &overlay));
+  make_block(block, 1, 1);
+  GOOD(flatkv_apply(overlay, block->data, block->size));
+  flatkv_error* error = flatkv_commit_overlay(store, overlay, 6, &roots);
+  EXPECT(flatkv_error_code(error) == FLATKV_INVALID_ARGUMENT);
+  EXPECT(strcmp(flatkv_error_message(error), "the overlay belongs to another store") == 0);
+  flatkv_free(error);
+  EXPECT(flatkv_version(store) == 5 && flatkv_version(plain) == 5 && slot_of(store, 1) == 0);
+  GOOD(flatkv_commit_overlay(plain, overlay, 6, NULL));
+  EXPECT(slot_of(plain, 1) == 1);
+  flatkv_free(overlay);
   GOOD(flatkv_close(store));
   EXPECT(pool.taken > pool.refused && pool.refused > 0);
   flatkv_free(store), flatkv_free(plain);
