@@ -42,6 +42,28 @@ TEST(FileObjects, ALife) {
   EXPECT_FALSE(std::filesystem::exists(directory / "made/here/b")) << "with what was interrupted";
 }
 
+TEST(FileObjects, WhatIsInTheWayIsAnErrorAndLeavesNothing) {
+  const fs::TestDirectory directory;
+  const auto objects = Objects::open({Scheme::file, {}, directory / "here"}).value();
+  ASSERT_TRUE(objects->put("a/b", Bytes{1}));
+  const auto put = objects->put("a", Bytes{2});  // a directory has that name
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, ErrorCode::io) << put.error().to_string();
+  EXPECT_EQ(objects->list("").value(), (std::vector<ObjectInfo>{{"a/b", 1}}));
+  std::size_t entries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory / "here")) {
+    EXPECT_EQ(entry.path().filename(), "a");
+    ++entries;
+  }
+  EXPECT_EQ(entries, 1U) << "what was not finished is removed";
+  // A place that is no directory does not pass for an empty one.
+  const auto file = Objects::open({Scheme::file, {}, directory / "here/a/b"}).value();
+  const auto listed = file->list("");
+  ASSERT_FALSE(listed);
+  EXPECT_NE(listed.error().code, ErrorCode::not_found);
+  EXPECT_NE(listed.error().path.find("here/a/b"), std::string::npos);
+}
+
 TEST(FileObjects, ManyPutTheSameAtOnce) {
   const fs::TestDirectory directory;
   const Location location{Scheme::file, {}, directory / "here"};

@@ -5,6 +5,8 @@
 
 #include "changes/log_block.hpp"
 #include "codec/change_log_entry.hpp"
+#include "flatkv/cluster/publisher.hpp"
+#include "flatkv/tools/inspect.hpp"
 #include "store/test_store.hpp"
 
 namespace flatkv::publish::test {
@@ -116,6 +118,64 @@ TEST_F(FeedTest, KnownRootsAreThoseOfTheLogAndItsBase) {
   ASSERT_TRUE(begin);
   EXPECT_EQ(begin->version, 0);
   EXPECT_EQ(begin->roots, none);
+}
+
+/// No snapshot keeps the version below the log: the topic begins with the log's first block, whose
+/// roots are known.
+TEST_F(FeedTest, ALogThatBeginsWhereNoSnapshotIs) {
+  const std::string path = folder_ / "cut";
+  Options options;
+  options.create_if_missing = true;
+  options.segment_bytes = 2500;  // a few blocks
+  options.snapshot.interval = 10;
+  options.snapshot.keep = 0;
+  store_ = *CommitStore::open(path, options);
+  for (unsigned value = 1; value <= 40; ++value) {
+    commit(value);
+    ASSERT_TRUE(store_->wait_durable(value));
+  }
+  ASSERT_TRUE(store_->close());
+  auto reader = LogReader::open(path, std::nullopt, false);
+  ASSERT_TRUE(reader);
+  const std::int64_t base = reader->range().base;
+  ASSERT_GT(base, 0);
+  ASSERT_FALSE(roots_at(path, base));
+  const auto first = reader->next();
+  ASSERT_TRUE(first && *first);
+  const auto begin = where_log_begins(path);
+  ASSERT_TRUE(begin) << begin.error().to_string();
+  EXPECT_EQ(begin->version, base + 1);
+  EXPECT_EQ(begin->roots, (*first)->record.roots);
+  const auto known = known_roots(path, 0, base + 1);  // what is not known is left out
+  ASSERT_TRUE(known);
+  EXPECT_EQ(known->size(), 1U);
+  EXPECT_TRUE(known->contains(base + 1));
+}
+
+TEST_F(FeedTest, OptionsOfAPublisherHaveRanges) {
+  const auto refused = [&](auto&& change, const std::string& text) {
+    PublisherOptions options;
+    options.to = "kafka://127.0.0.1:1/state";
+    EXPECT_TRUE(Publisher::of(*store_, options));
+    change(options);
+    for (const bool files : {false, true}) {
+      const auto made = files ? Publisher::of(path_, options) : Publisher::of(*store_, options);
+      ASSERT_FALSE(made);
+      EXPECT_EQ(made.error().code, ErrorCode::invalid_argument);
+      EXPECT_EQ(made.error().message, text);
+    }
+  };
+  for (const std::uint32_t depth : {0U, 4097U}) {
+    refused([&](PublisherOptions& options) { options.depth = depth; }, "depth is 1 to 4096");
+  }
+  for (const std::uint64_t bytes : {1023U, (1U << 30) + 1}) {
+    refused([&](PublisherOptions& options) { options.part_bytes = bytes; },
+            "part_bytes is 1024 to 2^30");
+  }
+  refused([](PublisherOptions& options) { options.batch_bytes = 0; },
+          "batch_bytes and batch_records are at least 1");
+  refused([](PublisherOptions& options) { options.batch_records = 0; },
+          "batch_bytes and batch_records are at least 1");
 }
 
 }  // namespace
