@@ -4,6 +4,7 @@
 
 import errno
 import gzip
+import http.client
 import json
 import pathlib
 import re
@@ -444,9 +445,35 @@ class Connections(Served):
                                    timeout=20)
             self.assertEqual(ended.returncode, 1, address)
             self.assertTrue(ended.stderr, address)
+        for limits in (("1025",), ("0",), ("8", "0"), ("8", "3601"), ("8", "5", "0"),
+                       ("8", "5", str((1 << 30) + 1)), ("8", "5", "1000", str((1 << 40) + 1))):
+            ended = subprocess.run([PROGRAM, self.folder / "other", "0", *limits], capture_output=True, text=True,
+                                   timeout=20)
+            self.assertEqual(ended.returncode, 1, limits)
+            self.assertIn("a limit of the server is out of its range", ended.stderr, limits)
         taken = subprocess.run([PROGRAM, self.folder / "other", self.address], capture_output=True, text=True,
                                timeout=20)
         self.assertEqual(taken.returncode, 1)
+
+    def test_an_address_of_ipv6_stands_in_brackets(self):
+        from support import PROGRAM
+        if not pathlib.Path("/proc/net/if_inet6").exists() or not pathlib.Path("/proc/net/if_inet6").read_text():
+            self.skipTest("no IPv6 here")
+        served = subprocess.Popen([PROGRAM, self.folder / "other", "[::1]:0"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            port = int(served.stdout.readline().strip().rpartition(":")[2])
+            connection = http.client.HTTPConnection("::1", port, timeout=20)
+            connection.request("GET", "/healthz")
+            self.assertEqual(connection.getresponse().status, 200)
+            connection.close()
+            with self.assertRaises(OSError):  # and nowhere else
+                socket.create_connection(("127.0.0.1", port), 5).close()
+        finally:
+            served.kill()
+            served.wait()
+            served.stdin.close()
+            served.stdout.close()
 
 
 if __name__ == "__main__":
