@@ -101,6 +101,19 @@ TEST_P(Blake3, AnySplitOfTheInputGivesTheSameHash) {
   }
 }
 
+TEST_P(Blake3, AHeadAndABodyAreHashedAsOneInput) {
+  const Bytes bytes = pattern(1500 + 70'000);
+  for (const std::size_t head : {0U, 1U, 40U, 63U, 64U, 65U, 1023U, 1024U, 1025U, 1500U}) {
+    for (const std::size_t body : {0U, 1U, 64U, 983U, 984U, 985U, 1023U, 1024U, 1025U, 2048U,
+                                   65'495U, 65'496U, 65'536U, 70'000U}) {
+      const ByteView input(bytes.data(), head + body);
+      OwnedRoot root;
+      find_root(backend(), input.first(head), input.subspan(head), root);
+      EXPECT_EQ(digest_of(backend(), root.root), hash(input)) << head << ' ' << body;
+    }
+  }
+}
+
 TEST_P(Blake3, OutputCanBeReadFromAnywhere) {
   const Bytes input = pattern(2500);
   const Bytes whole = xof(input, 0, 5000);
