@@ -22,6 +22,18 @@ def word(number: int) -> str:
     return "0x" + f"{number:064x}"
 
 
+class WithoutAChain(Served):
+    """What the server was not told it does not make up."""
+
+    environment = {"SERVE_BARE": "1"}
+
+    def test_what_it_does_not_know_is_refused(self):
+        for method in ("eth_chainId", "net_version"):
+            self.assertIn("not told the chain's id", self.error(-32004, method)["message"])
+        self.assertIn("outside of the store", self.error(-32004, "eth_getBalance", ACCOUNT, "latest")["message"])
+        self.assertEqual(self.result("eth_getTransactionCount", ACCOUNT, "latest"), "0x3")
+
+
 class Calls(Served):
     def test_state_at_the_latest_and_at_recent_blocks(self):
         self.assertEqual(self.result("eth_blockNumber"), "0x3")

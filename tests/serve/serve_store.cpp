@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <mutex>
 #include <random>
@@ -124,6 +125,10 @@ int main(int argc, char** argv) {
   if (argc > 4) serve.timeout_seconds = static_cast<std::uint32_t>(std::stoul(argv[4]));
   if (argc > 5) serve.max_response_bytes = std::stoul(argv[5]);
   if (argc > 6) serve.max_pending_bytes = std::stoul(argv[6]);
+  if (std::getenv("SERVE_BARE") != nullptr) {  // knows of no chain, and of no balances
+    serve.chain_id.reset();
+    serve.balances = false;
+  }
   auto server = Server::start(serve, {.store = [&] { return owner.slot.get(); },
                                       .not_ready =
                                           [&] {
