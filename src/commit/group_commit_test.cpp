@@ -2,6 +2,8 @@
 #include "commit/group_commit.hpp"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -107,6 +109,33 @@ TEST_F(Group, WhatIsAppendedAfterAnUndoIsSyncedAndToldAnew) {
   EXPECT_TRUE(group.wait(1));
   group.stop();
   EXPECT_EQ(told, 1);
+}
+
+// An undo looks at those who wait; of who does no longer even the stack may be gone.
+TEST_F(Group, WhoHasWaitedIsForgotten) {
+  GroupCommit group(*writer_, fault_, {});
+  append(1);
+  ASSERT_TRUE(group.appended(1, 100));
+  constexpr std::size_t kBytes = std::size_t{1} << 20;
+  void* const stack =
+      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(stack, MAP_FAILED);
+  pthread_attr_t attributes;
+  ASSERT_EQ(::pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(::pthread_attr_setstack(&attributes, stack, kBytes), 0);
+  pthread_t waiter{};
+  const auto wait = [](void* of) -> void* {
+    EXPECT_TRUE(static_cast<GroupCommit*>(of)->wait(1));
+    return nullptr;
+  };
+  ASSERT_EQ(::pthread_create(&waiter, &attributes, wait, &group), 0);
+  ASSERT_EQ(::pthread_join(waiter, nullptr), 0);
+  ASSERT_EQ(::pthread_attr_destroy(&attributes), 0);
+  ASSERT_EQ(::munmap(stack, kBytes), 0);
+  std::filesystem::resize_file(directory_ / ("log/" + base_.segment), base_.end_offset);
+  ASSERT_TRUE(writer_->rewind(base_));
+  group.rewind(0);
+  EXPECT_FALSE(group.wait(1)) << "it was undone";
 }
 
 TEST_F(Group, AnExceptionOfTheCallbackFailsTheStoreAndLeavesNobodyWaiting) {

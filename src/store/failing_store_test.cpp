@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a call that cannot be done leaves: a store that goes on, or one that has failed.
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/failpoint.hpp"
@@ -210,6 +213,30 @@ TEST(FailingStore, ASnapshotThatFailsSaysWhyAndIsTriedAgain) {
   }
   EXPECT_GT(version, 10) << "the calls were not seen";
   expect_verified(store);
+}
+
+TEST(FailingStore, ACallbackThatThrowsWhileTheStoreClosesLeavesNoClean) {
+  const TempDir dir;
+  std::atomic<bool> closing = false;
+  Options own = options(10);
+  own.durability = Durability::group;
+  own.group_blocks = 100;
+  own.on_durable = [&](std::int64_t) {
+    closing.wait(false);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));  // until the close waits for it
+    throw std::runtime_error("callback");
+  };
+  CommitStore store = open_new(dir / "s", own);
+  blocks(store, 1);
+  closing = true;
+  closing.notify_all();
+  const Status closed = store.close();
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code, ErrorCode::io);
+  EXPECT_TRUE(closed.error().message.contains("callback")) << closed.error().message;
+  EXPECT_FALSE(std::filesystem::exists(dir / "s/gen-00000001/CLEAN"));
+  const CommitStore again = must(CommitStore::open(dir / "s", options(10)));
+  EXPECT_EQ(again.version(), 1);
 }
 
 TEST(FailingStore, OnlyDataDatabasesHaveAHash) {

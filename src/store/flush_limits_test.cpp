@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // When rows leave memory, and what may stay there: each limit of Options at its very value.
+#include <atomic>
 #include <chrono>
 #include <limits>
 #include <thread>
 
+#include "base/failpoint.hpp"
 #include "base/internals.hpp"
 #include "flatkv/metrics.hpp"
 #include "store/commit_store.hpp"
@@ -336,6 +338,37 @@ TEST_F(Limits, BlocksOfAGroup) {
     }
   }
 }
+
+#ifdef FLATKV_FAILPOINTS
+TEST_F(Limits, ACommitWaitsForTheBlocksOfAGroup) {
+  for (const std::int64_t most : {1, 3}) {
+    Options options = no_limits();
+    options.durability = Durability::group;
+    options.group_blocks = static_cast<std::uint32_t>(most);
+    open(options);
+    std::atomic<bool> release = false;
+    failpoint::arm(
+        "changelog.sync.before",
+        [&]() -> Status {
+          release.wait(false);
+          return {};
+        },
+        1, 0);
+    std::thread writer([&] { blocks(6); });
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (store_->version() < most && std::chrono::steady_clock::now() < end) {
+      std::this_thread::yield();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // for one that does not wait
+    EXPECT_EQ(store_->version(), most);
+    release = true;
+    release.notify_all();
+    writer.join();
+    failpoint::disarm_all();
+    EXPECT_EQ(store_->version(), 6);
+  }
+}
+#endif
 
 TEST_F(Limits, AWrongVersionOrAWaitForOneThatIsNotThereIsNamed) {
   open(no_limits());
