@@ -248,6 +248,36 @@ TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
   }
 }
 
+TEST_F(LibraryTest, APublisherThatComesBackFencesNobody) {
+  const auto made = [&](const char* name) {
+    auto publisher = Publisher::of(
+        *leader_, {.to = address_, .create_topic = true, .follow = false, .name = name});
+    EXPECT_TRUE(publisher) << publisher.error().to_string();
+    return *std::move(publisher);
+  };
+  Publisher first = made("first");
+  for (int i = 0; i < 2; ++i) {  // the second time it finds what it has sent itself
+    commit(5);
+    const Status sent = first.run({});
+    ASSERT_TRUE(sent) << sent.error().to_string();
+    EXPECT_EQ(first.status().version, leader_->version());
+  }
+  commit(1);
+  Publisher second = made("second");
+  ASSERT_TRUE(second.run({}));
+  commit(1);
+  const Status refused = first.run({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::locked);
+  EXPECT_EQ(refused.error().version, 11);
+  EXPECT_NE(refused.error().message.find("another publisher has written"), std::string::npos)
+      << refused.error().to_string();
+  const Status unharmed = second.run({});
+  ASSERT_TRUE(unharmed) << unharmed.error().to_string();
+  EXPECT_EQ(second.status().version, 12);
+  expect_follows("replica", follower_options());
+}
+
 TEST_F(LibraryTest, ALostRecordIsNamed) {
   commit(10);
   Publisher leader = publisher(32, false);
