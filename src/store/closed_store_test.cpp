@@ -35,6 +35,8 @@ TEST(ClosedStore, EveryCallThatNeedsTheStoreIsRefusedByTheSameError) {
       {"prefetch", [&] { return store.prefetch(keys); }},
       {"view", [&] { return status(store.view()); }},
       {"view of a version", [&] { return status(store.view(1)); }},
+      {"view of a version before", [&] { return status(store.view(0)); }},
+      {"view of a version that never was", [&] { return status(store.view(9)); }},
       {"wait_durable", [&] { return store.wait_durable(1); }},
       {"flush", [&] { return store.flush(); }},
       {"snapshot", [&] { return store.snapshot(); }},

@@ -148,6 +148,25 @@ TEST_F(Limits, AHeldBufferIsFlushedAtItsAge) {
   EXPECT_EQ(store_->metrics().undo_floor, 11) << "older ones have no hashes";
 }
 
+TEST_F(Limits, ACloseLeavesInTheLogWhatCanBeUndone) {
+  Options options = no_limits();
+  options.rollback_depth = 6;
+  options.flush.max_lag_blocks = 4;
+  for (const int count : {3, 10, 13}) {
+    open(options);
+    blocks(count);
+    must(store_->close());
+    store_.emplace(open_new(path(), options));
+    EXPECT_TRUE(store_->open_report().clean);
+    const int flushed = count < 10 ? 0 : 4;  // the buffer that is held is younger
+    EXPECT_EQ(store_->open_report().replayed_blocks, count - flushed);
+    const std::int64_t floor = std::max(flushed, count - 6);
+    EXPECT_EQ(store_->metrics().undo_floor, floor);
+    must(store_->rollback(floor));
+    expect_verified(*store_);
+  }
+}
+
 TEST_F(Limits, AHeldBufferOfWhichABlockIsUndoneIsYounger) {
   Options options = no_limits();
   options.rollback_depth = 6;
