@@ -17,6 +17,7 @@ TREES = {
     "release": ("configure_release && compile build", 900),
     "tsan": ("configure tsan -DFLATKV_TEST_TIMEOUT=7200 && compile build-tsan", 1500),
     "fuzz": ("configure fuzz && compile build-fuzz", 900),
+    "coverage": ("scripts/coverage --build", 1500),
 }
 # Those whose units wait for children, locks and the disk for half of their time: two of them run on a core.
 WAIT = {"test"}
@@ -248,7 +249,7 @@ def units() -> list:
     table.add("bindings", "python", 600, [ROOT / "scripts/test-python"], "release", FLATKV_TREE=ROOT / "build")
     table.ctest("tsan", 4800, 8, "tsan", "--label-exclude", "nightly",
                 "--tests-regex", os.environ.get("FLATKV_TSAN_TESTS", "."))
-    table.add("coverage", "rooms", 3000, [ROOT / "scripts/coverage"])
+    table.add("coverage", "rooms", 1300, [ROOT / "scripts/coverage"], "coverage")
     table.add("site", "demo", 120, [ROOT / "scripts/demo"])
     table.add("site", "pages", 900, ["bash", "-c", "scripts/bootstrap site && scripts/site look"])
     table.add("site", "quickstarts", 1200, ["bash", "-c", "scripts/bootstrap site && scripts/try-quickstarts"])

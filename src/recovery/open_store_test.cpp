@@ -4,12 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdlib>
 
-#include "blake3/blake3.hpp"
-#include "changelog/writer.hpp"
-#include "codec/change_log_entry.hpp"
 #include "recovery/create.hpp"
 #include "recovery/generation_builder.hpp"
 #include "recovery/replay.hpp"
@@ -326,39 +322,6 @@ TEST_F(OpenStore, NoLinkIsFollowedInsideAStore) {
     }
   }
   must(try_open());
-}
-
-/// The record is whole, its digests fit, and no store of ours would have written it.
-TEST_F(OpenStore, ALoggedBlockThatNobodyMayApplyIsDamage) {
-  const Roots roots = blocks(3);
-  remove_clean();
-  const auto manifest = must(layout::read_manifest(fs::posix(), generation()));
-  changelog::SurveyOptions survey;
-  survey.store = manifest.store;
-  const auto tip = must(changelog::walk_segments(fs::posix(), log(), survey))->tip;
-  const std::string segment = log() + "/" + tip.segment;
-  const Bytes before = slurp(segment);
-  const auto log_block = [&](std::int64_t version, ByteView key, ByteView value) {
-    spill(segment, before);
-    Bytes payload;
-    codec::append_version(payload, version);
-    const KVPair pair{key, value};
-    const NamedChangeSet set{kEvmModule, {&pair, 1}};
-    codec::append_change_sets(payload, {&set, 1});
-    const auto writer =
-        must(changelog::Writer::open(fs::posix(), log(), tip, {.store = manifest.store}));
-    const std::array<ByteView, 1> parts{payload};
-    must(writer->append(4, parts, blake3::hash(payload), roots));
-  };
-  const auto nonce = nonce_key(Address{});
-  log_block(4, nonce, Bytes(7));
-  const auto opened = try_open();
-  EXPECT_TRUE(fails_with(opened, ErrorCode::corruption, "the logged block is not valid"));
-  EXPECT_EQ(opened.error().version, 4);
-  log_block(5, nonce, Bytes(8));
-  EXPECT_TRUE(fails_with(try_open(), ErrorCode::corruption, "says it is version 5"));
-  spill(segment, before);
-  expect_open_at(3, roots);
 }
 
 TEST_F(OpenStore, ALogThatEndsBeforeTheVersionWantedIsAGap) {

@@ -3,11 +3,16 @@
 // one block after the other, whatever is staged together.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 
 #include "base/bytes.hpp"
 #include "base/failpoint.hpp"
+#include "blake3/blake3.hpp"
+#include "changelog/writer.hpp"
+#include "codec/change_log_entry.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "layout/generation.hpp"
 #include "support/fault_counts.hpp"
 #include "support/store_fixture.hpp"
 
@@ -44,6 +49,47 @@ class Replay : public StoreFixture, public ::testing::WithParamInterface<int> {
 std::vector<Changes> few_keys(std::uint64_t seed, std::int64_t version) {
   const Pools pools{.addresses = 4, .slots = 2, .legacy_keys = 3};
   return script_block(seed, version, pools, 40);
+}
+
+/// Its record is whole and all digests fit, but no store of ours would have written it.
+TEST_P(Replay, ALoggedBlockThatNobodyMayApplyIsDamage) {
+  open();
+  blocks(5);
+  kill();
+  const std::string generation = live_generation(path());
+  const std::string log = layout::changelog_path(generation);
+  const auto manifest = layout::read_manifest(fs::posix(), generation);
+  ASSERT_OK(manifest);
+  changelog::SurveyOptions survey;
+  survey.store = manifest->store;
+  const auto walk = changelog::walk_segments(fs::posix(), log, survey);
+  ASSERT_TRUE(walk && *walk);
+  const changelog::Tip tip = (*walk)->tip;
+  const std::string segment = log + "/" + tip.segment;
+  const Bytes before = read_file(segment);
+  const auto log_block = [&](std::int64_t version, ByteView value) {
+    write_file(segment, before);
+    const auto nonce = nonce_key(address(1));
+    const KVPair pair{nonce, value};
+    const NamedChangeSet set{kEvmModule, {&pair, 1}};
+    Bytes payload;
+    codec::append_version(payload, version);
+    codec::append_change_sets(payload, {&set, 1});
+    const std::array<ByteView, 1> parts{payload};
+    auto writer = changelog::Writer::open(fs::posix(), log, tip, {.store = manifest->store});
+    ASSERT_OK(writer);
+    ASSERT_OK((*writer)->append(6, parts, blake3::hash(payload), model_.committed().roots()));
+  };
+  log_block(6, Bytes(7));
+  const auto opened = try_open();
+  ASSERT_TRUE(fails(opened, ErrorCode::corruption));
+  EXPECT_EQ(opened.error().version, 6);
+  EXPECT_NE(error().find("the logged block is not valid"), std::string::npos) << error();
+  log_block(7, Bytes(8));
+  EXPECT_NE(error().find("says it is version 7"), std::string::npos) << error();
+  write_file(segment, before);
+  open();
+  check_and_go_on();
 }
 
 TEST_P(Replay, ALongOneTellsHowFarItIs) {
