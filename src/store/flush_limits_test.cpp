@@ -60,6 +60,15 @@ class Limits : public testing::Test {
     ADD_FAILURE() << "none in a hundred blocks";
     return -1;
   }
+  /// A store that flushes for the bytes of four blocks in the log, and undoes in place.
+  void open_with_lag_of_four_blocks() {
+    open(no_limits());
+    blocks(1);
+    Options options = no_limits();
+    options.rollback_depth = 6;
+    options.flush.max_lag_bytes = 4 * store_->metrics().log_bytes;
+    open(options);
+  }
   std::unique_ptr<TempDir> directory_;
   std::optional<CommitStore> store_;
   int written_ = 0;
@@ -199,13 +208,7 @@ TEST_F(Limits, OfAHeldBufferThatIsUndoneNothingIsFlushed) {
 }
 
 TEST_F(Limits, UndoneBytesOfTheLogAreNoLag) {
-  open(no_limits());
-  blocks(1);
-  const std::uint64_t one = store_->metrics().log_bytes;
-  Options options = no_limits();
-  options.rollback_depth = 6;
-  options.flush.max_lag_bytes = 4 * one;
-  open(options);
+  open_with_lag_of_four_blocks();
   blocks(3);
   must(store_->rollback(1));
   blocks(2);
@@ -214,13 +217,7 @@ TEST_F(Limits, UndoneBytesOfTheLogAreNoLag) {
 }
 
 TEST_F(Limits, BytesThatWereUndoneBelowAFlushAreNoLagEither) {
-  open(no_limits());
-  blocks(1);
-  const std::uint64_t one = store_->metrics().log_bytes;
-  Options options = no_limits();
-  options.rollback_depth = 6;
-  options.flush.max_lag_bytes = 4 * one;
-  open(options);
+  open_with_lag_of_four_blocks();
   EXPECT_EQ(next_flush(), 4 + 6);
   must(store_->rollback(8));  // of a buffer that is held
   must(store_->rollback(4));  // all that is not flushed

@@ -99,11 +99,7 @@ TEST(Inspect, ALogDamagedBelowTheDatabasesIsAProblemOfTheHistoryOnly) {
   const auto roots = make_store(path);
   EXPECT_FALSE(must(inspect_store(path)).log_problem);
   const std::string first = segments(path).front();
-  {
-    std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(200);  // in the header of the first record
-    file.put('\x55');
-  }
+  damage_at(first, 200);  // in the header of the first record
   const StoreInfo info = must(inspect_store(path));
   EXPECT_TRUE(info.problems.empty());
   EXPECT_TRUE(info.clean);
@@ -128,11 +124,7 @@ TEST(Inspect, ALogDamagedBelowASnapshotBesideAWriter) {
   roots.merge(commit_to(store, 20));
   EXPECT_FALSE(must(inspect_store(path)).log_problem);
   const std::string first = segments(path).front();
-  {
-    std::fstream file(first, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(200);  // in the header of the first record
-    file.put('\x55');
-  }
+  damage_at(first, 200);  // in the header of the first record
   const StoreInfo info = must(inspect_store(path));
   EXPECT_TRUE(info.locked);
   EXPECT_TRUE(info.problems.empty());

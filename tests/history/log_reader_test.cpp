@@ -82,12 +82,7 @@ TEST(LogReader, GivesTheChangeSetsAsTheyCame) {
 TEST(LogReader, AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {
   TempDir dir;
   const std::string path = dir / "s";
-  std::map<std::int64_t, Roots> roots;
-  {
-    CommitStore store = open_new(path, small_options());
-    roots = commit_to(store, 10);
-    must(store.close());
-  }
+  const auto roots = make_closed(path, 10);
   std::filesystem::remove(live_generation(path) + "/CLEAN");
   const std::string last = segments(path).back();
   std::filesystem::resize_file(last, std::filesystem::file_size(last) - 3);
@@ -100,16 +95,8 @@ TEST(LogReader, AnUnfinishedLastRecordIsTheEndAndStaysAsItIs) {
 TEST(LogReader, DamageBelowValidRecordsIsNoEnd) {
   TempDir dir;
   const std::string path = dir / "s";
-  {
-    CommitStore store = open_new(path, small_options());
-    commit_to(store, 12);
-    must(store.close());
-  }
-  {
-    std::fstream file(segments(path)[1], std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(200);
-    file.put('\x55');
-  }
+  make_closed(path, 12);
+  damage_at(segments(path)[1], 200);
   LogReader reader = must(LogReader::open(path, std::nullopt, false));
   const auto blocks = read_all(reader);
   ASSERT_FALSE(blocks);
@@ -122,11 +109,7 @@ TEST(LogReader, DamageBelowValidRecordsIsNoEnd) {
 TEST(LogReader, ADamagedPayloadIsToldUntilItIsWhole) {
   TempDir dir;
   const std::string path = dir / "s";
-  {
-    CommitStore store = open_new(path, small_options());
-    commit_to(store, 12);
-    must(store.close());
-  }
+  make_closed(path, 12);
   const std::string segment = segments(path)[1];
   const auto flip = [&] {
     std::fstream file(segment, std::ios::in | std::ios::out | std::ios::binary);
@@ -168,11 +151,7 @@ TEST(LogReader, ADamagedPayloadIsToldUntilItIsWhole) {
 TEST(LogReader, WithoutALogNothingIsRead) {
   TempDir dir;
   const std::string path = dir / "s";
-  {
-    CommitStore store = open_new(path, small_options());
-    commit_to(store, 3);
-    must(store.close());
-  }
+  make_closed(path, 3);
   for (const std::string& segment : segments(path)) std::filesystem::remove(segment);
   const auto reader = LogReader::open(path, std::nullopt, false);
   ASSERT_FALSE(reader);
@@ -233,11 +212,7 @@ TEST(LogReader, FollowsAWriterAcrossSegments) {
 TEST(LogReader, FollowsThroughACloseAndAnotherOpen) {
   TempDir dir;
   const std::string path = dir / "s";
-  {
-    CommitStore store = open_new(path, small_options());
-    commit_to(store, 5);
-    must(store.close());
-  }
+  make_closed(path, 5);
   LogReader reader = must(LogReader::open(path, std::nullopt, false));
   EXPECT_EQ(must(read_all(reader)).size(), 5U);
   CommitStore store = must(CommitStore::open(path, small_options()));
@@ -429,12 +404,7 @@ TEST(RootsAt, FromLogSnapshotAndNowhereElse) {
 TEST(RootsAt, ALogThatLostItsEndIsNotTheCommittedVersion) {
   TempDir dir;
   const std::string path = dir / "s";
-  std::map<std::int64_t, Roots> roots;
-  {
-    CommitStore store = open_new(path, small_options());
-    roots = commit_to(store, 12);
-    must(store.close());
-  }
+  const auto roots = make_closed(path, 12);
   const std::string last = segments(path).back();
   std::filesystem::remove(last);
   // An open continues from the databases, which lost nothing.
@@ -447,11 +417,7 @@ TEST(RootsAt, ALogThatLostItsEndIsNotTheCommittedVersion) {
 TEST(RootsAt, ALogThatLostItsEndBelowNoDatabaseIsRefused) {
   TempDir dir;
   const std::string path = dir / "s";
-  {
-    CommitStore store = open_new(path, small_options());
-    commit_to(store, 12);
-    must(store.close());
-  }
+  make_closed(path, 12);
   std::filesystem::remove(segments(path).back());
   std::filesystem::remove_all(path + "/gen-00000001/working/code");
   const auto found = roots_at(path, std::nullopt);
@@ -462,12 +428,7 @@ TEST(RootsAt, ALogThatLostItsEndBelowNoDatabaseIsRefused) {
 TEST(RootsAt, NoLogIsNoVersion) {
   TempDir dir;
   const std::string path = dir / "s";
-  std::map<std::int64_t, Roots> roots;
-  {
-    CommitStore store = open_new(path, small_options());
-    roots = commit_to(store, 12);
-    must(store.close());
-  }
+  const auto roots = make_closed(path, 12);
   for (const std::string& segment : segments(path)) std::filesystem::remove(segment);
   // CLEAN tells that nothing was lost with it.
   EXPECT_EQ(must(roots_at(path, std::nullopt)).roots, roots.at(12));

@@ -42,12 +42,7 @@ TEST(ReadOnly, EveryVersionBesideAWriter) {
 TEST(ReadOnly, TheWorkingCopyWhereNobodyHasTheStore) {
   TempDir dir;
   const std::string path = dir / "s";
-  std::map<std::int64_t, Roots> roots;
-  {
-    CommitStore store = open_new(path, small_options());
-    roots = commit_to(store, 20);
-    must(store.close());
-  }
+  const auto roots = make_closed(path, 20);
   // Without any snapshot only the working copy can serve.
   stdfs::remove_all(live_generation(path) + "/snapshot-00000000000000000000");
   const std::string before = tree_digest(path);
@@ -165,12 +160,7 @@ TEST(ReadOnly, AStoreThatDoesNotOpenStillShowsItsPast) {
 TEST(ReadOnly, WithoutAMetadataDatabase) {
   TempDir dir;
   const std::string path = dir / "s";
-  std::map<std::int64_t, Roots> roots;
-  {
-    CommitStore store = open_new(path, small_options());
-    roots = commit_to(store, 20);
-    must(store.close());
-  }
+  const auto roots = make_closed(path, 20);
   stdfs::remove_all(live_generation(path) + "/working/metadata");
   const std::string before = tree_digest(path);
   expect_at(path, 20, roots.at(20));
@@ -266,11 +256,7 @@ TEST(ReadOnly, AnOrphanThatStays) {
 TEST(Contracts, AWalkThatIsStoppedAndARowThatIsNone) {
   TempDir dir;
   const std::string path = dir / "s";
-  {
-    CommitStore store = open_new(path, small_options());
-    commit_to(store, 10);
-    must(store.close());
-  }
+  make_closed(path, 10);
   {
     const ReadOnlyStore clone = must(ReadOnlyStore::open(path));
     EXPECT_EQ(must(largest_contracts(clone.view())).count, 7U);

@@ -225,11 +225,7 @@ TEST(Rollback, BelowABadRecord) {
   // start above a record below it.)
   const auto all = segments(path);
   const std::string hit = all[all.size() - 2];
-  {
-    std::fstream file(hit, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(150);
-    file.put('\x55');
-  }
+  damage_at(hit, 150);
   stdfs::remove_all(live_generation(path) + "/working/account");
   stdfs::remove(live_generation(path) + "/CLEAN");
   EXPECT_EQ(CommitStore::open(path, keeping()).error().code, ErrorCode::corruption);

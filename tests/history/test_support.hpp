@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fstream>
 #include <map>
 
 #include "store/test_store.hpp"
@@ -41,6 +42,21 @@ inline Options small_options() {
   options.threads = 1;
   options.durability = Durability::process;
   return options;
+}
+
+/// A closed store of so many blocks. Returns their roots lines.
+inline std::map<std::int64_t, Roots> make_closed(const std::string& path, std::int64_t last) {
+  CommitStore store = open_new(path, small_options());
+  auto roots = commit_to(store, last);
+  must(store.close());
+  return roots;
+}
+
+/// Writes another byte into a file.
+inline void damage_at(const std::string& path, std::streamoff offset) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(offset);
+  file.put('\x55');
 }
 
 inline std::string live_generation(const std::string& store) {
