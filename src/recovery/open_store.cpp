@@ -85,6 +85,9 @@ class Opener {
     if (choice) return {};
     if (choice.error().code != ErrorCode::not_found) return std::unexpected(choice.error());
     if (!options_.create_if_missing) return no_store();
+    // Whoever made the directory, an earlier open perhaps, may have failed or died before its entry
+    // was synced.
+    FLATKV_TRY(fs::ensure_directory(*environment_.files, store_));
     return create_generation(environment_, store_, options_.create);
   }
 

@@ -39,6 +39,21 @@ TEST_F(StoreRows, CrashWhileTheWorkingCopyIsRebuilt) {
   crash_the_open(*after, {tip}, "W12", 20);
 }
 
+// S11: a process that dies while it creates a store leaves names that nobody synced. The open that
+// goes on from there makes them durable before a block is acknowledged.
+TEST_F(StoreRows, CreationThatWasCutOffAndThenFinishedSurvivesAPowerCut) {
+  const std::vector<Moment> moments = moments_of(
+      disk_, [&] { ASSERT_OK(store::open_commit_store(environment_of(disk_), kStore, options_)); });
+  ASSERT_GT(moments.size(), 50U);
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    // The first ones make the store's own directory.
+    if (!all_cases() && i > 8 && i % 8 != 0) continue;
+    SCOPED_TRACE(moments[i].name());
+    lose_power_after_a_block(*crashed(*moments[i].disk, CrashMode::process), {}, "S11");
+    if (HasFatalFailure()) return;
+  }
+}
+
 // W14: a clean open copies a log that has a name elsewhere, and can be cut off anywhere.
 TEST_F(StoreRows, CrashWhileASharedLogIsCopied) {
   Life life(disk_, oracle_, options_);
@@ -93,6 +108,10 @@ TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
         ASSERT_OK(recovery::rollback_store(environment_of(*after), kStore, target.version, {}));
         ASSERT_TRUE(recovers(*after, oracle_, options_, {target}));
         continue;
+      }
+      if (mode == CrashMode::process) {
+        lose_power_after_a_block(*after->clone(), {tip, target}, "B1");
+        if (HasFatalFailure()) return;
       }
       Ending ending;
       ASSERT_TRUE(recovers(*after, oracle_, options_, {tip, target}, &ending));
@@ -155,6 +174,10 @@ TEST_F(StoreImport, CrashAtEveryStepOverAStore) {
     SCOPED_TRACE(moment.name());
     for (const CrashMode mode : {CrashMode::process, CrashMode::drop_unsynced, CrashMode::random}) {
       const auto after = crashed(*moment.disk, mode, ++seed_);
+      if (mode == CrashMode::process) {
+        lose_power_after_a_block(*after->clone(), {old, imported_}, "I1");
+        if (HasFatalFailure()) return;
+      }
       Ending ending;
       ASSERT_TRUE(recovers(*after, oracle_, options_, {old, imported_}, &ending));
       found.insert(ending.place.version);
@@ -182,6 +205,10 @@ TEST_F(StoreImport, CrashAtEveryStepIntoNothing) {
       if (opened) {
         EXPECT_OK(opened->close());
         opened = fail(ErrorCode::unsupported, "");  // closes the store
+        if (mode == CrashMode::process) {
+          lose_power_after_a_block(*after->clone(), {imported_}, "I1");
+          if (HasFatalFailure()) return;
+        }
         ASSERT_TRUE(recovers(*after, oracle_, options, {imported_}));
         count_fault("I1", Came::recovered);
         continue;
