@@ -192,8 +192,9 @@ void Life::expect_right() {
   settle();
   if (!running()) return;
   const AssertionResult right = test::store_is(*store_, oracle_.at(progress().acked));
-  // A compaction may have reached the operation at which the machine was to crash.
-  EXPECT_TRUE(right || disk_.crashes() != crashes_) << right.message();
+  // A compaction may have reached the operation at which the machine was to crash, or the sync of a
+  // group the one that was to fail: `close` then looks whether the store can be read.
+  EXPECT_TRUE(right || !running()) << right.message();
 }
 
 void Life::expect_failed_and_readable() {
