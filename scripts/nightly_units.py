@@ -200,7 +200,9 @@ def units() -> list:
     table.test("failpoints", "repair", 120, "repair_crash_test", **hits)
     loop = {"FLATKV_LOOP": os.environ.get("FLATKV_LOOP", "all")}
     table.parts("simdisk", "loop", 4800, 12, "simdisk_loop_test", **loop)
-    table.test("simdisk", "rows", 600, "simdisk_rows_test", "--gtest_filter=-StoreNested.Crashes*", **loop)
+    rebuilt = "StoreRows.CrashWhileTheWorkingCopyIsRebuilt"
+    table.test("simdisk", "rows-rebuilt", 300, "simdisk_rows_test", f"--gtest_filter={rebuilt}", **loop)
+    table.test("simdisk", "rows-others", 900, "simdisk_rows_test", f"--gtest_filter=-StoreNested.Crashes*:{rebuilt}", **loop)
     for seed, rounds in seeds(amount("FLATKV_NESTED", 2_000), 250):
         table.test("simdisk", f"nested-{seed}", 300, "simdisk_rows_test", "--gtest_filter=StoreNested.Crashes*",
                    FLATKV_NESTED=rounds, FLATKV_SEED=4000 + 1000 * seed)
