@@ -21,24 +21,30 @@ Result<std::string> unfinished_path(const std::string& path) {
   return path + "-" + to_hex(name) + std::string(kUnfinished);
 }
 
-/// With the directories above it that are not there.
-Status make_directories(fs::FileSystem& files, const std::string& path) {
-  FLATKV_ASSIGN(const bool there, fs::exists(files, path, fs::FileType::directory));
-  if (there) return {};
-  FLATKV_TRY(make_directories(files, fs::parent(path)));
-  return fs::ensure_directory(files, path);
-}
-
 }  // namespace
 
 std::string FileObjects::path_of(const std::string& name) const {
   return fs::join(directory_, name);
 }
 
+Status FileObjects::keep_directory(const std::string& path) {
+  FLATKV_ASSIGN(const bool there, fs::exists(files_, path, fs::FileType::directory));
+  {
+    const std::lock_guard guard(mutex_);
+    if (there && kept_.contains(path)) return {};
+  }
+  // Also where it is there: whoever made it may have died before its entry was synced.
+  if (!there || path.size() > directory_.size()) FLATKV_TRY(keep_directory(fs::parent(path)));
+  FLATKV_TRY(fs::ensure_directory(files_, path));
+  const std::lock_guard guard(mutex_);
+  kept_.insert(path);
+  return {};
+}
+
 Status FileObjects::put(const std::string& name, ByteView content) {
   const std::string path = path_of(name);
   FLATKV_ASSIGN(const std::string unfinished, unfinished_path(path));
-  FLATKV_TRY(make_directories(files_, fs::parent(path)));
+  FLATKV_TRY(keep_directory(fs::parent(path)));
   FLATKV_TRY(fs::write_file(files_, unfinished, content));
   if (Status renamed = files_.rename(unfinished, path); !renamed) {
     static_cast<void>(files_.unlink(unfinished));

@@ -11,6 +11,7 @@
 
 #include "base/bytes.hpp"
 #include "fs/test_directory.hpp"
+#include "fs/test_support.hpp"
 
 namespace flatkv::objects {
 namespace {
@@ -62,6 +63,30 @@ TEST(FileObjects, WhatIsInTheWayIsAnErrorAndLeavesNothing) {
   ASSERT_FALSE(listed);
   EXPECT_NE(listed.error().code, ErrorCode::not_found);
   EXPECT_NE(listed.error().path.find("here/a/b"), std::string::npos);
+}
+
+// An export that died left directories whose entries nobody had synced; those of the next one, too,
+// have to outlast a power cut.
+TEST(FileObjects, DirectoriesThatWereThereAreSyncedOnce) {
+  const fs::TestDirectory directory;
+  std::filesystem::create_directories(directory / "here/a/b");
+  std::vector<std::string> synced;
+  fs::Interposed files([&](std::string_view operation, const std::string& path) -> Status {
+    if (operation == "sync_directory") synced.push_back(path);
+    return {};
+  });
+  FileObjects objects(files, directory / "here");
+  ASSERT_TRUE(objects.put("a/b/one", Bytes{1}));
+  EXPECT_EQ(synced, (std::vector<std::string>{directory.path(), directory / "here",
+                                              directory / "here/a", directory / "here/a/b"}));
+  synced.clear();
+  ASSERT_TRUE(objects.put("a/b/two", Bytes{2}));
+  EXPECT_EQ(synced, std::vector<std::string>{directory / "here/a/b"});
+  synced.clear();
+  std::filesystem::remove_all(directory / "here/a");  // as the removal of the last object does
+  ASSERT_TRUE(objects.put("a/b/two", Bytes{2}));
+  EXPECT_EQ(synced, (std::vector<std::string>{directory / "here", directory / "here/a",
+                                              directory / "here/a/b"}));
 }
 
 TEST(FileObjects, ManyPutTheSameAtOnce) {
