@@ -257,6 +257,22 @@ AssertionResult recovers(SimDisk& disk, Oracle& oracle, const Options& options,
   return right;
 }
 
+AssertionResult outlasts_power_cut(SimDisk& disk, Oracle& oracle, const Options& options,
+                                   const std::vector<Place>& allowed, Ending* ending) {
+  auto opened = store::open_commit_store(environment_of(disk), kStore, options);
+  if (!opened) return AssertionFailure() << "open: " << opened.error().to_string();
+  const auto found = std::ranges::find(allowed, opened->version(), &Place::version);
+  if (found == allowed.end()) {
+    return AssertionFailure() << "opened at version " << opened->version();
+  }
+  if (auto right = goes_on(*opened, oracle, found->next()); !right) return right;
+  disk.crash(CrashMode::drop_unsynced, 0);
+  opened = fail(ErrorCode::unsupported, "");  // closes what the crash left of it
+  AssertionResult right = recovers(disk, oracle, options, {found->next()}, ending);
+  if (!right) right << ", after a power cut";
+  return right;
+}
+
 AssertionResult log_covers(SimDisk& disk, const std::vector<Place>& allowed) {
   fs::FileSystem& files = disk.files();
   const auto survey = layout::survey_store(files, kStore);

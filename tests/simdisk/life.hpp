@@ -106,6 +106,12 @@ struct Ending {
                                     const std::vector<Place>& allowed, Ending* ending = nullptr,
                                     bool twice = false);
 
+/// A process died here, which leaves names that nobody synced. Opens the store at one of these
+/// places, commits a block, with Durability::sync, and cuts the power: the block is there.
+::testing::AssertionResult outlasts_power_cut(SimDisk& disk, Oracle& oracle, const Options& options,
+                                              const std::vector<Place>& allowed,
+                                              Ending* ending = nullptr);
+
 /// Whether the log reaches without a gap from the oldest valid snapshot to a version at or above
 /// the lowest of `allowed`. Changes nothing. True if there is no store yet.
 ::testing::AssertionResult log_covers(SimDisk& disk, const std::vector<Place>& allowed);

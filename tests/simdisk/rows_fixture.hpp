@@ -40,19 +40,6 @@ class StoreRows : public ::testing::Test {
     }
   }
 
-  /// A process died here, which leaves names that nobody synced. Goes on from one of these places
-  /// with a block and cuts the power: what was acknowledged by then is there.
-  void lose_power_after_a_block(SimDisk& disk, const std::vector<Place>& allowed,
-                                std::string_view row) {
-    Life life(disk, oracle_, options_);
-    if (!allowed.empty()) life.resume(allowed);
-    life.open();
-    const std::int64_t opened = life.progress().acked.version;
-    life.commits(1);
-    ASSERT_EQ(life.progress().acked.version, opened + 1);
-    crash_here(disk, life, row);
-  }
-
   /// Crashes at every operation of opening this disk.
   void crash_the_open(const SimDisk& disk, const std::vector<Place>& allowed, std::string_view row,
                       std::size_t fewest) {
@@ -68,8 +55,7 @@ class StoreRows : public ::testing::Test {
         SCOPED_TRACE(moments[i].name());
         const auto after = crashed(*moments[i].disk, mode, ++seed_);
         if (mode == CrashMode::process) {
-          lose_power_after_a_block(*after->clone(), allowed, row);
-          if (HasFatalFailure()) return;
+          ASSERT_TRUE(outlasts_power_cut(*after->clone(), oracle_, options_, allowed));
         }
         Ending ending;
         ASSERT_TRUE(recovers(*after, oracle_, options_, allowed, &ending));

@@ -49,8 +49,10 @@ TEST_F(StoreRows, CreationThatWasCutOffAndThenFinishedSurvivesAPowerCut) {
     // The first ones make the store's own directory.
     if (!all_cases() && i > 8 && i % 8 != 0) continue;
     SCOPED_TRACE(moments[i].name());
-    lose_power_after_a_block(*crashed(*moments[i].disk, CrashMode::process), {}, "S11");
-    if (HasFatalFailure()) return;
+    const auto after = crashed(*moments[i].disk, CrashMode::process);
+    Ending ending;
+    ASSERT_TRUE(outlasts_power_cut(*after, oracle_, options_, {Place{}}, &ending));
+    count_fault("S11", ending.came);
   }
 }
 
@@ -110,8 +112,7 @@ TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
         continue;
       }
       if (mode == CrashMode::process) {
-        lose_power_after_a_block(*after->clone(), {tip, target}, "B1");
-        if (HasFatalFailure()) return;
+        ASSERT_TRUE(outlasts_power_cut(*after->clone(), oracle_, options_, {tip, target}));
       }
       Ending ending;
       ASSERT_TRUE(recovers(*after, oracle_, options_, {tip, target}, &ending));
@@ -175,8 +176,7 @@ TEST_F(StoreImport, CrashAtEveryStepOverAStore) {
     for (const CrashMode mode : {CrashMode::process, CrashMode::drop_unsynced, CrashMode::random}) {
       const auto after = crashed(*moment.disk, mode, ++seed_);
       if (mode == CrashMode::process) {
-        lose_power_after_a_block(*after->clone(), {old, imported_}, "I1");
-        if (HasFatalFailure()) return;
+        ASSERT_TRUE(outlasts_power_cut(*after->clone(), oracle_, options_, {old, imported_}));
       }
       Ending ending;
       ASSERT_TRUE(recovers(*after, oracle_, options_, {old, imported_}, &ending));
@@ -206,8 +206,7 @@ TEST_F(StoreImport, CrashAtEveryStepIntoNothing) {
         EXPECT_OK(opened->close());
         opened = fail(ErrorCode::unsupported, "");  // closes the store
         if (mode == CrashMode::process) {
-          lose_power_after_a_block(*after->clone(), {imported_}, "I1");
-          if (HasFatalFailure()) return;
+          ASSERT_TRUE(outlasts_power_cut(*after->clone(), oracle_, options_, {imported_}));
         }
         ASSERT_TRUE(recovers(*after, oracle_, options, {imported_}));
         count_fault("I1", Came::recovered);

@@ -162,6 +162,11 @@ void crash_everywhere(Durability durability, const Choice& choice) {
         const bool power_lost = crash.mode != CrashMode::process;
         const std::vector<Place> allowed = moment.progress.allowed(power_lost);
         Ending ending;
+        if (!power_lost && durability == Durability::sync) {
+          ASSERT_TRUE(outlasts_power_cut(*disk->clone(), oracle, options, allowed))
+              << moment.name() << "\n"
+              << again(moment.n, crash.name);
+        }
         const auto covered = log_covers(*disk, allowed);
         const auto right = recovers(*disk, oracle, options, allowed, &ending, ++cases % 16 == 0);
         ASSERT_TRUE(covered) << moment.name() << "\n" << again(moment.n, crash.name);
