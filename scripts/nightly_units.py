@@ -151,7 +151,7 @@ def reads(table: Table):
         for seed, steps in seeds(amount("FLATKV_PROPERTY_STEPS", 200_000) // 10, 20_000):
             table.test("reads", f"property-{in_flight}-{seed}", 600, "property_test", FLATKV_PROPERTY_STEPS=steps,
                        FLATKV_SEED=50_000_000 + 1000 * seed, **forced)
-        for program in ("fault_test", "disk_fault_test", "kill_test", "model_test"):
+        for program in ("fault_test", "disk_fault_test", "golden_test", "kill_test", "model_test"):
             table.test("reads", f"{program}-{in_flight}", 120, program, **forced)
 
 
