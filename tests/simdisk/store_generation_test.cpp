@@ -111,11 +111,8 @@ TEST_F(StoreRows, CrashAtEveryStepOfARollbackByPath) {
         ASSERT_TRUE(recovers(*after, oracle_, options_, {target}));
         continue;
       }
-      if (mode == CrashMode::process) {
-        ASSERT_TRUE(outlasts_power_cut(*after->clone(), oracle_, options_, {tip, target}));
-      }
       Ending ending;
-      ASSERT_TRUE(recovers(*after, oracle_, options_, {tip, target}, &ending));
+      ASSERT_TRUE(comes_back(*after, mode, {tip, target}, ending));
       found.insert(ending.place.version);
       count_fault("B1", ending.came);
     }
@@ -175,11 +172,8 @@ TEST_F(StoreImport, CrashAtEveryStepOverAStore) {
     SCOPED_TRACE(moment.name());
     for (const CrashMode mode : {CrashMode::process, CrashMode::drop_unsynced, CrashMode::random}) {
       const auto after = crashed(*moment.disk, mode, ++seed_);
-      if (mode == CrashMode::process) {
-        ASSERT_TRUE(outlasts_power_cut(*after->clone(), oracle_, options_, {old, imported_}));
-      }
       Ending ending;
-      ASSERT_TRUE(recovers(*after, oracle_, options_, {old, imported_}, &ending));
+      ASSERT_TRUE(comes_back(*after, mode, {old, imported_}, ending));
       found.insert(ending.place.version);
       count_fault("I1", ending.came);
     }
