@@ -332,7 +332,9 @@ class OverlayModel : public ::testing::TestWithParam<std::uint64_t> {
 
   void by_the_handle() {
     const Changes changes = random_changes(random_, kPools, 5);
-    ASSERT_OK(store_->apply(changes));
+    const Status applied = store_->apply(changes);
+    if (crashed()) return;  // in a compaction, say, which `settle` does not wait for
+    ASSERT_OK(applied);
     ASSERT_TRUE(model_.apply(changes));
     if (Pair* pair = some(); pair != nullptr && store_->has_pending()) {
       ASSERT_FALSE(store_->commit(pair->overlay));
@@ -504,7 +506,9 @@ class OverlayModel : public ::testing::TestWithParam<std::uint64_t> {
   }
 
   void check() {
-    ASSERT_TRUE(store_is(*store_, model_.committed()));
+    const auto same = store_is(*store_, model_.committed());
+    if (crashed()) return;
+    ASSERT_TRUE(same);
     if (options_.scrub.mode == Scrub::by_hand) {
       ASSERT_TRUE(store_->scrub_status().value()->findings.empty());
     }
