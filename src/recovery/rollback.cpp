@@ -61,6 +61,17 @@ Result<bool> undo_closed(const state::Environment& environment, const std::strin
   return undone;
 }
 
+/// Of a store that is at the version already. The process that brought it there may have died, or
+/// failed, before CURRENT, UNDO or the end of the log were synced: a power cut would take it back.
+Status keep_as_found(fs::FileSystem& files, const RecoveryAnalysis& found) {
+  FLATKV_TRY(files.sync_directory(found.store));
+  if (!found.log) return {};
+  const std::string log = layout::changelog_path(found.generation);
+  FLATKV_TRY(files.sync_directory(log));
+  FLATKV_ASSIGN(const auto end, files.open_append(fs::join(log, found.log->tip.segment)));
+  return end->sync();
+}
+
 }  // namespace
 
 void Rollback::tell_undoable(std::int64_t floor, std::int64_t tip) {
@@ -279,7 +290,7 @@ Status rollback_store(const state::Environment& environment, const std::string& 
   if (analyze_store(environment, path, found)) {
     const bool log_lost = found.plan == RecoveryPlan::new_log;
     const auto tip = log_lost ? std::optional(found.durable) : found.reached;
-    if (tip == version) return {};
+    if (tip == version) return keep_as_found(files, found);
     if (can_undo(found, version)) {
       FLATKV_ASSIGN(const bool undone,
                     undo_closed(environment, path, version, found, options_of(given), lock));

@@ -35,7 +35,11 @@ Result<std::vector<RepairReport>> repair_store(const state::Environment& environ
   auto lock = std::make_shared<layout::StoreLock>(std::move(taken));
   Repair running(environment, path, databases, options, lock);
   FLATKV_ASSIGN(const bool needed, running.plan());
-  if (!needed) return running.reports();
+  if (!needed) {
+    // A repair that died after its swap may have left a CURRENT that is not on disk yet.
+    FLATKV_TRY(files.sync_directory(path));
+    return running.reports();
+  }
   FLATKV_TRY(running.build());
   FLATKV_TRY(running.publish());
   // The repair is done; the old generation only takes space.
