@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layout/cleanup.hpp"
 
+#include <algorithm>
+
 #include "base/failpoint.hpp"
 #include "fs/files.hpp"
 #include "layout/generation.hpp"
@@ -107,7 +109,14 @@ std::vector<std::string> remove_unfinished(fs::FileSystem& files, const std::str
     kept.push_back(entries.error().to_string());
     return kept;
   }
+  // A snapshot loses its name before its files. A process that died in between may have left that
+  // on disk or not.
+  const bool any = std::ranges::any_of(
+      *entries, [](const fs::DirEntry& entry) { return is_unfinished_snapshot_name(entry.name); });
+  const Status named = any ? files.sync_directory(generation) : Status{};
+  report(kept, "snapshots", named);
   for (const fs::DirEntry& entry : *entries) {
+    if (!named) break;
     const bool file = entry.type == fs::FileType::file && entry.name.ends_with("-tmp");
     if (file || is_unfinished_snapshot_name(entry.name)) {
       report(kept, entry.name, remove_synced(files, generation, entry.name));

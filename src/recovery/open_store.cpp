@@ -36,6 +36,10 @@ Status write_backfill(const std::string& directory, rocks::Db& database, Databas
   return {};
 }
 
+bool has_leftovers(const layout::StoreSurvey& survey) {
+  return survey.generations.size() > 1 || !survey.unfinished.empty();
+}
+
 class Opener {
  public:
   /// `lock`: already held by the caller, which may have views of older generations.
@@ -193,9 +197,10 @@ class Opener {
     fs::FileSystem& files = *environment_.files;
     if (found.choice.current_missing) {
       FLATKV_TRY(layout::swap_current(files, store_, found.choice.name));
-    } else if (!found.clean_believed) {
+    } else if (!found.clean_believed || has_leftovers(found.survey)) {
       // A process that died between the rename of CURRENT and this sync left a name that may not be
-      // on disk yet.
+      // on disk yet. A new generation has a CLEAN of its own; beside another one that CLEAN does
+      // not tell which of the two comes back.
       FLATKV_TRY(files.sync_directory(store_));
     }
     if (!spare_others_) {

@@ -4,6 +4,9 @@
 // when the power goes then.
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "layout/snapshots.hpp"
 #include "recovery/rollback.hpp"
 #include "repair/repair.hpp"
 #include "simdisk/rows_fixture.hpp"
@@ -116,6 +119,64 @@ TEST_F(StoreFound, ARepairThatIsBegunAgainOutlastsAPowerCut) {
     ASSERT_EQ(ending.came, test::Came::recovered) << "the damaged copy came back";
   }
   EXPECT_GT(had_nothing_to_do, 1U);
+}
+
+// A rollback that died after its swap left two generations; the open that goes on cannot remove the
+// old one, which it only reports.
+TEST_F(StoreFound, AnOpenWhoseCleanupFailsOutlastsAPowerCut_S11) {
+  Life life(disk_, oracle_, options_);
+  before(life);
+  const Place tip = life.progress().acked;
+  life.close();
+  const std::vector<Moment> moments =
+      moments_of(disk_, [&] { ASSERT_OK(roll_back(disk_, target_.version)); });
+  std::set<std::int64_t> found;
+  for (const Moment& moment : moments) {
+    if (moment.operation != Operation::sync_directory || moment.path != kStore) continue;
+    SCOPED_TRACE(moment.name());
+    const auto after = crashed(*moment.disk, CrashMode::process);
+    after->inject({.operation = Operation::rename, .suffix = "-rebuild-tmp", .times = 0});
+    Ending ending;
+    ASSERT_TRUE(outlasts_power_cut(*after, oracle_, options_, {tip, target_}, &ending));
+    found.insert(ending.place.version - 1);
+    count_fault("S11", ending.came);
+  }
+  EXPECT_EQ(found, (std::set<std::int64_t>{tip.version, target_.version}));
+}
+
+// An old snapshot whose removal died after it lost its name: the next open goes on with it, and a
+// power cut meanwhile brings it back whole or not at all.
+TEST_F(StoreFound, ASnapshotThatWasBeingRemovedNeverComesBackInPart_S15) {
+  Life life(disk_, oracle_, options_);
+  before(life);
+  life.snapshot();
+  life.commits(1);
+  const Place tip = life.progress().acked;
+  const std::vector<Moment> moments = moments_of(disk_, [&] { life.snapshot(); });
+  const std::string generation = std::string(kStore) + "/gen-00000001";
+  unsigned begun = 0;
+  for (const Moment& moment : moments) {
+    if (moment.operation != Operation::sync_directory || moment.path != generation) continue;
+    SCOPED_TRACE(moment.name());
+    const auto after = crashed(*moment.disk, CrashMode::process);
+    const std::vector<Moment> opening = moments_of(*after, [&] {
+      ASSERT_OK(store::open_commit_store(environment_of(*after), kStore, options_));
+    });
+    for (const Moment& step : opening) {
+      if (!step.path.contains("-old-tmp")) continue;
+      ++begun;
+      for (int i = 0; i < 4; ++i) {
+        const auto left = crashed(*step.disk, CrashMode::random, ++seed_);
+        const auto snapshots = layout::list_snapshots(left->files(), generation, true);
+        ASSERT_OK(snapshots);
+        for (const auto& one : *snapshots) {
+          ASSERT_TRUE(one.manifest) << step.name() << ": " << one.manifest.error().to_string();
+        }
+      }
+    }
+  }
+  EXPECT_GT(begun, 10U);
+  ASSERT_TRUE(recovers(*crashed(disk_, CrashMode::drop_unsynced), oracle_, options_, {tip}));
 }
 
 }  // namespace
