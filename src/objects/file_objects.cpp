@@ -132,4 +132,11 @@ Status FileObjects::remove(const std::string& name) {
   return {};
 }
 
+/// The directories above are durable: `put` sees to that before it gives an object its name.
+Status FileObjects::settle(const std::string& name) {
+  Status synced = files_.sync_directory(fs::parent(path_of(name)));
+  if (!synced && synced.error().code == ErrorCode::not_found) return {};
+  return synced;
+}
+
 }  // namespace flatkv::objects

@@ -23,6 +23,7 @@ class FileObjects : public Objects {
   Result<std::uint64_t> size(const std::string& name) override;
   Result<std::vector<ObjectInfo>> list(const std::string& prefix) override;
   Status remove(const std::string& name) override;
+  Status settle(const std::string& name) override;
   std::uint64_t bytes_received() const noexcept override { return received_; }
 
  private:

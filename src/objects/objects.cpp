@@ -38,6 +38,8 @@ Result<std::unique_ptr<Objects>> Objects::open(const Location& location,
   return objects;
 }
 
+Status Objects::settle(const std::string& /*name*/) { return {}; }
+
 Result<Bytes> Objects::read(const std::string& name, std::uint64_t limit) {
   FLATKV_ASSIGN(const std::uint64_t bytes, size(name));
   if (bytes > limit) {

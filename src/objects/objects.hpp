@@ -52,6 +52,9 @@ class Objects {
   virtual Result<std::vector<ObjectInfo>> list(const std::string& prefix) = 0;
   /// Absence is no error.
   virtual Status remove(const std::string& name) = 0;
+  /// After it, whether the object is there or not stays so. Only where another program's `put` or
+  /// `remove` shows before it is durable, and may have died then, is there something to do.
+  virtual Status settle(const std::string& name);
 
   /// Bytes of objects' contents that have arrived, whether or not they were of use.
   virtual std::uint64_t bytes_received() const noexcept = 0;

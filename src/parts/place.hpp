@@ -41,4 +41,10 @@ Result<Place> find_place(const SnapshotChoice& choice, const TrustedRoots& trust
 /// Reads and decodes the manifest of a snapshot; an error names the object.
 Result<StoredManifest> read_manifest(objects::Objects& snapshot, const std::string& location);
 
+/// export_snapshot into these places: `snapshot` is that of the snapshot itself and has that
+/// location, `below` the one where all lie.
+Result<SnapshotExport> export_to(const ReadView& view, objects::Objects& snapshot,
+                                 objects::Objects& below, const std::string& location,
+                                 std::uint32_t keep, const PartsOptions& options);
+
 }  // namespace flatkv::parts

@@ -170,6 +170,10 @@ Status check_there(objects::Objects& objects, const StoredManifest& manifest,
   return {};
 }
 
+std::string manifest_of(const ListedSnapshot& snapshot) {
+  return layout::snapshot_name(snapshot.version) + "/" + std::string(kManifestName);
+}
+
 Status remove_all(objects::Objects& objects, const ListedSnapshot& snapshot) {
   for (const std::string& name : snapshot.others) {
     FLATKV_TRY(objects.remove(name));
@@ -185,11 +189,18 @@ Result<std::vector<std::int64_t>> prune(objects::Objects& below, std::uint32_t k
   FLATKV_ASSIGN(const auto listed, list_snapshots(below));
   auto complete = static_cast<std::size_t>(
       std::ranges::count_if(listed, [](const auto& one) { return one.complete; }));
+  const auto settle = [&](const ListedSnapshot& one) { return below.settle(manifest_of(one)); };
+  if (complete > keep) {
+    // Those that stay take the place of those that go.
+    for (const ListedSnapshot& one : listed) {
+      if (one.complete) FLATKV_TRY(settle(one));
+    }
+  }
   std::vector<std::int64_t> removed;
   for (const ListedSnapshot& one : listed) {
     if (one.version == own || complete <= keep) break;
     if (!one.complete) continue;
-    FLATKV_TRY(below.remove(layout::snapshot_name(one.version) + "/" + std::string(kManifestName)));
+    FLATKV_TRY(below.remove(manifest_of(one)));
     FLATKV_FAILPOINT("parts.prune.manifest_removed");
     FLATKV_TRY(remove_all(below, one));
     removed.push_back(one.version);
@@ -198,12 +209,42 @@ Result<std::vector<std::int64_t>> prune(objects::Objects& below, std::uint32_t k
   for (const ListedSnapshot& one : listed) {
     if (std::ranges::find(removed, one.version) != removed.end()) continue;
     if (one.complete) break;
+    FLATKV_TRY(settle(one));  // a manifest goes before its parts
     FLATKV_TRY(remove_all(below, one));
   }
   return removed;
 }
 
 }  // namespace
+
+Result<SnapshotExport> export_to(const ReadView& view, objects::Objects& snapshot,
+                                 objects::Objects& below, const std::string& location,
+                                 std::uint32_t keep, const PartsOptions& options) {
+  FLATKV_ASSIGN(const auto listed, snapshot.list(""));
+  Sizes there = sizes_of(listed);
+  SnapshotExport done;
+  FLATKV_ASSIGN(auto manifest, look_for(snapshot, there, location, view.roots()));
+  // Whoever put what is there may have died before it was durable.
+  FLATKV_TRY(snapshot.settle(std::string(kManifestName)));
+  if (!manifest) {
+    SnapshotExporter exporter(view, snapshot, std::move(there), options);
+    FLATKV_ASSIGN(manifest, exporter.run(done.work));
+    const Bytes encoded = encode(*manifest);
+    if (encoded.size() > kMaxManifestBytes) {
+      return fail(ErrorCode::unsupported, "the manifest is larger than 128 MiB");
+    }
+    FLATKV_TRY(check_there(snapshot, *manifest, location));
+    FLATKV_FAILPOINT("parts.export.before_manifest");
+    FLATKV_TRY(snapshot.put(std::string(kManifestName), encoded));
+    FLATKV_FAILPOINT("parts.export.after_manifest");
+  }
+  done.snapshot = manifest->summary(location);
+  if (keep != 0) {
+    FLATKV_ASSIGN(done.removed, prune(below, keep, view.version()));
+  }
+  return done;
+}
+
 }  // namespace parts
 
 Result<SnapshotExport> export_snapshot(const ReadView& view, const std::string& to,
@@ -212,30 +253,9 @@ Result<SnapshotExport> export_snapshot(const ReadView& view, const std::string& 
     FLATKV_ASSIGN(const PartsOptions own, parts::checked(options));
     FLATKV_ASSIGN(const auto below, objects::Location::parse(to));
     const auto location = below.below(layout::snapshot_name(view.version()));
-    FLATKV_ASSIGN(const auto objects, parts::open_objects(location, own));
-    FLATKV_ASSIGN(const auto listed, objects->list(""));
-    parts::Sizes there = parts::sizes_of(listed);
-    SnapshotExport done;
-    FLATKV_ASSIGN(auto manifest,
-                  parts::look_for(*objects, there, location.to_string(), view.roots()));
-    if (!manifest) {
-      parts::SnapshotExporter exporter(view, *objects, std::move(there), own);
-      FLATKV_ASSIGN(manifest, exporter.run(done.work));
-      const Bytes encoded = parts::encode(*manifest);
-      if (encoded.size() > parts::kMaxManifestBytes) {
-        return fail(ErrorCode::unsupported, "the manifest is larger than 128 MiB");
-      }
-      FLATKV_TRY(parts::check_there(*objects, *manifest, location.to_string()));
-      FLATKV_FAILPOINT("parts.export.before_manifest");
-      FLATKV_TRY(objects->put(std::string(parts::kManifestName), encoded));
-      FLATKV_FAILPOINT("parts.export.after_manifest");
-    }
-    done.snapshot = manifest->summary(location.to_string());
-    if (keep != 0) {
-      FLATKV_ASSIGN(const auto all, parts::open_objects(below, own));
-      FLATKV_ASSIGN(done.removed, parts::prune(*all, keep, view.version()));
-    }
-    return done;
+    FLATKV_ASSIGN(const auto snapshot, parts::open_objects(location, own));
+    FLATKV_ASSIGN(const auto all, parts::open_objects(below, own));
+    return parts::export_to(view, *snapshot, *all, location.to_string(), keep, own);
   });
 }
 
