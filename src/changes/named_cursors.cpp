@@ -116,17 +116,18 @@ Status NamedCursors::save_locked() {
   FLATKV_TRY(check_there_());
   FLATKV_TRY(fs::replace_file(files_, fs::join(store_, layout::kCursorsFile), encode(names_)));
   saved_ = true;
+  owed_ = false;
   return {};
 }
 
 /// Of a name that is there.
 Status NamedCursors::set_locked(std::int64_t& version, std::int64_t needed) {
   needed = std::min(needed, at_most_.value_or(needed));
-  if (needed == version) return {};
-  const bool lowered = needed < version;
+  // One that goes down stays owed until it is saved, whoever asks for it again.
+  if (needed < version) owed_ = true;
+  if (needed != version) saved_ = false;
   version = needed;
-  saved_ = false;
-  return lowered ? save_locked() : Status{};
+  return owed_ ? save_locked() : Status{};
 }
 
 Status NamedCursors::keep(const std::string& name, const void* owner, const Needed& needed) {

@@ -98,6 +98,7 @@ class NamedCursors {
   std::optional<Error> too_new_;                            ///< of the file
   std::optional<std::int64_t> at_most_;                     ///< during an undo
   bool saved_ = true;
+  bool owed_ = false;  ///< a version went down, and that could not be saved
   bool closed_ = false;
 };
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.hpp"
+#include "fs/test_directory.hpp"
+#include "fs/test_support.hpp"
 #include "layout/sealed_json.hpp"
 
 namespace flatkv::changes {
@@ -55,6 +57,35 @@ TEST(CursorNames, ANameIsShortAndPlain) {
         std::string("\xc3\xa4"), std::string(1, '\0')}) {
     EXPECT_EQ(check_name(bad).error().code, ErrorCode::invalid_argument);
   }
+}
+
+// A name that needs more than before is durable once `keep` says so, also after a try that failed.
+TEST(NamedCursors, AVersionThatWentDownIsOwedUntilItIsSaved) {
+  const fs::TestDirectory store;
+  bool fails = false;
+  fs::Interposed files([&](std::string_view operation, const std::string&) -> Status {
+    if (fails && operation == "rename") return fail(ErrorCode::io, "no");
+    return {};
+  });
+  const auto open = [&] {
+    return NamedCursors(files, store.path(), {}, [] { return Status{}; }, {});
+  };
+  const auto at = [](std::int64_t version) { return [version] { return version; }; };
+  int owner = 0;
+  {
+    NamedCursors names = open();
+    ASSERT_TRUE(names.keep("a", &owner, at(9)));
+    names.release("a", &owner);
+    fails = true;
+    ASSERT_FALSE(names.keep("a", &owner, at(5)));
+    ASSERT_FALSE(names.keep("a", &owner, at(5)));
+    fails = false;
+    ASSERT_TRUE(names.keep("a", &owner, at(5)));
+  }  // and dies
+  const auto after = open().list();
+  ASSERT_TRUE(after);
+  ASSERT_EQ(after->size(), 1U);
+  EXPECT_EQ(after->front().version, 5);
 }
 
 }  // namespace
