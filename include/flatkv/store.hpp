@@ -115,9 +115,9 @@ struct StoreMetrics {
 ///   named_cursors, drop_cursor. Every call must have returned before the handle is moved or
 ///   destroyed.
 /// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
-///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings. In
-///   `on_durable`, functions that write return `invalid_argument`; it may destroy the handle, which
-///   another thread then closes. A log callback must not destroy it.
+///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings.
+///   Functions that write return `invalid_argument`. One that runs beside all calls of the handle
+///   may destroy it: another thread then closes it.
 /// Any thread may use a ReadView and what is read from it; a RowIterator and an Overlay are for one
 /// thread at a time. Overlays may be used beside everything, see there.
 ///

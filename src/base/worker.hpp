@@ -52,7 +52,6 @@ class Worker {
   bool stopping() const noexcept { return stop_.stop_requested(); }
   /// Whether the thread was started and `stop` has not returned.
   bool started() const noexcept { return thread_.joinable(); }
-  std::thread::id id() const noexcept { return thread_.get_id(); }
 
  private:
   std::stop_source stop_;

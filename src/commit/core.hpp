@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/callback_scope.hpp"
 #include "base/guard.hpp"
 #include "base/log.hpp"
 #include "block/absent_key_filter.hpp"
@@ -167,8 +168,8 @@ class Core {
   void retire();
   /// Poisons the store. Any thread.
   void poison(Error error) noexcept { setup_.fault->set(std::move(error)); }
-  /// Whether the caller runs inside a callback on a thread of this store (Options::on_durable).
-  bool in_callback() const noexcept { return group_commit_ && group_commit_->in_callback(); }
+  /// Whether the caller runs inside a callback of this store: Options::on_durable or log.
+  bool in_callback() const noexcept { return CallbackScope::runs_for(this); }
 
   /// Writes everything to disk, and CLEAN unless something failed. Closing again does nothing.
   Status close();
@@ -308,9 +309,9 @@ class Core {
   std::unique_ptr<Flusher> flusher_;           // last: its thread uses the members above
 };
 
-/// Runs one of the writer's functions. Refuses it in a callback on a thread of the store, where it
-/// would wait for itself. If the step throws, it is not known how far it came: the store fails and
-/// the pending block is dropped.
+/// Runs one of the writer's functions. Refuses it in a callback, where it may wait for itself. If
+/// the step throws, it is not known how far it came: the store fails and the pending block is
+/// dropped.
 template <class Step>
 auto writer_step(Core& core, Step&& step) noexcept -> decltype(step()) {
   return guarded(

@@ -15,8 +15,7 @@ GroupCommit::GroupCommit(changelog::Writer& log, state::PoisonLatch& fault,
       on_durable_(std::move(on_durable)),
       appended_(log.synced()),
       told_(appended_),
-      worker_("flatkv-sync", [this](const std::stop_token& stop) { run(stop); }),
-      thread_id_(worker_.id()) {}
+      worker_("flatkv-sync", [this](const std::stop_token& stop) { run(stop); }) {}
 
 Status GroupCommit::appended(std::int64_t version, std::uint32_t most) {
   std::unique_lock lock(mutex_);

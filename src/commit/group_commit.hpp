@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/worker.hpp"
@@ -29,8 +28,6 @@ class GroupCommit {
   /// Syncs what is left, tells of it and ends the thread. Never call it under a lock that the
   /// callback could want, nor from the callback.
   void stop() { worker_.stop(); }
-  /// Whether the caller runs inside the callback.
-  bool in_callback() const noexcept { return std::this_thread::get_id() == thread_id_; }
 
   /// Tells that a block was appended and wakes the thread. Waits while more than `most` blocks are
   /// not durable.
@@ -58,9 +55,8 @@ class GroupCommit {
     bool undone = false;
   };
   std::vector<Waiter*> waiters_;
-  bool telling_ = false;             ///< the callback runs
-  Worker worker_;                    // uses all members above
-  const std::thread::id thread_id_;  ///< still valid after the thread has ended
+  bool telling_ = false;  ///< the callback runs
+  Worker worker_;         // uses all members above
 };
 
 }  // namespace flatkv::commit

@@ -5,7 +5,9 @@
 
 #include <atomic>
 #include <functional>
+#include <latch>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/error.hpp"
@@ -224,6 +226,59 @@ TEST(Callbacks, OnDurableMayDestroyTheStore) {
   const auto again = CommitStore::open(directory.path("store"), options);  // waits for the lock
   ASSERT_OK(again);
   EXPECT_EQ(again->version(), 1);
+}
+
+/// As a garbage collector does that comes upon a forgotten handle while a callback runs: here on
+/// the thread of the scrub, which cannot wait for its own end.
+TEST(Callbacks, TheLogMayDestroyTheStore) {
+  TempDir directory;
+  Options options = any_options();
+  options.scrub.mode = Scrub::in_background;
+  options.scrub.pause_seconds = 0;
+  std::mutex mutex;
+  std::unique_ptr<CommitStore> store;
+  std::atomic<bool> destroyed{false};
+  std::optional<Status> flushed;
+  options.log = [&](LogLevel, std::string_view message) {
+    if (!message.starts_with("scrub: round")) return;
+    const std::lock_guard lock(mutex);
+    if (!store) return;
+    flushed = store->flush();
+    store.reset();
+    destroyed = true;
+  };
+  {
+    const std::lock_guard lock(mutex);
+    auto opened = CommitStore::open(directory.path("store"), options);
+    ASSERT_OK(opened);
+    ASSERT_OK(opened->commit(1));
+    store = std::make_unique<CommitStore>(*std::move(opened));
+  }
+  while (!destroyed) std::this_thread::yield();
+  EXPECT_TRUE(fails(*flushed, ErrorCode::invalid_argument));
+  const auto again =
+      CommitStore::open(directory.path("store"), any_options());  // waits for the lock
+  ASSERT_OK(again);
+  EXPECT_EQ(again->version(), 1);
+}
+
+/// The system gives a new thread the number of one that has ended.
+TEST(Callbacks, AThreadThatCameLaterIsNoCallback) {
+  TempDir directory;
+  auto store = CommitStore::open(directory.path("store"), any_options());
+  ASSERT_OK(store);
+  ASSERT_OK(store->commit(1));
+  ASSERT_OK(store->close());
+  std::mutex writer;
+  std::latch begun(32);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 32; ++i) {
+    threads.emplace_back([&] {
+      begun.arrive_and_wait();  // all at once, so that each number is given
+      const std::lock_guard lock(writer);
+      EXPECT_OK(store->close());
+    });
+  }
 }
 
 TEST(Callbacks, AnExceptionOfOnDurableFailsTheStore) {
