@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -314,13 +315,25 @@ impl RawOptions {
     }
 }
 
+thread_local! {
+    /// Callbacks that run on this thread, one within the other.
+    static INSIDE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether the library called a closure that runs on this thread.
+pub(crate) fn in_callback() -> bool {
+    INSIDE.get() != 0
+}
+
 /// # Safety
 /// `user` is the pointer that `to_raw` gave, and its callbacks live.
 unsafe fn with_callbacks(user: *mut c_void, call: impl FnOnce(&Callbacks)) {
     // SAFETY: as this function demands.
     let callbacks = unsafe { &*user.cast::<Callbacks>() };
+    INSIDE.set(INSIDE.get() + 1);
     // A panic must not run through frames of C++. It has been reported by the panic hook.
     let _ = catch_unwind(AssertUnwindSafe(|| call(callbacks)));
+    INSIDE.set(INSIDE.get() - 1);
 }
 
 fn text_of(text: &*const c_char, size: usize) -> std::borrow::Cow<'_, str> {

@@ -2,15 +2,17 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use flatkv_sys as sys;
 
 use crate::error::{Database, Result, c_path, check};
 use crate::handle::Handle;
-use crate::options::{Callbacks, Options};
+use crate::options::{Callbacks, Options, in_callback};
 use crate::overlay::Overlay;
 use crate::shared::SharedStore;
 use crate::state::private::Raw;
@@ -34,8 +36,22 @@ pub fn rollback(path: impl AsRef<Path>, version: i64, options: &Options) -> Resu
 /// The handle in C, with what it calls. It is freed when neither the store nor a clone of its
 /// shared part nor an overlay is there any more, so that no call can meet a freed handle.
 pub(crate) struct StoreHandle {
-    pub(crate) handle: Handle<sys::flatkv_store>,
+    pub(crate) handle: ManuallyDrop<Handle<sys::flatkv_store>>,
     pub(crate) callbacks: Arc<Callbacks>,
+}
+
+impl Drop for StoreHandle {
+    fn drop(&mut self) {
+        // SAFETY: nobody uses the handle any more.
+        let handle = unsafe { ManuallyDrop::take(&mut self.handle) };
+        if !in_callback() {
+            return drop(handle);
+        }
+        // A thread of the store cannot wait for its own end, and until then the store calls the
+        // closures. Where there is no thread to be had, it stays open.
+        let parts = ManuallyDrop::new((handle, Arc::clone(&self.callbacks)));
+        let _ = thread::Builder::new().spawn(move || drop(ManuallyDrop::into_inner(parts)));
+    }
 }
 
 // SAFETY: functions of the writer are called by `Store` alone, which is not `Sync` and not
@@ -94,6 +110,7 @@ impl Store {
         let handle =
             Handle::made(|out| unsafe { sys::flatkv_open(path.as_ptr(), options.as_ptr(), out) })?;
         let callbacks = Arc::clone(&options.callbacks);
+        let handle = ManuallyDrop::new(handle);
         let shared = SharedStore(Arc::new(StoreHandle { handle, callbacks }));
         Ok(Store { shared, not_sync: PhantomData })
     }

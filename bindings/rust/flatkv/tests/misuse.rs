@@ -8,6 +8,7 @@ use flatkv::*;
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -164,6 +165,50 @@ fn a_callback_drops_the_store() {
     }
     refused(heard.recv_timeout(Duration::from_secs(60)).unwrap(), ErrorCode::InvalidArgument);
     assert_eq!(Store::open(&path, &small()).unwrap().version(), 1);
+}
+
+/// What is left to tell when a callback drops the store comes to closures that are still there.
+#[test]
+fn callbacks_outlive_a_store_that_one_of_them_drops() {
+    static GONE: AtomicBool = AtomicBool::new(false);
+    static TOO_LATE: AtomicBool = AtomicBool::new(false);
+    struct Closure;
+    impl Closure {
+        fn called(&self) {
+            TOO_LATE.fetch_or(GONE.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    }
+    impl Drop for Closure {
+        fn drop(&mut self) {
+            GONE.store(true, Ordering::SeqCst);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let (give, taken) = mpsc::channel::<Store>();
+    let (said, heard) = mpsc::channel();
+    let (taken, closure) = (Mutex::new(taken), Closure);
+    let options = small().durability(Durability::Group).on_durable(move |version| {
+        closure.called();
+        said.send(version).unwrap();
+        if version == 1 {
+            drop(taken.lock().unwrap().recv().unwrap());
+        }
+        closure.called();
+    });
+    let mut store = Store::open(&path, &options).unwrap();
+    drop(options);
+    store.apply_commit(block(1), 1).unwrap();
+    let mut told = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+    for version in 2..=4 {
+        store.apply_commit(block(version as u64), version).unwrap();
+    }
+    give.send(store).unwrap();
+    while told != 4 {
+        told = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+    assert_eq!(Store::open(&path, &small()).unwrap().version(), 4);
+    assert!(!TOO_LATE.load(Ordering::SeqCst));
 }
 
 /// A panic of a callback ends there.
