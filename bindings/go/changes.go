@@ -64,16 +64,16 @@ func takeEvent(block *C.flatkv_block) (*Event, error) {
 // ends the loop; it comes without an event.
 func (s *Store) Changes(from, to int64) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		var reader *C.flatkv_changes
-		err := s.beside(func() *C.flatkv_error {
-			return C.flatkv_changes_new(s.c(), C.int64_t(from), C.int64_t(to), &reader)
+		h, err := s.makeBeside(func(out *unsafe.Pointer) *C.flatkv_error {
+			return C.flatkv_changes_new(s.c(), C.int64_t(from), C.int64_t(to),
+				(**C.flatkv_changes)(unsafe.Pointer(out)))
 		})
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		h := newHandle(unsafe.Pointer(reader), s.keeps)
 		defer h.close()
+		reader := (*C.flatkv_changes)(h.pointer)
 		for {
 			var block *C.flatkv_block
 			err := takeError(C.flatkv_changes_next(reader, &block))
@@ -123,15 +123,13 @@ func (s *Store) Subscribe(options SubscribeOptions) (*Subscription, error) {
 		hasAfter, after = 1, C.int64_t(*options.After)
 	}
 	cursor, size := bytesOf(options.Cursor)
-	var made *C.flatkv_subscription
-	err = s.beside(func() *C.flatkv_error {
+	h, err := s.makeBeside(func(out *unsafe.Pointer) *C.flatkv_error {
 		return C.go_subscribe(s.c(), committed, hasAfter, after, cursor, size,
-			C.uint32_t(options.Depth), name, &made)
+			C.uint32_t(options.Depth), name, (**C.flatkv_subscription)(unsafe.Pointer(out)))
 	})
 	if err != nil {
 		return nil, err
 	}
-	h := newHandle(unsafe.Pointer(made), s.keeps)
 	return collect(&Subscription{h}, h), nil
 }
 

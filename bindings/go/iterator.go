@@ -40,16 +40,14 @@ type Row struct {
 	Key, Value []byte
 }
 
-func (s *state) open(database Database, within Range) (*C.flatkv_iterator, error) {
+func (s *state) open(database Database, within Range) (*handle, error) {
 	prefix, prefixSize := bytesOf(within.Prefix)
 	start, startSize := bytesOf(within.Start)
 	end, endSize := bytesOf(within.End)
-	var opened *C.flatkv_iterator
-	err := s.do(func() *C.flatkv_error {
+	return s.make(func(out *unsafe.Pointer) *C.flatkv_error {
 		return C.go_iterate(s.pointer, C.uint32_t(database), prefix, prefixSize, start, startSize,
-			end, endSize, &opened)
+			end, endSize, (**C.flatkv_iterator)(unsafe.Pointer(out)))
 	})
-	return opened, err
 }
 
 // A batch of rows crosses at once.
@@ -60,13 +58,13 @@ const (
 
 func (s *state) Rows(database Database, within Range) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		opened, err := s.open(database, within)
+		h, err := s.open(database, within)
 		if err != nil {
 			yield(Row{}, err)
 			return
 		}
-		h := newHandle(unsafe.Pointer(opened), s.keeps)
 		defer h.close()
+		opened := (*C.flatkv_iterator)(h.pointer)
 		for {
 			var buffer *C.flatkv_buffer
 			err := takeError(C.flatkv_iterator_batch(opened, batchRows, batchBytes, &buffer))
@@ -105,11 +103,10 @@ type Iterator struct {
 }
 
 func (s *state) Iterate(database Database, within Range) (*Iterator, error) {
-	opened, err := s.open(database, within)
+	h, err := s.open(database, within)
 	if err != nil {
 		return nil, err
 	}
-	h := newHandle(unsafe.Pointer(opened), s.keeps)
 	it := collect(&Iterator{handle: h}, h)
 	it.step(C.FLATKV_SEEK_FOR_PREVIOUS+1, nil)
 	return it, it.err

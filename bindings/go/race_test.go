@@ -7,6 +7,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	flatkv "github.com/flatkv/flatkv/bindings/go"
 )
@@ -118,4 +119,38 @@ func TestCloseBesideCalls(t *testing.T) {
 	view := must(store.View())(t)
 	defer view.Close()
 	must(view.Verify(context.Background()))(t)
+}
+
+// What is made while its maker is closed keeps the functions of the caller: they went with the maker, and once more
+// with what it had made.
+func TestMadeWhileItsMakerIsClosed(t *testing.T) {
+	for range 2 {
+		store := newStore(t, flatkv.WithLog(func(flatkv.Level, string) {}))
+		var block flatkv.Block
+		for n := range 100_000 {
+			block.SetStorage(address(1), flatkv.Word{0: byte(n), 1: byte(n >> 8), 2: byte(n >> 16)}, []byte{1})
+		}
+		must(store.ApplyCommit(&block, 1))(t)
+		view := must(store.View())(t)
+		ok(t, store.Close())
+		begun := make(chan struct{})
+		made := make(chan *flatkv.Iterator)
+		go func() {
+			close(begun)
+			iterator, err := view.Iterate(flatkv.StorageDatabase, flatkv.Range{}) // sorts the rows
+			if err != nil {
+				t.Error(err)
+			}
+			made <- iterator
+		}()
+		<-begun
+		time.Sleep(2 * time.Millisecond)
+		ok(t, view.Close())
+		if iterator := <-made; iterator != nil {
+			if !iterator.First() {
+				t.Error(iterator.Err())
+			}
+			ok(t, iterator.Close())
+		}
+	}
 }

@@ -79,6 +79,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"unsafe"
 )
 
 // State is what reads go to: a *Store or *Reader with its pending writes, a *View, or an *Overlay.
@@ -171,6 +172,33 @@ func (s *state) do(step func() *C.flatkv_error) error {
 	}
 	defer s.end()
 	return takeError(step())
+}
+
+// make runs a call of the library that makes a handle of this one. The new one keeps the functions of
+// the caller before the call is over: a close beside it may let go of them then.
+func (s *state) make(step func(out *unsafe.Pointer) *C.flatkv_error) (*handle, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.end()
+	return s.made(step)
+}
+
+// makeBeside is make of a call that may run beside the writer.
+func (s *state) makeBeside(step func(out *unsafe.Pointer) *C.flatkv_error) (*handle, error) {
+	if !s.enter() {
+		return nil, s.refusal()
+	}
+	defer s.leave()
+	return s.made(step)
+}
+
+func (s *state) made(step func(out *unsafe.Pointer) *C.flatkv_error) (*handle, error) {
+	var out unsafe.Pointer
+	if err := takeError(step(&out)); err != nil {
+		return nil, err
+	}
+	return newHandle(out, s.keeps), nil
 }
 
 func (s *state) Version() int64 {

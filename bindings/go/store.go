@@ -248,12 +248,9 @@ func (s *Store) View() (*View, error) { return s.view() }
 // ViewAt is one of the last versions, of which WithRecentVersions says how many there are;
 // ErrVersionMismatch names them.
 func (s *Store) ViewAt(version int64) (*View, error) {
-	var made *C.flatkv_view
-	err := s.beside(func() *C.flatkv_error { return C.flatkv_view_at(s.c(), C.int64_t(version), &made) })
-	if err != nil {
-		return nil, err
-	}
-	return newView(made, s.keeps), nil
+	return newView(s.makeBeside(func(out *unsafe.Pointer) *C.flatkv_error {
+		return C.flatkv_view_at(s.c(), C.int64_t(version), (**C.flatkv_view)(unsafe.Pointer(out)))
+	}))
 }
 
 // Overlay is an empty overlay on the committed state.

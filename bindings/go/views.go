@@ -19,19 +19,18 @@ type View struct {
 	state
 }
 
-func newView(made *C.flatkv_view, keeps *callbacks) *View {
-	h := newHandle(unsafe.Pointer(made), keeps)
-	return collect(&View{state{h, nil, errClosed}}, h)
+func newView(h *handle, err error) (*View, error) {
+	if err != nil {
+		return nil, err
+	}
+	return collect(&View{state{h, nil, errClosed}}, h), nil
 }
 
 // view may be taken beside the writer.
 func (s *state) view() (*View, error) {
-	var made *C.flatkv_view
-	err := s.beside(func() *C.flatkv_error { return C.flatkv_view_new(s.pointer, &made) })
-	if err != nil {
-		return nil, err
-	}
-	return newView(made, s.keeps), nil
+	return newView(s.makeBeside(func(out *unsafe.Pointer) *C.flatkv_error {
+		return C.flatkv_view_new(s.pointer, (**C.flatkv_view)(unsafe.Pointer(out)))
+	}))
 }
 
 // Roots are those of the view's version.
@@ -104,12 +103,12 @@ type Overlay struct {
 }
 
 func overlayOn(below *state) (*Overlay, error) {
-	var made *C.flatkv_overlay
-	err := below.do(func() *C.flatkv_error { return C.flatkv_overlay_new(below.pointer, &made) })
+	h, err := below.make(func(out *unsafe.Pointer) *C.flatkv_error {
+		return C.flatkv_overlay_new(below.pointer, (**C.flatkv_overlay)(unsafe.Pointer(out)))
+	})
 	if err != nil {
 		return nil, err
 	}
-	h := newHandle(unsafe.Pointer(made), below.keeps)
 	return collect(&Overlay{state{h, new(sync.Mutex), errClosed}}, h), nil
 }
 
