@@ -158,6 +158,40 @@ def test_a_store_is_left_to_the_interpreters_end(tmp_path):
     assert flatkv.roots(tmp_path / "store")[0] == 1
 
 
+FORGETS = """
+import flatkv, gc, sys, threading
+
+class Chain:
+    def __init__(self, path):
+        self.me = self  # a cycle, which only the collector ends
+        self.store = flatkv.open(path, create=True, row_cache_bytes=1 << 20, scrub="in_background",
+                                 scrub_pause_seconds=0, log=collect)
+        self.store.commit()
+
+collected = threading.Event()
+
+def collect(level, text):
+    if text.startswith("scrub: round") and ready.wait(60):
+        gc.collect()
+        collected.set()
+
+ready = threading.Event()
+gc.disable()
+Chain(sys.argv[1])
+ready.set()
+assert collected.wait(60)
+with flatkv.open(sys.argv[1], row_cache_bytes=1 << 20) as store:  # waits for the lock
+    print(store.version)
+"""
+
+
+def test_a_callback_collects_its_store(tmp_path):
+    """On a thread of that store, which cannot wait for its own end."""
+    child = python(FORGETS, tmp_path / "store")
+    out, err = child.communicate(timeout=120)
+    assert (child.returncode, out, err) == (0, "1\n", "")
+
+
 INHERITS = """
 import flatkv, io, os, sys, threading
 store = flatkv.open(sys.argv[1], create=True, row_cache_bytes=1 << 20, log=lambda level, text: None)
