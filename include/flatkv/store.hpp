@@ -249,7 +249,7 @@ class CommitStore {
   /// beyond its end, and saves the progress. A flush may have to wait for a slice, so one is at
   /// most 65 536 rows or 32 MiB. Damage is a finding in the status and not an error. Errors:
   /// `unsupported` (ScrubOptions::mode is off), `store_failed`, `cancelled` (the store is being
-  /// closed), `invalid_argument` (`max_rows` is 0).
+  /// closed or rolled back), `invalid_argument` (`max_rows` is 0).
   Result<ScrubStatus> scrub(std::uint64_t max_rows);
   /// How far the scrub has come; nothing if ScrubOptions::mode is off.
   Result<std::optional<ScrubStatus>> scrub_status() const;

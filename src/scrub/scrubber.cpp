@@ -181,7 +181,9 @@ Result<block::ScrubPart::Held> Scrubber::settled() {
 
 Result<std::uint64_t> Scrubber::try_step(std::uint64_t max_rows) {
   FLATKV_TRY(setup_.fault->check());
-  if (worker_.stopping()) return fail(ErrorCode::store_failed, "the store is closed");
+  if (worker_.stopping()) {
+    return fail(ErrorCode::cancelled, "the store is being closed or rolled back");
+  }
   if (const Status known = settle(); !known) {
     give_up(known.error());
     return 0;

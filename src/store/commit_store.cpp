@@ -3,6 +3,7 @@
 
 #include <new>
 #include <thread>
+#include <type_traits>
 
 #include "base/fork.hpp"
 #include "base/guard.hpp"
@@ -288,6 +289,26 @@ Status CommitStore::close() {
 
 // Any thread's functions. Each works on the core that is current when it begins.
 
+namespace {
+
+/// Runs a step with the current core. A rollback may have retired that when it says `store_failed`:
+/// then the store is not closed, and its successor answers.
+template <class Step>
+auto with_core(const Internals::Impl<CommitStore>& impl, Step&& step) noexcept
+    -> std::invoke_result_t<Step, commit::Core&> {
+  return guarded([&]() -> std::invoke_result_t<Step, commit::Core&> {
+    for (;;) {
+      const auto core = impl.shared();
+      auto done = step(*core);
+      if (done || done.error().code != ErrorCode::store_failed || core == impl.shared()) {
+        return done;
+      }
+    }
+  });
+}
+
+}  // namespace
+
 Roots CommitStore::committed_roots() const noexcept { return impl_->shared()->state()->roots; }
 std::int64_t CommitStore::version() const noexcept { return impl_->shared()->state()->version; }
 std::int64_t CommitStore::initial_version() const noexcept {
@@ -324,12 +345,11 @@ std::int64_t CommitStore::durable_version() const noexcept {
   return impl_->shared()->durable_version();
 }
 Status CommitStore::wait_durable(std::int64_t version) {
-  return guarded([&]() -> Status {
-    const auto core = impl_->shared();
-    if (core->in_callback()) {
+  return with_core(*impl_, [&](commit::Core& core) -> Status {
+    if (core.in_callback()) {
       return fail(ErrorCode::invalid_argument, "the callback would wait for itself");
     }
-    return core->wait_durable(version);
+    return core.wait_durable(version);
   });
 }
 
@@ -350,26 +370,21 @@ Status CommitStore::prefetch(std::span<const ByteView> external_keys) const {
 }
 
 Result<VerifyReport> CommitStore::verify(const VerifyOptions& options) const {
-  return guarded([&]() -> Result<VerifyReport> {
-    const auto core = impl_->shared();
-    FLATKV_TRY(core->fault().check());
-    FLATKV_ASSIGN(const auto state, core->readable_state());
-    return read::verify_state(state, options, core->setup().options.threads);
+  return with_core(*impl_, [&](commit::Core& core) -> Result<VerifyReport> {
+    FLATKV_TRY(core.fault().check());
+    FLATKV_ASSIGN(const auto state, core.readable_state());
+    return read::verify_state(state, options, core.setup().options.threads);
   });
 }
 
 Result<ScrubStatus> CommitStore::scrub(std::uint64_t max_rows) {
-  return guarded([&]() -> Result<ScrubStatus> {
-    for (;;) {
-      const auto core = impl_->shared();
-      FLATKV_TRY(core->check_readable());
-      scrub::Scrubber* scrubber = core->scrubber();
-      if (scrubber == nullptr) {
-        return fail(ErrorCode::unsupported, "the store was opened without a scrub");
-      }
-      auto status = scrubber->step_by_hand(max_rows);
-      if (status || core == impl_->shared()) return status;
+  return with_core(*impl_, [&](commit::Core& core) -> Result<ScrubStatus> {
+    FLATKV_TRY(core.check_readable());
+    scrub::Scrubber* scrubber = core.scrubber();
+    if (scrubber == nullptr) {
+      return fail(ErrorCode::unsupported, "the store was opened without a scrub");
     }
+    return scrubber->step_by_hand(max_rows);
   });
 }
 
@@ -383,30 +398,29 @@ Result<std::optional<ScrubStatus>> CommitStore::scrub_status() const {
 }
 
 Result<ChangeReader> CommitStore::changes(std::int64_t from, std::int64_t to) const {
-  return guarded([&]() -> Result<ChangeReader> {
-    FLATKV_TRY(impl_->shared()->check_readable());
+  return with_core(*impl_, [&](commit::Core& core) -> Result<ChangeReader> {
+    FLATKV_TRY(core.check_readable());
     return changes::read_changes(impl_->feed, from, to);
   });
 }
 
 Result<Subscription> CommitStore::subscribe(const SubscribeOptions& options) {
-  return guarded([&]() -> Result<Subscription> {
-    const auto core = impl_->shared();
-    FLATKV_TRY(core->check_readable());
-    return changes::subscribe(impl_->feed, impl_->cursors, core->setup().manifest.store, options);
+  return with_core(*impl_, [&](commit::Core& core) -> Result<Subscription> {
+    FLATKV_TRY(core.check_readable());
+    return changes::subscribe(impl_->feed, impl_->cursors, core.setup().manifest.store, options);
   });
 }
 
 Result<std::vector<NamedCursor>> CommitStore::named_cursors() const {
-  return guarded([&]() -> Result<std::vector<NamedCursor>> {
-    FLATKV_TRY(impl_->shared()->check_readable());
+  return with_core(*impl_, [&](commit::Core& core) -> Result<std::vector<NamedCursor>> {
+    FLATKV_TRY(core.check_readable());
     return impl_->cursors->list();
   });
 }
 
 Status CommitStore::drop_cursor(const std::string& name) {
-  return guarded([&]() -> Status {
-    FLATKV_TRY(impl_->shared()->check_readable());
+  return with_core(*impl_, [&](commit::Core& core) -> Status {
+    FLATKV_TRY(core.check_readable());
     return impl_->cursors->drop(name);
   });
 }

@@ -155,6 +155,36 @@ INSTANTIATE_TEST_SUITE_P(Readings, AnyThread, ::testing::Range<std::size_t>(0, r
                            return std::string(readings().at(test.param).name);
                          });
 
+/// A rollback that builds a generation retires what these work on, and closes nothing.
+TEST(AnyThreadBesideRollbacks, NothingSaysThatTheStoreIsClosed) {
+  TempDir directory;
+  auto store = CommitStore::open(directory.path("store"), any_options());
+  ASSERT_OK(store);
+  std::atomic<bool> done = false;
+  std::atomic<int> closed = 0;
+  const auto repeat = [&](const auto& call) {
+    return std::jthread([&, call] {
+      while (!done) {
+        const auto result = call();
+        if (!result && result.error().code == ErrorCode::store_failed) ++closed;
+      }
+    });
+  };
+  {
+    const std::jthread cursors = repeat([&] { return store->named_cursors(); });
+    const std::jthread scrub = repeat([&] { return store->scrub(1); });
+    const std::jthread changes = repeat([&] { return store->changes(1, 0); });
+    const std::jthread wait = repeat([&] { return store->wait_durable(0); });
+    const std::jthread verify = repeat([&] { return store->verify(); });
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_OK(store->commit(1));
+      EXPECT_OK(store->rollback(0));
+    }
+    done = true;
+  }
+  EXPECT_EQ(closed, 0);
+}
+
 /// A callback that calls everything it may, while the writer waits for the callback's thread.
 TEST(Callbacks, MayCallWhatAnyThreadMay) {
   TempDir directory;
