@@ -10,6 +10,17 @@
 namespace flatkv::publish {
 namespace {
 
+/// `version_mismatch` where the store went back below `from` since somebody saw the block before.
+Result<LogReader> open_log(const std::string& store, std::int64_t from, bool with_changes) {
+  auto reader = LogReader::open(store, from, with_changes);
+  if (reader || reader.error().code != ErrorCode::log_gap) return reader;
+  FLATKV_ASSIGN(const auto now, LogReader::open(store, std::nullopt, false));
+  if (from - 1 <= now.range().last) return reader;
+  return fail(ErrorCode::version_mismatch, "the store went back while its log was looked at")
+      .path(store)
+      .version(from);
+}
+
 class SubscriptionFeed final : public Feed {
  public:
   SubscriptionFeed(CommitStore& store, std::string name, std::uint32_t depth)
@@ -57,7 +68,8 @@ class LogFeed final : public Feed {
   }
 
   Status begin(std::int64_t version) override {
-    FLATKV_ASSIGN(auto reader, LogReader::open(store_, version_after(version), true));
+    reader_.reset();
+    FLATKV_ASSIGN(auto reader, open_log(store_, version_after(version).value_or(version), true));
     last_ = reader.range().last;
     reader_.emplace(std::move(reader));
     return {};
@@ -117,7 +129,7 @@ Result<std::map<std::int64_t, Roots>> known_roots(const std::string& store, std:
   last = std::min(last, range.last);
   first = std::max(first, range.base + 1);
   if (first > last) return known;
-  FLATKV_ASSIGN(reader, LogReader::open(store, first, false));
+  FLATKV_ASSIGN(reader, open_log(store, first, false));
   while (known.empty() || known.rbegin()->first < last) {
     FLATKV_ASSIGN(const auto block, reader.next());
     if (!block) break;

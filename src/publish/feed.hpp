@@ -21,7 +21,7 @@ class Feed {
   /// The highest version that is durable, or will be after `settle`; of a store in another process,
   /// as far as it was looked at.
   virtual Result<std::int64_t> durable() = 0;
-  /// The next block is the one after `version`.
+  /// The next block is the one after `version`. `version_mismatch`: the store is below it.
   virtual Status begin(std::int64_t version) = 0;
 
   struct Step {
@@ -41,7 +41,8 @@ std::unique_ptr<Feed> feed_of(CommitStore& store, std::string name, std::uint32_
 std::unique_ptr<Feed> feed_of(std::string store);
 
 /// The roots lines of a store's versions from `first` to `last`, as far as its log and snapshots
-/// tell them.
+/// tell them. `version_mismatch`: the store went back meanwhile; what there is now, another look
+/// tells.
 Result<std::map<std::int64_t, Roots>> known_roots(const std::string& store, std::int64_t first,
                                                   std::int64_t last);
 /// The lowest version that the log can be followed from and its roots line, for a new topic.

@@ -109,10 +109,12 @@ struct Publisher::Impl {
     bool ready = false;
     while (!stop.stop_requested()) {
       if (!ready) {
-        FLATKV_ASSIGN(ready, resume());
+        FLATKV_ASSIGN(const Resumed resumed, resume());
         FLATKV_TRY(send(stop));
-        if (!ready && !options.follow) return is_behind();
-        if (!ready) sleep_until(stop, std::chrono::steady_clock::now() + kBehindPause);
+        ready = resumed == Resumed::ready;
+        if (resumed != Resumed::behind) continue;
+        if (!options.follow) return is_behind();
+        sleep_until(stop, std::chrono::steady_clock::now() + kBehindPause);
         continue;
       }
       FLATKV_ASSIGN(const auto gathered, gather());
@@ -165,22 +167,28 @@ struct Publisher::Impl {
     attempted = sent ? std::optional(sent->digest) : std::nullopt;
   }
 
+  enum class Resumed : std::uint8_t {
+    ready,
+    behind,  ///< the store has yet to come there
+    again,   ///< it went back while it was looked at: a node may undo a block after the other
+  };
   /// Compares store and topic, has the topic taken back to where they are equal, and begins the
-  /// feed there. False if the store has yet to come there.
-  Result<bool> resume() {
+  /// feed there.
+  Result<Resumed> resume() {
     compared = 0;
     if (!tail.last) {
       FLATKV_TRY(begin_topic());
       was_there = true;
-      FLATKV_TRY(feed->begin(tail.last->version));
-      return true;
+      return begin_feed(tail.last->version);
     }
     auto& branch = tail.branch;
     const std::int64_t lowest = branch.begin()->first;
     const std::int64_t tip = tail.last->version;
     FLATKV_ASSIGN(const std::int64_t durable, feed->durable());
-    FLATKV_ASSIGN(const auto known,
-                  publish::known_roots(store, lowest - 1, std::min(tip, durable)));
+    const auto looked = publish::known_roots(store, lowest - 1, std::min(tip, durable));
+    if (went_back(looked)) return Resumed::again;
+    if (!looked) return std::unexpected(looked.error());
+    const auto& known = *looked;
     const auto equal = std::ranges::find_if(known.rbegin(), known.rend(), [&](const auto& one) {
       const auto there = branch.find(one.first);
       return there != branch.end() && there->second == one.second;
@@ -195,16 +203,27 @@ struct Publisher::Impl {
     // With the block that was compared once more, where the log has it: the store may go back
     // between the comparison and the beginning.
     compared = known.contains(version - 1) ? version : 0;
-    FLATKV_TRY(feed->begin(compared != 0 ? version - 1 : version));
-    return true;
+    return begin_feed(compared != 0 ? version - 1 : version);
   }
 
-  bool behind(std::int64_t durable) {
+  Result<Resumed> begin_feed(std::int64_t version) {
+    const Status begun = feed->begin(version);
+    if (went_back(begun)) return Resumed::again;
+    FLATKV_TRY(begun);
+    return Resumed::ready;
+  }
+
+  template <class T>
+  static bool went_back(const Result<T>& looked) {
+    return !looked && looked.error().code == ErrorCode::version_mismatch;
+  }
+
+  Resumed behind(std::int64_t durable) {
     tell([&](PublisherStatus& now) {
       now.state = PublisherStatus::State::behind;
       now.store_version = durable;
     });
-    return false;
+    return Resumed::behind;
   }
 
   /// The end, for who does not wait until the store comes to where the topic is.

@@ -61,6 +61,43 @@ TEST_F(LibraryTest, UndosGoAlong) {
   expect_follows("from-the-start", follower_options());
 }
 
+/// A node that reorganises undoes block by block, while the publisher compares store and topic.
+class UndoneAgain : public LibraryTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  Publisher publisher_of_leader() {
+    if (!GetParam()) return publisher(64);
+    auto made = Publisher::of(
+        leader_path(), {.to = address_, .create_topic = true, .depth = 64, .log = remember()});
+    EXPECT_TRUE(made) << made.error().to_string();
+    return *std::move(made);
+  }
+};
+
+TEST_P(UndoneAgain, AndAgainWhileItIsCompared) {
+  address_ = std::string("kafka://") + std::getenv("FLATKV_TEST_BROKER") + "/undone-again-" +
+             (GetParam() ? "path" : "store");
+  Publisher leader = publisher_of_leader();
+  Running running(leader);
+  commit(40);
+  WAIT_FOR(running.over() || leader.status().version == 40);
+  for (int round = 0; round < 20 && !running.over(); ++round) {
+    const std::int64_t to = leader_->version() - 20;
+    while (leader_->version() > to) {
+      ASSERT_TRUE(leader_->rollback(leader_->version() - 1));
+      std::this_thread::sleep_for(std::chrono::microseconds(random_() % 20'000));
+    }
+    ++salt_;
+    commit(20);
+    WAIT_FOR(running.over() || leader.status().version == leader_->version());
+  }
+  const Status ended = running.stop();
+  ASSERT_TRUE(ended) << ended.error().to_string();
+  expect_follows("replica", follower_options());
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, UndoneAgain, ::testing::Bool(),
+                         [](const auto& of) { return std::string(of.param ? "APath" : "AStore"); });
+
 TEST_F(LibraryTest, AStoreBelowTheTopicWaitsOrTakesItBack) {
   PublisherStatus status;
   const auto publish = [&](bool take_back) {
