@@ -77,8 +77,13 @@ Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
     if (!done) return std::unexpected(sink.trouble ? *sink.trouble : Trouble(done.error()));
     return ExitCode::done;
   }
-  FLATKV_TRY(export_to_file(view, arguments.file, options));
+  const Status done = export_to_file(view, arguments.file, options);
   context.console.end_progress();
+  if (!done) {
+    Trouble why(done.error());
+    if (done.error().code == ErrorCode::locked) why.advice = "let one of the two run at a time";
+    return std::unexpected(std::move(why));
+  }
   if (context.json) {
     nlohmann::ordered_json answer = {{"version", view.version()}, {"file", arguments.file}};
     answer["roots"] = to_json(view.roots());

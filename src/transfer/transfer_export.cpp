@@ -73,10 +73,9 @@ class Exporter {
   std::uint64_t total_ = 0;
 };
 
-Status write_file(fs::FileSystem& files, const ReadView& view, const std::string& path,
+Status write_file(fs::AppendFile& file, const ReadView& view, const std::string& path,
                   const TransferOptions& options) {
-  FLATKV_ASSIGN(const auto file, files.create(path));
-  transfer::FileSink raw(*file);
+  transfer::FileSink raw(file);
   if (path.ends_with(".zst-tmp")) {
     ZstdSink compressed(raw);
     FLATKV_TRY(export_state(view, compressed, options));
@@ -85,7 +84,7 @@ Status write_file(fs::FileSystem& files, const ReadView& view, const std::string
     FLATKV_TRY(export_state(view, raw, options));
   }
   FLATKV_FAILPOINT("export.written");
-  return file->sync();
+  return file.sync();
 }
 
 }  // namespace
@@ -123,7 +122,16 @@ Status export_to_file(const ReadView& view, const std::string& given,
     const std::string unfinished = path + "-tmp";
     for (const std::string& place : {path, unfinished}) FLATKV_TRY(may_be_replaced(files, place));
     FLATKV_TRY(fs::remove_tree(files, unfinished));
-    Status written = write_file(files, view, unfinished, options);
+    FLATKV_ASSIGN(const auto file, files.create(unfinished));
+    FLATKV_ASSIGN(const fs::FileInfo own, files.stat(unfinished));
+    Status written = write_file(*file, view, unfinished, options);
+    // Another export to this file has taken what it found for the remains of one that died. What it
+    // has written so far must not get the name.
+    const auto there = fs::stat_if_there(files, unfinished);
+    if (there && !(*there && (*there)->is_same(own))) {
+      return fail(ErrorCode::locked, "another export to this file began before this one was done")
+          .path(path);
+    }
     if (written) written = files.rename(unfinished, path);
     if (!written) {
       static_cast<void>(fs::remove_tree(files, unfinished));

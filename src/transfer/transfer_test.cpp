@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <thread>
 
 #include "base/failpoint.hpp"
 #include "transfer/test_support.hpp"
@@ -261,6 +263,39 @@ TEST(TransferFiles, APlaceThatCannotBeLookedAt) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().path, place);
   EXPECT_NE(refused.error().code, ErrorCode::not_found);
+}
+
+// Of a cron job that takes longer than it should, and the next one.
+TEST(TransferFiles, AnExportThatAnotherOvertakesGivesTheNameToNothingHalf) {
+  const TempDir dir;
+  CommitStore store = open_new(dir / "store");
+  fill(store);
+  const ReadView view = must(store.view());
+  const std::string file = dir / "state";
+  std::promise<void> begun;
+  std::promise<void> goes_on;
+  Status second;
+  std::jthread other;
+  TransferOptions options;
+  options.progress = [&](std::string_view, std::uint64_t, std::uint64_t) {
+    other = std::jthread([&] {
+      TransferOptions slow;
+      slow.progress = [&](std::string_view, std::uint64_t, std::uint64_t) {
+        begun.set_value();
+        goes_on.get_future().wait();
+      };
+      second = export_to_file(view, file, slow);
+    });
+    begun.get_future().wait();
+  };
+  const Status first = export_to_file(view, file, options);
+  EXPECT_FALSE(std::filesystem::exists(file)) << "it is the other's, which is not done";
+  ASSERT_FALSE(first);
+  EXPECT_EQ(first.error().code, ErrorCode::locked) << first.error().to_string();
+  goes_on.set_value();
+  other.join();
+  ASSERT_TRUE(second) << second.error().to_string();
+  EXPECT_TRUE(check_file(file));
 }
 
 TEST(TransferFiles, CompressedAndInterrupted) {

@@ -95,7 +95,8 @@ Status export_state(const ReadView& view, ByteSink& sink, const TransferOptions&
 
 /// As export_state, into a file, compressed if its name ends in `.zst`. Writes `path`-tmp, syncs it
 /// and renames it, so an interrupted export leaves no file at `path`. Replaces an existing file;
-/// `invalid_argument` for anything else.
+/// `invalid_argument` for anything else. `locked`: another export to the same file began meanwhile,
+/// and has the name.
 Status export_to_file(const ReadView& view, const std::string& path,
                       const TransferOptions& options = {});
 
