@@ -64,6 +64,7 @@ struct Publisher::Impl {
   std::uint64_t batch_bytes = 0;
   std::uint32_t batch_records = 0;
   PublisherStatus batch_counts;
+  std::vector<SnapshotMarker> batch_markers;  ///< announced again if the batch is not sent
   /// Whether the store was once where the topic ends: if it is below, it went back. Otherwise it is
   /// a standby's that has yet to come there, and what it lacks is no reason to undo anything.
   /// PublisherOptions::take_back says that it was.
@@ -137,6 +138,7 @@ struct Publisher::Impl {
     FLATKV_ASSIGN(auto consumer, broker::Consumer::open(place));
     if (sent) FLATKV_TRY(check_alone(consumer, stop));
     FLATKV_ASSIGN(producer, broker::Producer::open(place, stop));
+    give_back_markers();
     clear_batch();
     FLATKV_ASSIGN(tail, topic::read_tail(consumer, options.depth, stop));
     remember_end();
@@ -339,6 +341,14 @@ struct Publisher::Impl {
     batch_bytes = 0;
     batch_records = 0;
     batch_counts = {};
+    batch_markers.clear();
+  }
+
+  /// Those of a send that failed. If the broker has them nevertheless, a second one does no harm.
+  void give_back_markers() {
+    const std::lock_guard lock(mutex);
+    markers.insert(markers.begin(), std::make_move_iterator(batch_markers.begin()),
+                   std::make_move_iterator(batch_markers.end()));
   }
 
   Status send(const std::stop_token& stop) {
@@ -368,12 +378,17 @@ struct Publisher::Impl {
       {
         const std::lock_guard lock(mutex);
         if (markers.empty() || markers.front().version > tail.branch.begin()->first) return {};
-        marker = std::move(markers.front());
-        markers.pop_front();
+        marker = markers.front();
       }
-      FLATKV_ASSIGN(const auto known, publish::known_roots(store, marker.version, marker.version));
-      const auto own = known.find(marker.version);
-      if (own == known.end() || own->second != marker.roots || marker.location.empty()) {
+      const auto known = publish::known_roots(store, marker.version, marker.version);
+      if (went_back(known)) return {};  // the next look tells
+      if (!known) return std::unexpected(known.error());
+      {
+        const std::lock_guard lock(mutex);
+        markers.pop_front();  // others only add behind it
+      }
+      const auto own = known->find(marker.version);
+      if (own == known->end() || own->second != marker.roots || marker.location.empty()) {
         logger.warning("the snapshot of version " + std::to_string(marker.version) + " at " +
                        marker.location + " is not one of this store: not announced");
         continue;
@@ -381,6 +396,7 @@ struct Publisher::Impl {
       ++batch_counts.markers;
       FLATKV_TRY(add(wire::Kind::marker, marker.version, marker.roots,
                      {marker.location.begin(), marker.location.end()}));
+      batch_markers.push_back(std::move(marker));
     }
   }
 

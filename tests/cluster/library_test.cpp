@@ -223,6 +223,30 @@ TEST_F(LibraryTest, AMarkerIsWrittenWhenNoUndoPassesItAnyMore) {
   EXPECT_EQ(status.blocks, 10U);
 }
 
+TEST_F(LibraryTest, AMarkerWhoseSendFailsIsSentAgain) {
+  Publisher leader = publisher(8);
+  {
+    Running running(leader);
+    commit(20);
+    leader.announce({20, leader_->committed_roots(), "file:/nowhere"});
+    commit(7);
+    WAIT_FOR(leader.status().version == 27);
+    EXPECT_EQ(leader.status().markers, 0U);
+    const auto other = broker::Producer::open(*broker::parse_place(address_), {});
+    ASSERT_TRUE(other);
+    commit(3);
+    const Status fenced = running.wait();
+    ASSERT_FALSE(fenced);
+    EXPECT_EQ(fenced.error().code, ErrorCode::locked) << fenced.error().to_string();
+  }
+  Running again(leader);
+  WAIT_FOR(again.over() || leader.status().version == 30);
+  commit(1);
+  WAIT_FOR(again.over() || leader.status().version == 31);
+  EXPECT_EQ(leader.status().markers, 1U);
+  EXPECT_TRUE(again.stop());
+}
+
 TEST_F(LibraryTest, ATopicThatBeginsWithRowsTakesASnapshot) {
   commit(15);
   const std::string image = folder_ / "image";
