@@ -206,7 +206,14 @@ struct Follower::Impl {
     wire::TopicReader reader(after);
     std::int64_t foreign = -1;  // the last one since a record
     while (!stop.stop_requested()) {
-      FLATKV_ASSIGN(const auto message, consumer.next(kSlice));
+      auto next = consumer.next(kSlice);
+      if (!next && next.error().code == ErrorCode::log_gap) {
+        // Retention took it, or the topic became shorter: it was made anew, or a broker without the
+        // last records leads. Where the state is now, if anywhere, only a look tells.
+        return fail(ErrorCode::stale, "the topic has nothing at the offset that comes next")
+            .path(place.address());
+      }
+      FLATKV_ASSIGN(const auto message, std::move(next));
       if (!message) {
         if (!consumer.at_end()) continue;
         // A topic that was deleted and made anew has nothing but foreign messages.

@@ -210,6 +210,20 @@ class LibraryTest : public ::testing::Test {
     rd_kafka_DeleteRecords_destroy(wanted);
     EXPECT_EQ(bounds().low, offset);
   }
+  void remove_topic() {
+    const auto place = *broker::parse_place(address_);
+    auto client = broker::make_client(RD_KAFKA_PRODUCER, place, *broker::configure(place, {}));
+    ASSERT_TRUE(client);
+    rd_kafka_DeleteTopic_t* topic = rd_kafka_DeleteTopic_new(place.topic.c_str());
+    rd_kafka_queue_t* queue = rd_kafka_queue_new(client->get());
+    rd_kafka_DeleteTopics(client->get(), &topic, 1, nullptr, queue);
+    rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 20'000);
+    ASSERT_NE(event, nullptr);
+    EXPECT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_DeleteTopic_destroy(topic);
+  }
   broker::Consumer::Bounds bounds() {
     auto consumer = broker::Consumer::open(*broker::parse_place(address_));
     EXPECT_TRUE(consumer);

@@ -247,6 +247,28 @@ TEST_F(LibraryTest, AMarkerWhoseSendFailsIsSentAgain) {
   EXPECT_TRUE(again.stop());
 }
 
+TEST_F(LibraryTest, ATopicThatIsMadeAnewAndShorterIsGoneOnWith) {
+  for (int i = 0; i < 20;
+       ++i) {  // in transactions of their own, each of which takes an offset more
+    commit(1);
+    Publisher leader = publisher(8, false);
+    ASSERT_TRUE(leader.run({}));
+  }
+  Follower replica = follower("replica", follower_options());
+  Running running(replica);
+  WAIT_FOR(running.over() || (replica.status().version == 20 && replica.status().caught_up));
+  remove_topic();
+  Publisher again = publisher(8, false);
+  const Status made = again.run({});
+  ASSERT_TRUE(made) << made.error().to_string();
+  commit(1);
+  ASSERT_TRUE(again.run({}));
+  WAIT_FOR(running.over() || (replica.status().version == 21 && replica.status().caught_up));
+  const Status ended = running.stop();
+  EXPECT_TRUE(ended) << ended.error().to_string();
+  expect_equal("replica");
+}
+
 TEST_F(LibraryTest, ATopicThatBeginsWithRowsTakesASnapshot) {
   commit(15);
   const std::string image = folder_ / "image";
