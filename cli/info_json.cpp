@@ -11,14 +11,11 @@ Json optional(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
-/// Paths can hold any bytes; JSON cannot.
-std::string printable(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json text(const std::string& any) { return Json::parse(printable(any)); }
-
 }  // namespace
+
+std::string to_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 Json to_json(const Roots& roots) {
   return {{"root", to_hex(roots.root)},
@@ -29,8 +26,8 @@ Json to_json(const Roots& roots) {
 }
 
 Json to_json(const Error& error) {
-  Json json = {{"code", to_string(error.code)}, {"message", text(error.message)}};
-  if (!error.path.empty()) json["path"] = text(error.path);
+  Json json = {{"code", to_string(error.code)}, {"message", error.message}};
+  if (!error.path.empty()) json["path"] = error.path;
   if (error.database) json["database"] = to_string(*error.database);
   if (error.version) json["version"] = *error.version;
   if (error.offset) json["offset"] = *error.offset;
@@ -38,14 +35,14 @@ Json to_json(const Error& error) {
 }
 
 Json to_json(const Trouble& trouble) {
-  Json json = {{"code", code_name(trouble)}, {"message", text(trouble.message)}};
+  Json json = {{"code", code_name(trouble)}, {"message", trouble.message}};
   if (trouble.cause) {
     json = to_json(*trouble.cause);
   } else if (trouble.version) {
     json["version"] = *trouble.version;
   }
   json["remedies"] = Json::array();
-  if (!trouble.advice.empty()) json["remedies"].push_back(text(trouble.advice));
+  if (!trouble.advice.empty()) json["remedies"].push_back(trouble.advice);
   return json;
 }
 
@@ -55,7 +52,7 @@ Json to_json(const DatabaseStats& stats) {
 
 Json to_json(const SnapshotInfo& snapshot) {
   Json json = {
-      {"version", snapshot.version}, {"path", text(snapshot.path)}, {"valid", !snapshot.problem}};
+      {"version", snapshot.version}, {"path", snapshot.path}, {"valid", !snapshot.problem}};
   if (snapshot.problem) {
     json["problem"] = to_json(*snapshot.problem);
     return json;
@@ -90,9 +87,9 @@ void add_findings(const StoreInfo& info, Json& json) {
   json["problems"] = Json::array();
   for (const Error& problem : info.problems) json["problems"].push_back(to_json(problem));
   json["notes"] = Json::array();
-  for (const auto& note : info.notes) json["notes"].push_back(text(note));
+  for (const auto& note : info.notes) json["notes"].push_back(note);
   json["remedies"] = Json::array();
-  for (const auto& remedy : info.remedies) json["remedies"].push_back(text(remedy));
+  for (const auto& remedy : info.remedies) json["remedies"].push_back(remedy);
 }
 
 /// For a store without a complete generation nothing else is known.
@@ -106,9 +103,9 @@ Json without_generation(const StoreInfo& info) {
 
 Json to_json(const HostLimits& host) {
   return {{"memory", host.memory},
-          {"memory_from", text(host.memory_from)},
+          {"memory_from", host.memory_from},
           {"cores", host.cores},
-          {"cores_from", text(host.cores_from)},
+          {"cores_from", host.cores_from},
           {"descriptors", host.descriptors},
           {"row_cache", host.row_cache}};
 }
@@ -124,9 +121,8 @@ Json to_json(const StoreInfo& info) {
   json["roots"] = info.roots ? to_json(*info.roots) : Json(nullptr);
   json["locked"] = info.locked;
   if (info.holder) {
-    json["holder"] = {{"pid", info.holder->pid},
-                      {"host", text(info.holder->host)},
-                      {"since", text(info.holder->since)}};
+    json["holder"] = {
+        {"pid", info.holder->pid}, {"host", info.holder->host}, {"since", info.holder->since}};
   }
   json["closed_cleanly"] = info.clean;
   json["disk_bytes"] = info.bytes;

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "flatkv/tools/inspect.hpp"
 #include "outcome.hpp"
 
 namespace flatkv::cli {
+
+/// In one line. What is no UTF-8, as paths and what others wrote may hold, becomes U+FFFD.
+std::string to_text(const nlohmann::ordered_json& json);
 
 nlohmann::ordered_json to_json(const Roots& roots);
 nlohmann::ordered_json to_json(const Error& error);

@@ -128,7 +128,7 @@ Outcome<void> write_data(ByteView bytes, const std::string& out, const nlohmann:
     FLATKV_TRY(file->write(as_chars(bytes)));
     FLATKV_TRY(file->close());
   }
-  if (context.json) return context.out.write(json.dump() + "\n");
+  if (context.json) return context.out.write(to_text(json) + "\n");
   FLATKV_TRY(context.out.write(text));
   if (out.empty()) {
     context.console.note("not written to the terminal: `--out FILE` keeps it");

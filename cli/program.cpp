@@ -30,7 +30,7 @@ std::string version_text(bool json) {
                                            {"commit", kCommit},
                                            {"rocksdb", rocksdb},
                                            {"kernel", kernel_name()}};
-    return answer.dump();
+    return to_text(answer);
   }
   return fmt::format("flatkv {}\ncommit {}\nRocksDB {}\nkernel {}", kVersion, kCommit, rocksdb,
                      kernel_name());
@@ -155,7 +155,7 @@ ExitCode report(Trouble trouble, Context& context) {
     return trouble.exit;
   }
   const nlohmann::ordered_json answer = {{"error", to_json(trouble)}};
-  auto written = context.out.write(answer.dump() + "\n");
+  auto written = context.out.write(to_text(answer) + "\n");
   if (written) written = context.out.close();
   if (!written) context.console.error(written.error());
   return trouble.exit;

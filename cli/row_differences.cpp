@@ -54,7 +54,7 @@ std::string range_text(const RangeDifference& range) {
 }  // namespace
 
 Outcome<void> DifferencesOut::begin(const nlohmann::ordered_json& members) {
-  std::string text = members.dump();
+  std::string text = to_text(members);
   text.pop_back();
   return context_.out.write(text);
 }
@@ -128,7 +128,7 @@ Trouble DifferencesOut::end(Trouble trouble) {
   if (!context_.json) return trouble;
   auto written = with_keys_ ? end_keys() : Outcome<void>{};
   if (written) {
-    written = context_.out.write(",\"error\":" + to_json(trouble).dump() + "}\n");
+    written = context_.out.write(",\"error\":" + to_text(to_json(trouble)) + "}\n");
   }
   if (!written) return std::move(written).error();
   trouble.answered = true;

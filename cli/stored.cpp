@@ -129,7 +129,7 @@ Outcome<ExitCode> export_stored(const ReadFrom& from, const std::string& to, std
     ordered_json answer = to_json(done->snapshot);
     add_work(answer, done->work, progress.seconds());
     answer["removed"] = done->removed;
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
     return ExitCode::done;
   }
   FLATKV_TRY(context.out.write(
@@ -163,7 +163,7 @@ Outcome<ExitCode> check_stored(const StoredArguments& stored, std::optional<std:
   if (context.json) {
     ordered_json answer = to_json(*checked);
     if (part) answer["part"] = *part;
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
     return ExitCode::done;
   }
   const std::string what = part ? fmt::format("part {} of {}", *part, checked->parts)
@@ -199,7 +199,7 @@ Outcome<ExitCode> import_stored(const StoredArguments& stored, const std::string
   if (context.json) {
     ordered_json answer = to_json(snapshot);
     add_work(answer, work, progress.seconds());
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
     return ExitCode::done;
   }
   FLATKV_TRY(context.out.write(fmt::format(

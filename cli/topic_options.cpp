@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "info_json.hpp"
 
 namespace flatkv::cli {
 
@@ -61,9 +62,7 @@ void StatusLines::show() {
     if (context_.console.shows_progress()) context_.console.progress(now.text);
     return;
   }
-  // What went wrong may name what others wrote, in whatever bytes.
-  std::string line =
-      now.json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  std::string line = to_text(now.json) + "\n";
   if (line == shown_ || !written_) return;
   written_ = context_.out.write(line);
   if (written_) written_ = context_.out.flush();

@@ -89,7 +89,7 @@ Outcome<void> summary(const Ended& ended, const Applier::Tally& tally, bool root
         {"writes", tally.writes},   {"ignored_change_sets", ended.ignored},
         {"seconds", ended.seconds}};
     answer["roots"] = to_json(ended.roots);
-    return context.out.write(answer.dump() + "\n");
+    return context.out.write(to_text(answer) + "\n");
   }
   std::string text = fmt::format("version {}, root {}\n", ended.version, to_hex(ended.roots.root));
   const double seconds = std::max(ended.seconds, 1e-9);

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "bench_directory.hpp"
 #include "bench_report.hpp"
+#include "info_json.hpp"
 #include "progress.hpp"
 #include "read_ahead.hpp"
 #include "verbs.hpp"
@@ -128,7 +129,7 @@ auto progress_of(Progress& progress) {
 }
 
 Outcome<void> show(const nlohmann::ordered_json& report, bool of_steps, Context& context) {
-  if (context.json) return context.out.write(report.dump() + "\n");
+  if (context.json) return context.out.write(to_text(report) + "\n");
   return context.out.write(of_steps ? steps_for_people(report) : run_for_people(report));
 }
 

@@ -47,7 +47,7 @@ Outcome<ExitCode> run(const CheckArguments& arguments, Context& context) {
   if (context.json) {
     nlohmann::ordered_json answer = {{"version", checked->version}, {"rows", checked->rows()}};
     answer["roots"] = to_json(checked->roots);
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(fmt::format("version {}: {} rows, root {}, in {:.1f} s\n",
                                              checked->version, checked->rows(),

@@ -87,7 +87,7 @@ Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
   if (context.json) {
     nlohmann::ordered_json answer = {{"version", view.version()}, {"file", arguments.file}};
     answer["roots"] = to_json(view.roots());
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(fmt::format(
         "version {} with root {} written to {} in {:.1f} s\n  `flatkv check {}` verifies it "

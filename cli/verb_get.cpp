@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "clone.hpp"
 #include "hex.hpp"
+#include "info_json.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -70,7 +71,7 @@ Outcome<Question> question(const GetOptions& options) {
 Outcome<ExitCode> not_found(const ReadView& view, Context& context, Json answer) {
   if (context.json) {
     answer["found"] = false;
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   }
   context.console.note(fmt::format("not found at version {}", view.version()));
   return ExitCode::no;
@@ -86,7 +87,7 @@ Outcome<ExitCode> show_account(const ReadView& view, const Address& address, Con
     answer["balance"] = to_hex(account->balance);
     answer["nonce"] = account->nonce;
     answer["code_hash"] = has_code ? Json(to_hex(account->code_hash)) : Json(nullptr);
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
     return ExitCode::done;
   }
   FLATKV_TRY(context.out.write(fmt::format(
@@ -120,7 +121,7 @@ Outcome<ExitCode> show_value(const ReadView& view, const Question& asked, Contex
   if (context.json) {
     answer["found"] = true;
     answer["value"] = to_hex(**value);
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
     return ExitCode::done;
   }
   FLATKV_TRY(context.out.write(to_hex(**value) + "\n"));

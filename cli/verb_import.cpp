@@ -55,7 +55,7 @@ Outcome<ExitCode> run(const ImportArguments& arguments, Context& context) {
   if (context.json) {
     nlohmann::ordered_json answer = {{"version", imported->version}, {"rows", imported->rows()}};
     answer["roots"] = to_json(imported->roots);
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(fmt::format(
         "{} now holds version {}: {} rows, root {}, in {:.1f} s\n", arguments.store,

@@ -89,7 +89,7 @@ Outcome<ExitCode> run(const ImportLogArguments& arguments, Context& context) {
                                      {"skipped_sets", report->skipped_sets},
                                      {"skipped_pairs", report->skipped_pairs}};
     answer["roots"] = to_json(roots);
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(fmt::format(
         "version {}: {} blocks committed, {} held, {} empty sets and {} pairs without a key "

@@ -126,7 +126,7 @@ std::string json_text(const StoreInfo& info) {
     const auto memory = resident_memory(*info.holder);
     json["holder"]["resident_bytes"] = memory ? nlohmann::ordered_json(*memory) : nullptr;
   }
-  return json.dump() + "\n";
+  return to_text(json) + "\n";
 }
 
 Outcome<ExitCode> run(const InfoOptions& options, Context& context) {

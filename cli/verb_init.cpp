@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "info_json.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -35,7 +36,7 @@ Outcome<ExitCode> run(const InitOptions& options, Context& context) {
                                            {"account_rows", options.account_rows},
                                            {"initial_version", options.initial_version},
                                            {"version", options.initial_version - 1}};
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(
         fmt::format("created an empty store at {}: account rows {}, first version {}\n",

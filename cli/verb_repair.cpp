@@ -99,10 +99,10 @@ std::string for_people(const RepairReport& report, double seconds) {
 
 /// One object for one database; for several, an array of them under "databases".
 std::string json_text(const std::vector<RepairReport>& reports) {
-  if (reports.size() == 1) return to_json(reports.front()).dump() + "\n";
+  if (reports.size() == 1) return to_text(to_json(reports.front())) + "\n";
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const RepairReport& report : reports) all.push_back(to_json(report));
-  return nlohmann::ordered_json({{"databases", all}}).dump() + "\n";
+  return to_text(nlohmann::ordered_json({{"databases", all}})) + "\n";
 }
 
 Outcome<ExitCode> answer(const std::vector<RepairReport>& reports, double seconds,

@@ -137,7 +137,7 @@ Outcome<ExitCode> run(const ReportArguments& arguments, Context& context) {
     if (context.json) {
       const nlohmann::ordered_json json = {
           {"version", facts.version}, {"bytes", page.size()}, {"roots", to_json(facts.roots)}};
-      FLATKV_TRY(context.out.write(json.dump() + "\n"));
+      FLATKV_TRY(context.out.write(to_text(json) + "\n"));
     } else {
       context.console.note(fmt::format("version {}: {} written to {}", facts.version,
                                        human_bytes(page.size()), arguments.out));

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "flatkv/tools/rollback.hpp"
+#include "info_json.hpp"
 #include "progress.hpp"
 #include "verbs.hpp"
 
@@ -28,7 +29,7 @@ Outcome<ExitCode> run(const RollbackArguments& arguments, Context& context) {
   context.console.end_progress();
   if (context.json) {
     const nlohmann::ordered_json answer = {{"version", *arguments.version}};
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(
         fmt::format("{} is at version {}\n", arguments.store, *arguments.version)));

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cache_option.hpp"
+#include "info_json.hpp"
 #include "verbs.hpp"
 
 namespace flatkv::cli {
@@ -24,7 +25,7 @@ Outcome<ExitCode> run(const SnapshotOptions& options, Context& context) {
   FLATKV_TRY(store.close());
   if (context.json) {
     const nlohmann::ordered_json answer = {{"version", version}};
-    FLATKV_TRY(context.out.write(answer.dump() + "\n"));
+    FLATKV_TRY(context.out.write(to_text(answer) + "\n"));
   } else {
     FLATKV_TRY(context.out.write(fmt::format("snapshot of version {}\n", version)));
   }

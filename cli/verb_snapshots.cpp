@@ -27,7 +27,7 @@ Outcome<ExitCode> run(const SnapshotsOptions& options, Context& context) {
   FLATKV_ASSIGN(const auto snapshots, list_snapshots(options.store));
   for (const SnapshotInfo& snapshot : snapshots) {
     FLATKV_TRY(
-        context.out.write(context.json ? to_json(snapshot).dump() + "\n" : for_people(snapshot)));
+        context.out.write(context.json ? to_text(to_json(snapshot)) + "\n" : for_people(snapshot)));
   }
   if (snapshots.empty()) context.console.note("no snapshots");
   return ExitCode::done;

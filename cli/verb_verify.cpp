@@ -122,7 +122,7 @@ Outcome<ExitCode> merge(const VerifyArguments& arguments, Context& context) {
   FLATKV_ASSIGN(const auto parts, parts_from(arguments.spread, context));
   FLATKV_ASSIGN(const VerifyReport report, merge_verify(parts));
   const std::string from = fmt::format("full scan in {} parts", parts.size());
-  FLATKV_TRY(context.out.write(context.json ? to_json(report, std::nullopt).dump() + "\n"
+  FLATKV_TRY(context.out.write(context.json ? to_text(to_json(report, std::nullopt)) + "\n"
                                             : for_people(report, from, {})));
   if (report.good()) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
@@ -164,7 +164,7 @@ Outcome<ExitCode> run(const VerifyArguments& arguments, Context& context) {
   const VerifyReport& report = *verified;
   const std::string from = "full scan of a private copy, which proves snapshot and log";
   const std::string took = fmt::format("in {:.1f} s", progress.seconds());
-  FLATKV_TRY(context.out.write(context.json ? to_json(report, problem).dump() + "\n"
+  FLATKV_TRY(context.out.write(context.json ? to_text(to_json(report, problem)) + "\n"
                                             : for_people(report, from, took)));
   if (report.good() && !live_is_bad) return ExitCode::done;
   FLATKV_TRY(context.out.flush());
