@@ -52,7 +52,7 @@ class Words(Case):
                 self.assertIn("error", json.loads(process.stdout))
 
     def test_json_of_what_is_done_in_a_place_that_is_no_text(self):
-        odd = self.store.encode() + b"\xff"
+        odd = bytes(self.store) + b"\xff"
         for arguments in ([b"init", odd], [b"snapshot", odd], [b"export", odd, odd + b".state"], [b"export", odd,
                           b"--to", b"file:" + odd + b".parts"], [b"check", odd + b".state"], [b"report", odd, b"--out", odd + b".html"]):
             process = subprocess.run([FLATKV.encode(), *arguments, b"--json"], capture_output=True, timeout=60)
