@@ -11,20 +11,20 @@ namespace flatkv {
 class CallbackScope {
  public:
   explicit CallbackScope(const void* owner) noexcept
-      : owner_(owner), outer_(std::exchange(innermost_, this)) {}
-  ~CallbackScope() { innermost_ = outer_; }
+      : owner_(owner), outer_(std::exchange(innermost, this)) {}
+  ~CallbackScope() { innermost = outer_; }
   CallbackScope(const CallbackScope&) = delete;
   CallbackScope& operator=(const CallbackScope&) = delete;
 
   static bool runs_for(const void* owner) noexcept {
-    for (const CallbackScope* scope = innermost_; scope != nullptr; scope = scope->outer_) {
+    for (const CallbackScope* scope = innermost; scope != nullptr; scope = scope->outer_) {
       if (scope->owner_ == owner) return true;
     }
     return false;
   }
 
  private:
-  static inline thread_local const CallbackScope* innermost_ = nullptr;
+  static inline thread_local const CallbackScope* innermost = nullptr;
   const void* owner_;
   const CallbackScope* outer_;
 };
