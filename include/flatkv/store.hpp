@@ -116,7 +116,7 @@ struct StoreMetrics {
 ///   destroyed.
 /// - Callbacks of Options (on_durable, log), which may call only these: version, initial_version,
 ///   account_rows, committed_roots, view, durable_version, scrub_status, metrics, last_timings.
-///   Functions that write return `invalid_argument`. One that runs beside all calls of the handle
+///   Functions that write return `invalid_argument`. While no call of the handle is under way, one
 ///   may destroy it: another thread then closes it.
 /// Any thread may use a ReadView and what is read from it; a RowIterator and an Overlay are for one
 /// thread at a time. Overlays may be used beside everything, see there.

@@ -26,20 +26,6 @@ std::uint64_t older_versions(const Options& options) {
   return options.recent_versions == 0 ? 0 : options.recent_versions - 1;
 }
 
-/// Says on each thread that runs the callback whose it is.
-LogCallback log_of(const void* owner, LogCallback callback) {
-  if (!callback) return {};
-  return [owner, call = std::move(callback)](LogLevel level, std::string_view message) {
-    const CallbackScope scope(owner);
-    call(level, message);
-  };
-}
-
-CoreSetup with_log_of(const void* owner, CoreSetup setup) {
-  setup.options.log = log_of(owner, std::move(setup.options.log));
-  return setup;
-}
-
 std::unique_ptr<memtable::RowCache> make_cache(const Options& options) {
   std::uint64_t bytes = options.cache.row_cache_bytes;
   if (bytes == CacheOptions::kAutomatic)
@@ -50,7 +36,7 @@ std::unique_ptr<memtable::RowCache> make_cache(const Options& options) {
 }  // namespace
 
 Core::Core(CoreSetup setup)
-    : setup_(with_log_of(this, std::move(setup))),
+    : setup_(std::move(setup)),
       logger_(setup_.options.log),
       // Flushes start when buffers are somewhat above write_buffer, so keep pages for a quarter
       // more.
@@ -124,9 +110,7 @@ void Core::start_logging(std::unique_ptr<changelog::Writer> log) {
     group_commit_ =
         std::make_unique<GroupCommit>(*log_, *setup_.fault, [this](std::int64_t version) {
           tell_durable();
-          if (!setup_.options.on_durable) return;
-          const CallbackScope scope(this);
-          setup_.options.on_durable(version);
+          if (setup_.options.on_durable) setup_.options.on_durable(version);
         });
   }
   if (scrubber_) scrubber_->start();

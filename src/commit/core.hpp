@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/callback_scope.hpp"
 #include "base/guard.hpp"
 #include "base/log.hpp"
 #include "block/absent_key_filter.hpp"
@@ -57,7 +56,7 @@ void insert_rows(const state::State& state, const block::RowSpans& rows, memtabl
 
 /// The running store: pending block, published state, log and flusher. One thread at a time may
 /// write. Any thread may call state, readable_state, view_state, check_readable,
-/// durable_version, wait_durable, in_callback, poison, metrics, timings, what is for overlays, and
+/// durable_version, wait_durable, poison, metrics, timings, what is for overlays, and
 /// the accessors `setup`, `fault` and `scrubber`, also during `close` and `retire`.
 ///
 /// A commit takes these steps in this order (docs/recovery.md):
@@ -168,8 +167,6 @@ class Core {
   void retire();
   /// Poisons the store. Any thread.
   void poison(Error error) noexcept { setup_.fault->set(std::move(error)); }
-  /// Whether the caller runs inside a callback of this store: Options::on_durable or log.
-  bool in_callback() const noexcept { return CallbackScope::runs_for(this); }
 
   /// Writes everything to disk, and CLEAN unless something failed. Closing again does nothing.
   Status close();
@@ -309,23 +306,14 @@ class Core {
   std::unique_ptr<Flusher> flusher_;           // last: its thread uses the members above
 };
 
-/// Runs one of the writer's functions. Refuses it in a callback, where it may wait for itself. If
-/// the step throws, it is not known how far it came: the store fails and the pending block is
-/// dropped.
+/// Runs one of the writer's functions. If the step throws, it is not known how far it came: the
+/// store fails and the pending block is dropped.
 template <class Step>
 auto writer_step(Core& core, Step&& step) noexcept -> decltype(step()) {
-  return guarded(
-      [&]() -> decltype(step()) {
-        if (core.in_callback()) {
-          return fail(ErrorCode::invalid_argument,
-                      "a callback of the store must not call what only the writer may");
-        }
-        return std::forward<Step>(step)();
-      },
-      [&] {
-        core.poison(error_of_exception());
-        core.discard();
-      });
+  return guarded(std::forward<Step>(step), [&] {
+    core.poison(error_of_exception());
+    core.discard();
+  });
 }
 
 }  // namespace flatkv::commit

@@ -28,10 +28,14 @@ Result<CommitStore> open_commit_store(const state::Environment& environment,
   FLATKV_TRY(blake3::environment_kernel());
   FLATKV_TRY(state::check_options(options));
   FLATKV_ASSIGN(const std::string resolved, layout::resolve_store_path(*environment.files, path));
+  auto owner = std::make_shared<const CallbackOwner>();
+  Options own = options;
+  own.log = CallbackOwner::within(owner, std::move(own.log));
+  own.on_durable = CallbackOwner::within(owner, std::move(own.on_durable));
   FLATKV_ASSIGN(recovery::Opened opened,
-                recovery::open_store(environment, resolved, options, progress));
+                recovery::open_store(environment, resolved, own, progress));
   return Internals::make<CommitStore>(
-      std::make_unique<Internals::Impl<CommitStore>>(std::move(opened)));
+      std::make_unique<Internals::Impl<CommitStore>>(std::move(opened), std::move(owner)));
 }
 
 }  // namespace store
@@ -62,7 +66,10 @@ std::shared_ptr<changes::NamedCursors> open_cursors(const commit::CoreSetup& set
 
 }  // namespace
 
-CommitStore::Impl::Impl(recovery::Opened opened) { exchange(std::move(opened)); }
+CommitStore::Impl::Impl(recovery::Opened opened, std::shared_ptr<const CallbackOwner> owner)
+    : owner_(std::move(owner)) {
+  exchange(std::move(opened));
+}
 
 void CommitStore::Impl::begin_lookups(const commit::Core& core) {
   const commit::CoreSetup& setup = core.setup();
@@ -120,10 +127,27 @@ void close_elsewhere(std::shared_ptr<commit::Core> core) noexcept {
 
 }  // namespace
 
+namespace {
+
+/// Runs one of the writer's functions. Refuses it in a callback, where it may wait for itself.
+template <class Step>
+auto writer_step(const Internals::Impl<CommitStore>& impl, commit::Core& core, Step&& step) noexcept
+    -> decltype(step()) {
+  return guarded([&]() -> decltype(step()) {
+    if (impl.in_callback()) {
+      return fail(ErrorCode::invalid_argument,
+                  "a callback of the store must not call what only the writer may");
+    }
+    return commit::writer_step(core, std::forward<Step>(step));
+  });
+}
+
+}  // namespace
+
 CommitStore::Impl::~Impl() {
   if (feed && !is_forked()) feed->close();
   state::leave_to_parent(core_);
-  if (core_ && core_->in_callback()) close_elsewhere(std::move(core_));
+  if (core_ && in_callback()) close_elsewhere(std::move(core_));
 }
 
 Status CommitStore::create(const std::string& path, const CreateOptions& options) {
@@ -143,7 +167,7 @@ CommitStore::~CommitStore() = default;
 
 Status CommitStore::apply(std::span<const NamedChangeSet> change_sets) {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&] { return core.apply(change_sets); });
+  return writer_step(*impl_, core, [&] { return core.apply(change_sets); });
 }
 
 Result<Digest> CommitStore::root_hash() const {
@@ -152,22 +176,22 @@ Result<Digest> CommitStore::root_hash() const {
 }
 Result<Roots> CommitStore::working_roots() const {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&]() -> Result<Roots> { return core.pending().roots(); });
+  return writer_step(*impl_, core, [&]() -> Result<Roots> { return core.pending().roots(); });
 }
 Result<LtHash> CommitStore::working_hash(Database database) const {
   if (database > Database::legacy) {
     return fail(ErrorCode::invalid_argument, "only the four data databases have a hash");
   }
   commit::Core& core = impl_->core();
-  return commit::writer_step(core,
-                             [&]() -> Result<LtHash> { return core.pending().hashes()[database]; });
+  return writer_step(*impl_, core,
+                     [&]() -> Result<LtHash> { return core.pending().hashes()[database]; });
 }
 
 bool CommitStore::has_pending() const noexcept { return !impl_->core().pending().empty(); }
 
 Result<Roots> CommitStore::commit(std::int64_t version) {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&] { return core.commit(version); });
+  return writer_step(*impl_, core, [&] { return core.commit(version); });
 }
 
 Result<Overlay> CommitStore::overlay() const {
@@ -182,17 +206,17 @@ Result<Overlay> CommitStore::overlay() const {
 }
 Result<Roots> CommitStore::commit(Overlay& overlay) {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core,
-                             [&] { return flatkv::overlay::commit(core, overlay, std::nullopt); });
+  return writer_step(*impl_, core,
+                     [&] { return flatkv::overlay::commit(core, overlay, std::nullopt); });
 }
 Result<Roots> CommitStore::commit(Overlay& overlay, std::int64_t version) {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&] { return flatkv::overlay::commit(core, overlay, version); });
+  return writer_step(*impl_, core, [&] { return flatkv::overlay::commit(core, overlay, version); });
 }
 
 void CommitStore::discard() {
   commit::Core& core = impl_->core();
-  static_cast<void>(commit::writer_step(core, [&]() -> Status {
+  static_cast<void>(writer_step(*impl_, core, [&]() -> Status {
     core.discard();
     return {};
   }));
@@ -223,17 +247,17 @@ Result<RowIterator> CommitStore::iterate(Database database, const RowRange& rang
 
 Status CommitStore::flush() {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&] { return core.flush(false); });
+  return writer_step(*impl_, core, [&] { return core.flush(false); });
 }
 Status CommitStore::snapshot() {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&] { return core.snapshot(); });
+  return writer_step(*impl_, core, [&] { return core.snapshot(); });
 }
 
 Status CommitStore::rollback(std::int64_t version) {
   const std::shared_ptr<commit::Core> keep = impl_->shared();  // until the step has ended
   commit::Core& core = *keep;
-  return commit::writer_step(core, [&]() -> Status {
+  return writer_step(*impl_, core, [&]() -> Status {
     FLATKV_ASSIGN(const bool undone, core.undo(version));
     if (undone) {
       impl_->begin_lookups(core);
@@ -280,7 +304,7 @@ const OpenReport& CommitStore::open_report() const noexcept { return impl_->repo
 
 Status CommitStore::close() {
   commit::Core& core = impl_->core();
-  return commit::writer_step(core, [&] {
+  return writer_step(*impl_, core, [&] {
     Status closed = core.close();
     impl_->feed->close();
     return closed;
@@ -346,7 +370,7 @@ std::int64_t CommitStore::durable_version() const noexcept {
 }
 Status CommitStore::wait_durable(std::int64_t version) {
   return with_core(*impl_, [&](commit::Core& core) -> Status {
-    if (core.in_callback()) {
+    if (impl_->in_callback()) {
       return fail(ErrorCode::invalid_argument, "the callback would wait for itself");
     }
     return core.wait_durable(version);

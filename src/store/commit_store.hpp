@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/callback_owner.hpp"
 #include "changes/feed.hpp"
 #include "changes/named_cursors.hpp"
 #include "commit/core.hpp"
@@ -23,8 +24,12 @@ namespace flatkv {
 /// core, so it reads the pointer without the lock; every other thread copies the pointer under it.
 /// Nothing else happens under the lock.
 struct CommitStore::Impl {
-  explicit Impl(recovery::Opened opened);
+  /// `owner`: of the callbacks that `opened` was given.
+  Impl(recovery::Opened opened, std::shared_ptr<const CallbackOwner> owner);
   ~Impl();
+
+  /// Whether the caller runs inside a callback of this store: Options::on_durable or log.
+  bool in_callback() const noexcept { return owner_->runs_one(); }
 
   /// For the writer's functions.
   commit::Core& core() noexcept { return *core_; }
@@ -46,6 +51,7 @@ struct CommitStore::Impl {
   std::shared_ptr<changes::NamedCursors> cursors;
 
  private:
+  const std::shared_ptr<const CallbackOwner> owner_;
   mutable std::mutex mutex_;
   std::shared_ptr<commit::Core> core_;
 };

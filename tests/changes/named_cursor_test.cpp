@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Named cursors hold the pruning of the log back.
 #include <atomic>
+#include <optional>
 
 #include "base/failpoint.hpp"
 #include "changes/changes_fixture.hpp"
@@ -160,6 +161,23 @@ TEST_F(NamedCursorTest, BeyondTheLimitTheLogGoesAndTheConsumerIsTold) {
   EXPECT_EQ(drain(slow), Texts{"log_gap"});
   ASSERT_OK(store_->snapshot());
   EXPECT_EQ(warnings_, 1);
+}
+
+// The names outlive the core that they were opened with.
+TEST_F(NamedCursorTest, AWarningIsACallbackAfterARollbackToo) {
+  options_.log_keep_bytes = 5000;
+  std::optional<Status> flushed;
+  options_.log = [&](LogLevel, std::string_view message) {
+    if (message.find("cursor") != std::string_view::npos) flushed = store_->flush();
+  };
+  open();
+  commit_many(3);
+  ASSERT_OK(store_->rollback(2));
+  Subscription slow = subscribe(named("slow", 2));
+  commit_many(40);
+  ASSERT_OK(store_->snapshot());
+  ASSERT_TRUE(flushed);
+  EXPECT_TRUE(fails(*flushed, ErrorCode::invalid_argument));
 }
 
 TEST_F(NamedCursorTest, WithALimitOfZeroNothingIsHeld) {
