@@ -81,7 +81,8 @@ Outcome<ExitCode> run(const ExportArguments& arguments, Context& context) {
   context.console.end_progress();
   if (!done) {
     Trouble why(done.error());
-    if (done.error().code == ErrorCode::locked) why.advice = "let one of the two run at a time";
+    if (done.error().code == ErrorCode::locked)
+      why.advice = "let one export to a file run at a time";
     return std::unexpected(std::move(why));
   }
   if (context.json) {

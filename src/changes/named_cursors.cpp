@@ -206,6 +206,7 @@ Status NamedCursors::begin_undo(std::int64_t version) {
     if (needed <= version) continue;
     needed = version;
     saved_ = false;
+    owed_ = true;
   }
   FLATKV_TRY(save_locked());
   at_most_ = version;

@@ -88,5 +88,35 @@ TEST(NamedCursors, AVersionThatWentDownIsOwedUntilItIsSaved) {
   EXPECT_EQ(after->front().version, 5);
 }
 
+// A rollback that could not save that names need more, and is given up.
+TEST(NamedCursors, AnUndoThatFailedOwesWhatItLowered) {
+  const fs::TestDirectory store;
+  bool fails = false;
+  fs::Interposed files([&](std::string_view operation, const std::string&) -> Status {
+    if (fails && operation == "rename") return fail(ErrorCode::io, "no");
+    return {};
+  });
+  const auto open = [&] {
+    return NamedCursors(files, store.path(), {}, [] { return Status{}; }, {});
+  };
+  const auto at = [](std::int64_t version) { return [version] { return version; }; };
+  int owner = 0;
+  {
+    NamedCursors names = open();
+    ASSERT_TRUE(names.keep("a", &owner, at(9)));
+    names.release("a", &owner);
+    fails = true;
+    ASSERT_FALSE(names.begin_undo(5));
+    names.undone();
+    ASSERT_FALSE(names.keep("a", &owner, at(5)));
+    fails = false;
+    ASSERT_TRUE(names.keep("a", &owner, at(5)));
+  }  // and dies
+  const auto after = open().list();
+  ASSERT_TRUE(after);
+  ASSERT_EQ(after->size(), 1U);
+  EXPECT_EQ(after->front().version, 5);
+}
+
 }  // namespace
 }  // namespace flatkv::changes

@@ -10,15 +10,22 @@
 namespace flatkv::publish {
 namespace {
 
+constexpr int kLooks = 4;
+
 /// `version_mismatch` where the store went back below `from` since somebody saw the block before.
 Result<LogReader> open_log(const std::string& store, std::int64_t from, bool with_changes) {
-  auto reader = LogReader::open(store, from, with_changes);
-  if (reader || reader.error().code != ErrorCode::log_gap) return reader;
-  FLATKV_ASSIGN(const auto now, LogReader::open(store, std::nullopt, false));
-  if (from - 1 <= now.range().last) return reader;
-  return fail(ErrorCode::version_mismatch, "the store went back while its log was looked at")
-      .path(store)
-      .version(from);
+  for (int looks = 1;; ++looks) {
+    auto reader = LogReader::open(store, from, with_changes);
+    if (reader || reader.error().code != ErrorCode::log_gap) return reader;
+    FLATKV_ASSIGN(const auto now, LogReader::open(store, std::nullopt, false));
+    if (from - 1 > now.range().last) {
+      return fail(ErrorCode::version_mismatch, "the store went back while its log was looked at")
+          .path(store)
+          .version(from);
+    }
+    // Blocks that are undone may be committed anew before the second look.
+    if (from <= now.range().base || looks == kLooks) return reader;
+  }
 }
 
 class SubscriptionFeed final : public Feed {

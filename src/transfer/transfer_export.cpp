@@ -125,16 +125,18 @@ Status export_to_file(const ReadView& view, const std::string& given,
     FLATKV_ASSIGN(const auto file, files.create(unfinished));
     FLATKV_ASSIGN(const fs::FileInfo own, files.stat(unfinished));
     Status written = write_file(*file, view, unfinished, options);
-    // Another export to this file has taken what it found for the remains of one that died. What it
-    // has written so far must not get the name.
+    // Another export to this file takes what it finds for the remains of one that died. What it has
+    // written so far must not get the name.
     const auto there = fs::stat_if_there(files, unfinished);
-    if (there && !(*there && (*there)->is_same(own))) {
-      return fail(ErrorCode::locked, "another export to this file began before this one was done")
+    const bool still_own = !there || (*there && (*there)->is_same(own));
+    if (written && !still_own) {
+      return fail(ErrorCode::locked,
+                  "its unfinished file is gone, as where another export to this file begins")
           .path(path);
     }
     if (written) written = files.rename(unfinished, path);
     if (!written) {
-      static_cast<void>(fs::remove_tree(files, unfinished));
+      if (still_own) static_cast<void>(fs::remove_tree(files, unfinished));
       return written;
     }
     return files.sync_directory(fs::parent(path));
