@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """check-tidy-marks.py TREE COMPILE_COMMANDS FILE...: for each file a hash of all that clang-tidy's verdict depends on: its version
 and rules, the file's command, the file, and the headers of ours that it includes, as ninja knows them from the last build. Of
-one that was not built since it changed: all headers."""
+one that is not built as it is now: all headers."""
 
 import functools
 import hashlib
@@ -40,9 +40,23 @@ def content(path: pathlib.Path) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest() if path.exists() else b""
 
 
+def is_built(file: str) -> bool:
+    """Ninja's word is of the last build, whatever has changed since."""
+    for output in outputs[file]:
+        built = (pathlib.Path(tree) / output).stat().st_mtime_ns
+        if any(changed(path) > built for path in included[output]):
+            return False
+    return True
+
+
+@functools.cache
+def changed(path: pathlib.Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else sys.maxsize
+
+
 for file in (str(pathlib.Path(file).resolve()) for file in files):
     known = [included.get(output) for output in outputs.get(file, ())]
-    used = set().union(*known) if all(known) and known else headers
+    used = set().union(*known) if known and all(known) and is_built(file) else headers
     mark = hashlib.sha256(rules + repr(sorted(commands.get(file, ()))).encode())
     for path in sorted({pathlib.Path(file).resolve(), *used}):
         if path.is_relative_to(root):
