@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""check-tidy-marks.py TREE COMPILE_COMMANDS FILE...: for each file a hash of all that clang-tidy's verdict depends on: its version
-and rules, the file's command, the file, and the headers of ours that it includes, as ninja knows them from the last build. Of
-one that is not built as it is now: all headers."""
+"""check-tidy-marks.py TREE COMPILE_COMMANDS FILE...: for each file a hash of all that clang-tidy's verdict depends on: its
+version and rules, the file's command, the file, and the headers of ours that it includes, as ninja knows them from the
+last build. Of one that is not built as it is now: all headers."""
 
 import functools
 import hashlib

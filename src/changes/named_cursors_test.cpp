@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "base/bytes.hpp"
 #include "fs/test_directory.hpp"
 #include "fs/test_support.hpp"
@@ -59,63 +61,56 @@ TEST(CursorNames, ANameIsShortAndPlain) {
   }
 }
 
-// A name that needs more than before is durable once `keep` says so, also after a try that failed.
-TEST(NamedCursors, AVersionThatWentDownIsOwedUntilItIsSaved) {
-  const fs::TestDirectory store;
-  bool fails = false;
-  fs::Interposed files([&](std::string_view operation, const std::string&) -> Status {
-    if (fails && operation == "rename") return fail(ErrorCode::io, "no");
+/// A name at 9 in a store whose disk may fail.
+class LoweredName : public ::testing::Test {
+ protected:
+  LoweredName() {
+    EXPECT_TRUE(keep(9));
+    names_->release("a", this);
+    fails_ = true;
+  }
+  Status keep(std::int64_t version) {
+    return names_->keep("a", this, [version] { return version; });
+  }
+  /// Once the disk works again, `keep` at 5 is durable as soon as it says so.
+  void expect_that_5_gets_saved() {
+    ASSERT_FALSE(keep(5));
+    fails_ = false;
+    ASSERT_TRUE(keep(5));
+    names_.reset();  // and dies
+    const auto after = open()->list();
+    ASSERT_TRUE(after);
+    ASSERT_EQ(after->size(), 1U);
+    EXPECT_EQ(after->front().version, 5);
+  }
+
+ private:
+  std::unique_ptr<NamedCursors> open() {
+    return std::make_unique<NamedCursors>(
+        files_, store_.path(), changelog::StoreId{}, [] { return Status{}; }, Logger{});
+  }
+
+  const fs::TestDirectory store_;
+  bool fails_ = false;
+  fs::Interposed files_{[this](std::string_view operation, const std::string&) -> Status {
+    if (fails_ && operation == "rename") return fail(ErrorCode::io, "no");
     return {};
-  });
-  const auto open = [&] {
-    return NamedCursors(files, store.path(), {}, [] { return Status{}; }, {});
-  };
-  const auto at = [](std::int64_t version) { return [version] { return version; }; };
-  int owner = 0;
-  {
-    NamedCursors names = open();
-    ASSERT_TRUE(names.keep("a", &owner, at(9)));
-    names.release("a", &owner);
-    fails = true;
-    ASSERT_FALSE(names.keep("a", &owner, at(5)));
-    ASSERT_FALSE(names.keep("a", &owner, at(5)));
-    fails = false;
-    ASSERT_TRUE(names.keep("a", &owner, at(5)));
-  }  // and dies
-  const auto after = open().list();
-  ASSERT_TRUE(after);
-  ASSERT_EQ(after->size(), 1U);
-  EXPECT_EQ(after->front().version, 5);
+  }};
+
+ protected:
+  std::unique_ptr<NamedCursors> names_ = open();
+};
+
+TEST_F(LoweredName, IsOwedUntilItIsSaved) {
+  ASSERT_FALSE(keep(5));
+  expect_that_5_gets_saved();
 }
 
 // A rollback that could not save that names need more, and is given up.
-TEST(NamedCursors, AnUndoThatFailedOwesWhatItLowered) {
-  const fs::TestDirectory store;
-  bool fails = false;
-  fs::Interposed files([&](std::string_view operation, const std::string&) -> Status {
-    if (fails && operation == "rename") return fail(ErrorCode::io, "no");
-    return {};
-  });
-  const auto open = [&] {
-    return NamedCursors(files, store.path(), {}, [] { return Status{}; }, {});
-  };
-  const auto at = [](std::int64_t version) { return [version] { return version; }; };
-  int owner = 0;
-  {
-    NamedCursors names = open();
-    ASSERT_TRUE(names.keep("a", &owner, at(9)));
-    names.release("a", &owner);
-    fails = true;
-    ASSERT_FALSE(names.begin_undo(5));
-    names.undone();
-    ASSERT_FALSE(names.keep("a", &owner, at(5)));
-    fails = false;
-    ASSERT_TRUE(names.keep("a", &owner, at(5)));
-  }  // and dies
-  const auto after = open().list();
-  ASSERT_TRUE(after);
-  ASSERT_EQ(after->size(), 1U);
-  EXPECT_EQ(after->front().version, 5);
+TEST_F(LoweredName, IsOwedAfterAnUndoThatFailed) {
+  ASSERT_FALSE(names_->begin_undo(5));
+  names_->undone();
+  expect_that_5_gets_saved();
 }
 
 }  // namespace
