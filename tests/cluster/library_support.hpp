@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -193,36 +194,36 @@ class LibraryTest : public ::testing::Test {
   }
   /// The broker forgets what lies before that offset, as retention makes it do.
   void forget_before(std::int64_t offset) {
-    const auto place = *broker::parse_place(address_);
-    auto client = broker::make_client(RD_KAFKA_PRODUCER, place, *broker::configure(place, {}));
-    ASSERT_TRUE(client);
-    rd_kafka_topic_partition_list_t* offsets = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(offsets, place.topic.c_str(), 0)->offset = offset;
-    rd_kafka_DeleteRecords_t* wanted = rd_kafka_DeleteRecords_new(offsets);
-    rd_kafka_topic_partition_list_destroy(offsets);
-    rd_kafka_queue_t* queue = rd_kafka_queue_new(client->get());
-    rd_kafka_DeleteRecords(client->get(), &wanted, 1, nullptr, queue);
-    rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 20'000);
-    ASSERT_NE(event, nullptr);
-    EXPECT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_DeleteRecords_destroy(wanted);
+    ask_broker([offset](rd_kafka_t* client, const std::string& topic, rd_kafka_queue_t* answers) {
+      rd_kafka_topic_partition_list_t* offsets = rd_kafka_topic_partition_list_new(1);
+      rd_kafka_topic_partition_list_add(offsets, topic.c_str(), 0)->offset = offset;
+      rd_kafka_DeleteRecords_t* wanted = rd_kafka_DeleteRecords_new(offsets);
+      rd_kafka_topic_partition_list_destroy(offsets);
+      rd_kafka_DeleteRecords(client, &wanted, 1, nullptr, answers);
+      rd_kafka_DeleteRecords_destroy(wanted);
+    });
     EXPECT_EQ(bounds().low, offset);
   }
   void remove_topic() {
+    ask_broker([](rd_kafka_t* client, const std::string& name, rd_kafka_queue_t* answers) {
+      rd_kafka_DeleteTopic_t* topic = rd_kafka_DeleteTopic_new(name.c_str());
+      rd_kafka_DeleteTopics(client, &topic, 1, nullptr, answers);
+      rd_kafka_DeleteTopic_destroy(topic);
+    });
+  }
+  /// Waits for the answer to a request of librdkafka's interface for administrators.
+  void ask_broker(
+      const std::function<void(rd_kafka_t*, const std::string&, rd_kafka_queue_t*)>& ask) {
     const auto place = *broker::parse_place(address_);
     auto client = broker::make_client(RD_KAFKA_PRODUCER, place, *broker::configure(place, {}));
     ASSERT_TRUE(client);
-    rd_kafka_DeleteTopic_t* topic = rd_kafka_DeleteTopic_new(place.topic.c_str());
-    rd_kafka_queue_t* queue = rd_kafka_queue_new(client->get());
-    rd_kafka_DeleteTopics(client->get(), &topic, 1, nullptr, queue);
-    rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 20'000);
+    rd_kafka_queue_t* answers = rd_kafka_queue_new(client->get());
+    ask(client->get(), place.topic, answers);
+    rd_kafka_event_t* event = rd_kafka_queue_poll(answers, 20'000);
     ASSERT_NE(event, nullptr);
     EXPECT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_DeleteTopic_destroy(topic);
+    rd_kafka_queue_destroy(answers);
   }
   broker::Consumer::Bounds bounds() {
     auto consumer = broker::Consumer::open(*broker::parse_place(address_));
