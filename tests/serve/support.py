@@ -45,9 +45,9 @@ class Served(unittest.TestCase):
         self.process.stdin.close()
         self.process.stdout.close()
 
-    def stop(self, seconds: float = 5) -> int:
+    def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        return self.process.wait(60)
 
     def tell(self, line: str) -> str:
         self.process.stdin.write(line + "\n")
@@ -80,6 +80,13 @@ class Served(unittest.TestCase):
         connection.request("POST", "/", text, {"Content-Type": "application/json"})
         response = connection.getresponse()
         return response.status, response.read().decode()
+
+    def asks(self) -> int:
+        """The status of a call; 503 where the server had sent it away before it was sent."""
+        try:
+            return self.post({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"})[0]
+        except OSError:
+            return 503
 
     def rpc(self, method: str, *params, id=1):
         status, text = self.post({"jsonrpc": "2.0", "id": id, "method": method, "params": list(params)})
