@@ -9,6 +9,7 @@
 namespace flatkv::topic {
 namespace {
 
+constexpr std::int64_t kFirstLook = 16;  // the beginning is mostly the first message
 constexpr std::int64_t kFirstWindow = 1024;
 constexpr std::int64_t kLargestWindow = 65'536;
 constexpr std::chrono::seconds kAnswer{5};
@@ -93,12 +94,20 @@ Status scan_back(broker::Consumer& consumer, const std::stop_token& stop,
 Result<std::optional<Seen>> find_begin(broker::Consumer& consumer, const std::stop_token& stop) {
   FLATKV_ASSIGN(const auto bounds, consumer.bounds(kAnswer));
   std::uint64_t refused = 0;
-  FLATKV_ASSIGN(const auto window,
-                scan(consumer, bounds.low, std::min(bounds.low + 16, bounds.high), stop, refused));
-  if (window.empty() || window.front().header.kind != wire::Kind::begin) {
-    return std::optional<Seen>{};
+  // Any number of messages that are none of ours, or of transactions that came to nothing, may lie
+  // before the first record.
+  std::int64_t size = kFirstLook;
+  for (std::int64_t from = bounds.low; from < bounds.high;) {
+    const std::int64_t to = std::min(from + size, bounds.high);
+    FLATKV_ASSIGN(const auto window, scan(consumer, from, to, stop, refused));
+    if (!window.empty()) {
+      const bool begins = window.front().header.kind == wire::Kind::begin;
+      return begins ? std::optional(window.front()) : std::nullopt;
+    }
+    from = to;
+    size = std::min(size * 2, kLargestWindow);
   }
-  return std::optional(window.front());
+  return std::optional<Seen>{};
 }
 
 Result<Tail> read_tail(broker::Consumer& consumer, std::uint32_t depth,

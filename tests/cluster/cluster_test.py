@@ -140,6 +140,23 @@ def remade(cluster: Cluster) -> None:
     check(code == REFUSED and ("version_mismatch" in said or "log_gap" in said), f"exit {code}\n{said}")
 
 
+def late_beginning(cluster: Cluster) -> None:
+    """Publishers that died in their first transaction leave messages that nobody may read before the topic's beginning."""
+    topic = f"kafka://{cluster.broker.address}/late"
+    topic_tool(cluster, "create", "late")
+    topic_tool(cluster, "aborted", "late", "30")
+    low, end = map(int, topic_tool(cluster, "bounds", "late").split())
+    check(low == 0 and end >= 60, f"messages of 30 transactions and their ends lie in [{low}, {end})")
+    store = Leader(cluster.folder / "late-leader")
+    flatkv("init", store.store)
+    store.commit(5)
+    flatkv("publish", store.store, "--to", topic)
+    follower = cluster.run("late", "follow", cluster.folder / "late", "--from", topic)
+    wait_for("a new follower finds the beginning", lambda: follower.status().get("caught_up"))
+    follower.stop()
+    check(flatkv("root", cluster.folder / "late") == flatkv("root", store.store), "other roots")
+
+
 def takeover(cluster: Cluster) -> None:
     first = cluster.publisher
     cluster.publisher = cluster.publish("second-publisher")
@@ -448,7 +465,8 @@ def composed(cluster: Cluster) -> None:
             process.wait()
 
 
-PARTS = (kills, branches, lies, remade, takeover, newcomers, readers, opening, retention, workloads, composed, standby, slow_readers, library)
+PARTS = (kills, branches, lies, remade, late_beginning, takeover, newcomers, readers, opening, retention, workloads, composed,
+         standby, slow_readers, library)
 
 
 def run_parts(cluster: Cluster, parts) -> None:

@@ -5,6 +5,7 @@
 //   topic_tool damage SERVERS TOPIC      sends its last message once more, with a bit bent
 //   topic_tool double SERVERS TOPIC      sends its last message once more
 //   topic_tool foreign SERVERS TOPIC     sends what is no message of FlatKV's
+//   topic_tool aborted SERVERS TOPIC N   begins N transactions, sends a message in each, and aborts them
 //   topic_tool bounds SERVERS TOPIC      prints the lowest offset that it has, and where it ends
 //   topic_tool dump SERVERS TOPIC        prints all messages, {"key":HEX,"value":HEX} a line
 //   topic_tool read SERVERS TOPIC        reads it all, and prints bytes and seconds
@@ -175,11 +176,32 @@ void send(const std::string& servers, const std::string& topic, Last message) {
   }
 }
 
+void expect_done(rd_kafka_error_t* error, const char* doing) {
+  if (error != nullptr) die(std::string(doing) + ": " + rd_kafka_error_string(error));
+}
+
+void abort_transactions(const std::string& servers, const std::string& topic, int count) {
+  rd_kafka_t* producer = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers},
+                                                    {"transactional.id", "topic_tool-" + topic}});
+  rd_kafka_topic_t* handle = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
+  expect_done(rd_kafka_init_transactions(producer, kWaitMs), "taking the topic over");
+  for (int i = 0; i < count; ++i) {
+    expect_done(rd_kafka_begin_transaction(producer), "beginning a transaction");
+    std::string value = "in vain";
+    if (rd_kafka_produce(handle, 0, RD_KAFKA_MSG_F_COPY, value.data(), value.size(), nullptr, 0,
+                         nullptr) != 0 ||
+        rd_kafka_flush(producer, kWaitMs) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      die("the message was not sent");
+    }
+    expect_done(rd_kafka_abort_transaction(producer, kWaitMs), "aborting a transaction");
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
-  if (argc < 4) die("want: create|remove|damage|double|foreign|bounds|dump|read SERVERS TOPIC");
+  if (argc < 4) die("want: create|remove|damage|double|foreign|aborted|bounds|dump|read SERVERS TOPIC");
   const std::string what = arguments[1];
   const std::string servers = arguments[2];
   const std::string topic = arguments[3];
@@ -193,6 +215,8 @@ int main(int argc, char** argv) {
     send(servers, topic, std::move(last));
   } else if (what == "foreign") {
     send(servers, topic, {.key = "hello", .value = "from another program"});
+  } else if (what == "aborted" && argc == 5) {
+    abort_transactions(servers, topic, std::atoi(arguments[4]));
   } else if (what == "bounds") {
     const Reader reader = reader_of(servers, topic);
     std::printf("%lld %lld\n", static_cast<long long>(reader.low),
