@@ -61,7 +61,10 @@ def _tests_but(*kept) -> tuple:
 # Only strace runs the program; of the others each is a program of its own.
 LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders) + ("cli",) * (part != "strace")
               for part, folders in _TESTS_OF.items()}
-LEAVES_OUT["strace"] += ("tests/cli/*_test.py",)  # it has their support alone
+# They have nothing to do with what else lies in these folders.
+LEAVES_OUT["strace"] += ("tests/cli/*_test.py", "tests/crash/*.cpp", "tests/crash/*.hpp")
+for part in ("overlays", "faults"):
+    LEAVES_OUT[part] += ("tests/simdisk/*_test.cpp",)
 LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # What a program's build depends on beside its sources.
 _BUILD = ("CMakeLists.txt", "CMakePresets.json", "cmake", "scripts/lib.sh")
