@@ -39,11 +39,13 @@ class Served(unittest.TestCase):
             self.assertEqual(self.tell("commit"), str(version))
 
     def end(self):
-        if self.process.poll() is None:
+        ended = self.process.poll()
+        if ended is None:
             self.process.kill()
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
+        self.assertIn(ended, (None, 0), "the server ended by itself")  # which a connection that it ends does not tell
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
