@@ -21,7 +21,7 @@ SUFFIXES = ("_bucket", "_sum", "_count")
 def run(*command) -> str:
     """The output, "" for success without any complaint that matters."""
     ended = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    return "" if ended.returncode == 0 else ended.stdout + ended.stderr
+    return "" if ended.returncode == 0 else ended.stdout + ended.stderr or f"exit {ended.returncode}"
 
 
 class Names(Served):
