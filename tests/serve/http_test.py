@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 
@@ -100,6 +101,25 @@ class Calls(Served):
         self.assertEqual({a["result"] for a in answers[:50]}, {"0x3"})
         self.assertEqual(answers[50]["error"]["code"], -32600)
         self.assertEqual(self.post({"jsonrpc": "2.0", "method": "eth_blockNumber"}), (200, ""))
+
+    def test_batches_read_one_state_beside_commits(self):
+        number = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}
+        balance = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBalance", "params": [ACCOUNT, "latest"]}
+        connection, answers, beside = self.connect(), [], 0
+        for _ in range(10_000):
+            asking = threading.Thread(target=lambda: answers.append(self.post([number, balance] * 50, connection)[1]))
+            asking.start()
+            before, last = int(self.tell("commit")), 0
+            while asking.is_alive():
+                last = int(self.tell("commit"))
+            asking.join()
+            read = {answer["result"] for answer in json.loads(answers.pop())}
+            self.assertEqual(len(read), 1, read)
+            # Read before the last of the commits that were made while the batch was away.
+            beside += before <= int(read.pop(), 16) < last
+            if beside >= 100:
+                break
+        self.assertGreaterEqual(beside, 100)
 
     def test_limits(self):
         self.assertEqual(self.post("x" * 100_001)[0], 413)
