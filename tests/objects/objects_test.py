@@ -268,10 +268,10 @@ class Bad(ObjectsCase):
 
     def test_a_stall(self):
         self.send()
-        self.server.misbehave = lambda method, key, count: "stall" if "part-" in key and count == 1 else None
+        self.server.misbehave = lambda method, key, count: "stall" if "part-" in key and count <= 2 else None
         began = time.monotonic()
         self.fetch("--timeout", 1)
-        self.assertLess(time.monotonic() - began, 40)
+        self.assertLess(time.monotonic() - began, 60)  # without the option a stall takes thirty
         count_fault("O3", "R")
 
     def test_what_does_not_pass(self):
@@ -360,15 +360,15 @@ class Bad(ObjectsCase):
     def test_an_interrupt(self):
         self.apply_pb(large_rows(4, 9 << 20))
         self.json_of(self.env, "export", self.store, "--to", self.place)
-        self.server.rate = 1 << 20
+        self.server.rate = 1 << 16  # a part takes more than two minutes
         process = subprocess.Popen([FLATKV, "import", "--from", self.place, self.folder / "other"],
                                    env={**os.environ, **self.env}, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.kill)
         while not any("part-" in key for method, key in self.server.log if method == "GET"):
+            self.assertIsNone(process.poll())
             time.sleep(0.01)
         interrupt(process, signal.SIGTERM)
-        began = time.monotonic()
-        self.assertEqual(process.wait(), 143)
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual(process.wait(60), 143)
 
     def apply_pb(self, data: bytes):
         self.run_ok("apply", self.store, self.file(data, "large.pb"), "--create", "--format", "pb")
@@ -380,7 +380,16 @@ class Bad(ObjectsCase):
         self.assertEqual(sent["parts"], 16)
         other = self.folder / "other"
         command = [FLATKV, "import", "--from", self.place, other, "--parallel", "2"]
-        self.server.rate = 40 << 20
+        begun = set()
+
+        def eight(method, key, count):
+            """No more come before the kill, however late that is."""
+            if method == "GET" and "part-" in key and (key in begun or len(begun) < 8):
+                begun.add(key)
+                return None
+            return "stall" if "part-" in key else None
+
+        self.server.misbehave = eight
         process = subprocess.Popen(command, env={**os.environ, **self.env}, stderr=subprocess.DEVNULL)
         while len(list((other / "import-parts").glob("*.sst"))) < 8:
             self.assertIsNone(process.poll())
@@ -394,7 +403,8 @@ class Bad(ObjectsCase):
         data = bytearray(first.read_bytes())
         data[len(data) // 2] ^= 1
         first.write_bytes(data)
-        self.server.sent = self.server.rate = 0
+        self.server.misbehave = lambda method, key, count: None
+        self.server.sent = 0
         got = self.json_of(self.env, "import", "--from", self.place, other, "--root", self.roots())
         self.assertLess(self.server.sent, 0.6 * sent["bytes"])
         self.assertGreater(self.server.sent, 0)
