@@ -60,7 +60,7 @@ class Compatibility(Case):
         self.reads(store, CLOSED)
         self.assertEqual(json.loads(self.run_ok("root", store, "--at", PRUNED).out), roots_of("edge")[PRUNED - 1])
         snapshots = json_lines(self.run_ok("snapshots", store, "--json").out)
-        self.assertIn(str(PRUNED), json.dumps(snapshots))
+        self.assertIn(PRUNED, [snapshot["version"] for snapshot in snapshots])
         self.goes_on(store, LAST)
 
     def test_a_store_of_accounts(self):
