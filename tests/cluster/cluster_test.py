@@ -265,19 +265,20 @@ def opening(cluster: Cluster) -> None:
     cluster.leader.commit(40)
     cluster.wait_until_equal()
     follower.kill()
-    follower.start(FLATKV_FAILPOINT="open.block_replayed=sleep:5000")
+    follower.start(FLATKV_FAILPOINT="open.block_replayed=sleep:600000")  # as long as it takes to look
     def says(path: str):
         try:
             return follower.answer(path)
         except OSError:  # it does not listen yet
             return 0, ""
-    wait_for("it replays", lambda: re.search(r" of [1-9]\d* blocks replayed", says("/readyz")[1]), 20)
+    wait_for("it replays", lambda: re.search(r" of [1-9]\d* blocks replayed", says("/readyz")[1]))
     check(follower.answer("/healthz")[0] == 200, "it is alive")
     code, why = follower.answer("/readyz")
     count = re.fullmatch(r"opening: 0 of (\d+) blocks replayed\n", why)
     check(code == 503 and count and int(count[1]) >= 40, f"/readyz: {code} {why}")
     check(f"flatkv_follower_replay_blocks {count[1]}\n" in follower.answer("/metrics")[1], "it tells how much it replays")
-    wait_for("it is ready again", lambda: follower.answer("/readyz")[0] == 200)
+    follower.restart()
+    wait_for("it is ready again", lambda: says("/readyz")[0] == 200)
     check(f"flatkv_follower_replayed_blocks {count[1]}\n" in follower.answer("/metrics")[1], "it told how much it replayed")
 
 
@@ -451,6 +452,7 @@ def composed(cluster: Cluster) -> None:
             run(name)
             wait_for(f"{name} is healthy", lambda one=name: healthy(one))
         want = cluster.roots(folder / "leader-leader")
+        check(want.get("version") == 31, f"the leader: {want}")  # the state before them is version 1
         for name in ("follower-1", "follower-2"):
             wait_for(f"{name} has the thirty blocks", lambda one=name: cluster.roots(folder / f"{one}-replica") == want)
         targets = re.findall(r"[\w-]+:8545", (RULES.parent / "prometheus.yml").read_text())
