@@ -61,6 +61,7 @@ class Day(unittest.TestCase):
         self.samples(5)
         done = subprocess.run([ROOT / "scripts/day", self.folder, "--report"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("no slice in it that ran for a minute", done.stderr)
 
 
 if __name__ == "__main__":
