@@ -182,6 +182,7 @@ class Bench(Case):
             self.assertGreater(len(list(picture)), 10)
         nothing = subprocess.run([plot, "growth", self.folder / "absent", out], capture_output=True)
         self.assertEqual(nothing.returncode, 1)
+        self.assertIn(b"no file of scripts/bench-growth", nothing.stderr)
 
     def test_wrong_use(self):
         self.run_exit(USAGE, "bench", "nothing")

@@ -49,13 +49,14 @@ class Input(Case):
         self.assertEqual(self.version(), last)
 
     def test_malformed_pairs_name_line_and_version(self):
-        for pair, says in (('{"key":"0a1"}', "odd"), ('{"key":"zz"}', "not hex"),
-                           ('{"value":"01"}', "no key"), ('{"key":5}', "not a string"),
-                           ('{"key":"01","value":"0x0"}', "odd"), ('{"key":"01","delete":1}', "delete")):
+        for pair, says in (('{"key":"0a1"}', "key has an odd"), ('{"key":"zz"}', "key is not hex"),
+                           ('{"value":"01"}', "no key"), ('{"key":5}', "key is not a string"),
+                           ('{"key":"01","value":"0x0"}', "value has an odd"),
+                           ('{"key":"01","delete":1}', "delete is neither")):
             with self.subTest(pair):
                 self.setUp()
                 bad = f'{{"version":4,"changesets":[{{"name":"evm","pairs":[{pair}]}}]}}\n'
-                self.refused(USAGE, bad, 3, says="line 1, version 4")
+                self.refused(USAGE, bad, 3, says=f"line 1, version 4: change set 1, pair 1: {says}")
 
     def test_a_bad_second_line_leaves_the_block_uncommitted(self):
         self.refused(USAGE, line(4, (slot_key(1), "01")) + '{"version":4,"changesets":[{}]}\n', 3,
@@ -67,13 +68,14 @@ class Input(Case):
         self.assertEqual(self.version(), 4)  # 5 was not known to be complete
 
     def test_what_the_store_refuses(self):
-        for key, value, says in (("", "01", "empty"), ("0a" + "11" * 20, "01", ""),
-                                 ("08" + "11" * 20, "01" * 31, ""), ("21" + "11" * 20, "01" * 33, ""),
-                                 ("ff" * (65536 + 1), "01", "")):
+        for key, value, says in (("", "01", "empty key"), ("0a" + "11" * 20, "01", "nonce of 1 bytes"),
+                                 ("08" + "11" * 20, "01" * 31, "code hash of 31 bytes"),
+                                 ("21" + "11" * 20, "01" * 33, "balance of 33 bytes"),
+                                 ("ff" * (65536 + 1), "01", "key of 65537 bytes")):
             with self.subTest(key[:4]):
                 self.setUp()
                 text = line(4, (slot_key(1), "01")) + line(4, (slot_key(2), "02"), (key, value))
-                self.refused(REFUSED, text, 3, says="line 2, version 4")
+                self.refused(REFUSED, text, 3, says=f"line 2, version 4: invalid_argument: change set 1, pair 2: {says}")
 
     def test_an_oversized_value(self):
         self.refused(REFUSED, line(4, ("ff01", "00" * ((64 << 20) + 1))), 3, says="version 4")

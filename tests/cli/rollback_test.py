@@ -42,7 +42,7 @@ class Rollback(Case):
         self.run_exit(USAGE, "rollback", self.store, "x")
         self.run_exit(USAGE, "rollback", self.store)
         self.assertEqual(self.root(), before)
-        self.assertNotEqual(flatkv("rollback", self.store.parent / "nothing", 1).exit, DONE)
+        self.run_exit(REFUSED, "rollback", self.store.parent / "nothing", 1)
 
     def test_of_a_store_that_does_not_open(self):
         want = self.root("--at", 20)
