@@ -34,6 +34,8 @@ grep -qxF 'namespace FLATKV_API flatkv {' "$header"
 
 git -C "$copy" init -q
 refuses 'flatkv/extra.hpp: no line `// SPDX' "$copy/scripts/check-spdx"
+printf 'int extra(void);\n' > "$copy/include/flatkv/extra.h"
+refuses 'flatkv/extra.h: no line `/* SPDX' "$copy/scripts/check-spdx"
 printf '#!/usr/bin/env bash\necho\n' > "$copy/scripts/extra"
 refuses 'scripts/extra: no line `# SPDX' "$copy/scripts/check-spdx"
 "$copy/scripts/check-spdx" --fix > /dev/null
@@ -65,4 +67,4 @@ libraries good 'inline int f() { return 1; } int flatkv_f() __asm__("_ZN6flatkv1
 refuses 'defines weakly what is of no header' "$copy/scripts/check-symbols" "$copy"
 libraries avx2 "namespace flatkv::base { $templates }" "$script"
 refuses 'compiled for one instruction set' "$copy/scripts/check-symbols" "$copy"
-echo 'Eight breaches refused.'
+echo 'Nine breaches refused.'
