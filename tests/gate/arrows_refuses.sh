@@ -27,6 +27,8 @@ refuses() { # FILE LINE EXPECTED
 }
 
 refuses src/base/extra.cpp '#include "fs/files.hpp"' 'base/extra.cpp:1: base includes fs/files.hpp'
+refuses src/base/extra.cpp '#include "../fs/files.hpp"' 'base/extra.cpp:1: base includes ../fs/files.hpp, not by its name'
+refuses src/base/extra.cpp '#include <fs/files.hpp>' 'base/extra.cpp:1: base includes fs/files.hpp, not by its name'
 refuses src/codec/extra_test.cpp '#include "rocks/db.hpp"' 'does not name rocks'
 refuses src/codec/extra.hpp '#include <rocksdb/db.h>' 'does not name its package'
 refuses src/codec/extra.cpp '#include <fmt/format.h>' 'does not name its package'
@@ -42,4 +44,4 @@ refuses cli/extra.cpp '#include "memtable/memtable.hpp"' 'cli: includes headers 
 refuses benchmarks/workloads/CMakeLists.txt \
   'flatkv_uses(flatkv_workloads base commit fs layout lthash memory read store repair)' \
   'flatkv_uses names repair, which it does not include'
-echo 'Thirteen breaches refused.'
+echo 'Fifteen breaches refused.'
