@@ -108,10 +108,12 @@ TEST_F(MachineTest, AContainerThatSeesOnlyItsOwnGroup) {
 }
 
 TEST_F(MachineTest, WhatCannotBeReadDoesNotLimit) {
+  const unsigned cores = look_at_machine(root_).cores;
   version_2("/gone");
   put("/sys/fs/cgroup/memory.max", "a lot\n");
   put("/sys/fs/cgroup/cpu.max", "0 0\n");
   EXPECT_EQ(look_at_machine(root_).memory, 16384 * kMiB);
+  EXPECT_EQ(look_at_machine(root_).cores, cores);
   put("/proc/self/mountinfo", "nonsense\n - \n1 2 3 4 5 - cgroup2\n");
   put("/proc/self/cgroup", "\n:\n::\n");
   EXPECT_EQ(look_at_machine(root_).memory, 16384 * kMiB);
