@@ -238,7 +238,9 @@ TEST(ChangelogEntry, FlagsOfMoreThanOneByteAreReadWhole) {
   ASSERT_TRUE(decode_changelog_entry(zero));
   EXPECT_FALSE(decode_changelog_entry(zero)->changesets[0].pairs[0].remove);
   EXPECT_TRUE(decode_changelog_entry(high)->changesets[0].pairs[0].remove);
-  EXPECT_FALSE(decode_changelog_entry(ByteView(zero).first(7)));
+  // One that ends with its pair, whatever follows there.
+  const Bytes cut = {0x12, 0x09, 0x0a, 0x07, 0x0a, 0x05, 0x12, 0x01, 'k', 0x08, 0x80, 0x08, 0x01};
+  EXPECT_FALSE(decode_changelog_entry(cut));
 }
 
 TEST(ChangelogEntry, BadTagsTypesAndLengthsAreCorruption) {
@@ -255,7 +257,7 @@ TEST(ChangelogEntry, BadTagsTypesAndLengthsAreCorruption) {
       {0x12, 0x80, 0x80, 0x80, 0x80, 0x10},  // 2^32: 0 in 32 bits
       {0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},        // 2^64 - 1
       {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},  // too long
-      {0x82, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00},  // tag above 32 bits
+      {0x92, 0x80, 0x80, 0x80, 0x80, 0x01, 0x00},  // tag above 32 bits: a change set in 32 bits
       {0x51, 0, 0, 0, 0, 0, 0, 0},                 // 64 bits, cut
   };
   for (std::size_t i = 0; i < bad.size(); ++i) {

@@ -90,5 +90,19 @@ TEST(StoredManifest, EveryForgery) {
   refused("parts that are none", [](Json& j) { j["parts"] = {1, 2}; });
 }
 
+/// With sums that fit, too.
+TEST(StoredManifest, PartsThatNoSnapshotHas) {
+  const auto refused = [](const char* what, const auto& change) {
+    StoredManifest manifest = two_parts();
+    change(manifest.parts);
+    const auto decoded = decode_stored_manifest(encode(manifest));
+    ASSERT_FALSE(decoded) << what;
+    EXPECT_EQ(decoded.error().code, ErrorCode::corruption) << what;
+  };
+  refused("no rows", [](auto& parts) { parts[0].stats.rows = 0; });
+  refused("twice", [](auto& parts) { parts[1] = parts[0]; });
+  refused("database order", [](auto& parts) { parts[1].database = Database::storage; });
+}
+
 }  // namespace
 }  // namespace flatkv::parts
