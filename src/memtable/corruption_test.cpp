@@ -153,8 +153,10 @@ TEST_F(EngineFault, ATruncatedTableOrManifestIsRefused) {
 
 TEST_F(EngineFault, ATableReplacedByAnotherOneIsRefused) {
   const std::string table = files_with(path_, ".sst").front();
+  const auto size = std::filesystem::file_size(table);
   std::filesystem::remove(table);
   write_table(table, rows_, {{"local", "M"}});  // same size, other content, valid by itself
+  ASSERT_EQ(std::filesystem::file_size(table), size);
   EXPECT_FALSE(Db::open(options_for(path_), Db::Mode::read_only));
 }
 
@@ -184,7 +186,7 @@ TEST_P(BackgroundError, IsLatchedReportedOnceAndNotRecoveredFrom) {
     ingested = db->ingest({table});
     if (!ingested) break;
   }
-  for (int wait = 0; wait < 500 && reports == 0; ++wait) ::usleep(10'000);
+  for (int wait = 0; wait < 6000 && reports == 0; ++wait) ::usleep(10'000);
   ASSERT_EQ(reports, 1);
   EXPECT_EQ(reported.code, GetParam() ? ErrorCode::no_space : ErrorCode::io)
       << reported.to_string();

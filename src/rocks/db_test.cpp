@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/failpoint.hpp"
 #include "rocks/slow_tables.hpp"
@@ -217,6 +218,27 @@ TEST_F(EngineDb, IngestLinksTheTableAndFailsWhereItCannot) {
   ASSERT_EQ(::stat(tables.front().c_str(), &after), 0);
   EXPECT_EQ(after.st_ino, before.st_ino);
   EXPECT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);  // never written to again
+  db.reset();
+
+  // As on another file system: no copy is made.
+  class NoLinks : public rocksdb::FileSystemWrapper {
+   public:
+    NoLinks() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+    const char* Name() const override { return "no links"; }
+    rocksdb::IOStatus LinkFile(const std::string&, const std::string&, const rocksdb::IOOptions&,
+                               rocksdb::IODebugContext*) override {
+      return rocksdb::IOStatus::NotSupported("no links");
+    }
+  };
+  const auto env = rocksdb::NewCompositeEnv(std::make_shared<NoLinks>());
+  DbOptions options = options_for(path_);
+  options.env = env.get();
+  const auto linkless = must(Db::open(options, Db::Mode::read_write));
+  const std::string other = table();
+  write_table(other, {{"b", "1"}});
+  EXPECT_FALSE(linkless->ingest({other}));
+  EXPECT_EQ(files_with(path_, ".sst"), tables);
+  EXPECT_EQ(all_rows(*linkless), (RowList{{"a", "1"}}));
 }
 
 TEST_F(EngineDb, MissingTableIsAnError) {
@@ -386,7 +408,7 @@ TEST_F(EngineDb, CompactionKeepsRowsAndSnapshots) {
   for (int round = 1; round <= 20; ++round) {
     ingest_rows(*db, table(), {{"a", std::to_string(round)}, {"z", std::nullopt}});
   }
-  for (int wait = 0; wait < 500 && db->compaction_bytes_written() == 0; ++wait) ::usleep(10'000);
+  for (int wait = 0; wait < 6000 && db->compaction_bytes_written() == 0; ++wait) ::usleep(10'000);
   EXPECT_GT(db->compaction_bytes_written(), 0U);
   EXPECT_GT(db->table_bytes(), 0U);
   EXPECT_EQ(all_rows(*db), (RowList{{"a", "20"}}));
@@ -432,7 +454,11 @@ TEST_F(EngineDb, MultiGetOfManyKeysEqualsGet) {
 
 TEST_F(EngineDb, MultiGetOfLargeValuesHasFewOfThemAtATime) {
   constexpr std::size_t kLarge = std::size_t{1} << 20;
-  auto db = create();
+  SlowTables reads;
+  DbOptions options = options_for(path_);
+  options.env = reads.env();
+  options.block_cache = make_block_cache(1);  // a value is in memory while it is shown
+  auto db = must(Db::open(options, Db::Mode::create));
   Rows rows;
   std::vector<std::string> names;
   for (int i = 0; i < 200; ++i) {
@@ -450,11 +476,26 @@ TEST_F(EngineDb, MultiGetOfLargeValuesHasFewOfThemAtATime) {
   ingest_rows(*db, table(), half);
   std::vector<ByteView> keys;
   for (const auto& name : names) keys.push_back(as_bytes(name));
-  const auto values = get_many(*must(db->snapshot()), keys);
+  const auto snapshot = must(db->snapshot());
+  const auto values = get_many(*snapshot, keys);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto found = rows.find(names[i]);
     ASSERT_EQ(values[i], found != rows.end() ? found->second : std::nullopt) << names[i];
   }
+
+  // How much of all that is read is read before the first value is shown.
+  std::atomic<std::uint64_t> bytes = 0;
+  std::uint64_t before = 0;
+  reads.before_read([&](std::uint64_t, std::size_t size) {
+    bytes += size;
+    return rocksdb::IOStatus::OK();
+  });
+  must(snapshot->multi_get(keys, PinnedDatabase::AtOnce::many, [&](std::size_t, auto value) {
+    if (value && before == 0) before = bytes;
+  }));
+  reads.before_read({});
+  EXPECT_GT(before, 0U) << "they were in a cache";
+  EXPECT_LT(before, bytes / 2);
 }
 
 TEST_F(EngineDb, TableWriterRefusesNothingAndDisorder) {
