@@ -38,6 +38,11 @@ std::string all_of(Source& source) {
   }
 }
 
+/// Of this process alone: that of a sanitized tree may run beside it.
+std::string temporary(const std::string& name) {
+  return testing::TempDir() + name + "-" + std::to_string(::getpid());
+}
+
 std::string compressed(const std::string& text) {
   std::string out(ZSTD_compressBound(text.size()), '\0');
   out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
@@ -155,7 +160,7 @@ TEST(PeekSource, GivesWhatWasSeenAgain) {
 TEST(Input, KnowsCompressionByItsFirstBytesWhateverTheName) {
   const std::string skippable("\x5a\x2a\x4d\x18\x02\0\0\0xx", 10);
   const std::string text = "{\"version\":1}\n";
-  const std::string path = testing::TempDir() + "cli_input_test";
+  const std::string path = temporary("cli_input_test");
   for (const std::string name : {"", ".jsonl", ".zst", ".gz"}) {
     for (const std::string& content :
          {compressed(text), skippable + compressed(text), gzipped(text)}) {
@@ -179,7 +184,7 @@ TEST(FileSource, MissingFilesAndDirectoriesAreWrongUse) {
 }
 
 TEST(Output, CompressedFilesAreReadableAfterEachFlush) {
-  const std::string path = testing::TempDir() + "cli_output_test.zst";
+  const std::string path = temporary("cli_output_test") + ".zst";
   auto output = Output::open(path);
   ASSERT_TRUE(output);
   ASSERT_TRUE((*output)->write("first\n"));

@@ -26,7 +26,8 @@ class RootsFileTest : public testing::Test {
     return roots;
   }
 
-  std::string path_ = testing::TempDir() + "cli_roots_file_test";
+  /// Another process may run this test, too: that of a sanitized tree.
+  std::string path_ = testing::TempDir() + "cli_roots_file_test-" + std::to_string(::getpid());
 };
 
 TEST_F(RootsFileTest, FindsWhatItsOwnLinesSay) {
