@@ -94,7 +94,7 @@ TEST(Mock, AFullQueueIsWaitedForUntilTheStop) {
 }
 
 TEST(Mock, ATopicOfSeveralPartitionsIsRefused) {
-  const Status checked = check_topic(mock(), std::chrono::seconds(5));
+  const Status checked = check_topic(mock(), std::chrono::seconds(60));
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().code, ErrorCode::unsupported) << checked.error().to_string();
   EXPECT_NE(checked.error().message.find("the topic has 4 partitions"), std::string::npos);
