@@ -330,7 +330,9 @@ TEST_F(MaintainTest, EverySiteIsHitAndItsErrorComesOut) {
     failpoint::disarm_all();
     ASSERT_FALSE(status) << site;
     EXPECT_EQ(status.error().code, ErrorCode::no_space) << site;
-    EXPECT_EQ(look()->tip.version, site.starts_with("changelog.prune") ? 6 : look()->tip.version);
+    if (!site.starts_with("changelog.reseal")) {
+      EXPECT_EQ(look()->tip.version, 6) << site;
+    }
   };
   const auto cut = [&] {
     Tip tip = look()->tip;

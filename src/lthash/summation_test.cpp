@@ -116,7 +116,7 @@ TEST_P(Threads, PartsThatAreNotFullMayBeHandedOver) {
 TEST_P(Threads, AfterDrainNothingTouchesTheSumsAndTheNextOneIsRight) {
   const auto data = rows(3000, 7);
   const LtHash expected = serial(data);
-  Summation summation;
+  Summation summation(share_);
   for (int round = 0; round < 20; ++round) {
     {
       LtHash dropped;
