@@ -71,6 +71,9 @@ func TestGoldenRoots(t *testing.T) {
 	ok(t, err)
 	roots, err := golden.Read[golden.Roots]("mixed.roots.jsonl")
 	ok(t, err)
+	if len(lines) == 0 || len(roots) == 0 {
+		t.Fatal("no trace")
+	}
 	store := newStore(t)
 	for _, expected := range roots {
 		for ; len(lines) > 0 && lines[0].Version == expected.Version; lines = lines[1:] {
@@ -83,6 +86,9 @@ func TestGoldenRoots(t *testing.T) {
 		if found != expected.Root || hex.EncodeToString(working) != found {
 			t.Fatalf("version %d: %s", expected.Version, found)
 		}
+	}
+	if len(lines) > 0 {
+		t.Fatalf("not applied: %d lines", len(lines))
 	}
 }
 

@@ -304,6 +304,8 @@ def follow():
 for work in (store.commit, lambda: view.verify(progress=lambda *_: None), lambda: sum(1 for _ in view.rows("account")),
              follow):
     threading.Thread(target=for_ever, args=(work,), daemon=True).start()
+while store.version < 2:
+    time.sleep(0.01)
 time.sleep(0.3)
 sys.exit(9)
 """, tmp_path / "store")

@@ -143,9 +143,10 @@ def test_options(tmp_path):
     for name, number in numbers.items():
         more = {"durability": "group"} if name == "group_blocks" else {}
         more = {"scrub": "in_background"} if name.startswith("scrub") else more
-        refused("invalid_argument", flatkv.open, path, create=True, **{name: number}, **more)
+        error = refused("invalid_argument", flatkv.open, path, create=True, **{name: number}, **more)
+        assert name.replace("scrub_", "scrub.").replace("reads_", "reads.") in str(error)
     for name in ("snapshot_keep", "level0_limit", "scrub_pause_seconds", "recent_versions"):
-        refused("invalid_argument", flatkv.open, path, create=True, **{name: 1 << 32})
+        assert name in str(refused("invalid_argument", flatkv.open, path, create=True, **{name: 1 << 32}))
     for name, word in (("durability", "maybe"), ("scrub", "now"), ("account_rows", "all")):
         assert word in str(refused("invalid_argument", flatkv.open, path, create=True, **{name: word}))
     for options in ({"threads": -1}, {"threads": "1"}, {"strict": 1}, {"nothing": 1}, {"log": 1},
