@@ -219,7 +219,7 @@ class LibraryTest : public ::testing::Test {
     ASSERT_TRUE(client);
     rd_kafka_queue_t* answers = rd_kafka_queue_new(client->get());
     ask(client->get(), place.topic, answers);
-    rd_kafka_event_t* event = rd_kafka_queue_poll(answers, 20'000);
+    rd_kafka_event_t* event = rd_kafka_queue_poll(answers, 60'000);
     ASSERT_NE(event, nullptr);
     EXPECT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_event_destroy(event);

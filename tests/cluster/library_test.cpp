@@ -128,7 +128,7 @@ TEST_F(LibraryTest, AStoreBelowTheTopicWaitsOrTakesItBack) {
 }
 
 TEST_F(LibraryTest, AFollowerThatIsFirstWaitsForAPublisher) {
-  ASSERT_TRUE(broker::create_topic(*broker::parse_place(address_), std::chrono::seconds(5)));
+  ASSERT_TRUE(broker::create_topic(*broker::parse_place(address_), kPatience));
   Follower replica = follower("replica", follower_options());
   Running running(replica);
   WAIT_FOR(running.over() || replica.status().trouble == "nobody has begun the topic yet");

@@ -24,7 +24,7 @@
 namespace {
 
 using Setting = std::pair<std::string, std::string>;
-constexpr int kWaitMs = 20'000;
+constexpr int kWaitMs = 60'000;
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "topic_tool: %s\n", what.c_str());
@@ -114,11 +114,14 @@ void each(const Reader& reader, const std::string& topic, std::int64_t offset, c
   rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
   rd_kafka_topic_partition_list_add(list, topic.c_str(), 0)->offset = offset;
   rd_kafka_assign(reader.consumer, list);
-  while (rd_kafka_message_t* message = rd_kafka_consumer_poll(reader.consumer, kWaitMs)) {
-    const bool end = message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (!end) take(*message);
+  for (;;) {
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(reader.consumer, kWaitMs);
+    if (message == nullptr) die("the topic was not read to its end");
+    const rd_kafka_resp_err_t error = message->err;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) take(*message);
     rd_kafka_message_destroy(message);
-    if (end) break;
+    if (error == RD_KAFKA_RESP_ERR__PARTITION_EOF) return;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) die(rd_kafka_err2str(error));
   }
 }
 
