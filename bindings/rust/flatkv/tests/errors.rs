@@ -76,7 +76,7 @@ fn blocks() {
         Block::new().module("").set(b"k", b"no name").clone(),
     ] {
         let error = refused(store.apply(&bad), ErrorCode::InvalidArgument);
-        assert!(error.message().contains('1'), "the change set is named: {error}");
+        assert!(error.message().contains("change set 1"), "the change set is named: {error}");
     }
     let mut good = Block::new();
     good.set_nonce(&[2; 20], 2);
