@@ -11,6 +11,8 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "allocation_acts.hpp"
 #include "support/fault_counts.hpp"
@@ -26,6 +28,12 @@ const std::vector<Act>& acts() {
   }();
   return kAll;
 }
+
+/// Acts that only read. What one gives that goes on is looked at nowhere, so it may not go on.
+const std::set<std::string_view> kReads = {"get",        "get_many",         "view",   "iterate",
+                                           "log_record", "a recent version", "changes"};
+/// Acts of the calling thread in which nothing is allocated.
+const std::set<std::string_view> kAllocateNothing = {"figures", "wait_durable"};
 
 enum Ending { kEnough = 10, kSaidSo = 11, kWentOn = 12, kWrong = 13 };
 
@@ -111,7 +119,8 @@ TEST_P(AllocationTable, EveryFunctionSaysSo_N3) {
     ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
     const int ending = WEXITSTATUS(status);
     ASSERT_TRUE(ending >= kEnough && ending <= kWentOn) << "exit " << ending;
-    ++counts[ending == kSaidSo ? "said so" : "went on"];
+    ASSERT_FALSE(ending == kWentOn && kReads.contains(act.name)) << "it goes on with what?";
+    if (ending != kEnough) ++counts[ending == kSaidSo ? "said so" : "went on"];
 
     const auto opened = CommitStore::open(path, table_options());
     ASSERT_OK(opened);
@@ -122,7 +131,11 @@ TEST_P(AllocationTable, EveryFunctionSaysSo_N3) {
     if (ending == kEnough) break;
     count_fault("N3", ending == kSaidSo ? Came::failed : Came::recovered);
   }
-  std::cout << "  " << act.name << ":";
+  // Whether another thread has anything to do is a matter of timing.
+  if (part.index == 1 && act.whose == Whose::callers && !kAllocateNothing.contains(act.name)) {
+    EXPECT_FALSE(counts.empty()) << "no allocation failed";
+  }
+  std::cout << "  " << act.name << ":" << (counts.empty() ? " no allocation failed" : "");
   for (const auto& [what, count] : counts) std::cout << " " << what << " " << count;
   std::cout << "\n";
 }

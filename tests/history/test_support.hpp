@@ -52,11 +52,14 @@ inline std::map<std::int64_t, Roots> make_closed(const std::string& path, std::i
   return roots;
 }
 
-/// Writes another byte into a file.
+/// Writes another byte into a file: not a given one, which may be there already, for digests are
+/// others in every store.
 inline void damage_at(const std::string& path, std::streamoff offset) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(offset);
+  const char byte = static_cast<char>(file.get() ^ 0x55);
   file.seekp(offset);
-  file.put('\x55');
+  file.put(byte);
 }
 
 inline std::string live_generation(const std::string& store) {

@@ -236,7 +236,10 @@ void TwoStores::changes() {
     ASSERT_OK(reader);
     for (std::int64_t version = from;; ++version) {
       const auto block = reader->next();
-      if (fails(block, ErrorCode::log_gap)) break;  // pruned meanwhile
+      if (fails(block, ErrorCode::log_gap)) {  // pruned meanwhile
+        is_gap(side, version);
+        break;
+      }
       ASSERT_OK(block);
       if (!*block) {
         ASSERT_EQ(version, to + 1);

@@ -348,7 +348,7 @@ TEST_F(ScrubRounds, ABlockThatCannotBeReadIsAFindingAndTheOthersGoOn) {
   const std::string database = working(path(), "storage");
   for (const std::string& name : names(database, "", ".sst")) {
     Bytes content = read_file(database + "/" + name);
-    if (content.size() < 60'000) continue;
+    if (content.size() < 150'000) continue;
     for (std::size_t at = 100'000; at < 100'100; ++at) content[at] ^= 0x10;
     write_file(database + "/" + name, content);
   }

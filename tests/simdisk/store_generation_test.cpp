@@ -179,6 +179,8 @@ TEST_F(StoreImport, CrashAtEveryStepOverAStore) {
     }
   }
   EXPECT_EQ(found, (std::set<std::int64_t>{old.version, imported_.version}));
+  // Once it has returned, no power cut takes it back.
+  ASSERT_TRUE(recovers(*crashed(disk_, CrashMode::drop_unsynced), oracle_, options_, {imported_}));
 }
 
 // I1 without a store: `import_incomplete` until the swap, and the import can be repeated.
@@ -218,6 +220,7 @@ TEST_F(StoreImport, CrashAtEveryStepIntoNothing) {
     }
   }
   EXPECT_GT(incomplete, 20U);
+  ASSERT_TRUE(recovers(*crashed(disk_, CrashMode::drop_unsynced), oracle_, options_, {imported_}));
 }
 
 // I1: a step of the import fails. The old or the new store is there; the import can be repeated.

@@ -111,6 +111,10 @@ class Nested {
         power_lost_ |= disk.last_crash().mode != CrashMode::process;
       } else {
         ASSERT_OK(opened);
+        // Otherwise what it lost would be what the next ones have to find.
+        const std::vector<Place> allowed = progress_.allowed(power_lost_);
+        ASSERT_NE(std::ranges::find(allowed, opened->version(), &Place::version), allowed.end())
+            << "opened at " << opened->version() << ", durable is " << allowed.front().version;
         // What the open recovered stays.
         progress_.durable = progress_.acked = {progress_.acked.branch, opened->version()};
         progress_.started = opened->version();
@@ -123,6 +127,7 @@ class Nested {
     count_fault(crashed_in_recovery_ > 0 ? "R1" : "W12", ending.came);
   }
   unsigned crashed_in_recovery() const { return crashed_in_recovery_; }
+  unsigned compared() const { return compared_; }
 
  private:
   void crash(SimDisk& disk) {
@@ -136,6 +141,7 @@ class Nested {
   void look(SimDisk& disk) {
     const auto now = versions_of(disk);
     if (now && durable_ && now->generation == durable_->generation) {
+      ++compared_;
       for (const Database database : kAllDatabases) {
         EXPECT_GE(now->at[database], durable_->at[database]) << to_string(database) << " went back";
       }
@@ -150,22 +156,27 @@ class Nested {
   bool power_lost_ = false;
   std::optional<Versions> durable_;
   unsigned crashed_in_recovery_ = 0;
+  unsigned compared_ = 0;  ///< how often all databases could be looked at, and before, too
 };
 
 TEST(StoreNested, CrashesWhileRecovering) {
   const std::uint64_t rounds = test::environment("FLATKV_NESTED", 60);
   const std::uint64_t first = test::environment("FLATKV_SEED", 4711);
   unsigned nested = 0;
+  unsigned compared = 0;
   for (std::uint64_t seed = first; seed < first + rounds; ++seed) {
     SCOPED_TRACE("again with FLATKV_NESTED=1 FLATKV_SEED=" + std::to_string(seed));
     Nested round(seed);
     round.run();
     nested += round.crashed_in_recovery();
+    compared += round.compared();
     if (HasFailure()) return;
   }
-  std::cout << rounds << " rounds, " << nested << " crashes within recoveries\n";
+  std::cout << rounds << " rounds, " << nested << " crashes within recoveries, databases compared "
+            << compared << " times\n";
   if (rounds >= 10) {
     EXPECT_GT(nested, rounds) << "hardly a crash within a recovery";
+    EXPECT_GT(compared, rounds) << "whether a database went back was hardly looked at";
   }
 }
 

@@ -48,6 +48,10 @@ class RandomRun {
   void go(std::uint64_t steps) {
     for (std::uint64_t i = 0; i < steps && good(); ++i) step();
     if (good()) {
+      disk_.crash_at(0, CrashMode::process);  // one of the last step that nothing has reached yet
+      look_after();
+    }
+    if (good()) {
       life_->expect_right();
       life_->close();
       const auto allowed = life_->progress().allowed(false);
@@ -82,6 +86,7 @@ class RandomRun {
   /// Handles what the last step led to: a crash or a failed store.
   void look_after() {
     life_->settle();
+    expect_no_failure_without_a_fault();
     if (disk_.crashes() != crashes_) {
       ++done_counts()[disk_.last_crash().mode == CrashMode::process ? "process ended"
                                                                     : "power lost"];
@@ -92,6 +97,16 @@ class RandomRun {
       disk_.crash(any_mode(), random_());
       start_again();
     }
+  }
+
+  /// What fails in a life in which nothing was made to fail, fails for no reason: opening it again
+  /// would only hide that.
+  void expect_no_failure_without_a_fault() {
+    if (disk_.crashes() != crashes_ || disk_.injected() != injected_ || was_full_) return;
+    EXPECT_TRUE(life_->running());
+    const auto& failure = life_->failure();
+    // A rollback to what was pruned is refused.
+    EXPECT_TRUE(!failure || failure->code == ErrorCode::version_mismatch) << failure->to_string();
   }
 
   /// After a crash, or in the next process: the store must be at one of the allowed places.
@@ -107,6 +122,8 @@ class RandomRun {
 
   void start(const std::vector<Place>& allowed) {
     crashes_ = disk_.crashes();
+    injected_ = disk_.injected();
+    was_full_ = false;
     life_.emplace(disk_, oracle_, options_);
     if (!allowed.empty()) life_->resume(allowed);
     life_->open();
@@ -156,6 +173,7 @@ class RandomRun {
   }
 
   void full() {
+    was_full_ = true;
     disk_.set_capacity(disk_.used() + below(random_, 20'000));
     busy();
     disk_.set_capacity(~std::uint64_t{0});
@@ -183,7 +201,9 @@ class RandomRun {
   Oracle oracle_;
   Options options_;
   SimDisk disk_;
-  std::uint64_t crashes_ = 0;
+  std::uint64_t crashes_ = 0;   ///< of the disk when this life began
+  std::uint64_t injected_ = 0;  ///< faults likewise
+  bool was_full_ = false;       ///< the disk, in this life
   std::optional<Life> life_;
   test::LastSteps history_;
 };

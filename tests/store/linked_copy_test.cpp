@@ -49,7 +49,7 @@ class LinkedCopy : public StoreFixture {
       ASSERT_OK(store.scrub(10));
     }
     // RocksDB compacts on a thread of its own.
-    for (int look = 0; look < 2000 && store.metrics().compaction_bytes == 0; ++look) {
+    for (int look = 0; look < 24'000 && store.metrics().compaction_bytes == 0; ++look) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     EXPECT_GT(store.metrics().compaction_bytes, 0U);

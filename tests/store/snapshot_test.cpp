@@ -43,7 +43,7 @@ class SnapshotsOfAStore : public StoreFixture {
 
   template <class Condition>
   static bool soon(Condition condition) {
-    for (int i = 0; i < 5'000 && !condition(); ++i) {
+    for (int i = 0; i < 60'000 && !condition(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     return condition();

@@ -95,14 +95,20 @@ TEST_F(Views, StaleCacheEntryIsNeverServed) {
       while (!stop) {
         // Point reads must agree with the rows of the same view.
         const auto view = store.view();
-        if (!view) continue;
+        if (!view) {
+          wrong = true;
+          continue;
+        }
         for (int i = 0; i < 8; ++i) {
           const Bytes key = random_key(random, few);
           if (key.size() != 53) continue;
           const auto point = view->get(key);
           const auto row = view->row(Database::storage, ByteView(key).subspan(1));
           auto walk = view->iterate(Database::storage);
-          if (!point || !row || !walk) continue;
+          if (!point || !row || !walk) {
+            wrong = true;
+            continue;
+          }
           walk->seek(ByteView(key).subspan(1));
           const bool there = walk->valid() && equal(walk->key(), ByteView(key).subspan(1));
           if (there != point->has_value() || *point != *row ||

@@ -180,7 +180,14 @@ void remove_clean(const std::string& store) { stdfs::remove(live_generation(stor
 
 std::uint64_t environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
-  return text != nullptr && *text != '\0' ? std::strtoull(text, nullptr, 0) : otherwise;
+  if (text == nullptr || *text == '\0') return otherwise;
+  char* end = nullptr;
+  const std::uint64_t number = std::strtoull(text, &end, 0);
+  if (*end != '\0') {  // otherwise "ten" rounds would be none, and "1e4" one
+    std::cerr << name << "=" << text << " is not a number\n";
+    std::abort();
+  }
+  return number;
 }
 
 Part part_of_cases() {
