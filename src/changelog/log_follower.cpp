@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "changelog/log_follower.hpp"
 
+#include "base/version_arithmetic.hpp"
 #include "changelog/undo_mark.hpp"
 #include "fs/files.hpp"
 
@@ -24,7 +25,7 @@ LogFollower::LogFollower(fs::FileSystem& files, std::string directory, const Sto
 Failure LogFollower::gone_back(std::string message) const {
   return fail(ErrorCode::version_mismatch, std::move(message))
       .path(path())
-      .version(chain_.version + 1)
+      .version(version_after(chain_.version).value_or(chain_.version))
       .offset(offset_);
 }
 
@@ -71,7 +72,9 @@ Status LogFollower::reopen() {
 }
 
 Result<bool> LogFollower::next_segment() {
-  const std::string name = segment_name(chain_.version + 1);
+  const auto next = version_after(chain_.version);
+  if (!next) return false;  // there is no higher version
+  const std::string name = segment_name(*next);
   if (name == segment_) return false;  // this segment has no record yet
   auto file = SegmentFile::open(files_, directory_, name);
   if (!file) {
@@ -94,8 +97,8 @@ Result<bool> LogFollower::next_segment() {
 Result<std::optional<Record>> LogFollower::record_here() {
   if (offset_ >= file_->size()) return std::optional<Record>{};
   FLATKV_ASSIGN(const Look found, look(*file_, store_, offset_, chain_, Payload::check));
-  if (found.header &&
-      (found.header->version != chain_.version + 1 || found.header->previous != chain_.digest)) {
+  if (found.header && (found.header->version != version_after(chain_.version) ||
+                       found.header->previous != chain_.digest)) {
     return gone_back("the log continues with another block: " + found.problem);
   }
   if (!found.problem.empty()) return std::optional<Record>{};

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "base/version_arithmetic.hpp"
 #include "changelog/reader.hpp"
 #include "changelog/segment_file.hpp"
 #include "changelog/test_support.hpp"
@@ -64,6 +65,21 @@ TEST_F(FollowerTest, ARecordThatIsBeingWrittenIsUnclearUntilItIsWhole) {
   EXPECT_EQ(next(follower), 2);
   EXPECT_EQ(next(follower), 0);
   EXPECT_FALSE(follower.is_unclear());
+}
+
+TEST_F(FollowerTest, BehindTheLastVersionThatThereIsComesNothing) {
+  create(kLastVersion - 1);
+  const auto log = writer();
+  ASSERT_TRUE(append_record(*log, kLastVersion, payload_of(1)));
+  LogFollower follower(
+      files, "log", kStore,
+      Tip{kLastVersion - 1, base_.digest, {}, segment_name(kLastVersion), kSegmentHeaderBytes},
+      true);
+  EXPECT_EQ(next(follower), kLastVersion);
+  EXPECT_EQ(next(follower), 0);
+  EXPECT_FALSE(follower.is_unclear());
+  files.erase(name(kLastVersion));
+  EXPECT_EQ(refusal(follower), ErrorCode::not_found);
 }
 
 TEST_F(FollowerTest, ASegmentThatWasPrunedIsMissedOnlyIfItWasNotReadToItsEnd) {

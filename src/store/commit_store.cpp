@@ -125,10 +125,6 @@ void close_elsewhere(std::shared_ptr<commit::Core> core) noexcept {
   }
 }
 
-}  // namespace
-
-namespace {
-
 /// Runs one of the writer's functions. Refuses it in a callback, where it may wait for itself.
 template <class Step>
 auto writer_step(const Internals::Impl<CommitStore>& impl, commit::Core& core, Step&& step) noexcept

@@ -5,7 +5,7 @@
 //   topic_tool damage SERVERS TOPIC      sends its last message once more, with a bit bent
 //   topic_tool double SERVERS TOPIC      sends its last message once more
 //   topic_tool foreign SERVERS TOPIC     sends what is no message of FlatKV's
-//   topic_tool aborted SERVERS TOPIC N   begins N transactions, sends a message in each, and aborts them
+//   topic_tool aborted SERVERS TOPIC N   sends a message in each of N transactions, and aborts them
 //   topic_tool bounds SERVERS TOPIC      prints the lowest offset that it has, and where it ends
 //   topic_tool dump SERVERS TOPIC        prints all messages, {"key":HEX,"value":HEX} a line
 //   topic_tool read SERVERS TOPIC        reads it all, and prints bytes and seconds
@@ -204,7 +204,8 @@ void abort_transactions(const std::string& servers, const std::string& topic, in
 
 int main(int argc, char** argv) {
   const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
-  if (argc < 4) die("want: create|remove|damage|double|foreign|aborted|bounds|dump|read SERVERS TOPIC");
+  if (argc < 4)
+    die("want: create|remove|damage|double|foreign|aborted|bounds|dump|read SERVERS TOPIC");
   const std::string what = arguments[1];
   const std::string servers = arguments[2];
   const std::string topic = arguments[3];
