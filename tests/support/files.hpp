@@ -56,8 +56,7 @@ std::vector<std::string> segments(const std::string& store);   ///< paths, ascen
 std::vector<std::string> snapshots(const std::string& store);  ///< paths, ascending
 void remove_clean(const std::string& store);
 
-/// A number from the environment, for the long forms of a test. Ends the process if the variable
-/// says anything else.
+/// A number from the environment, for the long forms of a test.
 std::uint64_t environment(const char* name, std::uint64_t otherwise);
 
 /// A long test in several runs: with FLATKV_PART=I/N (1 ≤ I ≤ N) this one has every Nth case.
