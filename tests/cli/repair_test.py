@@ -155,6 +155,9 @@ class Repair(Case):
         for words in ("--from", "metadata", "hard links", "Example"):
             self.assertIn(words, help_text)
 
+    def names(self, folder) -> set:
+        return {path.relative_to(folder) for path in folder.rglob("*")}
+
     def test_interrupted_and_killed(self):
         self.store = self.folder / "large"
         self.apply(blocks(1, 300, rows=200))
@@ -165,6 +168,7 @@ class Repair(Case):
         started = time.monotonic()
         self.run_ok("repair", self.store, "--db", "storage")
         whole = time.monotonic() - started
+        middle = 0
         for attempt in range(12):
             shutil.rmtree(self.store)
             shutil.copytree(damaged, self.store)
@@ -172,10 +176,13 @@ class Repair(Case):
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(whole * attempt / 11)
             interrupt(process) if attempt % 2 else process.kill()
-            self.assertIn(process.wait(timeout=60), (0, 130, -signal.SIGKILL))
+            code = process.wait(timeout=60)
+            self.assertIn(code, (0, 130, -signal.SIGKILL))
+            middle += code != 0 and self.names(self.store) != self.names(damaged)
             self.run_ok("repair", self.store, "--db", "storage")
             self.assertEqual(self.root_line(), self.before)
             self.run_ok("verify", self.store)
+        self.assertGreater(middle, 0, "no repair had begun when it was ended")
 
 
 if __name__ == "__main__":
