@@ -9,8 +9,13 @@ package flatkv
 static flatkv_error* go_subscribe(flatkv_store* store, uint32_t committed, uint32_t has_after,
                                   int64_t after, const uint8_t* cursor, size_t cursor_size,
                                   uint32_t depth, const char* name, flatkv_subscription** out) {
-  flatkv_subscribe_options options = {sizeof options, committed,  has_after, after,
-                                      {cursor, cursor_size}, depth, name};
+  flatkv_subscribe_options options = {.size = sizeof options,
+                                      .committed = committed,
+                                      .has_after = has_after,
+                                      .after = after,
+                                      .cursor = {cursor, cursor_size},
+                                      .depth = depth,
+                                      .name = name};
   return flatkv_subscribe(store, &options, out);
 }
 */
