@@ -46,6 +46,7 @@ TEST_F(AllocationInC, N3_ReadsOfAnyState) {
   std::int64_t size = 0;
   flatkv_account_fields fields{};
   std::uint32_t exists = 0;
+  std::array<std::uint8_t, FLATKV_HASH_BYTES> hash{};
   const std::vector<std::pair<std::string, void*>> states = {
       {"store", store_}, {"view", view_}, {"overlay", overlay_}, {"reader", reader_}};
   for (const auto& [name, state] : states) {
@@ -75,8 +76,9 @@ TEST_F(AllocationInC, N3_ReadsOfAnyState) {
               alone([&, state] { return flatkv_account(state, kOwner.data(), &fields, &exists); }));
   }
   EXPECT_EQ(exists, 1U);
-  std::array<std::uint8_t, FLATKV_HASH_BYTES> hash{};
-  fail_each("hash", alone([&] { return flatkv_hash(view_, FLATKV_CODE, hash.data()); }));
+  fail_each("hash of a store",
+            alone([&] { return flatkv_hash(store_, FLATKV_CODE, hash.data()); }));
+  fail_each("hash of a view", alone([&] { return flatkv_hash(view_, FLATKV_CODE, hash.data()); }));
   fail_each("hash_add", alone([&] { return flatkv_hash_add(hash.data(), hash.data()); }));
   fail_each("hash_subtract", alone([&] { return flatkv_hash_subtract(hash.data(), hash.data()); }));
   fail_each("hash_checksum",
@@ -141,10 +143,26 @@ TEST_F(AllocationInC, N3_AStoreThatIsRead) {
        making<flatkv_buffer>([&](auto** out) { return flatkv_remedies(path_.c_str(), out); })},
       {"verify",
        making<flatkv_report>([&](auto** out) { return flatkv_verify(view_, options_, out); })},
+      {"verify of a store",
+       making<flatkv_report>([&](auto** out) { return flatkv_verify(store_, options_, out); })},
+      {"a block of a reader",
+       [&](const Armed& armed) {
+         flatkv_reader* reader = nullptr;
+         good(flatkv_open_reader(path_.c_str(), options_, &reader));
+         flatkv_error* error = armed([&] {
+           flatkv_error* given = flatkv_apply(reader, blocks_[1].data(), blocks_[1].size());
+           if (given == nullptr) given = flatkv_working_roots(reader, &roots);
+           if (given == nullptr) given = flatkv_discard(reader);
+           return given;
+         });
+         flatkv_free(reader);
+         return error;
+       }},
       {"diff", alone([&] { return flatkv_diff(view_, view_, same, nullptr, options_); })},
       {"export", alone([&] { return flatkv_export(view_, drop, nullptr, nullptr); })},
       {"scrub", alone([&] { return flatkv_scrub(store_, 1, &scrubbed); })},
       {"prefetch", alone([&] { return flatkv_prefetch(store_, &key, 1); })},
+      {"prefetch for an overlay", alone([&] { return flatkv_prefetch(overlay_, &key, 1); })},
   });
   for (const auto& [name, call] : std::vector<std::pair<std::string, Call>>{
            {"open_report", [&] { return flatkv_open_report_get(store_, &opened); }},
