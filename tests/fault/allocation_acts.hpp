@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,15 +26,23 @@ Options table_options();
 /// The paths that an act works on.
 struct Places {
   std::string store;
-  std::string other;   ///< does not exist
-  std::string stream;  ///< an export of the store
+  std::string other;        ///< does not exist
+  std::string stream;       ///< an export of the store
+  std::string wide;         ///< a closed store that is only read, with enough rows for several
+                            ///< threads
+  std::string wide_stream;  ///< an export of that
+  std::string log;          ///< a log of the reference, of many small blocks
 };
+
+inline constexpr std::int64_t kReferenceBlocks = 40;  ///< in the log of the reference
 
 /// One function of the public interface: the preparation (nothing fails in it), and the call.
 struct Act {
   std::string name;
   std::function<Status(const Places&, const std::function<void()>& arm, const Reporter&)> run;
   Whose whose = Whose::callers;
+  /// What somebody has to do before the store opens again. Nothing fails in it.
+  std::function<Status(const Places&)> afterwards{};
 };
 
 /// Those of a store that is open, and of what is made of it.
@@ -57,6 +66,13 @@ struct Block {
 const Block& block_of(std::int64_t version);
 
 Status next_block(CommitStore& store);
+/// Runs each task on a thread of its own, and waits for it: then what a task allocates is always
+/// allocated, and by another thread.
+std::shared_ptr<Executor> other_threads();
+/// What a scan says, where what it cannot say is not damage.
+Status sound(const Result<VerifyReport>& report);
+/// Nothing fails from here on.
+inline void disarm() { static_cast<void>(allocation_failed()); }
 /// A caller who continues anyway is refused, or gets a durable block.
 void go_on(CommitStore& store, const Reporter& reporter);
 /// Both ways, and from a key.
@@ -92,15 +108,16 @@ Act on_path(std::string name, Call call, Whose whose = Whose::callers) {
 }
 
 template <class Call>
-Act on_clone(std::string name, Call call, Whose whose = Whose::callers) {
-  return {
-      std::move(name),
-      [call](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
-        FLATKV_ASSIGN(auto clone, ReadOnlyStore::open(places.store));
-        arm();
-        return call(clone);
-      },
-      whose};
+Act on_clone(std::string name, Call call, Whose whose = Whose::callers,
+             std::string Places::* store = &Places::store) {
+  return {std::move(name),
+          [call, store](const Places& places, const std::function<void()>& arm,
+                        const Reporter&) -> Status {
+            FLATKV_ASSIGN(auto clone, ReadOnlyStore::open(places.*store));
+            arm();
+            return call(clone);
+          },
+          whose};
 }
 
 }  // namespace flatkv::test

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <iterator>
 #include <thread>
 
 #include "allocation_acts.hpp"
+#include "flatkv/keys.hpp"
+#include "flatkv/metrics.hpp"
 #include "flatkv/tools/rollback.hpp"
 
 namespace flatkv::test {
@@ -40,6 +43,7 @@ std::vector<Act> writer_acts() {
                  static_cast<void>(store.committed_roots());
                  return {};
                }),
+      on_store("metrics", [](CommitStore& store) { return status_of(store_metrics(store)); }),
       on_store("iterate",
                [](CommitStore& store) { return walk(store.iterate(Database::storage)); }),
       on_store("flush",
@@ -56,7 +60,7 @@ std::vector<Act> writer_acts() {
                  FLATKV_TRY(store.scrub(1000));
                  return status_of(store.scrub_status());
                }),
-      on_store("verify", [](CommitStore& store) { return status_of(store.verify()); }),
+      on_store("verify", [](CommitStore& store) { return sound(store.verify()); }),
       on_store("wait_durable", [](CommitStore& store) { return store.wait_durable(kBase); }),
       on_store("view",
                [](CommitStore& store) -> Status {
@@ -150,6 +154,15 @@ std::vector<Act> overlay_acts() {
                  FLATKV_TRY(apply_all(overlay, kBase + 2));
                  return status_of(store.commit(overlay, kBase + 2));
                }),
+      on_store("commit of overlays, one by one",
+               [](CommitStore& store) -> Status {
+                 FLATKV_ASSIGN(Overlay parent, store.overlay());
+                 FLATKV_TRY(apply_all(parent, kBase + 1));
+                 FLATKV_ASSIGN(Overlay overlay, parent.child());
+                 FLATKV_TRY(apply_all(overlay, kBase + 2));
+                 FLATKV_TRY(store.commit(parent));
+                 return status_of(store.commit(overlay));
+               }),
       on_store("a recent version",
                [](CommitStore& store) -> Status {
                  FLATKV_TRY(next_block(store));
@@ -180,10 +193,65 @@ Status prefetch_all(CommitStore& store) {
   return read_all(store);
 }
 
+/// No other thread but the executor's has anything to do.
+Options with_executor() {
+  Options options = table_options();
+  options.durability = Durability::process;
+  options.cache.key_filter_bytes = 0;
+  options.threads = 3;
+  options.executor = other_threads();
+  return options;
+}
+
+/// So many keys that looking for them in memory is work for several threads.
+const std::vector<ByteView>& many_keys() {
+  static const auto kMade = [] {
+    std::pair<std::vector<StorageKey>, std::vector<ByteView>> made;
+    for (std::uint64_t i = 0; i < 1100; ++i) {
+      made.first.push_back(storage_key(address(77), slot(i)));
+    }
+    made.second.assign(made.first.begin(), made.first.end());  // no block has them
+    const auto& written = block_of(kBase).keys;
+    made.second.insert(made.second.end(), written.begin(), written.end());
+    return made;
+  }();
+  return kMade.second;
+}
+
+/// Opens a store whose reads of tables wait for a device, as far as it knows.
+Result<CommitStore> open_cold(const Places& places) {
+  ::setenv("FLATKV_TEST_READS_IN_FLIGHT", "4", 1);  // in src/rocks/read_threads.cpp
+  Options options = table_options();
+  options.cache.row_cache_bytes = 0;
+  options.cache.key_filter_bytes = 0;
+  return CommitStore::open(places.store, options);
+}
+
 std::vector<Act> cold_acts() {
+  const Options shared = with_executor();
+  const auto look_up = [&keys = many_keys()](CommitStore& store) -> Status {
+    FLATKV_ASSIGN(const auto values, store.get_many(keys));
+    disarm();
+    FLATKV_ASSIGN(const auto again, store.get_many(keys));
+    if (values != again) return fail(ErrorCode::corruption, "other values");
+    return {};
+  };
   return {
       on_store("get_many", read_all),
-      on_store("get_many, its threads", read_all, Whose::others),
+      {"get_many, its threads",
+       [](const Places& places, const std::function<void()>& arm,
+          const Reporter& reporter) -> Status {
+         FLATKV_ASSIGN(auto store, open_cold(places));
+         arm();
+         Status done;
+         // The calling thread reads, too, and may be the faster one.
+         for (int i = 0; i < 10 && done; ++i) done = read_all(store);
+         go_on(store, reporter);
+         return done;
+       },
+       Whose::others},
+      on_store("get_many, an executor", look_up, Whose::callers, shared),
+      on_store("get_many, an executor's threads", look_up, Whose::others, shared),
       on_store("prefetch", prefetch_all),
       on_store("prefetch, its thread", prefetch_all, Whose::others),
   };
@@ -240,10 +308,49 @@ Status scrub_round(CommitStore& store) {
   }
 }
 
+/// A subscription gets the next block, whatever the thread that tells of it had no memory for.
+Act told_of_a_block() {
+  return {"subscribe, the syncing thread",
+          [](const Places& places, const std::function<void()>& arm,
+             const Reporter& reporter) -> Status {
+            Options options = table_options();
+            options.group_blocks = 1;
+            FLATKV_ASSIGN(auto store, CommitStore::open(places.store, options));
+            FLATKV_ASSIGN(auto subscription, store.subscribe({.after = kBase, .name = "index"}));
+            arm();
+            const auto told = [&]() -> Status {
+              FLATKV_TRY(next_block(store));
+              FLATKV_TRY(store.wait_durable(store.version()));
+              FLATKV_ASSIGN(const auto event, subscription.next(std::chrono::minutes(1)));
+              if (event && event->block && event->at.version == kBase + 1) return {};
+              return fail(ErrorCode::corruption, "a block was left out");
+            };
+            Status done = told();
+            go_on(store, reporter);
+            return done;
+          },
+          Whose::others};
+}
+
+/// A block whose rows an executor hashes, too.
+std::vector<Act> executor_acts() {
+  const Options shared = with_executor();
+  const auto overlay = [](CommitStore& store) -> Status {
+    FLATKV_ASSIGN(Overlay made, store.overlay());
+    FLATKV_TRY(apply_all(made, kBase + 1));
+    FLATKV_TRY(made.working_roots());
+    return status_of(store.commit(made));
+  };
+  return {
+      on_store("commit, an executor", next_block, Whose::callers, shared),
+      on_store("commit, an executor's threads", next_block, Whose::others, shared),
+      on_store("an overlay, an executor", overlay, Whose::callers, shared),
+      on_store("an overlay, an executor's threads", overlay, Whose::others, shared),
+  };
+}
+
 /// What only other threads allocate.
 std::vector<Act> thread_acts() {
-  Options many = table_options();
-  many.threads = 3;
   Options snapshots = table_options();
   snapshots.snapshot.interval = 1;
   Options scrubbed = table_options();
@@ -254,16 +361,23 @@ std::vector<Act> thread_acts() {
   synced.group_blocks = 1;
   return {
       on_store(
-          "verify, its threads", [](CommitStore& store) { return status_of(store.verify()); },
-          Whose::others, many),
-      on_store("commit, the executor", next_block, Whose::others, many),
-      on_store(
           "commit, the syncing thread",
           [](CommitStore& store) -> Status {
             FLATKV_TRY(next_block(store));
             return store.wait_durable(store.version());
           },
           Whose::others, synced),
+      told_of_a_block(),
+      {"verify of a store, its threads",
+       [](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
+         copy_tree(places.wide, places.other);
+         FLATKV_ASSIGN(auto store, CommitStore::open(places.other, table_options()));
+         VerifyOptions options;
+         options.threads = 3;
+         arm();
+         return sound(store.verify(options));
+       },
+       Whose::others},
       on_store(
           "an automatic snapshot",
           [](CommitStore& store) -> Status {
@@ -272,8 +386,17 @@ std::vector<Act> thread_acts() {
           },
           Whose::others, snapshots),
       on_store("scrub, its thread", scrub_round, Whose::others, scrubbed),
-      on_store(
-          "close, other threads", [](CommitStore& store) { return store.close(); }, Whose::others),
+      {"close, other threads",
+       [](const Places& places, const std::function<void()>& arm,
+          const Reporter& reporter) -> Status {
+         FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
+         FLATKV_TRY(next_block(store));  // for the flush
+         FLATKV_TRY(store.wait_durable(store.version()));
+         reporter.say('a', store.version());
+         arm();
+         return store.close();
+       },
+       Whose::others},
       {"open, other threads",
        [](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
          {
@@ -294,7 +417,8 @@ std::vector<Act> thread_acts() {
 
 std::vector<Act> store_acts() {
   std::vector<Act> all = writer_acts();
-  for (auto more : {undo_acts(), overlay_acts(), cold_acts(), change_acts(), thread_acts()}) {
+  for (auto more :
+       {undo_acts(), overlay_acts(), cold_acts(), change_acts(), executor_acts(), thread_acts()}) {
     std::ranges::move(more, std::back_inserter(all));
   }
   return all;

@@ -8,8 +8,10 @@
 #include "flatkv/tools/repair.hpp"
 #include "flatkv/tools/report.hpp"
 #include "flatkv/tools/rollback.hpp"
+#include "flatkv/tools/sei_log.hpp"
 #include "flatkv/tools/spread.hpp"
 #include "support/repair_one.hpp"
+#include "transfer/memory_io.hpp"
 
 namespace flatkv::test {
 namespace {
@@ -18,6 +20,42 @@ class Discard : public ByteSink {
  public:
   Status write(ByteView) override { return {}; }
 };
+
+/// What was made is a store of this version whose rows have its roots.
+Status whole(const std::string& path, std::int64_t version) {
+  disarm();
+  FLATKV_ASSIGN(const auto store, CommitStore::open(path, table_options()));
+  if (store.version() != version) return fail(ErrorCode::corruption, "another version was made");
+  return sound(store.verify());
+}
+
+/// The stream is of this state.
+Status checked(const std::string& stream, const ReadOnlyStore& clone) {
+  disarm();
+  TrustedRoots trusted;
+  trusted.roots = clone.roots();
+  return status_of(check_file(stream, trusted));
+}
+
+Status proven(const StateDigest& digest) {
+  for (const StateDigest::Part& part : digest.parts) {
+    if (!digest.proven(part)) return fail(ErrorCode::corruption, "a digest of other rows");
+  }
+  return {};
+}
+
+Status import_reference(const Places& places, const std::function<void()>& arm) {
+  {
+    FLATKV_ASSIGN(auto store, CommitStore::open(places.other, table_options()));
+    arm();
+    FLATKV_ASSIGN(const SeiLogReport report, import_sei_log(places.log, store));
+    if (report.committed != kReferenceBlocks) {
+      return fail(ErrorCode::corruption, "a block was left out");
+    }
+    FLATKV_TRY(store.close());
+  }
+  return whole(places.other, kReferenceBlocks);
+}
 
 std::vector<Act> reading_acts() {
   return {
@@ -37,20 +75,34 @@ std::vector<Act> reading_acts() {
                 FLATKV_ASSIGN(auto reader, LogReader::open(places.store, std::nullopt, true));
                 for (;;) {
                   FLATKV_ASSIGN(const auto block, reader.next());
-                  if (!block) return {};
+                  if (!block) return reader.sync();
                   FLATKV_TRY(block_digest(block->record.version, block->change_sets()));
                 }
               }),
       on_path("ReadOnlyStore::open",
               [](const Places& places) { return status_of(ReadOnlyStore::open(places.store)); }),
+      on_path("ReadOnlyStore::open at a version",
+              [](const Places& places) {
+                ReadOnlyOptions options;
+                options.at = kBase - 1;
+                return status_of(ReadOnlyStore::open(places.store, options));
+              }),
+      on_path(
+          "ReadOnlyStore::open at a version, other threads",
+          [](const Places& places) {
+            ReadOnlyOptions options;
+            options.at = kBase - 1;
+            return status_of(ReadOnlyStore::open(places.store, options));
+          },
+          Whose::others),
       on_clone("ReadOnlyStore::apply",
                [](ReadOnlyStore& clone) -> Status {
                  FLATKV_TRY(clone.apply(block_of(kBase + 1).sets.back()));
                  FLATKV_TRY(clone.working_roots());
                  clone.discard();
-                 return status_of(clone.verify());
+                 return sound(clone.verify());
                }),
-      on_clone("verify", [](ReadOnlyStore& clone) { return status_of(verify(clone.view())); }),
+      on_clone("verify", [](ReadOnlyStore& clone) { return sound(verify(clone.view())); }),
       on_clone("export_state",
                [](ReadOnlyStore& clone) -> Status {
                  Discard sink;
@@ -77,28 +129,45 @@ std::vector<Act> reading_acts() {
                [](ReadOnlyStore& clone) -> Status {
                  FLATKV_ASSIGN(const auto digest, digest_state(clone.view()));
                  FLATKV_ASSIGN(const Bytes bytes, digest.encode());
-                 FLATKV_ASSIGN(const auto back, StateDigest::decode(bytes));
+                 transfer::MemorySource source(bytes);
+                 FLATKV_ASSIGN(const auto back, read_digest(source));
+                 FLATKV_TRY(proven(back));
                  FLATKV_TRY(differing_ranges(digest, back));
                  return diff_rows(clone.view(), clone.view(), {},
                                   [](const RowDifference&) -> Status { return {}; });
                }),
       on_path("check_file",
               [](const Places& places) { return status_of(check_file(places.stream)); }),
-      on_path(
-          "import_file",
-          [](const Places& places) { return status_of(import_file(places.stream, places.other)); }),
+      on_path("import_file",
+              [](const Places& places) -> Status {
+                FLATKV_TRY(import_file(places.stream, places.other));
+                return whole(places.other, kBase);
+              }),
       on_path("export_to_file",
               [](const Places& places) -> Status {
                 FLATKV_ASSIGN(const auto clone, ReadOnlyStore::open(places.store));
-                return export_to_file(clone.view(), places.other + ".zst");
+                const std::string made = places.other + ".zst";
+                FLATKV_TRY(export_to_file(clone.view(), made));
+                return checked(made, clone);
               }),
       on_path("Importer",
               [](const Places& places) -> Status {
                 FLATKV_ASSIGN(auto importer, Importer::begin(places.other));
                 const ImportRow row{Database::legacy, kSomeKey, kSomeKey};
                 FLATKV_TRY(importer.add({&row, 1}));
-                return status_of(importer.finish(kBase));
+                FLATKV_TRY(importer.finish(kBase));
+                return whole(places.other, kBase);
               }),
+      on_path("Importer, aborted",
+              [](const Places& places) -> Status {
+                FLATKV_ASSIGN(auto importer, Importer::begin(places.other));
+                const ImportRow row{Database::legacy, kSomeKey, kSomeKey};
+                FLATKV_TRY(importer.add({&row, 1}));
+                importer.abort();
+                return importer.close();
+              }),
+      on_path("import_sei_log",
+              [](const Places& places) -> Status { return import_reference(places, [] {}); }),
       on_path("find_divergence",
               [](const Places& places) {
                 return status_of(find_divergence(places.store, places.store));
@@ -106,12 +175,35 @@ std::vector<Act> reading_acts() {
   };
 }
 
+/// A database with a row too many, which is built anew. What could not be done is done afterwards.
+Act repair_of(std::string name, Database database, bool from_stream, Whose whose) {
+  const auto mend = [=](const Places& places, const std::function<void()>& arm) -> Status {
+    RepairOptions options;
+    options.threads = 3;
+    if (from_stream) options.stream_file = places.stream;
+    arm();
+    FLATKV_ASSIGN(const RepairReport report, repair_one(places.store, database, options));
+    if (report.refusal) return std::unexpected(*report.refusal);
+    return {};
+  };
+  return {std::move(name),
+          [=](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
+            tamper(working(places.store, to_string(database)),
+                   {{.key = row_key(Bytes(20, 0x99)), .value = Bytes(40, 1)}});
+            return mend(places, arm);
+          },
+          whose, [=](const Places& places) { return mend(places, [] {}); }};
+}
+
 std::vector<Act> mending_acts() {
   return {
       on_path("rollback, by path", [](const Places& places) { return rollback(places.store, 2); }),
       on_path(
-          "repair",
+          "repair of nothing",
           [](const Places& places) { return status_of(repair_one(places.store, Database::code)); }),
+      repair_of("repair", Database::account, false, Whose::callers),
+      repair_of("repair from a stream", Database::storage, true, Whose::callers),
+      repair_of("repair, other threads", Database::account, false, Whose::others),
       on_path("import_file over a store",
               [](const Places& places) {
                 ImportOptions options;
@@ -122,24 +214,30 @@ std::vector<Act> mending_acts() {
 }
 
 /// The state in two parts, put together.
-Status in_parts(const ReadView& view) {
+Status in_parts(const ReadView& view, std::uint32_t threads) {
+  DigestOptions digested;
+  digested.threads = threads;
+  VerifyOptions verified;
+  verified.threads = threads;
   std::vector<PartScan> digests;
   std::vector<PartScan> verdicts;
   for (const std::uint32_t index : {1U, 2U}) {
-    FLATKV_ASSIGN(const PartScan digest, digest_part(view, {index, 2}));
+    FLATKV_ASSIGN(const PartScan digest, digest_part(view, {index, 2}, digested));
     FLATKV_ASSIGN(const Bytes bytes, digest.encode());
-    FLATKV_ASSIGN(auto decoded, PartScan::decode(bytes));
+    transfer::MemorySource source(bytes);
+    FLATKV_ASSIGN(auto decoded, read_part(source));
     digests.push_back(std::move(decoded));
-    FLATKV_ASSIGN(auto verdict, verify_part(view, {index, 2}));
+    FLATKV_ASSIGN(auto verdict, verify_part(view, {index, 2}, verified));
     verdicts.push_back(std::move(verdict));
   }
-  FLATKV_TRY(merge_digest(digests));
-  return status_of(merge_verify(verdicts));
+  FLATKV_ASSIGN(const StateDigest merged, merge_digest(digests));
+  FLATKV_TRY(proven(merged));
+  return sound(merge_verify(verdicts));
 }
 
 std::vector<Act> report_acts() {
   return {
-      on_clone("scans in parts", [](ReadOnlyStore& clone) { return in_parts(clone.view()); }),
+      on_clone("scans in parts", [](ReadOnlyStore& clone) { return in_parts(clone.view(), 0); }),
       on_clone("report",
                [](ReadOnlyStore& clone) -> Status {
                  FLATKV_TRY(table_info(clone));
@@ -166,23 +264,37 @@ std::vector<Act> report_acts() {
           [](ReadOnlyStore& clone) {
             VerifyOptions options;
             options.threads = 3;
-            return status_of(verify(clone.view(), options));
+            return sound(verify(clone.view(), options));
           },
-          Whose::others),
+          Whose::others, &Places::wide),
       on_clone(
           "digest_state, its threads",
-          [](ReadOnlyStore& clone) {
+          [](ReadOnlyStore& clone) -> Status {
             DigestOptions options;
             options.threads = 3;
-            return status_of(digest_state(clone.view(), options));
+            FLATKV_ASSIGN(const auto digest, digest_state(clone.view(), options));
+            return proven(digest);
           },
-          Whose::others),
+          Whose::others, &Places::wide),
       on_clone(
           "scans in parts, their threads",
-          [](ReadOnlyStore& clone) { return in_parts(clone.view()); }, Whose::others),
+          [](ReadOnlyStore& clone) { return in_parts(clone.view(), 3); }, Whose::others,
+          &Places::wide),
+      on_path(
+          "export_to_file, other threads",
+          [](const Places& places) -> Status {
+            FLATKV_ASSIGN(const auto clone, ReadOnlyStore::open(places.wide));
+            const std::string made = places.other + ".zst";
+            FLATKV_TRY(export_to_file(clone.view(), made));
+            return checked(made, clone);
+          },
+          Whose::others),
       on_path(
           "import_file, other threads",
-          [](const Places& places) { return status_of(import_file(places.stream, places.other)); },
+          [](const Places& places) -> Status {
+            FLATKV_TRY(import_file(places.wide_stream, places.other));
+            return whole(places.other, 1);
+          },
           Whose::others),
   };
 }
