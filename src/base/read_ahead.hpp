@@ -3,10 +3,11 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <functional>
+#include <list>
 #include <mutex>
+#include <new>
 #include <stop_token>
 #include <system_error>
 #include <utility>
@@ -16,7 +17,8 @@
 namespace flatkv {
 
 /// Items of a sequence, produced in order on a thread of its own some way ahead of whoever takes
-/// them. `Item` is an expected optional: an error, or no value, is the last one.
+/// them. `Item` is an expected optional: an error, or no value, is the last one. Where there is no
+/// memory for another item to wait, it is taken before the next one is produced.
 template <class Item>
 class ReadAhead {
  public:
@@ -45,7 +47,7 @@ class ReadAhead {
     if (!first) return std::unexpected(first.error());
     if (!*first) return Item(std::in_place);
     Item item = std::move(queue_.front());
-    queue_.pop_front();
+    free_.splice(free_.end(), queue_, queue_.begin());
     queued_ -= source_.weight(**item);
     lock.unlock();
     drained_.notify_one();
@@ -69,17 +71,34 @@ class ReadAhead {
       std::unique_lock lock(mutex_);
       const auto fits = [&] { return queue_.empty() || queued_ + weight <= source_.most; };
       if (!drained_.wait(lock, stop, fits)) return;
-      queue_.push_back(std::move(item));
+      if (!may_add() && !drained_.wait(lock, stop, [&] { return queue_.empty(); })) return;
+      add(std::move(item));
       queued_ += weight;
       filled_.notify_one();
     }
+  }
+
+  /// Whether there is a free node. All are if nothing waits.
+  bool may_add() noexcept {
+    if (!free_.empty()) return true;
+    try {
+      free_.emplace_back(std::in_place);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    return true;
+  }
+
+  void add(Item item) noexcept {
+    free_.front() = std::move(item);
+    queue_.splice(queue_.end(), free_, free_.begin());
   }
 
   const Item& front(std::unique_lock<std::mutex>& lock) {
     if (worker_.started()) {
       filled_.wait(lock, [&] { return !queue_.empty(); });
     } else if (queue_.empty()) {
-      queue_.push_back(source_.next());
+      add(source_.next());
       if (queue_.front() && *queue_.front()) queued_ += source_.weight(**queue_.front());
     }
     return queue_.front();
@@ -89,7 +108,8 @@ class ReadAhead {
   std::mutex mutex_;
   std::condition_variable filled_;
   std::condition_variable_any drained_;
-  std::deque<Item> queue_;
+  std::list<Item> queue_;
+  std::list<Item> free_ = std::list<Item>(1);  ///< nodes to be used again
   std::uint64_t queued_ = 0;
   Worker worker_;  // last: it uses all other members
 };

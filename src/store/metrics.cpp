@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flatkv/metrics.hpp"
 
+#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
+#include <optional>
 
 #include "base/guard.hpp"
 #include "base/internals.hpp"
@@ -206,6 +208,16 @@ void add_scrub(Families& to, const CommitStore& store) {
              number(scrub.failed_saves));
 }
 
+/// Those of the process; nothing where /proc does not tell. Not by std::filesystem, whose iterators
+/// end the process where there is no memory for a name.
+std::optional<std::uint64_t> open_descriptors() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir("/proc/self/fd"), ::closedir);
+  if (!listing) return std::nullopt;
+  std::uint64_t count = 0;
+  while (const dirent* entry = ::readdir(listing.get())) count += entry->d_name[0] != '.' ? 1U : 0U;
+  return count - 1;  // the one that lists them is among them
+}
+
 }  // namespace
 
 Result<std::vector<MetricFamily>> store_metrics(const CommitStore& store) {
@@ -231,15 +243,8 @@ Result<std::vector<MetricFamily>> store_metrics(const CommitStore& store) {
 Result<std::vector<MetricFamily>> process_metrics() {
   return guarded([&]() -> Result<std::vector<MetricFamily>> {
     Families to;
-    std::error_code failed;
-    std::uint64_t descriptors = 0;
-    for (std::filesystem::directory_iterator at("/proc/self/fd", failed), end; !failed && at != end;
-         at.increment(failed)) {
-      ++descriptors;
-    }
-    if (!failed) {
-      // The one that lists them is among them.
-      to.gauge("process_open_fds", "Open file descriptors.", number(descriptors - 1));
+    if (const auto descriptors = open_descriptors()) {
+      to.gauge("process_open_fds", "Open file descriptors.", number(*descriptors));
     }
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "allocation_acts.hpp"
+#include "flatkv/metrics.hpp"
 #include "flatkv/tools/bisect.hpp"
 #include "flatkv/tools/digest.hpp"
 #include "flatkv/tools/repair.hpp"
@@ -168,6 +169,11 @@ std::vector<Act> reading_acts() {
               }),
       on_path("import_sei_log",
               [](const Places& places) -> Status { return import_reference(places, [] {}); }),
+      {"import_sei_log, its thread",
+       [](const Places& places, const std::function<void()>& arm, const Reporter&) {
+         return import_reference(places, arm);
+       },
+       Whose::others},
       on_path("find_divergence",
               [](const Places& places) {
                 return status_of(find_divergence(places.store, places.store));
@@ -254,6 +260,8 @@ std::vector<Act> report_acts() {
          return diverging_rows(a, places.store, b, places.store, databases,
                                [](const RowDifference&) -> Status { return {}; });
        }},
+      on_path("process_metrics",
+              [](const Places&) -> Status { return status_of(process_metrics()); }),
       on_path("executors",
               [](const Places&) -> Status {
                 FLATKV_TRY(shared_executor());
