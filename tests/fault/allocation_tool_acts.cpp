@@ -223,6 +223,7 @@ std::vector<Act> mending_acts() {
 Status in_parts(const ReadView& view, std::uint32_t threads) {
   DigestOptions digested;
   digested.threads = threads;
+  digested.leaf_rows = 500;
   VerifyOptions verified;
   verified.threads = threads;
   std::vector<PartScan> digests;
@@ -280,6 +281,7 @@ std::vector<Act> report_acts() {
           [](ReadOnlyStore& clone) -> Status {
             DigestOptions options;
             options.threads = 3;
+            options.leaf_rows = 500;
             FLATKV_ASSIGN(const auto digest, digest_state(clone.view(), options));
             return proven(digest);
           },
