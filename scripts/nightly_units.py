@@ -222,7 +222,7 @@ def units() -> list:
     table.test("faults", "allocations-others", 120, "allocation_test", "--gtest_filter=-*AllocationTable*", **full)
     for program in ("disk_fault_test", "host_test", "clock_test"):
         table.test("faults", program, 60, program, **full)
-    table.parts("faults", "allocations", 7200, 12, "allocation_test", "--gtest_filter=*AllocationTable*", **full)
+    table.parts("faults", "allocations", 14400, 24, "allocation_test", "--gtest_filter=*AllocationTable*", **full)
     table.test("scrub", "lives", 600, "scrub_system_test", FLATKV_SCRUB_SEEDS=amount("FLATKV_SCRUB_SEEDS", 60))
     table.test("scrub", "kills", 600, "scrub_crash_test", FLATKV_SCRUB_HITS=amount("FLATKV_SCRUB_HITS", 8))
     for seed, steps in seeds(amount("FLATKV_PROPERTY_STEPS", 200_000), 20_000):

@@ -85,6 +85,7 @@ int live(const std::vector<std::string>& arguments, const Reporter& reporter) {
     return kWrong;
   }
   const bool failed = allocation_failed();
+  reporter.say('p', static_cast<std::int64_t>(allocations_passed_over()));
   if (done) return failed ? kWentOn : kEnough;
   const ErrorCode code = done.error().code;
   const bool says_so = code == ErrorCode::out_of_memory || code == ErrorCode::store_failed ||
@@ -202,7 +203,8 @@ TEST_P(AllocationTable, EveryFunctionSaysSo_N3) {
     }
     ended = 0;
     count_fault("N3", ending == kSaidSo ? Came::failed : Came::recovered);
-    nth += part.count * (full ? 1 : 1 + nth / 2);
+    const auto same = static_cast<std::uint64_t>(child.last('p').value_or(0));
+    nth += part.count * (full ? 1 + same / part.count : 1 + nth / 2);
   }
   const bool none_to_fail = kAllocateNothing.contains(act.name) ||
                             (kNeedCores.contains(act.name) && machine().cores == 1);

@@ -18,6 +18,7 @@ thread_local std::uint64_t callers = 0;  // allocations of this thread until one
                                          // fails
 thread_local bool armed_here = false;
 std::atomic<std::uint64_t> others = 0;
+std::atomic<std::uint64_t> passed_over = 0;
 std::atomic<bool> failed = false;
 
 bool in_another_thread() {
@@ -75,7 +76,10 @@ bool is_the_one() {
       --callers;
       return false;
     }
-    if (inside_rocksdb()) return false;
+    if (inside_rocksdb()) {
+      ++passed_over;
+      return false;
+    }
     callers = 0;
     return true;
   }
@@ -83,7 +87,11 @@ bool is_the_one() {
   std::uint64_t left = others.load();
   while (left > 1 && !others.compare_exchange_weak(left, left - 1)) {
   }
-  if (left != 1 || inside_rocksdb()) return false;
+  if (left != 1) return false;
+  if (inside_rocksdb()) {
+    ++passed_over;
+    return false;
+  }
   return others.compare_exchange_strong(left, 0);
 }
 
@@ -106,6 +114,7 @@ namespace flatkv::test {
 void fail_allocation(Whose whose, std::uint64_t nth) {
   static_cast<void>(inside_rocksdb());  // what it needs is there
   failed = false;
+  passed_over = 0;
   armed_here = true;
   callers = whose == Whose::callers ? nth : 0;
   others = whose == Whose::others ? nth : 0;
@@ -116,6 +125,8 @@ bool allocation_failed() {
   others = 0;
   return failed;
 }
+
+std::uint64_t allocations_passed_over() { return passed_over; }
 
 }  // namespace flatkv::test
 

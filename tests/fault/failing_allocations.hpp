@@ -16,5 +16,8 @@ enum class Whose : std::uint8_t {
 void fail_allocation(Whose whose, std::uint64_t nth);
 /// Disarms. Returns whether an allocation has failed.
 bool allocation_failed();
+/// How many allocations inside RocksDB, from the nth on, were let through before one failed: with
+/// each of them as the nth the same one would fail.
+std::uint64_t allocations_passed_over();
 
 }  // namespace flatkv::test
