@@ -25,6 +25,13 @@ Status sound(const Result<VerifyReport>& report) {
   return {};
 }
 
+Status whole(const std::string& path, std::int64_t version) {
+  disarm();
+  FLATKV_ASSIGN(const auto store, CommitStore::open(path, table_options()));
+  if (store.version() != version) return fail(ErrorCode::corruption, "another version was made");
+  return sound(store.verify());
+}
+
 Options table_options() {
   Options options = small_options();
   options.threads = 1;

@@ -47,8 +47,9 @@ struct Act {
 
 /// Those of a store that is open, and of what is made of it.
 std::vector<Act> store_acts();
-/// All others.
-std::vector<Act> tool_acts();
+/// All that a program tries: of the store's library those and all others, or those of the
+/// cluster's.
+std::vector<Act> table_acts();
 
 template <class T>
 Status status_of(const Result<T>& result) {
@@ -71,6 +72,8 @@ Status next_block(CommitStore& store);
 std::shared_ptr<Executor> other_threads();
 /// What a scan says, where what it cannot say is not damage.
 Status sound(const Result<VerifyReport>& report);
+/// What was made is a store of this version whose rows have its roots. Nothing fails from here on.
+Status whole(const std::string& path, std::int64_t version);
 /// Nothing fails from here on.
 inline void disarm() { static_cast<void>(allocation_failed()); }
 /// A caller who continues anyway is refused, or gets a durable block.

@@ -22,14 +22,6 @@ class Discard : public ByteSink {
   Status write(ByteView) override { return {}; }
 };
 
-/// What was made is a store of this version whose rows have its roots.
-Status whole(const std::string& path, std::int64_t version) {
-  disarm();
-  FLATKV_ASSIGN(const auto store, CommitStore::open(path, table_options()));
-  if (store.version() != version) return fail(ErrorCode::corruption, "another version was made");
-  return sound(store.verify());
-}
-
 /// The stream is of this state.
 Status checked(const std::string& stream, const ReadOnlyStore& clone) {
   disarm();
@@ -311,9 +303,9 @@ std::vector<Act> report_acts() {
 
 }  // namespace
 
-std::vector<Act> tool_acts() {
-  std::vector<Act> all = reading_acts();
-  for (auto more : {mending_acts(), report_acts()}) {
+std::vector<Act> table_acts() {
+  std::vector<Act> all = store_acts();
+  for (auto more : {reading_acts(), mending_acts(), report_acts()}) {
     std::ranges::move(more, std::back_inserter(all));
   }
   return all;
