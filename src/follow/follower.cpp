@@ -566,9 +566,10 @@ Result<Follower> Follower::of(const std::string& store, const FollowerOptions& o
 }
 
 Status Follower::run(const std::stop_token& stop) {
-  return guarded([&] {
-    const Status ended = impl_->run(stop);
-    const Status closed = impl_->close();
+  return guarded([&]() -> Status {
+    // Also where memory runs out, the store is closed and nobody is left with it.
+    const Status ended = guarded([&] { return impl_->run(stop); });
+    const Status closed = guarded([&] { return impl_->close(); });
     const Status& first = ended ? closed : ended;
     impl_->tell([&](FollowerStatus& now) {
       now.state = FollowerStatus::State::stopped;

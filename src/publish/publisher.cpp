@@ -458,8 +458,8 @@ Result<Publisher> Publisher::of(const std::string& store, const PublisherOptions
 }
 
 Status Publisher::run(const std::stop_token& stop) {
-  return guarded([&] {
-    auto ended = impl_->run(stop);
+  return guarded([&]() -> Status {
+    const Status ended = guarded([&] { return impl_->run(stop); });
     impl_->tell([&](PublisherStatus& now) {
       now.state = PublisherStatus::State::stopped;
       if (!ended) now.trouble = ended.error().to_string();

@@ -32,10 +32,16 @@ void StoreSlot::put(const CommitStore* store) {
     const std::lock_guard lock(impl_->mutex);
     last.swap(impl_->current);
   }
-  last.reset();  // outside of the lock, which the end of a loan takes
-  std::unique_lock lock(impl_->mutex);
-  impl_->returned.wait(lock, [&] { return !impl_->lent; });
-  impl_->current = impl_->lend(store);
+  // Outside of the lock, which the end of a loan takes: of this one, and of a new one that there is
+  // no memory for.
+  last.reset();
+  {
+    std::unique_lock lock(impl_->mutex);
+    impl_->returned.wait(lock, [&] { return !impl_->lent; });
+  }
+  auto next = impl_->lend(store);
+  const std::lock_guard lock(impl_->mutex);
+  impl_->current = std::move(next);
   impl_->lent = store != nullptr;
 }
 

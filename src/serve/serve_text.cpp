@@ -2,6 +2,9 @@
 // Our metrics as the Prometheus library has them, which writes them as text.
 #include <prometheus/text_serializer.h>
 
+#include <sstream>
+#include <utility>
+
 #include "base/guard.hpp"
 #include "flatkv/cluster/serve.hpp"
 
@@ -55,7 +58,11 @@ Result<std::string> prometheus_text(std::span<const MetricFamily> metrics) {
         to.metric.push_back(converted(family, sample));
       }
     }
-    return prometheus::TextSerializer().Serialize(families);
+    // Otherwise a stream that finds no memory ends the text where it is, and nobody hears of it.
+    std::ostringstream text;
+    text.exceptions(std::ios::badbit);
+    prometheus::TextSerializer().Serialize(text, families);
+    return std::move(text).str();
   });
 }
 

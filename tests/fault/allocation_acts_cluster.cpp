@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The public functions of libflatkv_cluster.
+
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <new>
 #include <thread>
@@ -8,6 +10,7 @@
 #include "allocation_acts.hpp"
 #include "flatkv/cluster/follower.hpp"
 #include "flatkv/cluster/publisher.hpp"
+#include "flatkv/cluster/serve.hpp"
 #include "flatkv/cluster/snapshots.hpp"
 
 namespace flatkv::test {
@@ -131,22 +134,75 @@ std::vector<Act> snapshot_acts() {
   };
 }
 
+// The server.
+
+std::vector<Act> server_acts() {
+  return {
+      {"StoreSlot",
+       [](const Places& places, const std::function<void()>& arm,
+          const Reporter& reporter) -> Status {
+         FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
+         arm();
+         Status done = no_memory_or([&]() -> Status {
+           StoreSlot slot;
+           const Status put = no_memory_or([&]() -> Status {
+             slot.put(&store);
+             return {};
+           });
+           if (!put) {
+             disarm();
+             if (slot.get()) return fail(ErrorCode::corruption, "it lends what was not put");
+             slot.put(&store);
+           }
+           if (slot.get().get() != &store) return fail(ErrorCode::corruption, "it lends nothing");
+           slot.put(nullptr);
+           return put;
+         });
+         go_on(store, reporter);
+         return done;
+       }},
+      {"prometheus_text",
+       [](const Places&, const std::function<void()>& arm, const Reporter&) -> Status {
+         // Few allocations, so that the sample has one of the text.
+         const MetricFamily one{.name = "a",
+                                .help = std::string(2000, 'h'),
+                                .kind = MetricKind::gauge,
+                                .bounds = {},
+                                .samples = {{.labels = {}, .value = 1, .counts = {}, .sum = 0}}};
+         arm();
+         const auto text = prometheus_text({&one, 1});
+         disarm();
+         FLATKV_ASSIGN(const std::string again, prometheus_text({&one, 1}));
+         if (text && *text != again) return fail(ErrorCode::corruption, "half a text");
+         return status_of(text);
+       }},
+  };
+}
+
 // A broker that is not there.
 
 constexpr const char* kNoBroker = "kafka://127.0.0.1:1/topic";
 
-/// Runs until it has found that the broker is away.
+/// Runs until it has found that the broker is away; says that it has stopped.
 template <class T, class Waiting>
-Status run_a_while(T& runs, const std::function<void()>& arm, Waiting waiting) {
+Status run_a_while(T& runs, const std::function<void()>& arm, Waiting waiting, Waiting stopped) {
   std::stop_source stop;
-  const std::jthread watch([&](const std::stop_token& enough) {
-    while (!enough.stop_requested() && runs.status().state != waiting) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    stop.request_stop();
-  });
-  arm();
-  return runs.run(stop.get_token());
+  Status done;
+  {
+    const std::jthread watch([&](const std::stop_token& enough) {
+      while (!enough.stop_requested() && runs.status().state != waiting) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+      stop.request_stop();
+    });
+    arm();
+    done = runs.run(stop.get_token());
+  }
+  disarm();
+  if (runs.status().state != stopped) {
+    return fail(ErrorCode::corruption, "it has ended and does not say so");
+  }
+  return done;
 }
 
 PublisherOptions publishing() {
@@ -202,14 +258,14 @@ std::vector<Act> broker_acts() {
           const Reporter& reporter) -> Status {
          FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
          FLATKV_ASSIGN(Publisher publisher, Publisher::of(store, publishing()));
-         Status done = run_a_while(publisher, arm, Publishing::waiting);
+         Status done = run_a_while(publisher, arm, Publishing::waiting, Publishing::stopped);
          go_on(store, reporter);
          return done;
        }},
       {"Follower, run",
        [](const Places& places, const std::function<void()>& arm, const Reporter&) -> Status {
          FLATKV_ASSIGN(Follower follower, Follower::of(places.store, following()));
-         return run_a_while(follower, arm, Following::waiting);
+         return run_a_while(follower, arm, Following::waiting, Following::stopped);
        }},
   };
 }
@@ -218,7 +274,9 @@ std::vector<Act> broker_acts() {
 
 std::vector<Act> table_acts() {
   std::vector<Act> all = snapshot_acts();
-  std::ranges::move(broker_acts(), std::back_inserter(all));
+  for (auto more : {server_acts(), broker_acts()}) {
+    std::ranges::move(more, std::back_inserter(all));
+  }
   return all;
 }
 
