@@ -38,11 +38,6 @@ std::string all_of(Source& source) {
   }
 }
 
-/// Of this process alone: that of a sanitized tree may run beside it.
-std::string temporary(const std::string& name) {
-  return testing::TempDir() + name + "-" + std::to_string(::getpid());
-}
-
 std::string compressed(const std::string& text) {
   std::string out(ZSTD_compressBound(text.size()), '\0');
   out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));

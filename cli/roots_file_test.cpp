@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "test_support.hpp"
+
 namespace flatkv::cli {
 namespace {
 
@@ -26,8 +28,7 @@ class RootsFileTest : public testing::Test {
     return roots;
   }
 
-  /// Another process may run this test, too: that of a sanitized tree.
-  std::string path_ = testing::TempDir() + "cli_roots_file_test-" + std::to_string(::getpid());
+  std::string path_ = temporary("cli_roots_file_test");
 };
 
 TEST_F(RootsFileTest, FindsWhatItsOwnLinesSay) {

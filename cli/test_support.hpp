@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <gtest/gtest.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -9,6 +12,11 @@
 #include "input.hpp"
 
 namespace flatkv::cli {
+
+/// Of this process alone: that of a sanitized tree may run beside it.
+inline std::string temporary(const std::string& name) {
+  return testing::TempDir() + name + "-" + std::to_string(::getpid());
+}
 
 /// Text in small pieces, so that every boundary falls everywhere.
 class TextSource : public Source {

@@ -168,15 +168,21 @@ void read(const std::string& servers, const std::string& topic) {
   std::printf("%llu %.3f\n", static_cast<unsigned long long>(bytes), took.count());
 }
 
-void send(const std::string& servers, const std::string& topic, Last message) {
-  rd_kafka_t* producer =
-      client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers}, {"acks", "all"}});
+/// Returns when the broker has it.
+void produce(rd_kafka_t* producer, const std::string& topic, Last message) {
   rd_kafka_topic_t* handle = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
   if (rd_kafka_produce(handle, 0, RD_KAFKA_MSG_F_COPY, message.value.data(), message.value.size(),
                        message.key.data(), message.key.size(), nullptr) != 0 ||
       rd_kafka_flush(producer, kWaitMs) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     die("the message was not sent");
   }
+  rd_kafka_topic_destroy(handle);
+}
+
+void send(const std::string& servers, const std::string& topic, Last message) {
+  rd_kafka_t* producer =
+      client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers}, {"acks", "all"}});
+  produce(producer, topic, std::move(message));
 }
 
 void expect_done(rd_kafka_error_t* error, const char* doing) {
@@ -186,16 +192,10 @@ void expect_done(rd_kafka_error_t* error, const char* doing) {
 void abort_transactions(const std::string& servers, const std::string& topic, int count) {
   rd_kafka_t* producer = client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers},
                                                     {"transactional.id", "topic_tool-" + topic}});
-  rd_kafka_topic_t* handle = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
   expect_done(rd_kafka_init_transactions(producer, kWaitMs), "taking the topic over");
   for (int i = 0; i < count; ++i) {
     expect_done(rd_kafka_begin_transaction(producer), "beginning a transaction");
-    std::string value = "in vain";
-    if (rd_kafka_produce(handle, 0, RD_KAFKA_MSG_F_COPY, value.data(), value.size(), nullptr, 0,
-                         nullptr) != 0 ||
-        rd_kafka_flush(producer, kWaitMs) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      die("the message was not sent");
-    }
+    produce(producer, topic, {.key = "", .value = "in vain"});
     expect_done(rd_kafka_abort_transaction(producer, kWaitMs), "aborting a transaction");
   }
 }

@@ -124,14 +124,25 @@ Status apply_all(Overlay& overlay, std::int64_t version) {
   return {};
 }
 
+/// Two blocks, one upon the other.
+struct Stacked {
+  Overlay parent;
+  Overlay child;
+};
+Result<Stacked> stacked(CommitStore& store) {
+  FLATKV_ASSIGN(Overlay parent, store.overlay());
+  FLATKV_TRY(apply_all(parent, kBase + 1));
+  FLATKV_ASSIGN(Overlay child, parent.child());
+  FLATKV_TRY(apply_all(child, kBase + 2));
+  return Stacked{std::move(parent), std::move(child)};
+}
+
 std::vector<Act> overlay_acts() {
   return {
       on_store("overlay",
                [](CommitStore& store) -> Status {
-                 FLATKV_ASSIGN(Overlay parent, store.overlay());
-                 FLATKV_TRY(apply_all(parent, kBase + 1));
-                 FLATKV_ASSIGN(Overlay overlay, parent.child());
-                 FLATKV_TRY(apply_all(overlay, kBase + 2));
+                 FLATKV_ASSIGN(Stacked made, stacked(store));
+                 Overlay& overlay = made.child;
                  FLATKV_TRY(overlay.working_roots());
                  FLATKV_TRY(overlay.working_hash(Database::account));
                  const auto key = nonce_key(address(1));
@@ -148,20 +159,14 @@ std::vector<Act> overlay_acts() {
                }),
       on_store("commit of overlays",
                [](CommitStore& store) -> Status {
-                 FLATKV_ASSIGN(Overlay parent, store.overlay());
-                 FLATKV_TRY(apply_all(parent, kBase + 1));
-                 FLATKV_ASSIGN(Overlay overlay, parent.child());
-                 FLATKV_TRY(apply_all(overlay, kBase + 2));
-                 return status_of(store.commit(overlay, kBase + 2));
+                 FLATKV_ASSIGN(Stacked made, stacked(store));
+                 return status_of(store.commit(made.child, kBase + 2));
                }),
       on_store("commit of overlays, one by one",
                [](CommitStore& store) -> Status {
-                 FLATKV_ASSIGN(Overlay parent, store.overlay());
-                 FLATKV_TRY(apply_all(parent, kBase + 1));
-                 FLATKV_ASSIGN(Overlay overlay, parent.child());
-                 FLATKV_TRY(apply_all(overlay, kBase + 2));
-                 FLATKV_TRY(store.commit(parent));
-                 return status_of(store.commit(overlay));
+                 FLATKV_ASSIGN(Stacked made, stacked(store));
+                 FLATKV_TRY(store.commit(made.parent));
+                 return status_of(store.commit(made.child));
                }),
       on_store("a recent version",
                [](CommitStore& store) -> Status {

@@ -30,6 +30,13 @@ Status checked(const std::string& stream, const ReadOnlyStore& clone) {
   return status_of(check_file(stream, trusted));
 }
 
+Status export_of(const std::string& store, const Places& places) {
+  FLATKV_ASSIGN(const auto clone, ReadOnlyStore::open(store));
+  const std::string made = places.other + ".zst";
+  FLATKV_TRY(export_to_file(clone.view(), made));
+  return checked(made, clone);
+}
+
 Status proven(const StateDigest& digest) {
   for (const StateDigest::Part& part : digest.parts) {
     if (!digest.proven(part)) return fail(ErrorCode::corruption, "a digest of other rows");
@@ -48,6 +55,12 @@ Status import_reference(const Places& places, const std::function<void()>& arm) 
     FLATKV_TRY(store.close());
   }
   return whole(places.other, kReferenceBlocks);
+}
+
+Status open_before(const Places& places) {
+  ReadOnlyOptions options;
+  options.at = kBase - 1;
+  return status_of(ReadOnlyStore::open(places.store, options));
 }
 
 std::vector<Act> reading_acts() {
@@ -74,20 +87,8 @@ std::vector<Act> reading_acts() {
               }),
       on_path("ReadOnlyStore::open",
               [](const Places& places) { return status_of(ReadOnlyStore::open(places.store)); }),
-      on_path("ReadOnlyStore::open at a version",
-              [](const Places& places) {
-                ReadOnlyOptions options;
-                options.at = kBase - 1;
-                return status_of(ReadOnlyStore::open(places.store, options));
-              }),
-      on_path(
-          "ReadOnlyStore::open at a version, other threads",
-          [](const Places& places) {
-            ReadOnlyOptions options;
-            options.at = kBase - 1;
-            return status_of(ReadOnlyStore::open(places.store, options));
-          },
-          Whose::others),
+      on_path("ReadOnlyStore::open at a version", open_before),
+      on_path("ReadOnlyStore::open at a version, other threads", open_before, Whose::others),
       on_clone("ReadOnlyStore::apply",
                [](ReadOnlyStore& clone) -> Status {
                  FLATKV_TRY(clone.apply(block_of(kBase + 1).sets.back()));
@@ -137,12 +138,7 @@ std::vector<Act> reading_acts() {
                 return whole(places.other, kBase);
               }),
       on_path("export_to_file",
-              [](const Places& places) -> Status {
-                FLATKV_ASSIGN(const auto clone, ReadOnlyStore::open(places.store));
-                const std::string made = places.other + ".zst";
-                FLATKV_TRY(export_to_file(clone.view(), made));
-                return checked(made, clone);
-              }),
+              [](const Places& places) { return export_of(places.store, places); }),
       on_path("Importer",
               [](const Places& places) -> Status {
                 FLATKV_ASSIGN(auto importer, Importer::begin(places.other));
@@ -284,13 +280,7 @@ std::vector<Act> report_acts() {
           &Places::wide),
       on_path(
           "export_to_file, other threads",
-          [](const Places& places) -> Status {
-            FLATKV_ASSIGN(const auto clone, ReadOnlyStore::open(places.wide));
-            const std::string made = places.other + ".zst";
-            FLATKV_TRY(export_to_file(clone.view(), made));
-            return checked(made, clone);
-          },
-          Whose::others),
+          [](const Places& places) { return export_of(places.wide, places); }, Whose::others),
       on_path(
           "import_file, other threads",
           [](const Places& places) -> Status {

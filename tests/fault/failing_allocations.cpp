@@ -69,6 +69,12 @@ bool inside_rocksdb() {
   });
 }
 
+bool passes_over() {
+  if (!inside_rocksdb()) return false;
+  ++passed_over;
+  return true;
+}
+
 /// The last of the count that is not inside RocksDB.
 bool is_the_one() {
   if (callers != 0) {
@@ -76,10 +82,7 @@ bool is_the_one() {
       --callers;
       return false;
     }
-    if (inside_rocksdb()) {
-      ++passed_over;
-      return false;
-    }
+    if (passes_over()) return false;
     callers = 0;
     return true;
   }
@@ -87,11 +90,7 @@ bool is_the_one() {
   std::uint64_t left = others.load();
   while (left > 1 && !others.compare_exchange_weak(left, left - 1)) {
   }
-  if (left != 1) return false;
-  if (inside_rocksdb()) {
-    ++passed_over;
-    return false;
-  }
+  if (left != 1 || passes_over()) return false;
   return others.compare_exchange_strong(left, 0);
 }
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -89,6 +90,13 @@ class Served(unittest.TestCase):
             return self.post({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"})[0]
         except OSError:
             return 503
+
+    def until(self, asks, status: int):
+        """Both sides are threads of a busy machine: the server may not have seen yet what the test did."""
+        deadline = time.monotonic() + 60
+        while asks() != status:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
 
     def rpc(self, method: str, *params, id=1):
         status, text = self.post({"jsonrpc": "2.0", "id": id, "method": method, "params": list(params)})
