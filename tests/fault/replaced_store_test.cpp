@@ -43,7 +43,7 @@ class ReplacedStore : public StoreFixture {
     } else if (way == "removed") {
       remove_tree(path());
     } else {
-      for (const auto& entry : stdfs::directory_iterator(path())) stdfs::remove_all(entry.path());
+      for (const auto& entry : stdfs::directory_iterator(path())) remove_tree(entry.path());
     }
   }
   /// As `restore`, but into the directory that is there.

@@ -77,9 +77,13 @@ void flip_bit(const std::string& path, std::uint64_t bit) {
   write_file(path, content);
 }
 
+namespace {
+/// RocksDB deletes files that it no longer needs on a thread of its own, from an idle store too:
+/// one may go between its name and its turn.
+constexpr int kTries = 5;
+}  // namespace
+
 void copy_tree(const std::string& from, const std::string& to) {
-  // RocksDB deletes files that it no longer needs on a thread of its own, from an idle store too.
-  constexpr int kTries = 5;
   for (int attempt = 1;; ++attempt) {
     stdfs::remove_all(to);
     std::error_code failed;
@@ -91,7 +95,14 @@ void copy_tree(const std::string& from, const std::string& to) {
   stdfs::remove(to + "/LOCK");  // a database has LOCK too; RocksDB creates it again
 }
 
-void remove_tree(const std::string& path) { stdfs::remove_all(path); }
+void remove_tree(const std::string& path) {
+  std::error_code failed;
+  for (int attempt = 1; attempt <= kTries; ++attempt) {
+    stdfs::remove_all(path, failed);
+    if (!failed) return;
+  }
+  throw stdfs::filesystem_error("cannot remove", path, failed);
+}
 
 std::map<std::string, std::string> tree_state(const std::string& path) {
   std::map<std::string, std::string> state;
