@@ -3,6 +3,7 @@
 // response is empty or JSON-RPC, within its limits.
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/bytes.hpp"
 #include "flatkv/block_builder.hpp"
@@ -11,7 +12,7 @@
 namespace {
 
 using namespace flatkv;
-using serve::Json;
+using Json = nlohmann::json;
 
 constexpr std::size_t kBatch = 8;
 
@@ -60,11 +61,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   serve::Lease lease(shared.budget);
   serve::Methods methods(options, store(), shared, lease);
   std::size_t calls = 0;
-  const std::string answer = serve::answer(as_chars({data, size}), {kBatch, 4096}, lease,
-                                           [&](const std::string& name, const Json& params) {
-                                             ++calls;
-                                             return methods.call(name, params);
-                                           });
+  const std::string answer =
+      serve::answer(as_chars({data, size}), {kBatch, 4096}, lease,
+                    [&](const std::string& name, const serve::RpcParams& params) {
+                      ++calls;
+                      return methods.call(name, params);
+                    });
   require(calls <= kBatch);
   if (answer.empty()) return 0;
   const Json json = Json::parse(answer, nullptr, false);

@@ -29,8 +29,9 @@ constexpr std::uint64_t kMostHeadBytes = 64U << 10;
 /// the others must not make a server look dead. They have little time, one request each.
 constexpr std::size_t kForLooking = 4;
 constexpr std::chrono::seconds kToLook{2};
-/// Set on the listening thread while it sends a connection away.
-thread_local bool sends_away = false;
+constexpr std::string_view kNotNow =
+    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+    "Connection: close\r\n\r\n";
 /// The connection of this thread is one of those for looking.
 thread_local bool only_looks = false;
 /// For the response that the thread makes and sends.
@@ -54,7 +55,10 @@ class TimedStream : public httplib::Stream {
   void begin(Clock::time_point deadline) {
     deadline_ = deadline;
     left_ = kMostHeadBytes;
+    has_answered_ = false;
   }
+  /// Some of a response to the request was sent.
+  bool has_answered() const { return has_answered_; }
   /// So many bytes more may be read of the request.
   void allow(std::uint64_t bytes) { left_ = bytes; }
   /// Of these.
@@ -64,9 +68,11 @@ class TimedStream : public httplib::Stream {
   bool is_writable() const override { return in_time(POLLOUT); }
   /// Through a buffer: httplib reads heads byte by byte.
   ssize_t read(char* into, size_t size) override {
-    if (left_ == 0 || !is_readable()) return -1;
-    if (at_ == end_) {
-      const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
+    if (left_ == 0) return -1;
+    while (at_ == end_) {
+      if (!is_readable()) return -1;
+      const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+      if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       if (got <= 0) return got;
       at_ = 0;
       end_ = static_cast<std::size_t>(got);
@@ -82,6 +88,7 @@ class TimedStream : public httplib::Stream {
   ssize_t write(const char* from, size_t size) override {
     while (is_writable()) {
       const ssize_t sent = ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+      has_answered_ = has_answered_ || sent > 0;
       if (sent >= 0 || (errno != EAGAIN && errno != EINTR)) return sent;
     }
     return -1;
@@ -132,7 +139,8 @@ class TimedStream : public httplib::Stream {
   socket_t socket_;
   const std::atomic<bool>& ending_;
   Clock::time_point deadline_ = Clock::now();
-  std::uint64_t left_ = 0;         ///< that may be read
+  std::uint64_t left_ = 0;  ///< that may be read
+  bool has_answered_ = false;
   std::array<char, 4096> buffer_;  // filled as it is needed
   std::size_t at_ = 0;
   std::size_t end_ = 0;
@@ -184,33 +192,6 @@ std::optional<std::uint64_t> body_bytes(const httplib::Request& request) {
 
 }  // namespace
 
-/// A thread for each connection; there are no more connections than threads.
-class HttpServer::Workers : public httplib::ThreadPool {
- public:
-  explicit Workers(std::size_t count) : ThreadPool(count + kForLooking), most_(count) {}
-
-  void enqueue(std::function<void()> connection) override {
-    const std::size_t others = open_.fetch_add(1);
-    if (others >= most_ + kForLooking) {
-      --open_;
-      sends_away = true;
-      connection();
-      sends_away = false;
-      return;
-    }
-    ThreadPool::enqueue([this, looks = others >= most_, connection = std::move(connection)] {
-      name_thread("flatkv-http");
-      only_looks = looks;
-      connection();
-      --open_;
-    });
-  }
-
- private:
-  std::size_t most_;
-  std::atomic<std::size_t> open_ = 0;
-};
-
 HttpServer::HttpServer(std::uint32_t connections, std::chrono::seconds timeout)
     : most_(connections), timeout_(timeout) {
   // Not httplib's SO_REUSEPORT, with which a second server would take half of the connections.
@@ -218,8 +199,9 @@ HttpServer::HttpServer(std::uint32_t connections, std::chrono::seconds timeout)
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  new_task_queue = [this] { return new Workers(most_); };  // httplib deletes it
 }
+
+HttpServer::~HttpServer() { stop(); }
 
 bool HttpServer::is_full_for(const httplib::Request& request) {
   return only_looks && request.method != "GET";
@@ -227,22 +209,85 @@ bool HttpServer::is_full_for(const httplib::Request& request) {
 
 void HttpServer::keep_until_sent(std::shared_ptr<void> what) { kept = std::move(what); }
 
-void HttpServer::let_many_wait() {
+void HttpServer::start() {
+  // httplib has five wait, and who comes then tries again after a second.
   constexpr int kWaiting = 1024;
   static_cast<void>(::listen(svr_sock_, kWaiting));
+  const std::size_t all = most_ + kForLooking;
+  accepted_.reserve(all);
+  workers_.reserve(all);
+  while (workers_.size() < all) workers_.emplace_back([this] { work(); });
+  listener_ = std::thread([this] { listen(); });
 }
 
-bool HttpServer::process_and_close_socket(socket_t socket) {
-  if (sends_away) {
-    static constexpr std::string_view kFull =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-        "Connection: close\r\n\r\n";
-    static_cast<void>(::send(socket, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
-  } else {
-    TimedStream stream(socket, ending_);
+void HttpServer::stop() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  more_.notify_all();
+  const socket_t listening = svr_sock_.exchange(INVALID_SOCKET);
+  if (listening != INVALID_SOCKET) ::shutdown(listening, SHUT_RDWR);  // ends `accept`
+  if (listener_.joinable()) listener_.join();
+  if (listening != INVALID_SOCKET) ::close(listening);
+  for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
+}
+
+void HttpServer::listen() noexcept {
+  name_thread("flatkv-listen");
+  const socket_t listening = svr_sock_;
+  while (!ending_) {
+    const int socket = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC);
+    if (socket >= 0) {
+      admit(socket);
+    } else if (errno != EINTR && errno != ECONNABORTED && !ending_) {
+      std::this_thread::sleep_for(kLook);  // there may be descriptors, or memory, again
+    }
+  }
+}
+
+void HttpServer::admit(int socket) noexcept {
+  const std::size_t others = open_.fetch_add(1);
+  if (others < most_ + kForLooking) {
+    {
+      const std::lock_guard lock(mutex_);
+      accepted_.push_back({socket, others >= most_});  // there is room
+    }
+    more_.notify_one();
+    return;
+  }
+  --open_;
+  static_cast<void>(::send(socket, kNotNow.data(), kNotNow.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  ::shutdown(socket, SHUT_RDWR);
+  ::close(socket);
+}
+
+void HttpServer::work() noexcept {
+  name_thread("flatkv-http");
+  while (true) {
+    Connection connection;
+    {
+      std::unique_lock lock(mutex_);
+      more_.wait(lock, [this] { return ending_ || !accepted_.empty(); });
+      if (accepted_.empty()) return;
+      connection = accepted_.back();
+      accepted_.pop_back();
+    }
+    only_looks = connection.only_looks;
+    converse(connection.socket);
+    --open_;  // first: whoever sees the end may come again at once
+    ::shutdown(connection.socket, SHUT_RDWR);
+    ::close(connection.socket);
+  }
+}
+
+void HttpServer::converse(int socket) noexcept {
+  TimedStream stream(socket, ending_);
+  bool unread = false;
+  try {
     bool closed = false;
     bool goes_on = true;
-    bool unread = false;
     const auto patience = only_looks ? std::min<Clock::duration>(timeout_, kToLook) : timeout_;
     while (!closed && goes_on && stream.wait_for_request(Clock::now() + patience)) {
       stream.begin(Clock::now() + patience);
@@ -263,11 +308,13 @@ bool HttpServer::process_and_close_socket(socket_t socket) {
       unread = goes_on && stream.left() != 0;
       if (!answered || unread) break;
     }
-    if (only_looks || unread) drain(socket);
+  } catch (...) {
+    // Without memory: httplib guards the handlers, and neither heads nor its own answers.
+    kept.reset();
+    if (!stream.has_answered()) static_cast<void>(stream.write(kNotNow.data(), kNotNow.size()));
+    unread = true;
   }
-  ::shutdown(socket, SHUT_RDWR);
-  ::close(socket);
-  return true;
+  if (only_looks || unread) drain(socket);
 }
 
 }  // namespace flatkv::serve

@@ -58,14 +58,14 @@ std::unexpected<RpcError> bad(std::size_t place, const std::string& what) {
   return refuse(RpcCode::invalid_params, "parameter " + std::to_string(place + 1) + ": " + what);
 }
 
-RpcResult<std::string> string_at(const Json& params, std::size_t place, const char* what) {
+RpcResult<std::string> string_at(const RpcParams& params, std::size_t place, const char* what) {
   if (params.size() <= place) return bad(place, std::string(what) + " is missing");
-  if (!params[place].is_string()) return bad(place, std::string("want ") + what);
-  return params[place].get<std::string>();
+  if (!params[place]) return bad(place, std::string("want ") + what);
+  return *params[place];
 }
 
 template <std::size_t N>
-RpcResult<std::array<std::uint8_t, N>> bytes_at(const Json& params, std::size_t place,
+RpcResult<std::array<std::uint8_t, N>> bytes_at(const RpcParams& params, std::size_t place,
                                                 const char* what) {
   FLATKV_ASSIGN(const std::string text, string_at(params, place, what));
   const auto bytes = text.starts_with("0x") ? from_hex(text) : std::nullopt;
@@ -75,13 +75,13 @@ RpcResult<std::array<std::uint8_t, N>> bytes_at(const Json& params, std::size_t 
   return fixed;
 }
 
-RpcResult<Address> address_at(const Json& params) {
+RpcResult<Address> address_at(const RpcParams& params) {
   return bytes_at<20>(params, 0, "an address, 0x and 40 digits");
 }
 
 /// A number of at most 32 bytes: 0x and 1 to 64 digits. Clients write slots with and without
 /// leading zeros.
-RpcResult<Word> word_at(const Json& params, std::size_t place, const char* what) {
+RpcResult<Word> word_at(const RpcParams& params, std::size_t place, const char* what) {
   FLATKV_ASSIGN(std::string text, string_at(params, place, what));
   if (!text.starts_with("0x") || text.size() < 3 || text.size() > 66) {
     return bad(place, std::string("want ") + what);
@@ -111,11 +111,11 @@ Shared::Shared(const ServeOptions& options)
     : budget(
           std::max(options.max_pending_bytes, 3 * options.max_response_bytes + 4 * Lease::kFree)) {}
 
-RpcResult<Json> Methods::call(const std::string& method, const Json& params) {
+RpcResult<RpcValue> Methods::call(const std::string& method, const RpcParams& params) {
   struct Entry {
     std::string_view name;
     std::size_t most;  ///< parameters
-    RpcResult<Json> (Methods::*run)(const Json&);
+    RpcResult<RpcValue> (Methods::*run)(const RpcParams&);
   };
   static constexpr std::array kMethods = {
       Entry{"eth_blockNumber", 0, &Methods::block_number},
@@ -147,7 +147,7 @@ RpcResult<ReadView> Methods::latest() {
 }
 
 /// The state of the block that a parameter names; without one, the latest.
-RpcResult<ReadView> Methods::at(const Json& params, std::size_t place) {
+RpcResult<ReadView> Methods::at(const RpcParams& params, std::size_t place) {
   FLATKV_ASSIGN(ReadView newest, latest());
   if (params.size() <= place) return newest;
   const char* what = "\"latest\", or a block's number in hex";
@@ -165,19 +165,19 @@ RpcResult<ReadView> Methods::at(const Json& params, std::size_t place) {
   return or_refuse(store_->view(static_cast<std::int64_t>(number)));
 }
 
-RpcResult<Json> Methods::block_number(const Json&) {
+RpcResult<RpcValue> Methods::block_number(const RpcParams&) {
   FLATKV_ASSIGN(const ReadView view, latest());
   return quantity(static_cast<std::uint64_t>(view.version()));
 }
 
-RpcResult<Account> Methods::account(const Json& params) {
+RpcResult<Account> Methods::account(const RpcParams& params) {
   FLATKV_ASSIGN(const Address address, address_at(params));
   FLATKV_ASSIGN(const ReadView view, at(params, 1));
   FLATKV_ASSIGN(const auto account, or_refuse(view.account(address)));
   return account.value_or(Account{});
 }
 
-RpcResult<Json> Methods::balance(const Json& params) {
+RpcResult<RpcValue> Methods::balance(const RpcParams& params) {
   if (!options_.balances) {
     return refuse(RpcCode::unsupported, "this chain keeps its balances outside of the store");
   }
@@ -185,12 +185,12 @@ RpcResult<Json> Methods::balance(const Json& params) {
   return quantity(found.balance);
 }
 
-RpcResult<Json> Methods::transaction_count(const Json& params) {
+RpcResult<RpcValue> Methods::transaction_count(const RpcParams& params) {
   FLATKV_ASSIGN(const Account found, account(params));
   return quantity(found.nonce);
 }
 
-RpcResult<Json> Methods::code(const Json& params) {
+RpcResult<RpcValue> Methods::code(const RpcParams& params) {
   FLATKV_ASSIGN(const Address address, address_at(params));
   FLATKV_ASSIGN(const ReadView view, at(params, 1));
   std::size_t room = Lease::kFree;
@@ -202,7 +202,7 @@ RpcResult<Json> Methods::code(const Json& params) {
                                                  std::to_string(options_.max_response_bytes) +
                                                  " that this server gives");
     }
-    if (code.size <= room) return Json::binary(std::move(code.bytes));
+    if (code.size <= room) return std::move(code.bytes);
     // In hex it has twice as many bytes, beside these.
     if (!lease_.make_room(3 * code.size + Lease::kFree) || !lease_.take(code.size))
       return too_busy();
@@ -221,7 +221,7 @@ RpcResult<Methods::Code> Methods::read_code(const ReadView& view, const Address&
   return code;
 }
 
-RpcResult<Json> Methods::storage_at(const Json& params) {
+RpcResult<RpcValue> Methods::storage_at(const RpcParams& params) {
   FLATKV_ASSIGN(const Address address, address_at(params));
   FLATKV_ASSIGN(const Word slot, word_at(params, 1, "a slot, 0x and at most 64 digits"));
   FLATKV_ASSIGN(const ReadView view, at(params, 2));
@@ -237,29 +237,33 @@ RpcResult<Json> Methods::storage_at(const Json& params) {
   return hex(word);
 }
 
-RpcResult<Json> Methods::roots(const Json& params) {
+RpcResult<RpcValue> Methods::roots(const RpcParams& params) {
   FLATKV_ASSIGN(const ReadView view, at(params, 0));
   const Roots& roots = view.roots();
-  return Json{{"version", view.version()},        {"root", to_hex(roots.root)},
-              {"account", to_hex(roots.account)}, {"code", to_hex(roots.code)},
-              {"storage", to_hex(roots.storage)}, {"legacy", to_hex(roots.legacy)}};
+  const auto root = [](std::string_view name, const Digest& digest) {
+    return '"' + std::string(name) + "\":\"" + to_hex(digest) + '"';
+  };
+  return JsonText{"{" + root("account", roots.account) + "," + root("code", roots.code) + "," +
+                  root("legacy", roots.legacy) + "," + root("root", roots.root) + "," +
+                  root("storage", roots.storage) +
+                  ",\"version\":" + std::to_string(view.version()) + "}"};
 }
 
-RpcResult<Json> Methods::chain_id(const Json&) {
+RpcResult<RpcValue> Methods::chain_id(const RpcParams&) {
   if (!options_.chain_id) {
     return refuse(RpcCode::unsupported, "this server was not told the chain's id");
   }
   return quantity(*options_.chain_id);
 }
 
-RpcResult<Json> Methods::net_version(const Json&) {
+RpcResult<RpcValue> Methods::net_version(const RpcParams&) {
   if (!options_.chain_id) {
     return refuse(RpcCode::unsupported, "this server was not told the chain's id");
   }
   return std::to_string(*options_.chain_id);
 }
 
-RpcResult<Json> Methods::client_version(const Json&) {
+RpcResult<RpcValue> Methods::client_version(const RpcParams&) {
   return "flatkv/" + std::string(library_version());
 }
 

@@ -30,7 +30,7 @@ class Methods {
           Lease& lease)
       : options_(options), store_(std::move(store)), shared_(shared), lease_(lease) {}
 
-  RpcResult<Json> call(const std::string& method, const Json& params);
+  RpcResult<RpcValue> call(const std::string& method, const RpcParams& params);
 
  private:
   struct Code {
@@ -39,18 +39,18 @@ class Methods {
   };
 
   RpcResult<ReadView> latest();
-  RpcResult<ReadView> at(const Json& params, std::size_t place);
-  RpcResult<Json> chain_id(const Json& params);
-  RpcResult<Json> net_version(const Json& params);
-  RpcResult<Json> client_version(const Json& params);
-  RpcResult<Json> block_number(const Json& params);
-  RpcResult<Json> balance(const Json& params);
-  RpcResult<Json> transaction_count(const Json& params);
-  RpcResult<Json> code(const Json& params);
+  RpcResult<ReadView> at(const RpcParams& params, std::size_t place);
+  RpcResult<RpcValue> chain_id(const RpcParams& params);
+  RpcResult<RpcValue> net_version(const RpcParams& params);
+  RpcResult<RpcValue> client_version(const RpcParams& params);
+  RpcResult<RpcValue> block_number(const RpcParams& params);
+  RpcResult<RpcValue> balance(const RpcParams& params);
+  RpcResult<RpcValue> transaction_count(const RpcParams& params);
+  RpcResult<RpcValue> code(const RpcParams& params);
   RpcResult<Code> read_code(const ReadView& view, const Address& address, std::size_t most);
-  RpcResult<Json> storage_at(const Json& params);
-  RpcResult<Json> roots(const Json& params);
-  RpcResult<Account> account(const Json& params);
+  RpcResult<RpcValue> storage_at(const RpcParams& params);
+  RpcResult<RpcValue> roots(const RpcParams& params);
+  RpcResult<Account> account(const RpcParams& params);
 
   const ServeOptions& options_;
   std::shared_ptr<const CommitStore> store_;

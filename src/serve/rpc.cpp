@@ -11,38 +11,43 @@
 namespace flatkv::serve {
 namespace {
 
-/// No call has as many; each level takes a hundred times its byte in memory.
-constexpr int kMostLevels = 16;
 /// Begins, ends, names and values of a call: it has a dozen. Thousands of empty lists took
 /// seventy times their bytes in memory.
-constexpr std::size_t kMostEvents = 64;
-
-std::string text(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+constexpr std::size_t kMostValues = 64;
+constexpr std::string_view kNoId = "null";
 
 /// A response but for the hex digits of a binary result, which come before its last two bytes.
 struct Response {
   std::string frame;
-  Json::binary_t bytes{};
+  Bytes bytes{};
 
   std::size_t size() const { return frame.size() + 2 * bytes.size(); }
 };
 
-Response response(const Json& id, RpcResult<Json> result) {
-  Json json = {{"jsonrpc", "2.0"}, {"id", id}};
-  Response made;
-  if (!result) {
-    const RpcError& error = result.error();
-    json["error"] = {{"code", static_cast<int>(error.code)}, {"message", error.message}};
-    if (!error.kind.empty()) json["error"]["data"] = {{"code", error.kind}};
-  } else if (result->is_binary()) {
-    made.bytes = std::move(result->get_binary());
-    json["result"] = "0x";  // of the members the last one
+/// `id`: JSON, as in all that follows.
+Response error_response(std::string_view id, const RpcError& error) {
+  std::string data;
+  if (!error.kind.empty()) data = ",\"data\":{\"code\":" + json_string(error.kind) + "}";
+  return {"{\"error\":{\"code\":" + std::to_string(static_cast<int>(error.code)) + data +
+          ",\"message\":" + json_string(error.message) + "},\"id\":" + std::string(id) +
+          ",\"jsonrpc\":\"2.0\"}"};
+}
+Response error_response(std::string_view id, const std::unexpected<RpcError>& error) {
+  return error_response(id, error.error());
+}
+
+Response response(std::string_view id, RpcResult<RpcValue> result) {
+  if (!result) return error_response(id, result.error());
+  Response made{"{\"id\":" + std::string(id) + ",\"jsonrpc\":\"2.0\",\"result\":"};
+  if (auto* bytes = std::get_if<Bytes>(&*result)) {
+    made.frame += "\"0x\"";
+    made.bytes = std::move(*bytes);
+  } else if (const auto* json = std::get_if<JsonText>(&*result)) {
+    made.frame += json->text;
   } else {
-    json["result"] = *std::move(result);
+    made.frame += json_string(std::get<std::string>(*result));
   }
-  made.frame = text(json);
+  made.frame += '}';
   return made;
 }
 
@@ -95,9 +100,9 @@ class Body {
   std::string text_;
 };
 
-RpcResult<Json> guarded_call(const RpcCall& call, const std::string& method, const Json& params) {
+RpcResult<RpcValue> guarded_call(const RpcCall& call, const RpcRequest& request) {
   try {
-    return call(method, params);
+    return call(*request.method, request.params);
   } catch (const std::bad_alloc&) {
     return refuse(RpcCode::internal_error, "out of memory");
   } catch (const std::exception& thrown) {
@@ -105,59 +110,46 @@ RpcResult<Json> guarded_call(const RpcCall& call, const std::string& method, con
   }
 }
 
-RpcResult<Json> too_large(std::size_t bytes, std::size_t most) {
+std::unexpected<RpcError> too_large(std::size_t bytes, std::size_t most) {
   return refuse(RpcCode::limit_exceeded, "the response has " + std::to_string(bytes) +
                                              " bytes, which is more than the " +
                                              std::to_string(most) + " that this server gives");
 }
 
+std::string_view id_of(const RpcRequest& request) { return request.id ? *request.id : kNoId; }
+
 /// The response to one call, or to what should be one; nothing to a notification. One that has more
 /// than `left` of the limit's bytes is refused.
-std::optional<Response> one(const Json& request, const RpcLimits& limits, std::size_t left,
+std::optional<Response> one(const RpcRequest& request, const RpcLimits& limits, std::size_t left,
                             const RpcCall& call) {
-  const auto invalid = [](const Json& id, const char* why) {
-    return response(id, refuse(RpcCode::invalid_request, why));
+  const std::string_view id = id_of(request);
+  const auto invalid = [&](const char* why) {
+    return error_response(id, refuse(RpcCode::invalid_request, why));
   };
-  if (!request.is_object()) return invalid(nullptr, "a call is an object");
-  const auto id = request.find("id");
-  const bool answered = id != request.end();
-  // A number could be any: only what can be given back as it came is taken.
-  if (answered && !(id->is_string() || id->is_number() || id->is_null())) {
-    return invalid(nullptr, "an id is a string, a number or null");
-  }
-  const Json own_id = answered ? *id : Json(nullptr);
-  const auto version = request.find("jsonrpc");
-  if (version == request.end() || *version != "2.0") return invalid(own_id, "jsonrpc is not 2.0");
-  const auto method = request.find("method");
-  if (method == request.end() || !method->is_string()) return invalid(own_id, "there is no method");
-  static const Json none = Json::array();
-  const auto params = request.find("params");
-  const Json& arguments = params == request.end() ? none : *params;
-  if (!answered) return std::nullopt;  // no method does anything but answer
+  if (!request.is_object) return invalid("a call is an object");
+  if (request.has_id && !request.id) return invalid("an id is a string, a number or null");
+  if (!request.is_version_2) return invalid("jsonrpc is not 2.0");
+  if (!request.method) return invalid("there is no method");
+  if (!request.has_id) return std::nullopt;  // no method does anything but answer
   if (left == 0) {
-    return response(own_id, refuse(RpcCode::limit_exceeded,
-                                   "the responses to the calls before this one have the " +
-                                       std::to_string(limits.response_bytes) +
-                                       " bytes that this server gives: ask again, for less"));
+    return error_response(id, refuse(RpcCode::limit_exceeded,
+                                     "the responses to the calls before this one have the " +
+                                         std::to_string(limits.response_bytes) +
+                                         " bytes that this server gives: ask again, for less"));
   }
-  if (!arguments.is_array()) {
-    return response(own_id, refuse(RpcCode::invalid_params, "params is an array"));
+  if (request.params_are == RpcRequest::Params::other) {
+    return error_response(id, refuse(RpcCode::invalid_params, "params is an array"));
   }
-  auto result = guarded_call(call, method->get_ref<const std::string&>(), arguments);
+  auto result = guarded_call(call, request);
   const bool refused = !result;
-  Response said = response(own_id, std::move(result));
+  Response said = response(id, std::move(result));
   if (refused || said.size() <= left) return said;
-  return response(own_id, too_large(said.size(), left));
-}
-
-/// Of a request that `one` answered.
-Json id_of(const Json& request) {
-  return request.is_object() && request.contains("id") ? request["id"] : Json(nullptr);
+  return error_response(id, too_large(said.size(), left));
 }
 
 /// Where there is no room, not even for what says so of each call.
 std::string busy(Body& body, Lease& lease) {
-  body.text() = response(nullptr, too_busy()).frame;
+  body.text() = error_response(kNoId, too_busy()).frame;
   lease.keep(body.text().capacity());
   return std::move(body.text());
 }
@@ -167,22 +159,20 @@ std::unexpected<RpcError> too_many(const RpcLimits& limits) {
                 "a batch has at most " + std::to_string(limits.batch) + " calls");
 }
 
-std::string batch(const Json& requests, const RpcLimits& limits, Lease& lease,
+std::string batch(const std::vector<RpcRequest>& requests, const RpcLimits& limits, Lease& lease,
                   const RpcCall& call) {
   if (requests.empty()) {
-    return response(nullptr, refuse(RpcCode::invalid_request, "the batch is empty")).frame;
+    return error_response(kNoId, refuse(RpcCode::invalid_request, "the batch is empty")).frame;
   }
-  if (requests.size() > limits.batch) {
-    return response(nullptr, too_many(limits)).frame;
-  }
+  if (requests.size() > limits.batch) return error_response(kNoId, too_many(limits)).frame;
   Body all(limits, lease);
-  for (const Json& request : requests) {
+  for (const RpcRequest& request : requests) {
     const std::size_t left = limits.response_bytes - std::min(limits.response_bytes, all.size());
     auto answer = one(request, limits, left, call);
     if (!answer) continue;
     const std::string_view before = all.size() == 0 ? "[" : ",";
     if (!all.add(*std::move(answer), before) &&
-        !all.add(response(id_of(request), too_busy()), before)) {
+        !all.add(error_response(id_of(request), too_busy()), before)) {
       return busy(all, lease);
     }
   }
@@ -199,21 +189,22 @@ std::unexpected<RpcError> too_busy() {
 
 std::string answer(std::string_view body, const RpcLimits& limits, Lease& lease,
                    const RpcCall& call) {
-  std::size_t events = 0;
-  const std::size_t most = kMostEvents * (limits.batch + 1);
-  const auto is_kept = [&](int level, Json::parse_event_t, const Json&) {
-    return level <= kMostLevels && ++events <= most;
-  };
-  const Json request = Json::parse(body, is_kept, false);
-  if (events > most) return response(nullptr, too_many(limits)).frame;
-  if (request.is_discarded()) {
-    return response(nullptr, refuse(RpcCode::parse_error, "the body is not JSON")).frame;
+  const RpcBody read = parse_body(body, kMostValues * (limits.batch + 1));
+  switch (read.what) {
+    case RpcBody::Is::too_many_values:
+      return error_response(kNoId, too_many(limits)).frame;
+    case RpcBody::Is::not_json:
+      return error_response(kNoId, refuse(RpcCode::parse_error, "the body is not JSON")).frame;
+    case RpcBody::Is::batch:
+      return batch(read.requests, limits, lease, call);
+    case RpcBody::Is::one:
+      break;
   }
-  if (request.is_array()) return batch(request, limits, lease, call);
+  const RpcRequest& request = read.requests.front();
   auto said = one(request, limits, limits.response_bytes, call);
   if (!said) return {};
   Body alone(limits, lease);
-  if (!alone.add(*std::move(said)) && !alone.add(response(id_of(request), too_busy()))) {
+  if (!alone.add(*std::move(said)) && !alone.add(error_response(id_of(request), too_busy()))) {
     return busy(alone, lease);
   }
   return std::move(alone.text());

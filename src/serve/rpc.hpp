@@ -4,16 +4,17 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 
+#include "flatkv/bytes.hpp"
 #include "serve/budget.hpp"
+#include "serve/rpc_request.hpp"
 
 // JSON-RPC 2.0: from the body of a request to that of its response.
 namespace flatkv::serve {
-
-using Json = nlohmann::json;
 
 /// Codes of JSON-RPC 2.0, and of EIP-1474 for Ethereum.
 enum class RpcCode : std::int16_t {
@@ -48,16 +49,23 @@ struct RpcLimits {
   std::size_t response_bytes = 0;
 };
 
-/// Answers one call. `params` is an array. A binary result is written in hex: one that is large is
-/// in memory once as it is and once in the response.
-using RpcCall = std::function<RpcResult<Json>(const std::string& method, const Json& params)>;
+struct JsonText {
+  std::string text;
+};
+/// A string; bytes, which are written in hex: many are in memory once as they are and once in the
+/// response; or any other value, written already.
+using RpcValue = std::variant<std::string, Bytes, JsonText>;
+
+/// Answers one call.
+using RpcCall =
+    std::function<RpcResult<RpcValue>(const std::string& method, const RpcParams& params)>;
 
 /// Refuses what there is no room for, as others' responses are still being sent.
 std::unexpected<RpcError> too_busy();
 
-/// The response to `body`: empty where it has nothing but notifications. Never throws but for
-/// memory. What `call` throws is an internal error. `lease` is what the response is paid from, and
-/// keeps its bytes; `call` may take from it for its result.
+/// The response to `body`: empty where it has nothing but notifications. Throws only
+/// std::bad_alloc. What `call` throws is an internal error. `lease` is what the response is paid
+/// from, and keeps its bytes; `call` may take from it for its result.
 std::string answer(std::string_view body, const RpcLimits& limits, Lease& lease,
                    const RpcCall& call);
 

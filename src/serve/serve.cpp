@@ -5,11 +5,9 @@
 #include <cerrno>
 #include <charconv>
 #include <iterator>
-#include <thread>
 
 #include "base/error.hpp"
 #include "base/guard.hpp"
-#include "base/thread_name.hpp"
 #include "flatkv/metrics.hpp"
 #include "serve/http_server.hpp"
 #include "serve/methods.hpp"
@@ -69,14 +67,6 @@ struct Server::Impl {
         sources(std::move(given)),
         shared(options),
         http(options.max_connections, std::chrono::seconds(options.timeout_seconds)) {}
-  ~Impl() { stop(); }
-
-  void stop() noexcept {
-    if (!thread.joinable()) return;
-    http.begin_to_end();
-    http.stop();
-    thread.join();
-  }
 
   std::string not_ready() const {
     const auto store = sources.store ? sources.store() : nullptr;
@@ -111,7 +101,7 @@ struct Server::Impl {
                                   static_cast<std::size_t>(options.max_response_bytes)};
     // Without the copy that `set_content` makes.
     response.body = serve::answer(request.body, limits, *lease,
-                                  [&](const std::string& method, const serve::Json& params) {
+                                  [&](const std::string& method, const serve::RpcParams& params) {
                                     return methods.call(method, params);
                                   });
     response.set_header("Content-Type", kJson);
@@ -161,7 +151,6 @@ struct Server::Impl {
   serve::Shared shared;
   serve::HttpServer http;
   std::string address;
-  std::thread thread;
 };
 
 Result<Server> Server::start(const ServeOptions& options, ServeSources sources) {
@@ -177,15 +166,9 @@ Result<Server> Server::start(const ServeOptions& options, ServeSources sources) 
     if (port < 0) {
       return fail_errno(errno != 0 ? errno : EADDRNOTAVAIL, "cannot listen", options.address);
     }
-    impl->http.let_many_wait();
     const bool six = place.host.find(':') != std::string::npos;
     impl->address = (six ? "[" + place.host + "]" : place.host) + ":" + std::to_string(port);
-    impl->thread = std::thread([server = impl.get()] {
-      name_thread("flatkv-listen");
-      server->http.listen_after_bind();
-    });
-    // `stop` works on a server that runs, and does nothing before.
-    while (!impl->http.is_running()) std::this_thread::yield();
+    impl->http.start();
     return Server(std::move(impl));
   });
 }
@@ -196,6 +179,6 @@ Server& Server::operator=(Server&&) noexcept = default;
 Server::~Server() = default;
 
 const std::string& Server::address() const noexcept { return impl_->address; }
-void Server::stop() noexcept { impl_->stop(); }
+void Server::stop() noexcept { impl_->http.stop(); }
 
 }  // namespace flatkv

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <utility>
@@ -47,6 +48,8 @@ struct Act {
 
 /// Those of a store that is open, and of what is made of it.
 std::vector<Act> store_acts();
+/// Those of what reads a store over HTTP.
+std::vector<Act> server_acts();
 /// All that a program tries: of the store's library those and all others, or those of the
 /// cluster's.
 std::vector<Act> table_acts();
@@ -55,6 +58,17 @@ template <class T>
 Status status_of(const Result<T>& result) {
   if (!result) return std::unexpected(result.error());
   return {};
+}
+
+/// For functions without a Result, and what a call of the others is given, which throw as the
+/// standard library does. Those with a Result are noexcept inside.
+template <class Call>
+Status no_memory_or(Call call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::out_of_memory, "thrown");
+  }
 }
 
 /// What each version writes, prepared before anything fails.

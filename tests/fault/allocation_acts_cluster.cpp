@@ -16,17 +16,6 @@
 namespace flatkv::test {
 namespace {
 
-/// For functions without a Result, and what a call of the others is given, which throw as the
-/// standard library does. Those with a Result are noexcept inside.
-template <class Call>
-Status no_memory_or(Call call) {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::out_of_memory, "thrown");
-  }
-}
-
 /// `done`, but what came after it counts more where it is wrong.
 Status first_of(Status done, const Status& after) { return after ? std::move(done) : after; }
 
@@ -131,51 +120,6 @@ std::vector<Act> snapshot_acts() {
       on_snapshot("check_stored_snapshot, its threads", check, Whose::others),
       on_snapshot("import_stored_snapshot", import_snapshot, Whose::callers),
       on_snapshot("import_stored_snapshot, its threads", import_snapshot, Whose::others),
-  };
-}
-
-// The server.
-
-std::vector<Act> server_acts() {
-  return {
-      {"StoreSlot",
-       [](const Places& places, const std::function<void()>& arm,
-          const Reporter& reporter) -> Status {
-         FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
-         arm();
-         Status done = no_memory_or([&]() -> Status {
-           StoreSlot slot;
-           const Status put = no_memory_or([&]() -> Status {
-             slot.put(&store);
-             return {};
-           });
-           if (!put) {
-             disarm();
-             if (slot.get()) return fail(ErrorCode::corruption, "it lends what was not put");
-             slot.put(&store);
-           }
-           if (slot.get().get() != &store) return fail(ErrorCode::corruption, "it lends nothing");
-           slot.put(nullptr);
-           return put;
-         });
-         go_on(store, reporter);
-         return done;
-       }},
-      {"prometheus_text",
-       [](const Places&, const std::function<void()>& arm, const Reporter&) -> Status {
-         // Few allocations, so that the sample has one of the text.
-         const MetricFamily one{.name = "a",
-                                .help = std::string(2000, 'h'),
-                                .kind = MetricKind::gauge,
-                                .bounds = {},
-                                .samples = {{.labels = {}, .value = 1, .counts = {}, .sum = 0}}};
-         arm();
-         const auto text = prometheus_text({&one, 1});
-         disarm();
-         FLATKV_ASSIGN(const std::string again, prometheus_text({&one, 1}));
-         if (text && *text != again) return fail(ErrorCode::corruption, "half a text");
-         return status_of(text);
-       }},
   };
 }
 

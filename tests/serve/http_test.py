@@ -90,6 +90,26 @@ class Calls(Served):
         for path in ("/", "/other"):
             self.assertEqual(self.get(path)[0], 404)
 
+    def test_an_id_comes_back_as_it_came(self):
+        for number in ("0", "-3", "1.50", "1e5", "18446744073709551615", "123456789012345678901234567890", "null"):
+            said = self.post('{"jsonrpc":"2.0","method":"eth_chainId","id":' + number + "}")[1]
+            self.assertEqual(said, '{"id":' + number + ',"jsonrpc":"2.0","result":"0x539"}')
+        for text in ("", "a \"quoted\" \\ one\n\u0000", "\u00e9\U0001f600", "x" * 1000):
+            call = {"jsonrpc": "2.0", "id": text, "method": "eth_chainId"}
+            for ascii_alone in (True, False):
+                said = json.loads(self.post(json.dumps(call, ensure_ascii=ascii_alone).encode())[1])
+                self.assertEqual(said, {"jsonrpc": "2.0", "id": text, "result": "0x539"})
+        for other in ("true", "{}", "[]", '[{"id":1}]'):
+            said = json.loads(self.post('{"jsonrpc":"2.0","method":"eth_chainId","id":' + other + "}")[1])
+            self.assertEqual((said["id"], said["error"]["code"]), (None, -32600))
+        # The last one counts.
+        said = json.loads(self.post('{"jsonrpc":"2.0","method":"eth_chainId","id":1,"id":2,"params":[1],"params":[]}')[1])
+        self.assertEqual((said["id"], said["result"]), (2, "0x539"))
+        # What lies deeper is no member of the call.
+        said = json.loads(self.post('{"jsonrpc":"2.0","id":1,"method":"eth_getBalance",'
+                                    '"params":[{"id":2,"method":"eth_chainId","params":[]}]}')[1])
+        self.assertEqual((said["id"], said["error"]["code"]), (1, -32602))
+
     def test_batches_read_one_state(self):
         calls = [{"jsonrpc": "2.0", "id": i, "method": "eth_getBalance", "params": [ACCOUNT, "latest"]}
                  for i in range(50)]

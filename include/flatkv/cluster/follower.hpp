@@ -99,7 +99,7 @@ class Follower {
   ///   `invalid_argument`, and those of CommitStore.
   Status run(const std::stop_token& stop);
 
-  /// Any thread.
+  /// Any thread. Throws only std::bad_alloc.
   FollowerStatus status() const;
 
  private:

@@ -108,10 +108,10 @@ class Publisher {
 
   /// A snapshot was put into object storage. The marker is written as soon as no undo can pass its
   /// version any more, which is `depth` versions later; one whose roots line is not the store's is
-  /// dropped with a warning. Any thread.
+  /// dropped with a warning. Any thread. Throws only std::bad_alloc: nothing was announced then.
   void announce(SnapshotMarker marker);
 
-  /// Any thread.
+  /// Any thread. Throws only std::bad_alloc.
   PublisherStatus status() const;
 
  private:

@@ -61,13 +61,13 @@ struct ServeSources {
 /// Lends a store that comes and goes, as a replica's does, to a server.
 class StoreSlot {
  public:
-  StoreSlot();
+  StoreSlot();  ///< throws only std::bad_alloc
   ~StoreSlot();
   StoreSlot(const StoreSlot&) = delete;
   StoreSlot& operator=(const StoreSlot&) = delete;
 
   /// The store from now on; null: none. Returns when nobody uses the one before any more, which
-  /// takes as long as a request: then it may be closed. One thread at a time.
+  /// takes as long as a request: then it may be closed. One thread at a time. Throws only std::bad_alloc: none is lent then.
   void put(const CommitStore* store);
   /// For ServeSources::store. Any thread.
   std::shared_ptr<const CommitStore> get() const;
@@ -81,7 +81,7 @@ class StoreSlot {
 class Server {
  public:
   /// Listens and returns. Errors: `invalid_argument` (options), `io` or `permission` (the address
-  /// cannot be listened on).
+  /// cannot be listened on, or there are too few threads), `out_of_memory`.
   static Result<Server> start(const ServeOptions& options, ServeSources sources);
   Server(Server&&) noexcept;
   Server& operator=(Server&&) noexcept;
