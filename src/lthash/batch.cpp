@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lthash/batch.hpp"
 
+#include <pthread.h>
+
 #include <memory>
+#include <new>
 
 #include "base/bytes.hpp"
 #include "blake3/kernel.hpp"
@@ -10,9 +13,40 @@
 namespace flatkv::lthash {
 namespace {
 
-// One per thread, so that its slots stay in the cache.
+thread_local Collector* mine = nullptr;
+
+/// Tells of the end of a thread.
+class OfThreads {
+ public:
+  OfThreads() : made_(::pthread_key_create(&key_, destroy) == 0) {}
+  ~OfThreads() {
+    if (made_) ::pthread_key_delete(key_);
+  }
+  OfThreads(const OfThreads&) = delete;
+  OfThreads& operator=(const OfThreads&) = delete;
+
+  void keep(std::unique_ptr<Collector> collector) {
+    if (!made_ || ::pthread_setspecific(key_, collector.get()) != 0) throw std::bad_alloc();
+    mine = collector.release();
+  }
+
+ private:
+  static void destroy(void* collector) {
+    mine = nullptr;
+    delete static_cast<Collector*>(collector);
+  }
+
+  pthread_key_t key_{};
+  bool made_;
+};
+
+/// One per thread, so that its slots stay in the cache. A thread_local with a destructor would take
+/// memory to be registered, and without it glibc ends the process.
 Collector& collector() {
-  thread_local const std::unique_ptr<Collector> mine = std::make_unique_for_overwrite<Collector>();
+  if (mine == nullptr) {
+    static OfThreads threads;
+    threads.keep(std::make_unique_for_overwrite<Collector>());
+  }
   return *mine;
 }
 

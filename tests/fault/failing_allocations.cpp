@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <string_view>
@@ -94,6 +95,12 @@ bool is_the_one() {
   return others.compare_exchange_strong(left, 0);
 }
 
+/// Whether the next allocation of this thread would count.
+bool is_watched() {
+  return (callers != 0 || (others.load(std::memory_order_relaxed) != 0 && in_another_thread())) &&
+         !inside_rocksdb();
+}
+
 void* take(std::size_t bytes, std::size_t alignment) {
   if (is_the_one()) {
     failed = true;
@@ -128,6 +135,17 @@ bool allocation_failed() {
 std::uint64_t allocations_passed_over() { return passed_over; }
 
 }  // namespace flatkv::test
+
+extern "C" int __cxa_thread_atexit_impl(void (*destroy)(void*), void* object, void* library);
+/// The first use of a thread_local that has a destructor. glibc takes memory for it, and ends the
+/// process where there is none.
+extern "C" int __cxa_thread_atexit(void (*destroy)(void*), void* object, void* library) {
+  if (is_watched()) {
+    static_cast<void>(std::fputs("a thread_local with a destructor\n", stderr));
+    std::abort();
+  }
+  return __cxa_thread_atexit_impl(destroy, object, library);
+}
 
 void* operator new(std::size_t bytes) { return take(bytes, 0); }
 void* operator new[](std::size_t bytes) { return take(bytes, 0); }
