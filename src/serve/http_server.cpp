@@ -34,8 +34,10 @@ constexpr std::string_view kNotNow =
     "Connection: close\r\n\r\n";
 /// The connection of this thread is one of those for looking.
 thread_local bool only_looks = false;
-/// For the response that the thread makes and sends.
-thread_local std::shared_ptr<void> kept;
+/// Of the thread's connection: what is for the response that is made and sent. Not the pointer
+/// itself: where there is no memory to register a destructor for the thread's end, glibc ends the
+/// process.
+thread_local std::shared_ptr<void>* kept = nullptr;
 
 /// A socket whose requests must be over at a deadline, and have no more bytes than they may.
 class TimedStream : public httplib::Stream {
@@ -45,8 +47,8 @@ class TimedStream : public httplib::Stream {
 
   /// Waits for the first byte of a request until `until` or the end of the server.
   bool wait_for_request(Clock::time_point until) {
-    if (at_ < end_) return true;
     while (Clock::now() < until && !ending_) {
+      if (at_ < end_) return true;
       if (ready(POLLIN, kLook)) return true;
     }
     return false;
@@ -86,9 +88,10 @@ class TimedStream : public httplib::Stream {
   /// Never waits in the system: that would take as long as the socket's own limit, whatever the
   /// deadline, and hold up a stop.
   ssize_t write(const char* from, size_t size) override {
+    const bool is_interim = std::string_view(from, size).starts_with("HTTP/1.1 100 ");
     while (is_writable()) {
       const ssize_t sent = ::send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-      has_answered_ = has_answered_ || sent > 0;
+      has_answered_ = has_answered_ || (sent > 0 && !is_interim);
       if (sent >= 0 || (errno != EAGAIN && errno != EINTR)) return sent;
     }
     return -1;
@@ -160,6 +163,11 @@ void drain(socket_t socket) {
   }
 }
 
+void end(int socket) {
+  ::shutdown(socket, SHUT_RDWR);
+  ::close(socket);
+}
+
 /// Whether others read the header's line as httplib does: it takes a space before the colon, or the
 /// line's first character, into the name.
 bool is_plain(const std::pair<const std::string, std::string>& header) {
@@ -207,7 +215,7 @@ bool HttpServer::is_full_for(const httplib::Request& request) {
   return only_looks && request.method != "GET";
 }
 
-void HttpServer::keep_until_sent(std::shared_ptr<void> what) { kept = std::move(what); }
+void HttpServer::keep_until_sent(std::shared_ptr<void> what) { *kept = std::move(what); }
 
 void HttpServer::start() {
   // httplib has five wait, and who comes then tries again after a second.
@@ -232,6 +240,9 @@ void HttpServer::stop() noexcept {
   if (listening != INVALID_SOCKET) ::close(listening);
   for (std::thread& worker : workers_) worker.join();
   workers_.clear();
+  // Taken by the listener when there were no workers any more.
+  for (const Connection& left : accepted_) end(left.socket);
+  accepted_.clear();
 }
 
 void HttpServer::listen() noexcept {
@@ -259,8 +270,7 @@ void HttpServer::admit(int socket) noexcept {
   }
   --open_;
   static_cast<void>(::send(socket, kNotNow.data(), kNotNow.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
-  ::shutdown(socket, SHUT_RDWR);
-  ::close(socket);
+  end(socket);
 }
 
 void HttpServer::work() noexcept {
@@ -277,13 +287,14 @@ void HttpServer::work() noexcept {
     only_looks = connection.only_looks;
     converse(connection.socket);
     --open_;  // first: whoever sees the end may come again at once
-    ::shutdown(connection.socket, SHUT_RDWR);
-    ::close(connection.socket);
+    end(connection.socket);
   }
 }
 
 void HttpServer::converse(int socket) noexcept {
   TimedStream stream(socket, ending_);
+  std::shared_ptr<void> for_response;
+  kept = &for_response;
   bool unread = false;
   try {
     bool closed = false;
@@ -303,18 +314,19 @@ void HttpServer::converse(int socket) noexcept {
         request.headers.erase("Accept-Encoding");
       };
       const bool answered = process_request(stream, only_looks, closed, begun);
-      kept.reset();
+      for_response.reset();
       // A refused request, or one that did not come in time, has a body that nobody read.
       unread = goes_on && stream.left() != 0;
       if (!answered || unread) break;
     }
   } catch (...) {
     // Without memory: httplib guards the handlers, and neither heads nor its own answers.
-    kept.reset();
+    for_response.reset();
     if (!stream.has_answered()) static_cast<void>(stream.write(kNotNow.data(), kNotNow.size()));
     unread = true;
   }
   if (only_looks || unread) drain(socket);
+  kept = nullptr;
 }
 
 }  // namespace flatkv::serve

@@ -26,6 +26,7 @@ class HttpServer : private httplib::Server {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
+  /// What of httplib's works without its threads.
   using Server::bind_to_any_port;
   using Server::bind_to_port;
   using Server::Get;

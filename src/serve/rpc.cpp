@@ -11,9 +11,6 @@
 namespace flatkv::serve {
 namespace {
 
-/// Begins, ends, names and values of a call: it has a dozen. Thousands of empty lists took
-/// seventy times their bytes in memory.
-constexpr std::size_t kMostValues = 64;
 constexpr std::string_view kNoId = "null";
 
 /// A response but for the hex digits of a binary result, which come before its last two bytes.
@@ -84,7 +81,9 @@ class Body {
     const std::size_t want = text_.size() + bytes;
     if (want + kRefusals <= text_.capacity()) return true;
     const std::size_t most = limits_.response_bytes + Lease::kFree;
-    const std::size_t capacity = std::max(want + kRefusals, std::min(2 * text_.capacity(), most));
+    // By a part of it: beyond `most` come refusals, of which there may be very many.
+    const std::size_t capacity =
+        std::max(want + std::max(kRefusals, want / 8), std::min(2 * text_.capacity(), most));
     if (!lease_.take(capacity)) return want <= text_.capacity();
     std::string larger;
     larger.reserve(capacity);  // `text_` might take more
@@ -164,7 +163,6 @@ std::string batch(const std::vector<RpcRequest>& requests, const RpcLimits& limi
   if (requests.empty()) {
     return error_response(kNoId, refuse(RpcCode::invalid_request, "the batch is empty")).frame;
   }
-  if (requests.size() > limits.batch) return error_response(kNoId, too_many(limits)).frame;
   Body all(limits, lease);
   for (const RpcRequest& request : requests) {
     const std::size_t left = limits.response_bytes - std::min(limits.response_bytes, all.size());
@@ -189,9 +187,9 @@ std::unexpected<RpcError> too_busy() {
 
 std::string answer(std::string_view body, const RpcLimits& limits, Lease& lease,
                    const RpcCall& call) {
-  const RpcBody read = parse_body(body, kMostValues * (limits.batch + 1));
+  const RpcBody read = parse_body(body, limits.batch);
   switch (read.what) {
-    case RpcBody::Is::too_many_values:
+    case RpcBody::Is::too_much:
       return error_response(kNoId, too_many(limits)).frame;
     case RpcBody::Is::not_json:
       return error_response(kNoId, refuse(RpcCode::parse_error, "the body is not JSON")).frame;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/rpc_request.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,25 +12,32 @@ using Json = nlohmann::json;
 
 /// What lies deeper is no part of a call, and takes no memory here.
 constexpr int kMostLevels = 16;
+/// Begins, ends, names and values of a call: it has a dozen.
+constexpr std::size_t kMostValues = 64;
 
 enum class Kind : std::uint8_t { string, number, null, object, array, boolean };
 
 /// Keeps of the body what calls have.
 class Reader : public nlohmann::json_sax<Json> {
  public:
-  Reader(RpcBody& body, std::size_t most_values) : body_(body), left_(most_values) {}
-  bool found_too_many() const { return too_many_; }
+  Reader(RpcBody& body, std::size_t most_requests)
+      : body_(body), most_requests_(most_requests), left_(kMostValues * (most_requests + 1)) {}
+  bool found_too_much() const { return too_much_; }
 
   bool null() override { return value(Kind::null, "null"); }
   bool boolean(bool) override { return value(Kind::boolean, {}); }
-  bool number_integer(number_integer_t number) override {
-    return value(Kind::number, std::to_string(number));
+  bool number_integer(number_integer_t number) override {  // with a sign
+    return value(Kind::number, number == 0 ? "-0" : std::to_string(number));
   }
   bool number_unsigned(number_unsigned_t number) override {
     return value(Kind::number, std::to_string(number));
   }
-  bool number_float(number_float_t, const string_t& text) override {
-    return value(Kind::number, text);
+  bool number_float(number_float_t, const string_t& token) override {
+    // The parser writes the point as the process's locale has it.
+    std::string text = token;
+    const auto is_point = [](char c) { return !std::string_view("+-0123456789Ee").contains(c); };
+    std::ranges::replace_if(text, is_point, '.');
+    return value(Kind::number, std::move(text));
   }
   bool string(string_t& text) override { return value(Kind::string, std::move(text)); }
   bool binary(binary_t&) override { return false; }
@@ -56,6 +64,8 @@ class Reader : public nlohmann::json_sax<Json> {
       body_.what = RpcBody::Is::batch;
     } else if (level_ == 0 || level_ + 1 == members_at()) {
       if (level_ == 0) body_.what = RpcBody::Is::one;
+      too_much_ = body_.requests.size() == most_requests_;
+      if (too_much_) return false;
       body_.requests.emplace_back().is_object = kind == Kind::object;
       in_params_ = false;
     } else if (body_.requests.back().is_object) {
@@ -97,27 +107,27 @@ class Reader : public nlohmann::json_sax<Json> {
   }
   bool take_one() {
     if (level_ > kMostLevels) return true;
-    too_many_ = left_ == 0;
-    if (!too_many_) --left_;
-    return !too_many_;
+    too_much_ = left_ == 0;
+    if (!too_much_) --left_;
+    return !too_much_;
   }
 
   RpcBody& body_;
+  std::size_t most_requests_;
   std::size_t left_;        ///< values that may come
   int level_ = 0;           ///< objects and arrays that are open
   std::string member_;      ///< of the call, whose value comes next
   bool in_params_ = false;  ///< the value of that member is an array of parameters
-  bool too_many_ = false;
+  bool too_much_ = false;
 };
 
 }  // namespace
 
-RpcBody parse_body(std::string_view text, std::size_t most_values) {
+RpcBody parse_body(std::string_view text, std::size_t most_requests) {
   RpcBody body;
-  Reader reader(body, most_values);
-  const bool whole = Json::sax_parse(text, &reader);
-  if (whole) return body;
-  return {reader.found_too_many() ? RpcBody::Is::too_many_values : RpcBody::Is::not_json, {}};
+  Reader reader(body, most_requests);
+  if (Json::sax_parse(text, &reader)) return body;
+  return {reader.found_too_much() ? RpcBody::Is::too_much : RpcBody::Is::not_json, {}};
 }
 
 std::string json_string(std::string_view text) {

@@ -21,21 +21,22 @@ struct RpcRequest {
   bool is_object = false;
   bool is_version_2 = false;      ///< "jsonrpc" is "2.0"
   bool has_id = false;            ///< without one, it is a notification
-  std::optional<std::string> id;  ///< its JSON text, as it came; nullopt: none, or it is no id
+  std::optional<std::string> id;  ///< JSON; nullopt: none, or it is no id
   std::optional<std::string> method;
   Params params_are = Params::absent;
   RpcParams params;
 };
 
 struct RpcBody {
-  enum class Is : std::uint8_t { not_json, too_many_values, one, batch };
+  enum class Is : std::uint8_t { not_json, too_much, one, batch };
 
   Is what = Is::not_json;
   std::vector<RpcRequest> requests;  ///< of `one`: one
 };
 
-/// `most_values`: begins, ends, names and values that there may be.
-RpcBody parse_body(std::string_view text, std::size_t most_values);
+/// Of a batch of more than `most_requests`, or where there are more values than so many calls have,
+/// nothing is kept: `too_much`.
+RpcBody parse_body(std::string_view text, std::size_t most_requests);
 
 /// A JSON string of `text`, in quotes. What is no UTF-8 is replaced.
 std::string json_string(std::string_view text);
