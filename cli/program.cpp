@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 #include <rocksdb/version.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
 #include <new>
 #include <span>
 #include <sstream>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "build_info.hpp"
@@ -161,11 +163,7 @@ ExitCode report(Trouble trouble, Context& context) {
   return trouble.exit;
 }
 
-}  // namespace
-
-int run_program(int argc, char** argv) {
-  fill_standard_descriptors();
-  raise_descriptor_limit();
+ExitCode run(int argc, char** argv) {
   const Interrupts interrupts;
   Console console;
   const auto out = Output::standard();
@@ -184,7 +182,22 @@ int run_program(int argc, char** argv) {
   if (auto written = out->close(); !written && outcome) {
     outcome = std::unexpected(std::move(written).error());
   }
-  return static_cast<int>(outcome ? *outcome : report(std::move(outcome).error(), context));
+  return outcome ? *outcome : report(std::move(outcome).error(), context);
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  fill_standard_descriptors();
+  raise_descriptor_limit();
+  try {
+    return static_cast<int>(run(argc, argv));
+  } catch (const std::bad_alloc&) {
+    // Before the verb, or in what would have said what went wrong with it.
+    constexpr std::string_view kNoMemory = "flatkv: error: out of memory\n";
+    static_cast<void>(!::write(STDERR_FILENO, kNoMemory.data(), kNoMemory.size()));
+    return static_cast<int>(ExitCode::failed);
+  }
 }
 
 }  // namespace flatkv::cli

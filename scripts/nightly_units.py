@@ -241,7 +241,7 @@ def units() -> list:
     for seed, minutes in seeds(amount("FLATKV_CLUSTER_MINUTES", 60), 15):
         table.add("cluster", f"faults-{seed}", 60 * minutes + 120, [ROOT / "scripts/cluster-test", "--long"], "test",
                   FLATKV_CLUSTER_MINUTES=minutes, FLATKV_CLUSTER_SEED=seed, FLATKV_TREE=ROOT / "build-test")
-    table.parts("cluster", "allocations", 2400, 4, "allocation_cluster_test", **full)
+    table.parts("cluster", "allocations", 3600, 4, "allocation_cluster_test", **full)
     table.add("cluster", "scenarios", 300, [ROOT / "scripts/cluster-test"], "test", FLATKV_TREE=ROOT / "build-test")
     table.add("cluster", "objects", 300, [ROOT / "scripts/objects-test"], "test", FLATKV_TREE=ROOT / "build-test")
     # Goes on with the chain that an earlier run left.

@@ -50,8 +50,10 @@ struct Act {
 std::vector<Act> store_acts();
 /// Those of what reads a store over HTTP.
 std::vector<Act> server_acts();
-/// All that a program tries: of the store's library those and all others, or those of the
-/// cluster's.
+/// That of the program `flatkv`.
+std::vector<Act> program_acts();
+/// All that a test tries: of the store's library those and all others, or those of the cluster's and
+/// of the program.
 std::vector<Act> table_acts();
 
 template <class T>

@@ -218,7 +218,7 @@ std::vector<Act> broker_acts() {
 
 std::vector<Act> table_acts() {
   std::vector<Act> all = snapshot_acts();
-  for (auto more : {server_acts(), broker_acts()}) {
+  for (auto more : {server_acts(), broker_acts(), program_acts()}) {
     std::ranges::move(more, std::back_inserter(all));
   }
   return all;
