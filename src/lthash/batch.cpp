@@ -15,18 +15,18 @@ namespace {
 
 thread_local Collector* mine = nullptr;
 
-/// Tells of the end of a thread.
+/// Deletes a thread's collector at its end.
 class OfThreads {
  public:
-  OfThreads() : made_(::pthread_key_create(&key_, destroy) == 0) {}
-  ~OfThreads() {
-    if (made_) ::pthread_key_delete(key_);
+  OfThreads() {
+    if (::pthread_key_create(&key_, destroy) != 0) throw std::bad_alloc();
   }
+  ~OfThreads() { ::pthread_key_delete(key_); }
   OfThreads(const OfThreads&) = delete;
   OfThreads& operator=(const OfThreads&) = delete;
 
   void keep(std::unique_ptr<Collector> collector) {
-    if (!made_ || ::pthread_setspecific(key_, collector.get()) != 0) throw std::bad_alloc();
+    if (::pthread_setspecific(key_, collector.get()) != 0) throw std::bad_alloc();
     mine = collector.release();
   }
 
@@ -37,7 +37,6 @@ class OfThreads {
   }
 
   pthread_key_t key_{};
-  bool made_;
 };
 
 /// One per thread, so that its slots stay in the cache. A thread_local with a destructor would take

@@ -52,8 +52,8 @@ std::vector<Act> store_acts();
 std::vector<Act> server_acts();
 /// That of the program `flatkv`.
 std::vector<Act> program_acts();
-/// All that a test tries: of the store's library those and all others, or those of the cluster's and
-/// of the program.
+/// All that a test tries: of the store's library those and all others, or those of the cluster's
+/// and of the program.
 std::vector<Act> table_acts();
 
 template <class T>

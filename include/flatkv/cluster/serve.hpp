@@ -67,7 +67,8 @@ class StoreSlot {
   StoreSlot& operator=(const StoreSlot&) = delete;
 
   /// The store from now on; null: none. Returns when nobody uses the one before any more, which
-  /// takes as long as a request: then it may be closed. One thread at a time. Throws only std::bad_alloc: none is lent then.
+  /// takes as long as a request: then it may be closed. One thread at a time. Throws only
+  /// std::bad_alloc: none is lent then.
   void put(const CommitStore* store);
   /// For ServeSources::store. Any thread.
   std::shared_ptr<const CommitStore> get() const;
