@@ -20,31 +20,23 @@ namespace flatkv::test {
 namespace {
 
 Act store_slot() {
-  return {"StoreSlot",
-          [](const Places& places, const std::function<void()>& arm,
-             const Reporter& reporter) -> Status {
-            FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
-            arm();
-            Status done = no_memory_or([&]() -> Status {
-              StoreSlot slot;
-              const Status put = no_memory_or([&]() -> Status {
-                slot.put(&store);
-                return {};
-              });
-              if (!put) {
-                disarm();
-                if (slot.get()) return fail(ErrorCode::corruption, "it lends what was not put");
-                slot.put(&store);
-              }
-              if (slot.get().get() != &store) {
-                return fail(ErrorCode::corruption, "it lends nothing");
-              }
-              slot.put(nullptr);
-              return put;
-            });
-            go_on(store, reporter);
-            return done;
-          }};
+  return on_store("StoreSlot", [](CommitStore& store) {
+    return no_memory_or([&]() -> Status {
+      StoreSlot slot;
+      const Status put = no_memory_or([&]() -> Status {
+        slot.put(&store);
+        return {};
+      });
+      if (!put) {
+        disarm();
+        if (slot.get()) return fail(ErrorCode::corruption, "it lends what was not put");
+        slot.put(&store);
+      }
+      if (slot.get().get() != &store) return fail(ErrorCode::corruption, "it lends nothing");
+      slot.put(nullptr);
+      return put;
+    });
+  });
 }
 
 Act text_of_metrics() {
