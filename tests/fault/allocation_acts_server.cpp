@@ -171,65 +171,75 @@ ServeSources of_store(const CommitStore& store) {
   return sources;
 }
 
-/// One that fails leaves its port to the next.
-Act server_start() {
-  return {"Server, start",
-          [](const Places& places, const std::function<void()>& arm,
-             const Reporter& reporter) -> Status {
+/// As `on_store`, of a call that arms when its server is prepared.
+template <class Call>
+Act on_served(std::string name, Call call, Whose whose) {
+  return {std::move(name),
+          [call](const Places& places, const std::function<void()>& arm,
+                 const Reporter& reporter) -> Status {
             FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
-            FLATKV_ASSIGN(auto first, Server::start(serving(own_host() + ":0"), of_store(store)));
-            const ServeOptions options = serving(first.address());
-            const std::string asked = requests().front();
-            const std::string wanted = ask(options.address, asked);
-            first.stop();
-            ServeSources sources = of_store(store);
-            arm();
-            std::optional<Server> server;
-            Status done = no_memory_or([&]() -> Status {
-              FLATKV_ASSIGN(server, Server::start(options, std::move(sources)));
-              return {};
-            });
-            disarm();
-            if (!server) {
-              FLATKV_ASSIGN(server, Server::start(options, of_store(store)));
-            }
-            FLATKV_TRY(judge(ask(options.address, asked), wanted));
-            server.reset();
-            go_on(store, reporter);
-            return done;
-          }};
-}
-
-Act server_answers() {
-  return {"Server, its threads",
-          [](const Places& places, const std::function<void()>& arm,
-             const Reporter& reporter) -> Status {
-            FLATKV_ASSIGN(auto store, CommitStore::open(places.store, table_options()));
-            FLATKV_ASSIGN(const auto server,
-                          Server::start(serving(own_host() + ":0"), of_store(store)));
-            std::vector<std::pair<std::string, std::string>> answers;
-            for (std::string& asked : requests()) {
-              std::string wanted = ask(server.address(), asked);
-              FLATKV_TRY(judge(wanted, wanted));
-              answers.emplace_back(std::move(asked), std::move(wanted));
-            }
-            arm();
-            Status done;
-            for (const auto& [asked, wanted] : answers) {
-              if (Status one = judge(ask(server.address(), asked), wanted); !one) {
-                if (one.error().code != ErrorCode::out_of_memory) return one;
-                done = std::move(one);
-              }
-            }
-            const bool failed = allocation_failed();
-            if (!done && !failed) return fail(ErrorCode::corruption, done.error().message);
-            for (const auto& [asked, wanted] : answers) {
-              FLATKV_TRY(judge(ask(server.address(), asked), wanted));
-            }
+            Status done = call(store, arm);
             go_on(store, reporter);
             return done;
           },
-          Whose::others};
+          whose};
+}
+
+/// One that fails leaves its port to the next.
+Act server_start() {
+  return on_served(
+      "Server, start",
+      [](CommitStore& store, const std::function<void()>& arm) -> Status {
+        FLATKV_ASSIGN(auto first, Server::start(serving(own_host() + ":0"), of_store(store)));
+        const ServeOptions options = serving(first.address());
+        const std::string asked = requests().front();
+        const std::string wanted = ask(options.address, asked);
+        first.stop();
+        ServeSources sources = of_store(store);
+        arm();
+        std::optional<Server> server;
+        Status done = no_memory_or([&]() -> Status {
+          FLATKV_ASSIGN(server, Server::start(options, std::move(sources)));
+          return {};
+        });
+        disarm();
+        if (!server) {
+          FLATKV_ASSIGN(server, Server::start(options, of_store(store)));
+        }
+        FLATKV_TRY(judge(ask(options.address, asked), wanted));
+        return done;
+      },
+      Whose::callers);
+}
+
+Act server_answers() {
+  return on_served(
+      "Server, its threads",
+      [](CommitStore& store, const std::function<void()>& arm) -> Status {
+        FLATKV_ASSIGN(const auto server,
+                      Server::start(serving(own_host() + ":0"), of_store(store)));
+        std::vector<std::pair<std::string, std::string>> answers;
+        for (std::string& asked : requests()) {
+          std::string wanted = ask(server.address(), asked);
+          FLATKV_TRY(judge(wanted, wanted));
+          answers.emplace_back(std::move(asked), std::move(wanted));
+        }
+        arm();
+        Status done;
+        for (const auto& [asked, wanted] : answers) {
+          if (Status one = judge(ask(server.address(), asked), wanted); !one) {
+            if (one.error().code != ErrorCode::out_of_memory) return one;
+            done = std::move(one);
+          }
+        }
+        const bool failed = allocation_failed();
+        if (!done && !failed) return fail(ErrorCode::corruption, done.error().message);
+        for (const auto& [asked, wanted] : answers) {
+          FLATKV_TRY(judge(ask(server.address(), asked), wanted));
+        }
+        return done;
+      },
+      Whose::others);
 }
 
 }  // namespace
