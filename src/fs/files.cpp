@@ -64,17 +64,16 @@ Status fill_copy(AppendFile& to, const ReadFile& from, const std::string& from_p
   return to.sync();
 }
 
-Status replace_through(FileSystem& files, const std::string& temporary, const std::string& path,
-                       ByteView content) {
-  {
-    FLATKV_ASSIGN(const auto file, files.create(temporary));
-    FLATKV_FAILPOINT("fs.replace_file.after_create");
-    FLATKV_TRY(file->append({&content, 1}));
-    FLATKV_FAILPOINT("fs.replace_file.after_write");
-    FLATKV_TRY(file->sync());
-  }
+std::string replacement_of(const std::string& path) { return path + "-tmp"; }
+
+Status fill_replacement(FileSystem& files, const std::string& temporary, ByteView content) {
+  FLATKV_ASSIGN(const auto file, files.create(temporary));
+  FLATKV_FAILPOINT("fs.replace_file.after_create");
+  FLATKV_TRY(file->append({&content, 1}));
+  FLATKV_FAILPOINT("fs.replace_file.after_write");
+  FLATKV_TRY(file->sync());
   FLATKV_FAILPOINT("fs.replace_file.after_sync");
-  return files.rename(temporary, path);
+  return {};
 }
 
 Status remove_entry(FileSystem& files, const std::string& path, FileType type) {
@@ -146,13 +145,26 @@ Status write_file(FileSystem& files, const std::string& path, ByteView content) 
 }
 
 Status replace_file(FileSystem& files, const std::string& path, ByteView content) {
-  const std::string temporary = path + "-tmp";
-  // A crash may have left one behind.
-  FLATKV_TRY(absent_is_fine(files.unlink(temporary)));
-  FLATKV_TRY(discard_on_error(
-      files, temporary, needing(content.size(), replace_through(files, temporary, path, content))));
+  FLATKV_TRY(prepare_replacement(files, path, content));
+  return needing(content.size(), finish_replacement(files, path));
+}
+
+Status prepare_replacement(FileSystem& files, const std::string& path, ByteView content) {
+  FLATKV_TRY(drop_replacement(files, path));  // a crash may have left one behind
+  const std::string temporary = replacement_of(path);
+  return discard_on_error(files, temporary,
+                          needing(content.size(), fill_replacement(files, temporary, content)));
+}
+
+Status finish_replacement(FileSystem& files, const std::string& path) {
+  const std::string temporary = replacement_of(path);
+  FLATKV_TRY(discard_on_error(files, temporary, files.rename(temporary, path)));
   FLATKV_FAILPOINT("fs.replace_file.after_rename");
   return files.sync_directory(parent(path));
+}
+
+Status drop_replacement(FileSystem& files, const std::string& path) {
+  return absent_is_fine(files.unlink(replacement_of(path)));
 }
 
 Status copy_file(FileSystem& files, const std::string& from, const std::string& to,

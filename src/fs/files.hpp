@@ -28,6 +28,12 @@ Status write_file(FileSystem& files, const std::string& path, ByteView content);
 /// Replaces `path` so that it holds either the old or the new content after a crash: writes and
 /// syncs `path`-tmp, renames it over `path` and syncs the directory.
 Status replace_file(FileSystem& files, const std::string& path, ByteView content);
+/// Its two halves, for who has to know first that there is space: the first one writes and syncs
+/// `path`-tmp, the second one needs none. Each removes `path`-tmp on an error.
+Status prepare_replacement(FileSystem& files, const std::string& path, ByteView content);
+Status finish_replacement(FileSystem& files, const std::string& path);
+/// Removes `path`-tmp, if it is there.
+Status drop_replacement(FileSystem& files, const std::string& path);
 
 /// Copies the first `length` bytes of a file into a new one and syncs it; a shorter source is
 /// `corruption`. The caller syncs the directory.

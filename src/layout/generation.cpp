@@ -95,6 +95,23 @@ Failure nothing_complete(const std::string& store, const StoreSurvey& survey) {
       .path(store);
 }
 
+Status swap_prepared(fs::FileSystem& files, const std::string& current) {
+  FLATKV_FAILPOINT("layout.swap.before");
+  FLATKV_TRY(fs::finish_replacement(files, current));
+  FLATKV_FAILPOINT("layout.swap.after");
+  return {};
+}
+
+Status rename_generation(fs::FileSystem& files, const std::string& store, const std::string& from,
+                         const std::string& to) {
+  FLATKV_FAILPOINT("layout.publish.before_rename");
+  FLATKV_TRY(files.rename(from, to));
+  FLATKV_FAILPOINT("layout.publish.after_rename");
+  FLATKV_TRY(files.sync_directory(store));
+  FLATKV_FAILPOINT("layout.publish.before_swap");
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> resolve_store_path(fs::FileSystem& files, const std::string& given) {
@@ -203,10 +220,9 @@ Status check_directories(fs::FileSystem& files, const std::string& generation) {
 
 Status swap_current(fs::FileSystem& files, const std::string& store,
                     const std::string& generation) {
-  FLATKV_FAILPOINT("layout.swap.before");
-  FLATKV_TRY(fs::replace_file(files, fs::join(store, kCurrentFile), encode_current(generation)));
-  FLATKV_FAILPOINT("layout.swap.after");
-  return {};
+  const std::string current = fs::join(store, kCurrentFile);
+  FLATKV_TRY(fs::prepare_replacement(files, current, encode_current(generation)));
+  return swap_prepared(files, current);
 }
 
 Status publish_generation(fs::FileSystem& files, const std::string& store,
@@ -218,12 +234,15 @@ Status publish_generation(fs::FileSystem& files, const std::string& store,
   FLATKV_ASSIGN(const bool taken, fs::exists(files, to, fs::FileType::directory));
   if (taken)
     return fail(ErrorCode::corruption, "a generation of that name is there already").path(to);
-  FLATKV_FAILPOINT("layout.publish.before_rename");
-  FLATKV_TRY(files.rename(from, to));
-  FLATKV_FAILPOINT("layout.publish.after_rename");
-  FLATKV_TRY(files.sync_directory(store));
-  FLATKV_FAILPOINT("layout.publish.before_swap");
-  return swap_current(files, store, generation);
+  // The last that takes space. Were it written after the rename, a disk that is full by then would
+  // leave a complete generation behind an error.
+  const std::string current = fs::join(store, kCurrentFile);
+  FLATKV_TRY(fs::prepare_replacement(files, current, encode_current(generation)));
+  if (Status renamed = rename_generation(files, store, from, to); !renamed) {
+    static_cast<void>(fs::drop_replacement(files, current));
+    return renamed;
+  }
+  return swap_prepared(files, current);
 }
 
 }  // namespace flatkv::layout

@@ -87,6 +87,46 @@ TEST(Publish, AnErrorAtAnyOperationLeavesTheOldOrTheNewGeneration) {
   EXPECT_GE(failed, 5U);
 }
 
+// docs/recovery.md, row I3: what takes space comes before the first name that an open would find.
+TEST(Publish, AFullDiskPublishesNothing) {
+  std::size_t full = 0;
+  for (const std::string& old : {kOld, std::string()}) {
+    const fs::TestDirectory store;
+    if (!old.empty()) prepare(store.path());
+    make_directories(store / kUnfinished);
+    WatchedFiles files;
+    files.before = [&](std::size_t, const WatchedFiles::Operation& operation) -> Status {
+      if (operation.kind != "create") return {};
+      ++full;
+      return fail(ErrorCode::no_space, "full").path(operation.path);
+    };
+    EXPECT_TRUE(fails_with(publish(files, store.path()), ErrorCode::no_space));
+    EXPECT_FALSE(std::filesystem::exists(store / kNew));
+    EXPECT_FALSE(std::filesystem::exists(store / "CURRENT-tmp"));
+    const auto survey = survey_store(fs::posix(), store.path());
+    ASSERT_TRUE(succeeds(survey));
+    EXPECT_EQ(survey->generations.size(), old.empty() ? 0U : 1U);
+    if (!old.empty()) {
+      EXPECT_EQ(live(store.path()), old);
+    }
+  }
+  EXPECT_EQ(full, 2U);
+}
+
+TEST(Publish, AnErrorBeforeTheNewNameLeavesNoNextCurrent) {
+  const fs::TestDirectory store;
+  prepare(store.path());
+  WatchedFiles files;
+  files.before = [&](std::size_t, const WatchedFiles::Operation& operation) -> Status {
+    if (operation.kind != "rename") return {};
+    return fail(ErrorCode::io, "injected").path(operation.path);
+  };
+  EXPECT_TRUE(fails_with(publish(files, store.path()), ErrorCode::io, kNew));
+  EXPECT_TRUE(std::filesystem::exists(store / kUnfinished));
+  EXPECT_FALSE(std::filesystem::exists(store / "CURRENT-tmp"));
+  EXPECT_EQ(live(store.path()), kOld);
+}
+
 #ifdef FLATKV_FAILPOINTS
 
 const std::vector<std::pair<std::string, std::string>> kPublishSites = {

@@ -2,6 +2,8 @@
 #include "recovery/generation_builder.hpp"
 
 #include "base/failpoint.hpp"
+#include "base/fork.hpp"
+#include "base/guard.hpp"
 #include "changelog/clean_marker.hpp"
 #include "changelog/log_maintenance.hpp"
 #include "changelog/writer.hpp"
@@ -9,6 +11,12 @@
 #include "rocks/db.hpp"
 
 namespace flatkv::recovery {
+
+GenerationBuilder::Directory::~Directory() {
+  if (published_ || is_forked()) return;
+  // The next writable open removes what cannot be removed now.
+  static_cast<void>(guarded([&] { return fs::remove_tree(files_, path_); }));
+}
 
 GenerationBuilder::GenerationBuilder(const state::Environment& environment, std::string store,
                                      std::string generation, std::string unfinished,
@@ -31,6 +39,7 @@ Result<GenerationBuilder> GenerationBuilder::begin(const state::Environment& env
                             layout::unfinished_name(generation, purpose), manifest);
   fs::FileSystem& files = *environment.files;
   FLATKV_TRY(fs::remove_tree(files, builder.path_));
+  builder.directory_ = std::make_unique<Directory>(files, builder.path_);
   FLATKV_TRY(fs::ensure_directory(files, builder.path_));
   FLATKV_FAILPOINT("generation.begun");
   FLATKV_TRY(
@@ -137,6 +146,7 @@ Result<std::string> GenerationBuilder::publish() {
   FLATKV_TRY(files_->sync_directory(path_));
   FLATKV_FAILPOINT("generation.before_publish");
   FLATKV_TRY(layout::publish_generation(*files_, store_, unfinished_, generation_));
+  directory_->published();
   return fs::join(store_, generation_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace flatkv::recovery {
 
 /// Builds the next generation of a store beside the live one (docs/specification.md#generations).
 /// The live one stays untouched, and until `publish` swaps CURRENT the new one is only a directory
-/// with a -tmp name. The caller holds the store's lock and decides what to carry over.
+/// with a -tmp name, which the destructor removes. The caller holds the store's lock, has closed
+/// what it opened in there when the builder goes, and decides what to carry over.
 class GenerationBuilder {
  public:
   /// Creates the directory with MANIFEST.json, `working/` and `flush/`, replacing what an
@@ -54,6 +56,22 @@ class GenerationBuilder {
   Result<std::string> publish();
 
  private:
+  /// The -tmp directory. It takes space, so it does not outlive a build that fails; a forked child
+  /// leaves its parent's alone.
+  class Directory {
+   public:
+    Directory(fs::FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+    ~Directory();
+    void published() noexcept { published_ = true; }
+
+   private:
+    fs::FileSystem& files_;
+    std::string path_;
+    bool published_ = false;
+  };
+
   GenerationBuilder(const state::Environment& environment, std::string store,
                     std::string generation, std::string unfinished, layout::Manifest manifest);
 
@@ -64,6 +82,7 @@ class GenerationBuilder {
   std::string unfinished_;
   std::string path_;
   layout::Manifest manifest_;
+  std::unique_ptr<Directory> directory_;
 };
 
 }  // namespace flatkv::recovery

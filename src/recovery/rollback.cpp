@@ -161,10 +161,7 @@ Status Rollback::build() {
     // CURRENT.
     FLATKV_TRY(layout::swap_current(files_, place_.store, place_.choice.name));
   }
-  Status filled = fill();
-  // A -tmp directory does no harm, but it takes space until the next writable open.
-  if (!filled && builder_) static_cast<void>(fs::remove_tree(files_, builder_->path()));
-  return filled;
+  return fill();
 }
 
 Status Rollback::fill() {

@@ -16,10 +16,7 @@ namespace flatkv::repair {
 Status Repair::build() {
   FLATKV_FAILPOINT("repair.begin");
   FLATKV_TRY(lock_->check(store_));  // the scans before may have taken long
-  Status filled = fill();
-  // No open uses a -tmp directory, but it takes space until the next writable open.
-  if (!filled && builder_) static_cast<void>(fs::remove_tree(files_, builder_->path()));
-  return filled;
+  return fill();
 }
 
 Status Repair::fill() {

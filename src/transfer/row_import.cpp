@@ -3,7 +3,6 @@
 
 #include "base/failpoint.hpp"
 #include "base/fork.hpp"
-#include "base/guard.hpp"
 #include "changelog/record.hpp"
 #include "fs/files.hpp"
 #include "layout/cleanup.hpp"
@@ -45,13 +44,8 @@ RowImport::RowImport(fs::FileSystem& files, std::string store, const layout::Man
 }
 
 RowImport::~RowImport() {
-  // A forked child must not remove what its parent builds.
+  // A forked child must not remove what its parent writes.
   for (auto& tables : tables_) state::leave_to_parent(*tables);
-  if (is_forked()) return;
-  for (auto& tables : tables_) tables.reset();  // each writer removes its unfinished file
-  if (finished_) return;
-  // The next import or writable open removes what cannot be removed now.
-  static_cast<void>(guarded([&] { return fs::remove_tree(files_, builder_.path()); }));
 }
 
 Result<std::unique_ptr<RowImport>> RowImport::begin(const state::Environment& environment,
@@ -127,7 +121,6 @@ Status RowImport::finish(std::int64_t version, const PerDataDatabase<LtHash>& ha
   FLATKV_TRY(builder_.add_snapshot(request));
   FLATKV_TRY(builder_.leave_clean(version, layout::roots_of(hashes)));
   FLATKV_TRY(builder_.publish());
-  finished_ = true;
   // The old generation is no longer needed; the next writable open removes what stays of it.
   if (const auto survey = layout::survey_store(files_, store_); survey && survey->current) {
     for (const auto& left : layout::remove_leftovers(files_, store_, *survey, *survey->current)) {

@@ -55,7 +55,6 @@ class RowImport {
   Logger logger_;
   PerDataDatabase<std::optional<RowTables>> tables_;  ///< set from the start
   PerDataDatabase<std::vector<std::string>> taken_;   ///< tables that the caller made
-  bool finished_ = false;
 };
 
 }  // namespace flatkv::transfer

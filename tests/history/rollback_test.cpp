@@ -375,6 +375,7 @@ TEST(Rollback, OneThatCannotBePublishedSaysSo) {
     failpoint::disarm_all();
     ASSERT_FALSE(done) << site;
     EXPECT_EQ(done.error().code, ErrorCode::io) << site;
+    EXPECT_EQ(entries(path, "gen-"), std::vector<std::string>{"gen-00000001"}) << site;
     EXPECT_EQ(must(CommitStore::open(path)).version(), 20) << site;
   }
 }

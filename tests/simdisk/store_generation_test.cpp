@@ -240,6 +240,11 @@ TEST_F(StoreImport, AStepFails) {
     const Status done = import_from(source_.store(), disk, true);
     if (disk.injected() == 0) break;
     disk.clear_faults();
+    if (!done) {
+      const auto left = disk.files().list(kStore);
+      ASSERT_OK(left);
+      for (const fs::DirEntry& entry : *left) EXPECT_FALSE(entry.name.ends_with("-import-tmp"));
+    }
     const bool power_lost = n % 2 == 0;
     const auto after = crashed(disk, power_lost ? CrashMode::drop_unsynced : CrashMode::process);
     std::vector<Place> allowed = {imported_};

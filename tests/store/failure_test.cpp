@@ -337,6 +337,45 @@ TEST_F(Failure, ALevel0LimitBelowWhereCompactionsBeginHoldsNothingUp) {
   check_and_go_on();
 }
 
+// What was built takes space, on a disk that may be full. Creations, and working copies made again.
+TEST_F(Failure, AnOpenThatFailsLeavesNothingThatItBuilt) {
+  const auto generations = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : stdfs::directory_iterator(path())) {
+      const std::string name = entry.path().filename();
+      if (name.starts_with("gen-") || name.ends_with("-tmp")) names.push_back(name);
+    }
+    return names;
+  };
+  const auto fail_at = [&](const std::vector<const char*>& sites,
+                           const std::vector<std::string>& left) {
+    for (const char* site : sites) {
+      SCOPED_TRACE(site);
+      failpoint::arm(site, [] { return Status(fail(ErrorCode::no_space, "full")); });
+      EXPECT_TRUE(fails(try_open(), ErrorCode::no_space));
+      failpoint::disarm_all();
+      EXPECT_EQ(generations(), left);
+    }
+  };
+  options_.create_if_missing = true;
+  fail_at(
+      {"generation.begun", "generation.manifest_written", "generation.log_created",
+       "generation.database_created", "generation.database_filled", "generation.snapshot_added",
+       "generation.before_publish", "fs.replace_file.after_sync", "layout.publish.before_rename"},
+      {});
+  open();
+  blocks(5);
+  close();
+  remove_tree(live_generation(path()) + "/working/storage");
+  remove_clean(path());
+  fail_at({"generation.manifest_written", "generation.database_carried", "generation.log_carried",
+           "generation.snapshot_carried", "generation.before_publish", "fs.replace_file.after_sync",
+           "layout.publish.before_rename"},
+          {"gen-00000001"});
+  open();
+  check_and_go_on();
+}
+
 // It has none: the next generation's tables are compacted when it is live.
 TEST_F(Failure, TheReplayOfARollbackWaitsForNoCompaction) {
   options_.flush.write_buffer_bytes = 1;
