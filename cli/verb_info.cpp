@@ -84,7 +84,7 @@ std::string host_text(const HostLimits& host) {
   return text;
 }
 
-std::string for_people(const StoreInfo& info) {
+std::string for_people(const StoreInfo& info, const HostLimits& host) {
   if (info.generation.empty()) return "generation       none that is complete\n";
   std::string text = fmt::format("generation       {}, format {}, store {}\n", info.generation,
                                  info.format, info.store_id);
@@ -116,12 +116,12 @@ std::string for_people(const StoreInfo& info) {
                                          : human_bytes(snapshot.bytes));
   }
   if (info.scrub) text += scrub_text(*info.scrub);
-  return text + host_text(host_limits());
+  return text + host_text(host);
 }
 
-std::string json_text(const StoreInfo& info) {
+std::string json_text(const StoreInfo& info, const HostLimits& host) {
   auto json = to_json(info);
-  json["host"] = to_json(host_limits());
+  json["host"] = to_json(host);
   if (info.holder) {
     const auto memory = resident_memory(*info.holder);
     json["holder"]["resident_bytes"] = memory ? nlohmann::ordered_json(*memory) : nullptr;
@@ -131,7 +131,8 @@ std::string json_text(const StoreInfo& info) {
 
 Outcome<ExitCode> run(const InfoOptions& options, Context& context) {
   FLATKV_ASSIGN(const StoreInfo info, inspect_store(options.store));
-  FLATKV_TRY(context.out.write(context.json ? json_text(info) : for_people(info)));
+  FLATKV_ASSIGN(const HostLimits host, host_limits());
+  FLATKV_TRY(context.out.write(context.json ? json_text(info, host) : for_people(info, host)));
   for (const std::string& note : info.notes) context.console.note("an open would repair: " + note);
   if (info.log_problem) {
     context.console.warning(

@@ -36,8 +36,9 @@ struct Cursor {
   /// Consecutive versions, oldest first; 1 to kMostBlocks.
   std::vector<ChainPosition> blocks;
 
-  /// With a digest. Empty for a cursor that breaks the rules of `blocks`.
-  Bytes encode() const;
+  /// With a digest. Errors: `invalid_argument` for a cursor that breaks the rules of `blocks`,
+  /// `out_of_memory`.
+  Result<Bytes> encode() const;
   /// Errors: `corruption`, `format_too_new`, `out_of_memory`.
   static Result<Cursor> decode(ByteView bytes);
   bool operator==(const Cursor&) const = default;

@@ -131,12 +131,12 @@ flatkv_error* flatkv_subscription_next(flatkv_subscription* subscription, int64_
 
 flatkv_error* flatkv_subscription_cursor(const flatkv_subscription* subscription,
                                          flatkv_buffer** out) {
-  return with<SubscriptionHandle>(
-      subscription, "subscription", [&](const Subscription& found) -> Status {
-        if (out == nullptr) return refuse("out is null");
-        FLATKV_ASSIGN(const Cursor cursor, found.cursor());
-        return hand_out<BufferHandle>(Result<Bytes>(cursor.encode()), out);
-      });
+  return with<SubscriptionHandle>(subscription, "subscription",
+                                  [&](const Subscription& found) -> Status {
+                                    if (out == nullptr) return refuse("out is null");
+                                    FLATKV_ASSIGN(const Cursor cursor, found.cursor());
+                                    return hand_out<BufferHandle>(cursor.encode(), out);
+                                  });
 }
 
 flatkv_error* flatkv_subscription_acknowledge(flatkv_subscription* subscription,

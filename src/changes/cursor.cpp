@@ -57,18 +57,20 @@ Result<Cursor> decode_cursor(ByteView bytes) {
 
 }  // namespace
 
-Bytes Cursor::encode() const {
-  if (!changes::check_cursor(*this)) return {};
-  Bytes bytes(kHeaderBytes);
-  std::uint8_t* at = std::ranges::copy(kMagic, bytes.data()).out;
-  store_le(at, kFormat);
-  store_le(at + 4, static_cast<std::uint32_t>(blocks.size()));
-  at = std::ranges::copy(store, at + 8).out;
-  store_le(at, static_cast<std::uint64_t>(blocks.front().version));
-  bytes.reserve(encoded_bytes(blocks.size()));
-  for (const ChainPosition& block : blocks) append(bytes, block.chain);
-  append(bytes, blake3::hash(bytes));
-  return bytes;
+Result<Bytes> Cursor::encode() const {
+  return guarded([&]() -> Result<Bytes> {
+    FLATKV_TRY(changes::check_cursor(*this));
+    Bytes bytes(kHeaderBytes);
+    std::uint8_t* at = std::ranges::copy(kMagic, bytes.data()).out;
+    store_le(at, kFormat);
+    store_le(at + 4, static_cast<std::uint32_t>(blocks.size()));
+    at = std::ranges::copy(store, at + 8).out;
+    store_le(at, static_cast<std::uint64_t>(blocks.front().version));
+    bytes.reserve(encoded_bytes(blocks.size()));
+    for (const ChainPosition& block : blocks) append(bytes, block.chain);
+    append(bytes, blake3::hash(bytes));
+    return bytes;
+  });
 }
 
 Result<Cursor> Cursor::decode(ByteView bytes) {

@@ -359,16 +359,18 @@ Result<StoreInfo> inspect_store(const std::string& store) {
   });
 }
 
-HostLimits host_limits() {
-  const Machine& here = machine();
-  HostLimits limits{.memory = here.memory,
-                    .memory_from = here.memory_from,
-                    .cores = here.cores,
-                    .cores_from = here.cores_from,
-                    .row_cache = state::automatic_row_cache({}, here.memory)};
-  struct rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) limits.descriptors = files.rlim_cur;
-  return limits;
+Result<HostLimits> host_limits() {
+  return guarded([]() -> Result<HostLimits> {
+    const Machine& here = machine();
+    HostLimits limits{.memory = here.memory,
+                      .memory_from = here.memory_from,
+                      .cores = here.cores,
+                      .cores_from = here.cores_from,
+                      .row_cache = state::automatic_row_cache({}, here.memory)};
+    struct rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) limits.descriptors = files.rlim_cur;
+    return limits;
+  });
 }
 
 }  // namespace flatkv

@@ -58,7 +58,7 @@ class Consumer {
   void take(const ChangeEvent& event, const Cursor& cursor, bool die) const {
     std::string line = (event.block ? "+" : "-") + std::to_string(event.at.version) + " " +
                        to_hex(event.at.chain) + "\n";
-    const std::string stored = to_hex(cursor.encode());
+    const std::string stored = to_hex(cursor.encode().value());
     if (together_) {
       if (die) ::raise(SIGKILL);
       const std::string before = content_of(effects_);

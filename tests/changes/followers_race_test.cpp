@@ -54,7 +54,7 @@ class Followers : public ChangesFixture, public ::testing::WithParamInterface<bo
       ASSERT_FALSE(HasFatalFailure());
       if (resume_every != 0 && ++events % resume_every == 0) {
         options.after.reset();
-        options.cursor = Cursor::decode(subscription->cursor()->encode()).value();
+        options.cursor = Cursor::decode(subscription->cursor()->encode().value()).value();
         subscription.reset();  // one at a time has the name
         subscription = subscribe(options);
       }

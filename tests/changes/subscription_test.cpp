@@ -158,7 +158,7 @@ TEST_F(Subscriptions, ACursorGoesOnWhereItWas) {
   EXPECT_EQ(drain(first), Texts{"store_failed"});
   open();
   commit({14});
-  const auto stored = Cursor::decode(cursor->encode());
+  const auto stored = Cursor::decode(cursor->encode().value());
   ASSERT_OK(stored);
   Subscription second = resume(*stored);
   EXPECT_EQ(drain(second), (Texts{"+3:13", "+4:14"}));

@@ -281,7 +281,8 @@ std::vector<Act> change_acts() {
                    FLATKV_TRY(subscription.next(std::chrono::seconds(10)));
                  }
                  FLATKV_ASSIGN(const Cursor cursor, subscription.cursor());
-                 FLATKV_TRY(Cursor::decode(cursor.encode()));
+                 FLATKV_ASSIGN(const Bytes stored, cursor.encode());
+                 FLATKV_TRY(Cursor::decode(stored));
                  FLATKV_TRY(subscription.acknowledge(cursor));
                  FLATKV_TRY(store.named_cursors());
                  return store.drop_cursor("index");

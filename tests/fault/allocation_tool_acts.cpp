@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "allocation_acts.hpp"
@@ -214,16 +215,15 @@ Status in_parts(const ReadView& view, std::uint32_t threads) {
   digested.leaf_rows = 500;
   VerifyOptions verified;
   verified.threads = threads;
-  std::vector<PartScan> digests;
-  std::vector<PartScan> verdicts;
-  for (const std::uint32_t index : {1U, 2U}) {
-    FLATKV_ASSIGN(const PartScan digest, digest_part(view, {index, 2}, digested));
+  std::array<PartScan, 2> digests;  // a vector would allocate, and throw
+  std::array<PartScan, 2> verdicts;
+  for (const std::uint32_t index : {0U, 1U}) {
+    const PartOf which{index + 1, 2};
+    FLATKV_ASSIGN(const PartScan digest, digest_part(view, which, digested));
     FLATKV_ASSIGN(const Bytes bytes, digest.encode());
     transfer::MemorySource source(bytes);
-    FLATKV_ASSIGN(auto decoded, read_part(source));
-    digests.push_back(std::move(decoded));
-    FLATKV_ASSIGN(auto verdict, verify_part(view, {index, 2}, verified));
-    verdicts.push_back(std::move(verdict));
+    FLATKV_ASSIGN(digests[index], read_part(source));
+    FLATKV_ASSIGN(verdicts[index], verify_part(view, which, verified));
   }
   FLATKV_ASSIGN(const StateDigest merged, merge_digest(digests));
   FLATKV_TRY(proven(merged));
@@ -249,6 +249,7 @@ std::vector<Act> report_acts() {
          return diverging_rows(a, places.store, b, places.store, databases,
                                [](const RowDifference&) -> Status { return {}; });
        }},
+      on_path("host_limits", [](const Places&) -> Status { return status_of(host_limits()); }),
       on_path("process_metrics",
               [](const Places&) -> Status { return status_of(process_metrics()); }),
       on_path("executors",

@@ -355,7 +355,9 @@ TEST_F(Host, ExtremeOptionsThatOnlyMakeAStoreSlowOrLazyWork) {
 }
 
 TEST_F(Host, WhatThisProcessMayUse) {
-  const HostLimits limits = host_limits();
+  const auto found = host_limits();
+  ASSERT_OK(found);
+  const HostLimits& limits = *found;
   EXPECT_GT(limits.memory, 0U);
   EXPECT_FALSE(limits.memory_from.empty());
   EXPECT_GE(limits.cores, 1U);

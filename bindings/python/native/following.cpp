@@ -153,7 +153,7 @@ Otherwise it is for one thread at a time. It keeps its store from being collecte
       [](Subscription& self) {
         const Cursor cursor = unwrap(self.with(
             [](const flatkv::Subscription& subscription) { return subscription.cursor(); }));
-        return to_bytes(cursor.encode());
+        return to_bytes(unwrap(cursor.encode()));
       },
       "Where the consumer stands after the last event that was delivered. Store it with the "
       "effects "

@@ -149,7 +149,8 @@ struct HostLimits {
   std::uint64_t descriptors = 0;  ///< open files: the soft RLIMIT_NOFILE
   std::uint64_t row_cache = 0;    ///< bytes that CacheOptions::kAutomatic stands for
 };
-HostLimits host_limits();
+/// Error: `out_of_memory`.
+Result<HostLimits> host_limits();
 
 /// A version and its roots line.
 struct RootsAt {
