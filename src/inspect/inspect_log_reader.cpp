@@ -101,7 +101,7 @@ struct LogReader::Impl {
         continue;
       }
       if (!record || follower->is_unclear()) FLATKV_TRY(check_end());
-      if (!record) return pruned(follower->chain().version + 1);
+      if (!record) return pruned(follower->chain().version);
       return record;
     }
   }
@@ -147,7 +147,8 @@ struct LogReader::Impl {
             .path(found.store);
       }
       FLATKV_TRY(next->holds(log, last));
-      FLATKV_TRY(next->read_from(log, last.version + 1));
+      // Nothing follows the last version there can be.
+      if (const auto after = version_after(last.version)) FLATKV_TRY(next->read_from(log, *after));
       return next;
     };
     FLATKV_ASSIGN(const auto next, recovery::look_at_store(files, store, look, false, kMostLooks));
@@ -162,7 +163,7 @@ struct LogReader::Impl {
   }
 
   Status holds(const changelog::LogWalk& log, const changelog::Chain& last) const {
-    if (log.base.version > last.version) return pruned(last.version + 1);
+    if (log.base.version > last.version) return pruned(last.version);
     std::optional<Digest> digest;
     if (log.base.version == last.version) {
       digest = log.base.digest;
@@ -178,10 +179,10 @@ struct LogReader::Impl {
         .version(last.version);
   }
 
-  Failure pruned(std::int64_t version) const {
+  Failure pruned(std::int64_t last) const {
     return fail(ErrorCode::log_gap, "the next block was pruned before it was read")
         .path(directory)
-        .version(version);
+        .version(version_after(last).value_or(last));
   }
 };
 

@@ -3,11 +3,13 @@
 // was committed stays reachable.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "base/version_arithmetic.hpp"
 #include "flatkv/tools/bisect.hpp"
 #include "flatkv/tools/inspect.hpp"
+#include "flatkv/tools/repair.hpp"
 #include "flatkv/tools/rollback.hpp"
 #include "flatkv/tools/transfer.hpp"
 #include "support/store_fixture.hpp"
@@ -113,6 +115,26 @@ TEST_F(VersionLimit, ReadingByPath) {
   ASSERT_OK(parting);
   EXPECT_FALSE(parting->parted);
   EXPECT_EQ(parting->last, kLastVersion);
+}
+
+/// The reader goes on in the log of the generation that a repair made; nothing is left to read
+/// there.
+TEST_F(VersionLimit, AReaderAtItOutlivesARepair) {
+  close();
+  auto reader = LogReader::open(path(), kLastVersion, true);
+  ASSERT_OK(reader);
+  for (const bool there : {true, false}) {
+    const auto block = reader->next();
+    ASSERT_OK(block);
+    ASSERT_EQ(block->has_value(), there);
+  }
+  const std::string before = live_generation(path());
+  std::filesystem::remove_all(before + "/working/metadata");
+  ASSERT_OK(repair_databases(path(), std::vector{Database::metadata}, {}));
+  ASSERT_NE(live_generation(path()), before);
+  const auto end = reader->next();
+  ASSERT_OK(end);
+  EXPECT_FALSE(*end);
 }
 
 TEST_F(VersionLimit, AnImportAtItIsRefused) {
