@@ -85,8 +85,9 @@ Status check_directories(fs::FileSystem& files, const std::string& generation);
 /// failed.
 Status swap_current(fs::FileSystem& files, const std::string& store, const std::string& generation);
 
-/// Syncs the finished directory, renames it to its final name, syncs the store directory, then
-/// swaps CURRENT. The caller has synced everything inside the directory.
+/// Syncs the finished directory and writes the next CURRENT beside the live one: nothing after that
+/// takes space. Then renames the directory to its final name, syncs the store directory and swaps
+/// CURRENT. The caller has synced everything inside the directory.
 Status publish_generation(fs::FileSystem& files, const std::string& store,
                           const std::string& unfinished, const std::string& generation);
 

@@ -26,8 +26,8 @@ GenerationBuilder::GenerationBuilder(const state::Environment& environment, std:
       store_(std::move(store)),
       generation_(std::move(generation)),
       unfinished_(std::move(unfinished)),
-      path_(fs::join(store_, unfinished_)),
-      manifest_(manifest) {}
+      manifest_(manifest),
+      directory_(std::make_unique<Directory>(*files_, fs::join(store_, unfinished_))) {}
 
 Result<GenerationBuilder> GenerationBuilder::begin(const state::Environment& environment,
                                                    const std::string& store,
@@ -38,28 +38,27 @@ Result<GenerationBuilder> GenerationBuilder::begin(const state::Environment& env
   GenerationBuilder builder(environment, store, generation,
                             layout::unfinished_name(generation, purpose), manifest);
   fs::FileSystem& files = *environment.files;
-  FLATKV_TRY(fs::remove_tree(files, builder.path_));
-  builder.directory_ = std::make_unique<Directory>(files, builder.path_);
-  FLATKV_TRY(fs::ensure_directory(files, builder.path_));
+  FLATKV_TRY(fs::remove_tree(files, builder.path()));
+  FLATKV_TRY(fs::ensure_directory(files, builder.path()));
   FLATKV_FAILPOINT("generation.begun");
   FLATKV_TRY(
-      fs::write_file(files, fs::join(builder.path_, "MANIFEST.json"), layout::encode(manifest)));
-  FLATKV_TRY(files.make_directory(layout::working_path(builder.path_)));
-  FLATKV_TRY(files.make_directory(layout::flush_path(builder.path_)));
+      fs::write_file(files, fs::join(builder.path(), "MANIFEST.json"), layout::encode(manifest)));
+  FLATKV_TRY(files.make_directory(layout::working_path(builder.path())));
+  FLATKV_TRY(files.make_directory(layout::flush_path(builder.path())));
   FLATKV_FAILPOINT("generation.manifest_written");
   return builder;
 }
 
 Status GenerationBuilder::carry_database(Database which, const std::string& from) {
   FLATKV_TRY(rocks::clone_closed(*files_, from,
-                                 layout::database_path(layout::working_path(path_), which)));
+                                 layout::database_path(layout::working_path(path()), which)));
   FLATKV_FAILPOINT("generation.database_carried");
   return {};
 }
 
 rocks::DbOptions GenerationBuilder::database_options(Database which) const {
   rocks::DbOptions options;
-  options.path = layout::database_path(layout::working_path(path_), which);
+  options.path = layout::database_path(layout::working_path(path()), which);
   options.which = which;
   options.env = environment_.rocks;
   options.background_compaction = false;
@@ -74,7 +73,7 @@ Status GenerationBuilder::create_database(Database which,
   FLATKV_FAILPOINT("generation.database_created");
   if (fill) {
     const std::string name = std::string(to_string(which)) + ".sst";
-    std::vector<std::string> all = {fs::join(layout::flush_path(path_), name)};
+    std::vector<std::string> all = {fs::join(layout::flush_path(path()), name)};
     FLATKV_ASSIGN(auto writer, rocks::TableWriter::create(options, all.front()));
     FLATKV_TRY(fill(writer));
     FLATKV_TRY(writer.finish());
@@ -88,33 +87,34 @@ Status GenerationBuilder::create_database(Database which,
 Status GenerationBuilder::carry_log(const std::string& generation, const changelog::LogWalk& survey,
                                     std::int64_t until) {
   FLATKV_TRY(changelog::clone_until(*files_, layout::changelog_path(generation),
-                                    layout::changelog_path(path_), survey, manifest_.store, until));
+                                    layout::changelog_path(path()), survey, manifest_.store,
+                                    until));
   FLATKV_FAILPOINT("generation.log_carried");
   return {};
 }
 
 Status GenerationBuilder::new_log(const changelog::Base& base) {
-  FLATKV_TRY(changelog::create_log(*files_, layout::changelog_path(path_), manifest_.store, base));
+  FLATKV_TRY(changelog::create_log(*files_, layout::changelog_path(path()), manifest_.store, base));
   FLATKV_FAILPOINT("generation.log_created");
   return {};
 }
 
 Status GenerationBuilder::carry_snapshot(const layout::SnapshotEntry& snapshot) {
   FLATKV_TRY(
-      layout::clone_snapshot(*files_, snapshot.path, fs::join(path_, snapshot.name), manifest_));
+      layout::clone_snapshot(*files_, snapshot.path, fs::join(path(), snapshot.name), manifest_));
   FLATKV_FAILPOINT("generation.snapshot_carried");
   return {};
 }
 
 Status GenerationBuilder::add_snapshot(const commit::SnapshotRequest& request) {
-  const std::string to = layout::unfinished_snapshot_path(path_, request.state.version);
+  const std::string to = layout::unfinished_snapshot_path(path(), request.state.version);
   FLATKV_TRY(files_->make_directory(to));
   for (const Database which : kAllDatabases) {
     FLATKV_TRY(rocks::clone_closed(*files_,
-                                   layout::database_path(layout::working_path(path_), which),
+                                   layout::database_path(layout::working_path(path()), which),
                                    layout::database_path(to, which)));
   }
-  FLATKV_TRY(layout::publish_snapshot(*files_, path_, commit::manifest_of(request)));
+  FLATKV_TRY(layout::publish_snapshot(*files_, path(), commit::manifest_of(request)));
   FLATKV_FAILPOINT("generation.snapshot_added");
   return {};
 }
@@ -124,7 +124,7 @@ Status GenerationBuilder::leave_clean(std::int64_t version, const Roots& roots) 
   options.store = manifest_.store;
   options.from_version = version;
   options.check_last_payloads = false;  // all were checked when the log was carried over
-  const std::string log = layout::changelog_path(path_);
+  const std::string log = layout::changelog_path(path());
   FLATKV_ASSIGN(const auto found, changelog::walk_segments(*files_, log, options));
   if (!found || found->tip.version != version || found->damage) {
     return fail(ErrorCode::corruption, "the new log does not end at the version")
@@ -132,7 +132,7 @@ Status GenerationBuilder::leave_clean(std::int64_t version, const Roots& roots) 
         .version(version);
   }
   const changelog::Tip& tip = found->tip;
-  return changelog::write_clean(*files_, path_,
+  return changelog::write_clean(*files_, path(),
                                 {.version = version,
                                  .digest = tip.digest,
                                  .segment = tip.segment,
@@ -142,8 +142,8 @@ Status GenerationBuilder::leave_clean(std::int64_t version, const Roots& roots) 
 }
 
 Result<std::string> GenerationBuilder::publish() {
-  FLATKV_TRY(files_->sync_directory(layout::working_path(path_)));
-  FLATKV_TRY(files_->sync_directory(path_));
+  FLATKV_TRY(files_->sync_directory(layout::working_path(path())));
+  FLATKV_TRY(files_->sync_directory(path()));
   FLATKV_FAILPOINT("generation.before_publish");
   FLATKV_TRY(layout::publish_generation(*files_, store_, unfinished_, generation_));
   directory_->published();

@@ -27,7 +27,7 @@ class GenerationBuilder {
                                          const layout::Manifest& manifest);
 
   /// Path of the unfinished generation; ends with "-tmp".
-  const std::string& path() const noexcept { return path_; }
+  const std::string& path() const noexcept { return directory_->path(); }
 
   /// Links a closed database into `working/`.
   Status carry_database(Database which, const std::string& from);
@@ -64,6 +64,7 @@ class GenerationBuilder {
     Directory(const Directory&) = delete;
     Directory& operator=(const Directory&) = delete;
     ~Directory();
+    const std::string& path() const noexcept { return path_; }
     void published() noexcept { published_ = true; }
 
    private:
@@ -80,7 +81,6 @@ class GenerationBuilder {
   std::string store_;
   std::string generation_;
   std::string unfinished_;
-  std::string path_;
   layout::Manifest manifest_;
   std::unique_ptr<Directory> directory_;
 };

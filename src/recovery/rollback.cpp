@@ -161,10 +161,6 @@ Status Rollback::build() {
     // CURRENT.
     FLATKV_TRY(layout::swap_current(files_, place_.store, place_.choice.name));
   }
-  return fill();
-}
-
-Status Rollback::fill() {
   FLATKV_FAILPOINT("rollback.begin");
   FLATKV_TRY(lock_->check(place_.store));
   FLATKV_ASSIGN(builder_, GenerationBuilder::begin(environment_, place_.store, place_.survey,

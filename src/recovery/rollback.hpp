@@ -57,7 +57,6 @@ class Rollback {
   Status choose_log();
   Status carry_more_log();
   Status refuse() const;
-  Status fill();
   Status carry_log();
   Status carry_snapshots();
   Status replay();

@@ -77,7 +77,6 @@ class Repair {
   Status no_source(const Target& target) const;
 
   // repair_build.cpp
-  Status fill();
   Status begin();
   Status place_databases();
   Status read_stream();

@@ -16,10 +16,6 @@ namespace flatkv::repair {
 Status Repair::build() {
   FLATKV_FAILPOINT("repair.begin");
   FLATKV_TRY(lock_->check(store_));  // the scans before may have taken long
-  return fill();
-}
-
-Status Repair::fill() {
   FLATKV_TRY(place_databases());
   FLATKV_FAILPOINT("repair.database_placed");
   FLATKV_TRY(carry_others());
