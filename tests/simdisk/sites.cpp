@@ -43,7 +43,9 @@ std::string_view row_of(std::string_view phase, Operation operation, std::string
   if (phase == "create") return kind == "CURRENT" ? "S12" : "S11";
   // An error there may also come from the store's background work and fail the store: not R1.
   if (phase == "open") return kind == "log" ? "W12" : error ? "C9" : "R1";
-  if (phase == "snapshot") {
+  // A snapshot begins with a flush.
+  const bool flushed = path.contains("/working/") || path.contains("/flush/");
+  if (phase == "snapshot" && !flushed) {
     if (operation == Operation::unlink || path.contains("-old-tmp")) {
       return kind == "log" ? "S16" : "S15";
     }
@@ -53,8 +55,9 @@ std::string_view row_of(std::string_view phase, Operation operation, std::string
   }
   if (phase == "commit" && operation == Operation::append) return error ? "C3" : "C1";
   if (phase == "commit" && operation == Operation::sync) return error ? "C4" : "C7";
-  if (phase == "flush" && path.contains("/metadata")) return error ? "C9" : "C12";
-  return error ? "C9" : "C8";
+  if (error) return "C9";
+  // From its first record in the MANIFEST on, the metadata database is like any other.
+  return kind == "table" && path.contains("/metadata") ? "C12" : "C8";
 }
 
 Sites& Sites::all() {

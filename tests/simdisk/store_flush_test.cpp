@@ -49,7 +49,7 @@ TEST_F(StoreRows, CrashAtEveryStepOfAFlush) {
       const auto after = crashed(*moment.disk, mode, ++seed_);
       Ending ending;
       ASSERT_TRUE(recovers(*after, oracle_, options_, {tip}, &ending));
-      count_fault(moment.path.contains("metadata") ? "C12" : "C8", ending.came);
+      count_fault(row_of("flush", moment.operation, moment.path, false), ending.came);
     }
     for (const char* name : test::kNames) {
       if (moment.path.contains(name)) databases.insert(name);
