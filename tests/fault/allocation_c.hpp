@@ -142,7 +142,8 @@ class AllocationInC : public ::testing::Test {
     return static_cast<std::int64_t>(size);
   }
 
-  /// Whether all N are tried.
+  /// Whether all N are tried. FLATKV_FAULT_FULL=1: of a sample, too, or with FLATKV_PART=I/M every
+  /// Mth.
   enum class Of : std::uint8_t { all, sample };
 
   /// Makes the call of a scene with every allocation failing once. Returns how often it was
@@ -151,13 +152,16 @@ class AllocationInC : public ::testing::Test {
                             std::uint32_t otherwise = FLATKV_OK) {
     SCOPED_TRACE(name);
     const bool all = which == Of::all || std::getenv("FLATKV_FAULT_FULL") != nullptr;
+    const Part part = which == Of::all ? Part{} : part_of_cases();
     unsigned refused = 0;
-    for (std::uint64_t nth = 1;; nth += all ? 1 : 1 + nth / 8) {
+    for (std::uint64_t nth = part.index;;) {
       bool failed = false;
+      std::uint64_t same = 0;
       flatkv_error* error = scene([&](const Call& run) {
         fail_allocation(Whose::callers, nth);
         flatkv_error* given = run();
         failed = allocation_failed();
+        same = allocations_passed_over();
         return given;
       });
       const std::uint32_t code = flatkv_error_code(error);
@@ -171,6 +175,7 @@ class AllocationInC : public ::testing::Test {
       flatkv_free(error);
       if (!failed || HasFailure()) return refused;
       count_fault("N3", code == otherwise ? Came::recovered : Came::failed);
+      nth += part.count * (1 + (all ? same / part.count : nth / 8));
     }
   }
 

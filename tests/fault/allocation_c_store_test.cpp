@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Nth allocation fails in those functions of flatkv/flatkv.h that change a store (N3): it goes
-// on or refuses, and opens again. A sample of N; all with FLATKV_FAULT_FULL=1.
+// on or refuses, and opens again. A sample of N; FLATKV_FAULT_FULL=1: all, or with FLATKV_PART=I/M
+// every Mth.
 #include "allocation_c.hpp"
 
 namespace flatkv::test {
