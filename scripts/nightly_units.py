@@ -218,9 +218,9 @@ def units() -> list:
     full = {"FLATKV_FAULT_FULL": amount("FLATKV_FAULT_FULL", 1)}
     table.test("strace", "small_disk", 600, "crash/small_disk.py", **full)
     table.parts("faults", "log_bytes", 1200, 4, "fault_test", "--gtest_filter=LogBytes.*", **full)
-    table.parts("faults", "file_kinds", 4000, 4, "fault_test", "--gtest_filter=FileKinds.*", **full)
+    table.parts("faults", "file_kinds", 3000, 4, "fault_test", "--gtest_filter=FileKinds.*", **full)
     table.test("faults", "others", 300, "fault_test", "--gtest_filter=-LogBytes.*:FileKinds.*", **full)
-    table.parts("faults", "allocations-others", 2400, 4, "allocation_test", "--gtest_filter=-*AllocationTable*", **full)
+    table.parts("faults", "allocations-others", 1300, 4, "allocation_test", "--gtest_filter=-*AllocationTable*", **full)
     for program in ("disk_fault_test", "host_test", "clock_test"):
         table.test("faults", program, 60, program, **full)
     table.parts("faults", "allocations", 14400, 24, "allocation_test", "--gtest_filter=*AllocationTable*", **full)

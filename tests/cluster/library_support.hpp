@@ -175,16 +175,18 @@ class LibraryTest : public ::testing::Test {
     Bytes payload;
     codec::append_version(payload, version);
     codec::append_change_sets(payload, (*block)->change_sets());
-    auto record = wire::encode_record(last,
-                                      {.at = {},
-                                       .kind = wire::Kind::block,
-                                       .depth = depth,
-                                       .version = version,
-                                       .roots = roots,
-                                       .payload = payload},
-                                      900U << 10);
-    EXPECT_TRUE(record) << record.error().to_string();
-    return *std::move(record);
+    return encoded({.at = {},
+                    .kind = wire::Kind::block,
+                    .depth = depth,
+                    .version = version,
+                    .roots = roots,
+                    .payload = payload},
+                   last);
+  }
+  static wire::Encoded encoded(const wire::Record& record, const wire::Position& last) {
+    auto made = wire::encode_record(last, record, 900U << 10);
+    EXPECT_TRUE(made) << made.error().to_string();
+    return *std::move(made);
   }
   void send(const wire::Encoded& record) {
     auto producer = broker::Producer::open(*broker::parse_place(address_), {});

@@ -3,7 +3,10 @@
 // run by scripts/cluster-test.
 #include <future>
 
+#include "base/bytes.hpp"
+#include "base/endian.hpp"
 #include "base/failpoint.hpp"
+#include "blake3/blake3.hpp"
 #include "broker/topic_admin.hpp"
 #include "cluster/library_support.hpp"
 #include "flatkv/tools/transfer.hpp"
@@ -377,6 +380,99 @@ TEST_F(LibraryTest, ALostRecordIsNamed) {
       << ended.error().to_string();
   EXPECT_EQ(replica.status().version, 10);
   count_fault("T2", Came::refused);
+}
+
+TEST_F(LibraryTest, ABlockThatDoesNotDecodeIsRefused) {
+  commit(10);
+  Bytes other;
+  codec::append_version(other, 12);
+  codec::append_change_sets(other, {});
+  for (const auto& [payload, what] :
+       {std::pair{Bytes(20, 0xff), "does not decode"}, std::pair{other, "of another version"}}) {
+    address_ += "-" + std::to_string(payload.size());
+    Publisher leader = publisher(32, false);
+    ASSERT_TRUE(leader.run({}));
+    send(encoded({.at = {},
+                  .kind = wire::Kind::block,
+                  .depth = 32,
+                  .version = 11,
+                  .roots = leader_->committed_roots(),
+                  .payload = payload},
+                 *tail(10).last));
+    Follower replica = follower("replica", follower_options());
+    Running running(replica);
+    const Status ended = running.wait();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, ErrorCode::corruption);
+    EXPECT_EQ(ended.error().version, 11);
+    EXPECT_EQ(ended.error().path, address_);
+    EXPECT_NE(ended.error().message.find(what), std::string::npos) << ended.error().to_string();
+    expect_equal("replica");
+  }
+}
+
+TEST_F(LibraryTest, AnUndoDeeperThanTheStoreGoesIsAGap) {
+  commit(5);
+  const Roots roots = leader_->committed_roots();
+  commit(55);
+  Publisher leader = publisher(4, false);
+  ASSERT_TRUE(leader.run({}));
+  FollowerOptions options = follower_options();
+  options.store.segment_bytes = 1024;
+  options.store.snapshot = {.interval = 20, .keep = 0};
+  options.store.rollback_depth = 4;
+  expect_follows("replica", options);
+  Follower replica = follower("replica", options);
+  Running running(replica);
+  WAIT_FOR(running.over() || replica.status().caught_up);
+  // Of a publisher that keeps more than those before it did.
+  send(encoded({.at = {},
+                .kind = wire::Kind::undo,
+                .depth = 64,
+                .version = 5,
+                .roots = roots,
+                .payload = {}},
+               *tail(60).last));
+  const Status ended = running.wait();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, ErrorCode::log_gap) << ended.error().to_string();
+  EXPECT_EQ(ended.error().version, 5);
+  EXPECT_NE(ended.error().message.find("an undo goes deeper"), std::string::npos)
+      << ended.error().to_string();
+  expect_equal("replica");
+}
+
+TEST_F(LibraryTest, ATopicOfANewerFormatIsNotGuessedAt) {
+  commit(10);
+  Publisher leader = publisher(32, false);
+  ASSERT_TRUE(leader.run({}));
+  Follower replica = follower("replica", follower_options());
+  Running running(replica);
+  WAIT_FOR(running.over() || (replica.status().version == 10 && replica.status().caught_up));
+  const wire::Position last = *tail(10).last;
+  commit(1);
+  auto newer = record_of(11, leader_->committed_roots(), last);
+  Bytes& value = newer.messages[0].value;
+  store_le(value.data() + 8, std::uint32_t{2});
+  value.resize(value.size() - sizeof(Digest));
+  append(value, blake3::hash(value));
+  const std::int64_t offset = bounds().high;
+  send(newer);
+  const auto names_it = [&](const Status& ended) {
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, ErrorCode::format_too_new) << ended.error().to_string();
+    EXPECT_EQ(ended.error().path, address_);
+    EXPECT_EQ(ended.error().offset, static_cast<std::uint64_t>(offset));
+    EXPECT_NE(ended.error().message.find("knows up to 1"), std::string::npos)
+        << ended.error().to_string();
+  };
+  names_it(running.wait());
+  EXPECT_EQ(replica.status().version, 10);
+  names_it(follower("replica", follower_options()).run({}));
+  names_it(publisher(32, false).run({}));
+  auto store = CommitStore::open(folder_ / "replica", {});
+  ASSERT_TRUE(store) << store.error().to_string();
+  EXPECT_EQ(store->version(), 10);
 }
 
 TEST_F(LibraryTest, AMarkerWithoutItsPayloadStopsNobody) {
