@@ -152,9 +152,8 @@ struct Follower::Impl {
     follow::RecordQueue queue;
     Worker reader;
     reader.start("flatkv-topic", [&](const std::stop_token& ended) {
-      const Status read =
-          guarded([&] { return read_topic(consumer, at.position(), queue, ended); });
-      if (!read) queue.fail(read.error());
+      Status read = guarded([&] { return read_topic(consumer, at.position(), queue, ended); });
+      if (!read) queue.fail(std::move(read).error());
     });
     return commit_records(queue, stop);
   }

@@ -28,6 +28,11 @@ Result<LogReader> open_log(const std::string& store, std::int64_t from, bool wit
   }
 }
 
+/// Of roots_at: no snapshot has that version any more, or only one that is damaged.
+bool is_not_kept(const Error& error) {
+  return error.code == ErrorCode::version_mismatch || error.code == ErrorCode::corruption;
+}
+
 class SubscriptionFeed final : public Feed {
  public:
   SubscriptionFeed(CommitStore& store, std::string name, std::uint32_t depth)
@@ -131,7 +136,9 @@ Result<std::map<std::int64_t, Roots>> known_roots(const std::string& store, std:
   FLATKV_ASSIGN(auto reader, LogReader::open(store, std::nullopt, false));
   const LogReader::Range range = reader.range();
   if (first <= range.base && range.base <= last) {
-    if (const auto base = roots_at(store, range.base)) known.emplace(base->version, base->roots);
+    const auto base = roots_at(store, range.base);
+    if (base) known.emplace(base->version, base->roots);
+    if (!base && !is_not_kept(base.error())) return std::unexpected(base.error());
   }
   last = std::min(last, range.last);
   first = std::max(first, range.base + 1);
@@ -148,7 +155,7 @@ Result<std::map<std::int64_t, Roots>> known_roots(const std::string& store, std:
 Result<RootsAt> where_log_begins(const std::string& store) {
   FLATKV_ASSIGN(auto reader, LogReader::open(store, std::nullopt, false));
   auto base = roots_at(store, reader.range().base);
-  if (base) return base;
+  if (base || !is_not_kept(base.error())) return base;
   FLATKV_ASSIGN(const auto first, reader.next());
   if (!first) return base;
   return RootsAt{first->record.version, first->record.roots};

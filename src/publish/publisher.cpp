@@ -385,18 +385,19 @@ struct Publisher::Impl {
       if (!known) return std::unexpected(known.error());
       {
         const std::lock_guard lock(mutex);
-        markers.pop_front();  // others only add behind it
+        batch_markers.push_back(marker);  // given back if what follows fails
+        markers.pop_front();              // others only add behind it
       }
       const auto own = known->find(marker.version);
       if (own == known->end() || own->second != marker.roots || marker.location.empty()) {
         logger.warning("the snapshot of version " + std::to_string(marker.version) + " at " +
                        marker.location + " is not one of this store: not announced");
+        batch_markers.pop_back();
         continue;
       }
       ++batch_counts.markers;
       FLATKV_TRY(add(wire::Kind::marker, marker.version, marker.roots,
                      {marker.location.begin(), marker.location.end()}));
-      batch_markers.push_back(std::move(marker));
     }
   }
 

@@ -26,6 +26,7 @@ from fault_counts import count_fault
 from prometheus import tool
 
 LIBRARY_TEST = os.environ["LIBRARY_TEST"]
+MEMORY_TEST = os.environ["MEMORY_TEST"]
 RULES = TESTS.parent / "contrib/prometheus/flatkv.rules.yml"
 
 
@@ -43,10 +44,19 @@ def refusals(cluster: Cluster) -> None:
 
 def library(cluster: Cluster) -> None:
     """Publisher and Follower inside of a program."""
+    run_test(cluster, LIBRARY_TEST)
+
+
+def memory(cluster: Cluster) -> None:
+    """Where single allocations fail."""
+    run_test(cluster, MEMORY_TEST)
+
+
+def run_test(cluster: Cluster, program: str) -> None:
     environment = {**os.environ, "FLATKV_TEST_BROKER": cluster.broker.address}
     if counts := os.environ.get("FLATKV_FAULT_COUNTS"):
-        environment["FLATKV_FAULT_COUNTS"] = f"{counts}.library"
-    done = subprocess.run([LIBRARY_TEST], env=environment, capture_output=True, text=True)
+        environment["FLATKV_FAULT_COUNTS"] = f"{counts}.{os.path.basename(program)}"
+    done = subprocess.run([program], env=environment, capture_output=True, text=True)
     check(done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:])
 
 
@@ -468,7 +478,7 @@ def composed(cluster: Cluster) -> None:
 
 
 PARTS = (kills, branches, lies, remade, late_beginning, takeover, newcomers, readers, opening, retention, workloads, composed,
-         standby, slow_readers, library)
+         standby, slow_readers, library, memory)
 
 
 def run_parts(cluster: Cluster, parts) -> None:

@@ -131,7 +131,8 @@ def main():
             maker.stream()
         else:
             program = str(where / "bin/flatkv")
-            os.environ |= {"FLATKV": program, "TOPIC_TOOL": str(where / "bin/topic_tool"), "LIBRARY_TEST": "none"}
+            os.environ |= {"FLATKV": program, "TOPIC_TOOL": str(where / "bin/topic_tool"), "LIBRARY_TEST": "none",
+                           "MEMORY_TEST": "none"}
             maker = Maker(program, HERE / which, pathlib.Path(work))
             maker.parts()
             maker.topic()
