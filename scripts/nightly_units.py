@@ -244,9 +244,9 @@ def units() -> list:
                   FLATKV_CLUSTER_MINUTES=minutes, FLATKV_CLUSTER_SEED=seed, FLATKV_TREE=ROOT / "build-test")
     table.parts("cluster", "allocations", 3600, 4, "allocation_cluster_test", **full)
     table.add("cluster", "scenarios", 300, [ROOT / "scripts/cluster-test"], "test", FLATKV_TREE=ROOT / "build-test")
-    for i in range(1, 5):
-        table.add("cluster", f"memory-{i}of4", 900, [ROOT / "scripts/cluster-test", "memory"], "test",
-                  FLATKV_PART=f"{i}/4", FLATKV_TREE=ROOT / "build-test", **full)
+    for i in range(1, 9):
+        table.add("cluster", f"memory-{i}of8", 1200, [ROOT / "scripts/cluster-test", "memory"], "test",
+                  FLATKV_PART=f"{i}/8", FLATKV_TREE=ROOT / "build-test", **full)
     table.add("cluster", "objects", 300, [ROOT / "scripts/objects-test"], "test", FLATKV_TREE=ROOT / "build-test")
     # Goes on with the chain that an earlier run left.
     minutes = amount("FLATKV_DAY_MINUTES", 15)
