@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/consumer.hpp"
 
+#include <thread>
+
+#include "base/stopwatch.hpp"
 #include "broker/client.hpp"
 
 namespace flatkv::broker {
 namespace {
+
+/// Moving to another offset asks no broker, and takes a millisecond; once in thousands of times
+/// librdkafka forgets to answer.
+constexpr int kSeekMs = 200;
+constexpr double kSeekSeconds = 5;
 
 const rd_kafka_message_t& raw(const void* message) noexcept {
   return *static_cast<const rd_kafka_message_t*>(message);
@@ -40,7 +48,23 @@ struct Consumer::Impl {
 
   Place place;  ///< the client's opaque points here
   ConsumerHandle client;
+  bool assigned = false;
   bool at_end = false;
+
+  /// A second assignment would stop the fetch of the first, and librdkafka aborts where the client
+  /// ends, or is assigned once more, before that stop is through (its issue 5573).
+  rd_kafka_resp_err_t move(rd_kafka_topic_partition_list_t* to) const {
+    const Stopwatch watch;
+    while (true) {
+      const KafkaError error(rd_kafka_seek_partitions(client.get(), to, kSeekMs));
+      const auto code = error ? rd_kafka_error_code(error.get()) : to->elems[0].err;
+      // The fetch of a fresh assignment begins a little later.
+      const bool begins = code == RD_KAFKA_RESP_ERR__STATE;
+      const bool forgotten = code == RD_KAFKA_RESP_ERR__TIMED_OUT;
+      if ((!begins && !forgotten) || watch.seconds() > kSeekSeconds) return code;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
 };
 
 Consumer::Consumer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -87,7 +111,9 @@ Status Consumer::seek(std::int64_t offset) {
   const Partitions list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), impl_->place.topic.c_str(), 0)->offset = offset;
   impl_->at_end = false;
-  const auto code = rd_kafka_assign(impl_->client.get(), list.get());
+  const auto code =
+      impl_->assigned ? impl_->move(list.get()) : rd_kafka_assign(impl_->client.get(), list.get());
+  impl_->assigned = impl_->assigned || code == RD_KAFKA_RESP_ERR_NO_ERROR;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
   return kafka_failure(impl_->place, code, "going to offset " + std::to_string(offset));
 }

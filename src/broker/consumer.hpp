@@ -49,7 +49,7 @@ class Consumer {
   /// As of the last answers of the broker, without asking it; 0 and 0 before the first.
   Bounds last_bounds() const noexcept;
 
-  /// The next message is the first from `offset` on.
+  /// The next message is the first from `offset` on. Asks no broker, and waits for none.
   Status seek(std::int64_t offset);
   /// The next message, or nothing when none came in time or the end was reached. Errors: as of
   /// kafka_failure; after one that is_away reading goes on when the broker is back.
