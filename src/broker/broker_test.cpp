@@ -96,8 +96,8 @@ TEST(Mock, AFullQueueIsWaitedForUntilTheStop) {
   EXPECT_EQ(sent.error().message, "stopped while sending");
 }
 
-/// librdkafka may abort where a partition's fetch is stopped again before the first stop is through
-/// (its issue 5573).
+/// librdkafka may abort where a partition's fetch is stopped again before the first stop is
+/// through: https://github.com/confluentinc/librdkafka/issues/5573
 TEST(Mock, AConsumerMayEndRightAfterASeek) {
   for (int i = 0; i < 30; ++i) {
     auto consumer = Consumer::open(mock());

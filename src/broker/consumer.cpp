@@ -52,7 +52,8 @@ struct Consumer::Impl {
   bool at_end = false;
 
   /// A second assignment would stop the fetch of the first, and librdkafka aborts where the client
-  /// ends, or is assigned once more, before that stop is through (its issue 5573).
+  /// ends, or is assigned once more, before that stop is through:
+  /// https://github.com/confluentinc/librdkafka/issues/5573
   rd_kafka_resp_err_t move(rd_kafka_topic_partition_list_t* to) const {
     const Stopwatch watch;
     while (true) {

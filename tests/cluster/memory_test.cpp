@@ -71,7 +71,7 @@ class WithoutMemory : public LibraryTest {
       ended = 0;
       ++counts[done_ ? "went on" : "said so"];
       count_fault("N3", done_ ? Came::recovered : Came::failed);
-      nth += part.count * (1 + (all ? passed_over_ / part.count : nth / 2));
+      nth += part.count * (1 + (all ? passed_over_ / part.count : nth.load()));
     }
     std::cout << "  up to allocation " << nth << ":";
     for (const auto& [what, count] : counts) std::cout << " " << what << " " << count;
