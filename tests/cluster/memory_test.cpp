@@ -145,6 +145,7 @@ TEST_F(WithoutMemory, ANewTopicBeginsWhereTheLogDoes) {
   for_every_allocation([&] {
     address_ = address + "-" + std::to_string(nth) + "-" + std::to_string(++made_);
     publish(false);
+    tail(leader_->version());  // there, if a little later than the broker has said
     auto consumer = broker::Consumer::open(*broker::parse_place(address_));
     ASSERT_TRUE(consumer) << consumer.error().to_string();
     const auto begin = topic::find_begin(*consumer, {});
