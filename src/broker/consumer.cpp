@@ -114,9 +114,11 @@ Status Consumer::seek(std::int64_t offset) {
   impl_->at_end = false;
   const auto code =
       impl_->assigned ? impl_->move(list.get()) : rd_kafka_assign(impl_->client.get(), list.get());
-  impl_->assigned = impl_->assigned || code == RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return kafka_failure(impl_->place, code, "going to offset " + std::to_string(offset));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return kafka_failure(impl_->place, code, "going to offset " + std::to_string(offset));
+  }
+  impl_->assigned = true;
+  return {};
 }
 
 Result<std::optional<InMessage>> Consumer::next(std::chrono::milliseconds timeout) {

@@ -144,6 +144,17 @@ class LibraryTest : public ::testing::Test {
     if (status != nullptr) *status = replica.status();
     expect_equal(name);
   }
+  /// What a follower of that name ends with by itself: that error, at that version.
+  Error refusal(const std::string& name, ErrorCode code, std::int64_t version) {
+    Follower replica = follower(name, follower_options());
+    Running running(replica);
+    const Status ended = running.wait();
+    EXPECT_FALSE(ended);
+    const Error error = ended ? Error{} : ended.error();
+    EXPECT_EQ(error.code, code) << error.to_string();
+    EXPECT_EQ(error.version, version) << error.to_string();
+    return error;
+  }
   void expect_equal(const std::string& name) {
     auto store = CommitStore::open(folder_ / name, {});
     ASSERT_TRUE(store) << store.error().to_string();

@@ -318,14 +318,9 @@ TEST_F(LibraryTest, ADifferenceStopsBeforeTheCommitAndNamesTheDatabase) {
   send(record_of(11, wrong, *tail(10).last, kDepth));
 
   for (int start = 0; start < 2; ++start) {  // also when it is started again
-    Follower replica = follower("replica", follower_options());
-    Running running(replica);
-    const Status ended = running.wait();
-    ASSERT_FALSE(ended);
-    EXPECT_EQ(ended.error().code, ErrorCode::corruption);
-    EXPECT_EQ(ended.error().version, 11);
-    EXPECT_EQ(ended.error().database, Database::storage);
-    EXPECT_NE(ended.error().message.find("flatkv diff"), std::string::npos);
+    const Error error = refusal("replica", ErrorCode::corruption, 11);
+    EXPECT_EQ(error.database, Database::storage);
+    EXPECT_NE(error.message.find("flatkv diff"), std::string::npos);
     auto store = CommitStore::open(folder_ / "replica", {});
     ASSERT_TRUE(store);
     EXPECT_EQ(store->version(), 10);
@@ -399,14 +394,9 @@ TEST_F(LibraryTest, ABlockThatDoesNotDecodeIsRefused) {
                   .roots = leader_->committed_roots(),
                   .payload = payload},
                  *tail(10).last));
-    Follower replica = follower("replica", follower_options());
-    Running running(replica);
-    const Status ended = running.wait();
-    ASSERT_FALSE(ended);
-    EXPECT_EQ(ended.error().code, ErrorCode::corruption);
-    EXPECT_EQ(ended.error().version, 11);
-    EXPECT_EQ(ended.error().path, address_);
-    EXPECT_NE(ended.error().message.find(what), std::string::npos) << ended.error().to_string();
+    const Error error = refusal("replica", ErrorCode::corruption, 11);
+    EXPECT_EQ(error.path, address_);
+    EXPECT_NE(error.message.find(what), std::string::npos) << error.to_string();
     expect_equal("replica");
   }
 }
