@@ -26,14 +26,12 @@ CHECK = [str(ROOT / "scripts/fault-counts"), "--check"]
 # Parts that are about the pages, too.
 OF_PAGES = {"site", "package"}
 # What a part has nothing to do with: a change there leaves its results standing. What is not named counts for every part.
-# This file does not, since a unit's command is part of its result.
-_BESIDE_THE_STORE = (
-    "bindings", "contrib", "mkdocs.yml", "packaging", "rustfmt.toml", "site",
-    *(f"examples/{name}" for name in ("revm-node", "forking-node", "damaged-row")),
-    *(f"scripts/{name}" for name in (
-        "bench-*", "check-*", "cluster-test", "coverage*", "day", "demo", "draw-layers", "flame", "installed.sh", "mutants.py",
-        "mutate*", "nightly", "nightly_report.py", "nightly_units.py", "objects-test", "package", "plot", "run-example", "site", "test-*",
-        "try-quickstarts", "tsan.supp")))
+# This file does not, since a unit's command is part of its result. Where some units of a part need more or less than the
+# others, the beginning of their names stands here, too.
+_SCRIPTS_BESIDE = (
+    "bench-*", "check-*", "cluster-test", "coverage*", "day", "demo", "draw-layers", "flame", "installed.sh", "mutants.py",
+    "mutate*", "nightly", "nightly_report.py", "nightly_units.py", "objects-test", "package", "plot", "run-example", "site", "test-*",
+    "try-quickstarts", "tsan.supp")
 _CLUSTER = tuple(
     f"src/{room}" for room in ("broker", "follow", "objects", "parts", "publish", "serve", "topic", "wire"))
 _UNIT_TESTS = ("src/*_test.cpp", "src/*/test_support.hpp")
@@ -51,6 +49,15 @@ _TESTS_OF = {
     "reads": ("crash", "fault", "model", "simdisk", "store"),
     "kernels": ("crash", "fault", "golden", "model", "simdisk"),
 }
+# The failing allocations are a program of their own.
+_ALLOCATIONS = "tests/fault/allocation_*"
+
+
+def _beside(*kept) -> tuple:
+    """What no program of the tests is made of; `kept`: scripts that count."""
+    return ("bindings", "contrib", "mkdocs.yml", "packaging", "rustfmt.toml", "site",
+            *(f"examples/{name}" for name in ("revm-node", "forking-node", "damaged-row")),
+            *(f"scripts/{name}" for name in _SCRIPTS_BESIDE if name not in kept))
 
 
 def _tests_but(*kept) -> tuple:
@@ -59,13 +66,19 @@ def _tests_but(*kept) -> tuple:
 
 
 # Only strace runs the program; of the others each is a program of its own.
-LEAVES_OUT = {part: _BESIDE_THE_STORE + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders) + ("cli",) * (part != "strace")
+LEAVES_OUT = {part: _beside() + _CLUSTER + _UNIT_TESTS + ("fuzz",) + _tests_but(*folders) + ("cli",) * (part != "strace")
               for part, folders in _TESTS_OF.items()}
 # They have nothing to do with what else lies in these folders.
 LEAVES_OUT["strace"] += ("tests/cli/*_test.py", "tests/crash/*.cpp", "tests/crash/*.hpp")
 for part in ("overlays", "faults"):
     LEAVES_OUT[part] += ("tests/simdisk/*_test.cpp",)
-LEAVES_OUT["fuzz"] = _BESIDE_THE_STORE + _UNIT_TESTS + _tests_but() + ("benchmarks",)
+LEAVES_OUT["cluster"] = (_beside("cluster-test", "objects-test") + _UNIT_TESTS + ("fuzz",)
+                         + _tests_but("cli", "cluster", "fault", "objects", "serve", "store"))
+LEAVES_OUT["faults/allocations"], LEAVES_OUT["cluster/allocations"] = LEAVES_OUT["faults"], LEAVES_OUT["cluster"]
+for part in ("cluster", "faults", "kernels", "reads"):
+    LEAVES_OUT[part] += (_ALLOCATIONS,)
+LEAVES_OUT["day"] = _beside("day", "plot") + _UNIT_TESTS + ("fuzz",) + _tests_but("cluster", "day")
+LEAVES_OUT["fuzz"] = _beside() + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # What a program's build depends on beside its sources.
 _BUILD = ("CMakeLists.txt", "CMakePresets.json", "cmake", "scripts/lib.sh")
 _INCLUDE = re.compile(r'^#include "([a-z0-9_]+)/([a-z0-9_./]+)"', re.MULTILINE)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "allocation_acts.hpp"
 
+#include <algorithm>
 #include <thread>
 
 namespace flatkv::test {
@@ -68,6 +69,18 @@ const Block& block_of(std::int64_t version) {
   return kBlocks.at(static_cast<std::size_t>(version));
 }
 
+const State& base_state() {
+  static const State kState = [] {
+    Model model;
+    for (std::int64_t version = 1; version <= kBase; ++version) {
+      for (const Changes& changes : block_of(version).changes) model.apply(changes.sets());
+      model.commit();
+    }
+    return model.committed();
+  }();
+  return kState;
+}
+
 Status next_block(CommitStore& store) {
   const std::int64_t version = store.version() + 1;
   for (const auto sets : block_of(version).sets) FLATKV_TRY(store.apply(sets));
@@ -90,6 +103,20 @@ Status walk(Result<RowIterator> rows) {
   rows->seek(kSomeKey);
   rows->next();
   return rows->status();
+}
+
+Status same_rows(Result<RowIterator> rows, const Rows& expected) {
+  if (!rows) return std::unexpected(rows.error());
+  auto row = expected.begin();
+  for (rows->seek_to_first(); rows->valid(); rows->next(), ++row) {
+    if (row == expected.end() || !std::ranges::equal(rows->key(), row->first) ||
+        !std::ranges::equal(rows->value(), row->second)) {
+      return fail(ErrorCode::corruption, "another row");
+    }
+  }
+  FLATKV_TRY(rows->status());
+  if (row != expected.end()) return fail(ErrorCode::corruption, "a row is missing");
+  return {};
 }
 
 }  // namespace flatkv::test

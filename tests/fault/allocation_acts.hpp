@@ -15,6 +15,7 @@
 #include "flatkv/tools/inspect.hpp"
 #include "flatkv/tools/transfer.hpp"
 #include "support/child.hpp"
+#include "support/model.hpp"
 #include "support/store_fixture.hpp"
 
 // The public functions of C++, each to be called where an allocation fails.
@@ -81,6 +82,8 @@ struct Block {
   std::vector<std::span<const NamedChangeSet>> sets;
 };
 const Block& block_of(std::int64_t version);
+/// What the store holds at kBase. The first call makes it.
+const State& base_state();
 
 Status next_block(CommitStore& store);
 /// Runs each task on a thread of its own, and waits for it: then what a task allocates is always
@@ -96,6 +99,8 @@ inline void disarm() { static_cast<void>(allocation_failed()); }
 void go_on(CommitStore& store, const Reporter& reporter);
 /// Both ways, and from a key.
 Status walk(Result<RowIterator> rows);
+/// From the first row to the last, which are these.
+Status same_rows(Result<RowIterator> rows, const Rows& expected);
 
 inline const Bytes kSomeKey{0x40};
 

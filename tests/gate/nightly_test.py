@@ -26,7 +26,7 @@ WAIT = {"small"}
 CHECK = ["grep", "-q", "FAULT C2 R 20"]
 SUPPRESSIONS = HERE / "suppressions"
 OF_PAGES = {"fuzz"}
-LEAVES_OUT = {"kills": ("bindings",)}
+LEAVES_OUT = {"kills": ("bindings",), "kills/2": ("bindings", "source")}
 
 def units():
     run = 'echo $0 >> "$RAN"; sleep "${SLEEP:-0}"; echo "FAULT C2 R 2"; echo "7 rounds, seed 3"; echo "  killed late: 4"'
@@ -201,8 +201,8 @@ class Nightly(unittest.TestCase):
             run("git", "add", "--all")
             run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "m")
 
-        def nightly(*arguments) -> str:
-            return run("scripts/nightly", "--units", self.folder / "units.py", "kills/1", "fuzz", *arguments)
+        def nightly(*units) -> str:
+            return run("scripts/nightly", "--units", self.folder / "units.py", *(units or ("kills/1", "fuzz")))
 
         run("git", "init", "--quiet")
         commit()
@@ -226,6 +226,12 @@ class Nightly(unittest.TestCase):
         said = nightly()
         self.assertIn("1 units to run on ", said)
         self.assertIn("fuzz/a_fuzz-1 ", said)
+        self.assertIn("1 units to run on ", nightly("kills/2"))
+        (tree / "source").write_text("three\n")
+        commit()
+        said = nightly("kills/1", "kills/2")
+        self.assertIn("1 units to run on ", said)
+        self.assertIn("kills/1 ", said)
 
     def test_counts_that_may_not_be_fail_the_merge(self):
         (self.folder / "mended").touch()
