@@ -260,6 +260,7 @@ TEST(Summation, HelpersAreCalledAnewForEverySum) {
 }
 
 TEST(Summation, AHelperThatCannotHashMakesTheSumFailAndNoOther) {
+  FLATKV_NEEDS_FAILING_NEW();
   const auto executor = std::make_shared<Kept>();
   Summation summation(std::make_shared<HashingShare>(executor));
   const auto data = rows(300, 15);
@@ -284,6 +285,7 @@ TEST(Summation, AHelperThatCannotHashMakesTheSumFailAndNoOther) {
 
 // `add` throws if there is no memory; from then on what it took is hashed without any.
 TEST(Summation, WhatWasAddedNeedsNoMoreMemory) {
+  FLATKV_NEEDS_FAILING_NEW();
   const auto data = rows(1500, 16);
   static_cast<void>(element(data[0].key, data[0].key));  // this thread's buffer is there
   Summation summation(std::make_shared<HashingShare>(nullptr, 1));
@@ -309,6 +311,7 @@ TEST(Summation, WhatWasAddedNeedsNoMoreMemory) {
 
 // A large sum gives most of its memory back.
 TEST(Summation, NorDoesItAfterALargeSum) {
+  FLATKV_NEEDS_FAILING_NEW();
   const auto data = rows(3000, 18);
   static_cast<void>(element(data[0].key, data[0].key));
   Summation summation(std::make_shared<HashingShare>(nullptr, 1));
@@ -324,6 +327,7 @@ TEST(Summation, NorDoesItAfterALargeSum) {
 }
 
 TEST(Summation, ARowThatThereIsNoMemoryForIsNotTaken) {
+  FLATKV_NEEDS_FAILING_NEW();
   const auto data = rows(20, 17);
   const LtHash expected = serial(data);
   for (std::int64_t allocations = 0;; ++allocations) {
