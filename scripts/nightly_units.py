@@ -11,11 +11,13 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+# Tests with threads that a sanitized tree has beside those that it builds by itself (cmake/flatkv.cmake).
+TSAN_TOO = ("scrub_system_test", "store_system_test")
 # How a tree is made before the first unit that needs it, and about how long that takes.
 TREES = {
     "test": ("scripts/bootstrap test && configure test -DFLATKV_TEST_TIMEOUT=36000 && compile build-test", 1500),
     "release": ("configure_release && compile build", 900),
-    "tsan": ("configure tsan -DFLATKV_TEST_TIMEOUT=7200 && compile build-tsan", 1500),
+    "tsan": (f"configure tsan -DFLATKV_TEST_TIMEOUT=7200 && compile build-tsan all {' '.join(TSAN_TOO)}", 1500),
     "fuzz": ("configure fuzz && compile build-fuzz", 900),
     "coverage": ("scripts/coverage --build", 1500),
 }
@@ -258,7 +260,7 @@ def units() -> list:
     table.parts("cluster", "allocations", 3600, 4, "allocation_cluster_test", **full)
     table.add("cluster", "scenarios", 300, [ROOT / "scripts/cluster-test"], "test", FLATKV_TREE=ROOT / "build-test")
     for i in range(1, 9):
-        table.add("cluster", f"memory-{i}of8", 1200, [ROOT / "scripts/cluster-test", "memory"], "test",
+        table.add("cluster", f"memory-{i}of8", 1450, [ROOT / "scripts/cluster-test", "memory"], "test",
                   FLATKV_PART=f"{i}/8", FLATKV_TREE=ROOT / "build-test", **full)
     table.add("cluster", "objects", 300, [ROOT / "scripts/objects-test"], "test", FLATKV_TREE=ROOT / "build-test")
     # Goes on with the chain that an earlier run left.
@@ -273,6 +275,9 @@ def units() -> list:
     table.add("bindings", "python", 600, [ROOT / "scripts/test-python"], "release", FLATKV_TREE=ROOT / "build")
     table.ctest("tsan", 4800, 8, "tsan", "--label-exclude", "nightly",
                 "--tests-regex", os.environ.get("FLATKV_TSAN_TESTS", "."))
+    for name in TSAN_TOO:
+        table.add("tsan", name, 900, ["ctest", "--test-dir", ROOT / "build-tsan", "--verbose", "--no-tests=error",
+                                      "--tests-regex", f"^sanitized.{name}$"], "tsan")
     table.add("coverage", "rooms", 1300, [ROOT / "scripts/coverage"], "coverage")
     table.add("site", "demo", 120, [ROOT / "scripts/demo"])
     table.add("site", "pages", 900, ["bash", "-c", "scripts/bootstrap site && scripts/site look"])
