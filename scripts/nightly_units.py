@@ -79,7 +79,7 @@ LEAVES_OUT["cluster"] = (_beside("cluster-test", "objects-test") + _UNIT_TESTS +
 LEAVES_OUT["faults/allocations"], LEAVES_OUT["cluster/allocations"] = LEAVES_OUT["faults"], LEAVES_OUT["cluster"]
 for part in ("cluster", "faults", "kernels", "reads"):
     LEAVES_OUT[part] += (_ALLOCATIONS,)
-LEAVES_OUT["day"] = _beside("day", "plot") + _UNIT_TESTS + ("fuzz",) + _tests_but("cluster", "day")
+LEAVES_OUT["day"] = _beside("day", "plot") + _UNIT_TESTS + ("fuzz",) + _tests_but("day")
 LEAVES_OUT["fuzz"] = _beside() + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # What a program's build depends on beside its sources.
 _BUILD = ("CMakeLists.txt", "CMakePresets.json", "cmake", "scripts/lib.sh")
@@ -259,9 +259,9 @@ def units() -> list:
                   FLATKV_CLUSTER_MINUTES=minutes, FLATKV_CLUSTER_SEED=seed, FLATKV_TREE=ROOT / "build-test")
     table.parts("cluster", "allocations", 3600, 4, "allocation_cluster_test", **full)
     table.add("cluster", "scenarios", 300, [ROOT / "scripts/cluster-test"], "test", FLATKV_TREE=ROOT / "build-test")
-    for i in range(1, 9):
-        table.add("cluster", f"memory-{i}of8", 1450, [ROOT / "scripts/cluster-test", "memory"], "test",
-                  FLATKV_PART=f"{i}/8", FLATKV_TREE=ROOT / "build-test", **full)
+    for i in range(1, 11):
+        table.add("cluster", f"memory-{i}of10", 1200, [ROOT / "scripts/cluster-test", "memory"], "test",
+                  FLATKV_PART=f"{i}/10", FLATKV_TREE=ROOT / "build-test", **full)
     table.add("cluster", "objects", 300, [ROOT / "scripts/objects-test"], "test", FLATKV_TREE=ROOT / "build-test")
     # Goes on with the chain that an earlier run left.
     minutes = amount("FLATKV_DAY_MINUTES", 15)
