@@ -75,10 +75,11 @@ LEAVES_OUT["strace"] += ("tests/cli/*_test.py", "tests/crash/*.cpp", "tests/cras
 for part in ("overlays", "faults"):
     LEAVES_OUT[part] += ("tests/simdisk/*_test.cpp",)
 LEAVES_OUT["cluster"] = (_beside("cluster-test", "objects-test") + _UNIT_TESTS + ("fuzz",)
-                         + _tests_but("cli", "cluster", "fault", "objects", "serve", "store"))
+                         + _tests_but("cli", "cluster", "fault", "objects"))
 LEAVES_OUT["faults/allocations"], LEAVES_OUT["cluster/allocations"] = LEAVES_OUT["faults"], LEAVES_OUT["cluster"]
 for part in ("cluster", "faults", "kernels", "reads"):
     LEAVES_OUT[part] += (_ALLOCATIONS,)
+LEAVES_OUT["reads"] += ("tests/store/any_thread_test.cpp",)
 LEAVES_OUT["day"] = _beside("day", "plot") + _UNIT_TESTS + ("fuzz",) + _tests_but("day")
 LEAVES_OUT["fuzz"] = _beside() + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # What a program's build depends on beside its sources.

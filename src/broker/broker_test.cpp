@@ -7,6 +7,7 @@
 #include "broker/client.hpp"
 #include "broker/consumer.hpp"
 #include "broker/producer.hpp"
+#include "broker/test_support.hpp"
 #include "broker/topic_admin.hpp"
 
 namespace flatkv::broker::test {

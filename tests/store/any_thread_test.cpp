@@ -277,11 +277,11 @@ TEST(Callbacks, TheLogMayDestroyTheStore) {
     store.reset();
     destroyed = true;
   };
+  auto opened = CommitStore::open(directory.path("store"), options);
+  ASSERT_OK(opened);
+  ASSERT_OK(opened->commit(1));
   {
-    const std::lock_guard lock(mutex);
-    auto opened = CommitStore::open(directory.path("store"), options);
-    ASSERT_OK(opened);
-    ASSERT_OK(opened->commit(1));
+    const std::lock_guard lock(mutex);  // which no call of the store may wait for
     store = std::make_unique<CommitStore>(*std::move(opened));
   }
   while (!destroyed) std::this_thread::yield();
