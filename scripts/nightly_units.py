@@ -48,7 +48,8 @@ _TESTS_OF = {
     "property": ("model",),
     "differential": ("model",),
     "overlays": ("overlay", "simdisk"),
-    "reads": ("crash", "fault", "model", "simdisk", "store"),
+    "reads": ("crash", "fault", "model", "simdisk"),
+    "reads/device": ("store",),
     "kernels": ("crash", "fault", "golden", "model", "simdisk"),
 }
 # The failing allocations are a program of their own.
@@ -79,7 +80,7 @@ LEAVES_OUT["cluster"] = (_beside("cluster-test", "objects-test") + _UNIT_TESTS +
 LEAVES_OUT["faults/allocations"], LEAVES_OUT["cluster/allocations"] = LEAVES_OUT["faults"], LEAVES_OUT["cluster"]
 for part in ("cluster", "faults", "kernels", "reads"):
     LEAVES_OUT[part] += (_ALLOCATIONS,)
-LEAVES_OUT["reads"] += ("tests/store/any_thread_test.cpp",)
+LEAVES_OUT["reads/device"] += ("tests/store/any_thread_test.cpp",)
 LEAVES_OUT["day"] = _beside("day", "plot") + _UNIT_TESTS + ("fuzz",) + _tests_but("day")
 LEAVES_OUT["fuzz"] = _beside() + _UNIT_TESTS + _tests_but() + ("benchmarks",)
 # What a program's build depends on beside its sources.

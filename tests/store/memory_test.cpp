@@ -10,6 +10,14 @@
 #include "support/child.hpp"
 #include "support/store_fixture.hpp"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FLATKV_SANITIZED
+#elif defined(__has_feature)  // Clang, which has no such macros
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FLATKV_SANITIZED
+#endif
+#endif
+
 namespace flatkv::test {
 namespace {
 
@@ -140,7 +148,7 @@ const RegisterChild kDeleteMode("delete large values", delete_mode);
 class Memory : public StoreFixture {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef FLATKV_SANITIZED
     GTEST_SKIP() << "a sanitizer's memory is resident, too";
 #endif
   }
